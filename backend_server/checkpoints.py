@@ -1,0 +1,83 @@
+"""How are weights kept on disk, and how does a reader know what they are?
+
+A checkpoint is one safetensors file whose metadata carries the network's name and its config as JSON, so the file
+alone rebuilds the network. It is written to a temporary name and renamed: a half-written file is never seen.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from shared.errors import WeightsError
+
+Config = TypeVar("Config")
+
+WEIGHTS_DIR = Path(__file__).with_name("weights")
+
+
+def save_checkpoint(
+    path: Path, kind: str, config: object, tensors: Mapping[str, Tensor], notes: Mapping[str, str] | None = None
+) -> None:
+    """Writes tensors and the config that rebuilds their network.
+
+    Args:
+        path: the safetensors file; replaced in one step.
+        kind: the network's name, checked when the file is read.
+        config: a dataclass of numbers, strings and tuples.
+        tensors: name -> tensor of any device and dtype.
+        notes: further strings, for people and for resuming.
+    """
+    metadata = {**(notes or {}), "kind": kind, "config": msgspec.json.encode(config).decode()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        save_file({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, temporary, metadata)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load_checkpoint(
+    path: Path, kind: str, config_type: type[Config], device: str = "cpu"
+) -> tuple[Config, dict[str, Tensor], dict[str, str]]:
+    """Reads what `save_checkpoint` wrote: config, tensors, notes.
+
+    Raises:
+        WeightsError: the file is missing, damaged, or holds another network.
+    """
+    try:
+        with safe_open(path, framework="pt", device=device) as file:
+            notes = dict(file.metadata() or {})
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (safe_open is no mapping)
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"cannot read the weights file {path}: {error}") from error
+    if notes.pop("kind", None) != kind:
+        raise WeightsError(f"{path} does not hold weights of the {kind} network")
+    try:
+        config = msgspec.json.decode(notes.pop("config"), type=config_type)
+    except (KeyError, msgspec.DecodeError) as error:
+        raise WeightsError(f"the settings inside {path} are damaged: {error}") from error
+    return config, tensors, notes
+
+
+@lru_cache(maxsize=32)
+def _digest(path: Path, modified_ns: int) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def weights_version(directory: Path = WEIGHTS_DIR) -> str:
+    """Twelve hexadecimal digits that change when any weights file in the folder changes."""
+    whole = hashlib.sha256()
+    for path in sorted(directory.glob("*.safetensors")):
+        whole.update(path.name.encode() + _digest(path, path.stat().st_mtime_ns).encode())
+    return whole.hexdigest()[:12]

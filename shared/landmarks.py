@@ -1,0 +1,73 @@
+"""What are the 68 facial landmarks, and how do they hang together?
+
+The layout is the one of iBUG 300-W: jaw, brows, nose, eyes, lips. "Right" and "left" are the person's own.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+POINT_COUNT = 68
+
+JAW = slice(0, 17)
+RIGHT_BROW = slice(17, 22)
+LEFT_BROW = slice(22, 27)
+NOSE_BRIDGE = slice(27, 31)
+NOSE_BASE = slice(31, 36)
+RIGHT_EYE = slice(36, 42)
+LEFT_EYE = slice(42, 48)
+OUTER_LIPS = slice(48, 60)
+INNER_LIPS = slice(60, 68)
+LIPS = slice(48, 68)
+
+# The paper's "22 eye landmarks" (Section 3.2): ten of the brows and twelve of the lids.
+EYE_REGION: tuple[int, ...] = (*range(17, 27), *range(36, 48))
+
+# Points that speech and blinks leave alone; head motion is measured on them: upper jaw line, nose, eye corners.
+STABLE: tuple[int, ...] = (0, 1, 2, 14, 15, 16, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 39, 42, 45)
+
+
+class Segment(NamedTuple):
+    """One line of the drawn face: its name, its points in order, and whether the last joins the first."""
+
+    name: str
+    points: tuple[int, ...]
+    is_closed: bool
+
+
+SEGMENTS: tuple[Segment, ...] = (
+    Segment("jaw", tuple(range(0, 17)), False),
+    Segment("right_brow", tuple(range(17, 22)), False),
+    Segment("left_brow", tuple(range(22, 27)), False),
+    Segment("nose_bridge", tuple(range(27, 31)), False),
+    Segment("nose_base", tuple(range(31, 36)), False),
+    Segment("right_eye", tuple(range(36, 42)), True),
+    Segment("left_eye", tuple(range(42, 48)), True),
+    Segment("outer_lips", tuple(range(48, 60)), True),
+    Segment("inner_lips", tuple(range(60, 68)), True),
+)
+
+# One name a point, used for bones and columns: "jaw_00" ... "inner_lips_07".
+NAMES: tuple[str, ...] = tuple(f"{s.name}_{i:02d}" for s in SEGMENTS for i in range(len(s.points)))
+
+_MIRROR_PAIRS = (
+    *((i, 16 - i) for i in range(8)),
+    *((17 + i, 26 - i) for i in range(5)),
+    (31, 35), (32, 34),
+    (36, 45), (37, 44), (38, 43), (39, 42), (40, 47), (41, 46),
+    (48, 54), (49, 53), (50, 52), (59, 55), (58, 56), (60, 64), (61, 63), (67, 65),
+)  # fmt: skip
+
+
+def _mirror_order() -> np.ndarray:
+    order = np.arange(POINT_COUNT)
+    for right, left in _MIRROR_PAIRS:
+        order[right], order[left] = left, right
+    order.flags.writeable = False
+    return order
+
+
+# MIRROR[i] is the point that i becomes when the picture is flipped left to right.
+MIRROR = _mirror_order()
