@@ -52,9 +52,16 @@ class SpeechFaceError(Exception):
 
 
 class MessageError(SpeechFaceError):
-    """Bytes on the wire are not a message of this protocol."""
+    """Bytes on the wire are not a message of this protocol.
+
+    Attributes:
+        message_id: of the refused message, when its header could be read.
+        job: of the refused message, likewise.
+    """
 
     code = ErrorCode.BAD_MESSAGE
+    message_id: str = ""
+    job: str = ""
 
 
 class ConnectionFileError(SpeechFaceError):

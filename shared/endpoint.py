@@ -1,0 +1,132 @@
+"""How do a backend and its clients find and recognise each other?
+
+The backend writes one connection file: its address, its public key, and the key pair that clients use. Whoever can
+read the file may use the backend, so only its owner can. Keys are plain strings here; `shared` knows no sockets.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from .errors import ConnectionFileError, ErrorCode
+from .protocol import PROTOCOL_VERSION
+
+ENVIRONMENT_VARIABLE = "SPEECH_FACE_CONNECTION_FILE"
+MAX_FILE_BYTES = 64 * 1024
+
+Key = Annotated[str, Meta(pattern=r"\A[\x21-\x7e]{40}\Z", description="32 bytes in Z85, as ZeroMQ's CURVE wants them")]
+
+
+class Connection(msgspec.Struct, frozen=True, kw_only=True):
+    """What the connection file holds.
+
+    Attributes:
+        address: ZeroMQ address, "tcp://127.0.0.1:49152".
+        server_public_key: by which a client knows the backend.
+        client_public_key: by which the backend knows its clients.
+        client_secret_key: proves a client to the backend.
+        version: protocol of the backend.
+        pid: process of the backend, on its machine.
+    """
+
+    address: Annotated[str, Meta(pattern=r"\Atcp://[^\s/]{1,255}:[0-9]{1,5}\Z")]
+    server_public_key: Key
+    client_public_key: Key
+    client_secret_key: Key
+    version: str = PROTOCOL_VERSION
+    pid: Annotated[int, Meta(ge=0)]
+
+
+def default_connection_file() -> Path:
+    """Where the backend of this user writes its connection file.
+
+    `SPEECH_FACE_CONNECTION_FILE` overrides the place that the operating system's convention gives.
+    """
+    if override := os.environ.get(ENVIRONMENT_VARIABLE):
+        return Path(override).expanduser()
+    home = Path.home()
+    if sys.platform == "win32":
+        folder = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local") / "Speech Face"
+    elif sys.platform == "darwin":
+        folder = home / "Library" / "Application Support" / "Speech Face"
+    elif runtime := os.environ.get("XDG_RUNTIME_DIR"):
+        folder = Path(runtime) / "speech_face"
+    else:
+        folder = Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share") / "speech_face"
+    return folder / "connection.json"
+
+
+def write_connection_file(path: Path, connection: Connection) -> None:
+    """Writes a connection file that only its owner can read; it appears whole or not at all.
+
+    Raises:
+        ConnectionFileError: the file exists already, or cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # created exclusively, mode 0600
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(msgspec.json.format(msgspec.json.encode(connection)))
+            if sys.platform == "win32":
+                Path(temporary).rename(path)  # fails there when the file exists
+            else:
+                path.hardlink_to(temporary)  # fails when the file exists
+        finally:
+            Path(temporary).unlink(missing_ok=True)
+    except FileExistsError as error:
+        raise ConnectionFileError(
+            f"the connection file {path} exists already; end the backend that wrote it, or name another file"
+        ) from error
+    except OSError as error:
+        raise ConnectionFileError(f"cannot write the connection file {path}: {error.strerror}") from error
+
+
+def read_connection_file(path: Path) -> Connection:
+    """Reads a connection file.
+
+    Raises:
+        ConnectionFileError: it is missing, readable by others, damaged, or of another protocol version.
+    """
+    try:
+        with path.open("rb") as file:
+            _check_owner(path, os.fstat(file.fileno()))
+            content = file.read(MAX_FILE_BYTES + 1)
+    except FileNotFoundError as error:
+        raise ConnectionFileError(f"there is no connection file {path}; start the backend") from error
+    except OSError as error:
+        raise ConnectionFileError(f"cannot read the connection file {path}: {error.strerror}") from error
+    try:
+        connection = msgspec.json.decode(content[:MAX_FILE_BYTES], type=Connection)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise ConnectionFileError(
+            f"the connection file {path} is damaged ({error}); delete it and start the backend again"
+        ) from error
+    if connection.version.split(".")[0] != PROTOCOL_VERSION.split(".")[0]:
+        raise ConnectionFileError(
+            f"the backend of {path} speaks protocol {connection.version}, this side {PROTOCOL_VERSION}; "
+            "install the add-on and the backend of the same release",
+            code=ErrorCode.VERSION_MISMATCH,
+        )
+    return connection
+
+
+def _check_owner(path: Path, status: os.stat_result) -> None:
+    if sys.platform == "win32":  # the folder of the user's profile is closed to others; modes mean nothing
+        return
+    mode = stat.S_IMODE(status.st_mode)
+    if mode & 0o077:
+        raise ConnectionFileError(
+            f"the connection file {path} can be read by other users (mode {mode:04o}); "
+            f"delete it and start the backend again"
+        )
+    if status.st_uid != os.geteuid():
+        raise ConnectionFileError(f"the connection file {path} belongs to another user; name a file of your own")

@@ -1,0 +1,283 @@
+"""What do the add-on and the backend say to each other?
+
+One Struct a message. Ranges stand in the types and are checked on both sides by `wire`. A message's `id`, `parent`,
+`job` and `sequence` travel in the header, arrays as buffers, everything else in the content.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+from uuid import uuid4
+
+import msgspec
+import numpy as np
+from msgspec import Meta
+from numpy.typing import NDArray
+
+from .buffers import Buffer
+from .errors import ErrorCode, MessageError
+
+PROTOCOL_VERSION = "1.0"  # major: another one is refused; minor: fields and messages were added
+
+MAX_STRIP_SECONDS = 30 * 60
+MAX_FRAME_COUNT = MAX_STRIP_SECONDS * 240
+MAX_IMAGE_COUNT = 20
+MAX_IMAGE_PIXELS = 64 * 1024 * 1024
+MAX_PART_BYTES = 384 * 1024 * 1024  # 30 minutes of float32 at 48 kHz; an image of 64 MPixel takes half of it
+MAX_MESSAGE_BYTES = 1024 * 1024 * 1024
+MAX_EPOCHS = 200
+HEARTBEAT_SECONDS = 1.0  # three without an answer: disconnected
+
+JobId = Annotated[str, Meta(pattern=r"\A[0-9A-Za-z_-]{0,64}\Z", description="empty, or chosen by the client")]
+IdentityId = Annotated[str, Meta(pattern=r"\A([0-9a-f]{64})?\Z", description="empty, or a sha256")]
+Seed = Annotated[int, Meta(ge=0, le=2**32 - 1)]
+Count = Annotated[int, Meta(ge=0, le=2**53)]
+Gain = Annotated[float, Meta(ge=0.0, le=3.0)]
+Seconds = Annotated[float, Meta(ge=0.0)]
+Text = Annotated[str, Meta(max_length=20_000)]
+
+
+def new_id() -> str:
+    """A fresh id for a message or a job."""
+    return uuid4().hex
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, eq=False, tag=True):
+    """What every message has.
+
+    Attributes:
+        id: of this message.
+        parent: id of the message that this one answers; empty if none.
+        job: id of the job it belongs to; empty if none.
+        sequence: 1, 2, ... for the results of a job, which `Attach` replays; 0 for everything else.
+    """
+
+    BUFFERS: ClassVar[tuple[Buffer, ...]] = ()
+
+    id: JobId = msgspec.field(default_factory=new_id)
+    parent: JobId = ""
+    job: JobId = ""
+    sequence: Count = 0
+
+    def check(self) -> None:
+        """Checks what the types of the fields cannot say; the buffers' shapes are right already.
+
+        Raises:
+            MessageError: a value lies outside its range.
+        """
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """How much one message may carry."""
+
+    strip_seconds: Count = MAX_STRIP_SECONDS
+    image_count: Count = MAX_IMAGE_COUNT
+    image_pixels: Count = MAX_IMAGE_PIXELS
+    part_bytes: Count = MAX_PART_BYTES
+    message_bytes: Count = MAX_MESSAGE_BYTES
+
+
+class Hello(Message, frozen=True, kw_only=True, eq=False):
+    """A client introduces itself: first message after each connection."""
+
+    client: Text = ""  # program and version, for the log
+
+
+class Welcome(Message, frozen=True, kw_only=True, eq=False):
+    """The backend introduces itself."""
+
+    backend: Text  # program and version
+    device: Text  # "cpu", "cuda:0"
+    weights: tuple[str, ...] = ()  # the stages whose weights are present
+    weights_version: Text = ""
+    limits: Limits = Limits()
+    spool_free_bytes: Count = 0
+
+
+class AdaptRequest(Message, frozen=True, kw_only=True, eq=False):
+    """Make an identity of 1 to 20 images of one face."""
+
+    BUFFERS = (
+        Buffer("images", "|u1", ("H", "W", 3), series="image", max_count=MAX_IMAGE_COUNT),
+        Buffer("landmarks", "<f4", ("K", 68, 2), is_optional=True),
+    )
+
+    epochs: Annotated[int, Meta(ge=0, le=MAX_EPOCHS)] = 10
+    seed: Seed = 0
+    images: tuple[NDArray[np.uint8], ...]  # each (H, W, 3) sRGB, any size
+    landmarks: NDArray[np.float32] | None = None  # (K, 68, 2) image pixels; a row of NaN: find them
+
+    def check(self) -> None:
+        """Checks the size of the images and that landmarks, if any, belong to them."""
+        _check_images(self.images)
+        if self.landmarks is None:
+            return
+        if len(self.landmarks) != len(self.images):
+            raise _bad_value(f"got landmarks of {len(self.landmarks)} images for {len(self.images)} images")
+        is_unknown = np.isnan(self.landmarks).all(axis=(1, 2))
+        if not np.isfinite(self.landmarks[~is_unknown]).all():
+            raise _bad_value("landmarks must be finite, or NaN for a whole image")
+
+
+class Adapted(Message, frozen=True, kw_only=True, eq=False):
+    """An identity is ready, to be named in an `AnimateRequest`."""
+
+    BUFFERS = (Buffer("neutral", "<f4", (68, 2)), Buffer("crop", "<f4", (2, 3)))
+
+    identity: IdentityId
+    epochs: Count = 0
+    is_cached: bool = False  # it was known already; nothing was computed
+    losses: tuple[float, ...] = ()
+    held_out_psnr: float | None = None  # dB
+    neutral: NDArray[np.float32]  # (68, 2) pixels of the crop
+    crop: NDArray[np.float32]  # (2, 3) affine from crop pixels to pixels of the first image
+
+
+class AnimateRequest(Message, frozen=True, kw_only=True, eq=False):
+    """Make the motion, and the texture if wanted, of one sound."""
+
+    BUFFERS = (
+        Buffer("speech", "<f4", ("S",)),
+        Buffer("frame_times", "<f8", ("T",)),
+        Buffer("references", "|u1", ("H", "W", 3), is_optional=True, series="reference", max_count=MAX_IMAGE_COUNT),
+    )
+
+    sample_rate: Annotated[int, Meta(ge=8_000, le=192_000)]
+    identity: IdentityId = ""  # empty without references: the mean face, landmarks only
+    seed: Seed = 0
+    wants_blink: bool = True
+    wants_texture: bool = True
+    motion_gain: Gain = 1.0
+    blink_gain: Gain = 1.0
+    speech: NDArray[np.float32]  # (S,) mono in [-1, 1]
+    frame_times: NDArray[np.float64]  # (T,) seconds within `speech`, ascending
+    references: tuple[NDArray[np.uint8], ...] = ()  # instead of an identity: images used as they are
+
+    def check(self) -> None:
+        """Checks the lengths, that the sound is finite, that the times ascend, and who is meant."""
+        seconds = len(self.speech) / self.sample_rate
+        if seconds > MAX_STRIP_SECONDS + 1:
+            raise _too_large(f"a sound of {seconds:.0f} s is too long; send at most {MAX_STRIP_SECONDS} s")
+        if len(self.frame_times) > MAX_FRAME_COUNT:
+            raise _too_large(f"{len(self.frame_times)} frames are too many; send at most {MAX_FRAME_COUNT}")
+        if not np.isfinite(self.speech).all():
+            raise _bad_value("the sound holds samples that are not finite numbers")
+        if not np.isfinite(self.frame_times).all() or np.abs(self.frame_times).max() > 2 * MAX_STRIP_SECONDS:
+            raise _bad_value(f"frame times must lie within {2 * MAX_STRIP_SECONDS} s of the sound's beginning")
+        if (np.diff(self.frame_times) <= 0).any():
+            raise _bad_value("frame times must ascend from frame to frame")
+        if self.identity and self.references:
+            raise _bad_value("send either an identity or reference images, not both")
+        _check_images(self.references)
+
+
+class Accepted(Message, frozen=True, kw_only=True, eq=False):
+    """A job is in the queue; sent again whenever its position changes."""
+
+    position: Count  # jobs before it; 0: it runs
+
+
+class Progress(Message, frozen=True, kw_only=True, eq=False):
+    """How far a running job is."""
+
+    stage: Text
+    step: Count
+    steps: Count
+    seconds_left: Seconds | None = None  # of the stage; None while nobody knows
+
+
+class LandmarkCurves(Message, frozen=True, kw_only=True, eq=False):
+    """The motion of a job: all its frames at once."""
+
+    BUFFERS = (
+        Buffer("landmarks", "<f4", ("T", 68, 2)),
+        Buffer("canonical", "<f4", ("T", 68, 2)),
+        Buffer("frame_times", "<f8", ("T",)),
+        Buffer("neutral", "<f4", (68, 2)),
+        Buffer("crop", "<f4", (2, 3)),
+    )
+
+    image_size: Count = 256  # pixels, side of the crop
+    landmarks: NDArray[np.float32]  # (T, 68, 2) pixels of the crop
+    canonical: NDArray[np.float32]  # (T, 68, 2) canonical units
+    frame_times: NDArray[np.float64]  # (T,) seconds, as they were asked for
+    neutral: NDArray[np.float32]  # (68, 2) pixels of the crop
+    crop: NDArray[np.float32]  # (2, 3) affine from crop pixels to pixels of the first image
+
+
+class TextureFrames(Message, frozen=True, kw_only=True, eq=False):
+    """A run of rendered frames of a job."""
+
+    BUFFERS = (Buffer("frames", "|u1", ("N", "H", "W", 4)),)
+
+    first_frame: Count  # index of frames[0] within the job's frames
+    frames: NDArray[np.uint8]  # (N, 256, 256, 4) sRGB and straight alpha
+
+
+class Done(Message, frozen=True, kw_only=True, eq=False):
+    """A job ended well; the last message of its results."""
+
+    frame_count: Count = 0
+    texture_count: Count = 0
+    seconds: dict[str, Seconds] = {}  # stage -> seconds; msgspec copies the default
+
+
+class Failed(Message, frozen=True, kw_only=True, eq=False):
+    """A job ended badly, or a message was refused."""
+
+    code: ErrorCode
+    sentence: Text
+    detail: Text = ""
+
+
+class Cancelled(Message, frozen=True, kw_only=True, eq=False):
+    """A job ended because a client asked for it."""
+
+
+class Attach(Message, frozen=True, kw_only=True, eq=False):
+    """Send me the results of `job` again, and what is still to come."""
+
+    received: Count = 0  # the highest sequence that the client has
+
+
+class Cancel(Message, frozen=True, kw_only=True, eq=False):
+    """End `job`, queued or running."""
+
+
+class Ping(Message, frozen=True, kw_only=True, eq=False):
+    """Are you there?"""
+
+
+class Pong(Message, frozen=True, kw_only=True, eq=False):
+    """I am."""
+
+
+MESSAGE_TYPES: dict[str, type[Message]] = {
+    kind.__name__: kind
+    for kind in (
+        Hello, Welcome, AdaptRequest, Adapted, AnimateRequest, Accepted, Progress, LandmarkCurves, TextureFrames,
+        Done, Failed, Cancelled, Attach, Cancel, Ping, Pong,
+    )
+}  # fmt: skip
+
+
+def is_last(message: Message) -> bool:
+    """Whether this message is the last that its job sends."""
+    return isinstance(message, Done | Failed | Cancelled)
+
+
+def _check_images(images: tuple[NDArray[np.uint8], ...]) -> None:
+    for index, image in enumerate(images):
+        if image.shape[0] * image.shape[1] > MAX_IMAGE_PIXELS:
+            raise _too_large(
+                f"image {index} has {image.shape[1]} x {image.shape[0]} pixels; "
+                f"send at most {MAX_IMAGE_PIXELS / 2**20:.0f} megapixels"
+            )
+
+
+def _bad_value(sentence: str) -> MessageError:
+    return MessageError(sentence, code=ErrorCode.BAD_VALUE)
+
+
+def _too_large(sentence: str) -> MessageError:
+    return MessageError(sentence, code=ErrorCode.TOO_LARGE)
