@@ -1,0 +1,178 @@
+"""Which commands does the backend have? `python -m backend_server COMMAND --help` says what each takes.
+
+Each function here only turns words on a command line into one call.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from backend_server.commands.console import ManyValues, StageBars, output, plain_failures
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
+
+Images = Annotated[list[Path] | None, typer.Option("--images", help="Pictures of one person, or folders of them.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")]
+Seed = Annotated[int, typer.Option(help="The same seed gives the same result.")]
+Epochs = Annotated[
+    int, typer.Option(min=0, max=200, help="Fine-tuning epochs; 0 uses the trained weights as they are.")
+]
+
+
+class Stage(StrEnum):
+    """The networks that can be trained."""
+
+    SPEECH = "speech"
+    MOTION = "motion"
+    BLINK = "blink"
+    TEXTURE = "texture"
+
+
+@app.command(cls=ManyValues)
+def animate(
+    out: Annotated[Path, typer.Option(help="Folder for the results.")],
+    speech: Annotated[
+        Path | None, typer.Argument(help="A sound or video file; the shipped sample if left out.")
+    ] = None,
+    images: Images = None,
+    identity: Annotated[Path | None, typer.Option(help="A file made by `adapt`, instead of images.")] = None,
+    fps: Annotated[float, typer.Option(help="Frames a second: 25, 23.976, 29.97 ...")] = 25.0,
+    texture: Annotated[bool, typer.Option(help="Render pictures, or curves alone.")] = True,
+    blink: Annotated[bool, typer.Option(help="Let the eyes blink.")] = True,
+    epochs: Epochs = 10,
+    seed: Seed = 0,
+    device: Device = "cpu",
+) -> None:
+    """Speech and images in; landmarks, curves, frames with alpha, a preview film and a report out."""
+    with plain_failures(), StageBars() as bars:
+        from backend_server.commands.animate import SAMPLE_SPEECH, AnimateSettings, animate, picture_paths
+        from backend_server.commands.sample_portrait import sample_portrait
+        from shared.timing import FrameRate
+
+        paths = picture_paths(images or [])
+        if speech is None and not paths and identity is None:
+            paths = (sample_portrait(),)
+        settings = AnimateSettings(
+            speech=speech or SAMPLE_SPEECH,
+            images=paths,
+            identity=identity,
+            out=out,
+            frame_rate=FrameRate.from_decimal(fps),
+            has_texture=texture,
+            has_blinks=blink,
+            epochs=epochs,
+            seed=seed,
+            device=device,
+        )
+        animate(settings, bars)
+    output.print(f"written to {out}")
+
+
+@app.command(cls=ManyValues)
+def adapt(
+    out: Annotated[Path, typer.Option(help="The identity file, IDENTITY.safetensors.")],
+    images: Images = None,
+    epochs: Epochs = 10,
+    seed: Seed = 0,
+    device: Device = "cpu",
+) -> None:
+    """Learns one face from 1 to 20 pictures and keeps it in a file for `animate --identity`."""
+    with plain_failures(), StageBars() as bars:
+        from backend_server.commands.adapt import adapt
+
+        summary = adapt(tuple(images or ()), out, epochs=epochs, seed=seed, device=device, progress=bars)
+    output.print(summary)
+
+
+@app.command()
+def serve(
+    connection_file: Annotated[Path | None, typer.Option(help="Where to write the address and keys.")] = None,
+    device: Device = "cpu",
+    bind: Annotated[str, typer.Option(help="Address to listen on; loopback unless you say otherwise.")] = "127.0.0.1",
+    data_dir: Annotated[Path | None, typer.Option(help="Where the queue, results and identities are kept.")] = None,
+    parent_pid: Annotated[int | None, typer.Option(help="End when this process has ended.")] = None,
+) -> None:
+    """Serves the add-on and other clients until it is stopped."""
+    with plain_failures():
+        from backend_server.service.server import serve
+
+        serve(connection_file=connection_file, device=device, bind=bind, data_dir=data_dir, parent_pid=parent_pid)
+
+
+@app.command()
+def prepare(
+    video_dir: Annotated[Path, typer.Argument(help="Folder of videos with sound, one sub-folder a speaker.")],
+    out: Annotated[Path, typer.Option(help="The corpus folder.")],
+    workers: Annotated[int, typer.Option(min=0, help="Processes; 0 takes one a core.")] = 0,
+) -> None:
+    """Turns videos of talking people into a training corpus; clips done before are kept."""
+    with plain_failures(), StageBars() as bars:
+        from backend_server.data.prepare import prepare
+
+        report = prepare(video_dir, out, workers=workers, progress=bars)
+    output.print(report)
+
+
+@app.command()
+def train(
+    stage: Annotated[Stage, typer.Argument(help="Which network.")],
+    data: Annotated[list[Path], typer.Option(help="A corpus made by `prepare`; for speech also transcribed speech.")],
+    out: Annotated[Path, typer.Option(help="The weights file, or the folder for it.")],
+    device: Device = "cpu",
+    resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint.")] = False,
+    minutes: Annotated[float | None, typer.Option(min=0.1, help="Stop after this long; else when it is done.")] = None,
+    preset: Annotated[str, typer.Option(help="Texture: warp (shipped) or paper.")] = "warp",
+    seed: Seed = 0,
+) -> None:
+    """Trains one network; checkpoints are kept beside the weights."""
+    with plain_failures(), StageBars() as bars:
+        from backend_server.commands.train import TrainSettings, train
+
+        summary = train(TrainSettings(stage.value, tuple(data), out, device, resume, minutes, preset, seed), bars)
+    output.print(summary)
+
+
+@app.command()
+def evaluate(
+    data: Annotated[Path, typer.Option(help="A corpus made by `prepare`.")],
+    out: Annotated[Path, typer.Argument(help="Folder for the report.")],
+    device: Device = "cpu",
+) -> None:
+    """Measures motion, blinks and texture on held-out sentences and people; numbers and plots."""
+    with plain_failures(), StageBars() as bars:
+        from backend_server.commands.evaluate import evaluate
+
+        table = evaluate(data, out, device=device, progress=bars)
+    output.print(table)
+
+
+@app.command()
+def bench(
+    out: Annotated[Path | None, typer.Option(help="Also write the figures here as JSON.")] = None,
+    device: Device = "cpu",
+) -> None:
+    """Measures speed and memory of each stage on this machine."""
+    with plain_failures(), StageBars() as bars:
+        from backend_server.commands.bench import bench
+
+        table = bench(out, device=device, progress=bars)
+    output.print(table)
+
+
+@app.command()
+def doctor() -> None:
+    """Says what is installed, what is missing, and how to mend it."""
+    with plain_failures():
+        from backend_server.commands.doctor import doctor
+
+        table, is_healthy = doctor()
+    output.print(table)
+    raise typer.Exit(0 if is_healthy else 1)
+
+
+if __name__ == "__main__":
+    app()

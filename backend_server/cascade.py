@@ -1,0 +1,193 @@
+"""How does speech become a talking face? Section 3 of the paper, stage after stage.
+
+Nothing here is an algorithm of its own: each stage stands in its own folder and knows none of the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from backend_server.blink.generator import load_blink_generator
+from backend_server.blink.sampling import blink_displacements
+from backend_server.checkpoints import WEIGHTS_DIR, weights_version
+from backend_server.config import CROP_SIZE
+from backend_server.face.crop import crop_transform, to_crop
+from backend_server.face.reference import FaceReferences, prepare_references
+from backend_server.motion.generator import load_motion_generator
+from backend_server.progress import Progress, silent
+from backend_server.retarget import retarget
+from backend_server.speech.acoustic_model import load_acoustic_model
+from backend_server.speech.audio import check_speech, to_waveform
+from backend_server.speech.windows import feature_windows
+from backend_server.texture.fine_tuning import adapt
+from backend_server.texture.generator import load_texture_generator
+from backend_server.texture.identity import Identity
+from backend_server.texture.render import render
+from shared.landmarks import EYE_REGION
+
+
+@dataclass(frozen=True)
+class LandmarkMotion:
+    """The motion of one face.
+
+    Attributes:
+        frame_times: (T,) seconds in the sound.
+        canonical: l_t^M, (T, 68, 2) canonical units.
+        landmarks: l_t, (T, 68, 2) pixels of the face crop.
+        neutral: l_p, (68, 2) pixels of the face crop.
+        crop: (2, 3), from pixels of the crop to pixels of the source image.
+    """
+
+    frame_times: NDArray[np.float64]
+    canonical: NDArray[np.float32]
+    landmarks: NDArray[np.float32]
+    neutral: NDArray[np.float32]
+    crop: NDArray[np.float32]
+
+
+class Cascade:
+    """The trained networks of one weights folder on one device.
+
+    Args:
+        device: "cpu", "cuda" or "cuda:N".
+        weights: folder of the four safetensors files.
+    """
+
+    def __init__(self, device: str = "cpu", weights: Path = WEIGHTS_DIR) -> None:
+        self.device = device
+        self.weights_version = weights_version(weights)
+        self._weights = weights
+        self._acoustic_model = load_acoustic_model(weights / "speech.safetensors", device)
+        self._motion_generator = load_motion_generator(weights / "motion.safetensors", device)
+        self._blink_generator = load_blink_generator(weights / "blink.safetensors", device)
+
+    @classmethod
+    def load(cls, device: str = "cpu", weights: Path = WEIGHTS_DIR) -> Cascade:
+        """The cascade, ready to run.
+
+        Raises:
+            WeightsError: a weights file is missing, damaged or of another network.
+        """
+        return cls(device, weights)
+
+    @cached_property
+    def _texture_generator(self) -> torch.nn.Module:
+        return load_texture_generator(self._weights / "texture.safetensors", self.device)
+
+    @cached_property
+    def neutral_canonical(self) -> NDArray[np.float32]:
+        """l_p^m, the mean face at rest: (68, 2) canonical units."""
+        return self._motion_generator.neutral_canonical.cpu().numpy()
+
+    @torch.inference_mode()
+    def animate(
+        self,
+        speech: NDArray[np.float32],
+        sample_rate: int,
+        frame_times: NDArray[np.float64],
+        identity: Identity | None = None,
+        *,
+        seed: int = 0,
+        blink: bool = True,
+        motion_gain: float = 1.0,
+        blink_gain: float = 1.0,
+        progress: Progress = silent,
+    ) -> LandmarkMotion:
+        """Landmarks of a face that says the speech (Sections 3.1 to 3.3).
+
+        Args:
+            speech: samples (S,) in [-1, 1].
+            sample_rate: Hz.
+            frame_times: (T,) seconds in the sound, in any order and spacing.
+            identity: whose face; the mean face when None.
+            seed: of the blinks.
+            blink: whether the eyes blink.
+            motion_gain: multiplies the speech displacements; 1 leaves them as they are.
+            blink_gain: the same for the blinks.
+            progress: told of each stage.
+
+        Raises:
+            SoundError: the sound is empty, silent or too long.
+        """
+        progress("speech", 0, 3)
+        waveform = to_waveform(speech, sample_rate)  # A
+        check_speech(waveform)
+        scores = self._acoustic_model.scores(waveform)
+        features = feature_windows(scores, self._acoustic_model.scores_per_second, frame_times)  # F_t, (T, 6, 29)
+
+        progress("motion", 1, 3)
+        speech_displacements = motion_gain * self._speech_displacements(features)
+        canonical = self.neutral_canonical + speech_displacements  # l_t^m = l_p^m + delta l_t^m
+
+        progress("blink", 2, 3)
+        eyes = list(EYE_REGION)
+        canonical[:, eyes] = self.neutral_canonical[eyes]  # l_t^M: the eyes are the blink generator's
+        if blink:
+            canonical[:, eyes] += blink_gain * blink_displacements(self._blink_generator, frame_times, seed)
+
+        neutral, crop = (identity.neutral_landmarks, identity.crop) if identity else self._mean_face()
+        landmarks = retarget(canonical, self.neutral_canonical, neutral)  # l_t, Eq. 7
+        progress("blink", 3, 3)
+        return LandmarkMotion(frame_times, canonical, landmarks, neutral, crop)
+
+    def adapt(
+        self,
+        images: Sequence[NDArray[np.uint8]],
+        landmarks: Sequence[NDArray[np.float32] | None] | None = None,
+        *,
+        epochs: int = 10,
+        seed: int = 0,
+        progress: Progress = silent,
+    ) -> Identity:
+        """Learns a face from K images (Section 3.4, last paragraph).
+
+        Args:
+            images: K pictures (H, W, 3) of one person, any sizes.
+            landmarks: for an image (68, 2) pixels placed by hand, or None to detect them.
+            epochs: of fine-tuning; 0 takes the meta-learned weights as they are.
+            seed: of the order and the augmentation.
+            progress: told of each stage and step.
+
+        Raises:
+            ImageError: no images, or one that is no picture.
+            NoFaceError: an image shows no face.
+            FaceError: a face is too small or in profile.
+        """
+        references = prepare_references(images, landmarks, progress)
+        return self.fine_tune(references, epochs=epochs, seed=seed, progress=progress)
+
+    def fine_tune(
+        self, references: FaceReferences, *, epochs: int, seed: int = 0, progress: Progress = silent
+    ) -> Identity:
+        """Identity of faces that were already found and cropped."""
+        return adapt(
+            self._texture_generator,
+            references,
+            epochs=epochs,
+            seed=seed,
+            weights_version=self.weights_version,
+            progress=progress,
+        )
+
+    def render(
+        self, identity: Identity, landmarks: NDArray[np.float32], progress: Progress = silent
+    ) -> Iterator[NDArray[np.uint8]]:
+        """Pictures of the face in chunks (n, 256, 256, 4), RGB and straight alpha, as they are made (Section 3.4)."""
+        return render(self._texture_generator, identity, landmarks, progress)
+
+    def _speech_displacements(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        # Blocks keep the memory of an hour of sound bounded.
+        blocks = torch.from_numpy(features).split(4096)
+        return np.concatenate([self._motion_generator(block.to(self.device)).cpu().numpy() for block in blocks])
+
+    def _mean_face(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        pixels = self.neutral_canonical * CROP_SIZE
+        crop = crop_transform(pixels)
+        return to_crop(pixels, crop), np.eye(2, 3, dtype=np.float32)

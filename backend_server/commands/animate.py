@@ -1,0 +1,195 @@
+"""How does one sound file become a folder of curves, frames and films?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend_server.cascade import Cascade, LandmarkMotion
+from backend_server.commands.output_folder import output_folder
+from backend_server.config import SAMPLE_RATE
+from backend_server.export.contact_sheet import sheet_frames, write_contact_sheet
+from backend_server.export.images import frame_path, over_background, read_png, synthetic_tags, write_png
+from backend_server.export.json_curves import write_json_curves
+from backend_server.export.video import write_video
+from backend_server.face.images import read_image
+from backend_server.metrics.landmarks import mouth_opening
+from backend_server.progress import Progress, StageClock
+from backend_server.speech.audio import check_speech, read_audio, to_waveform
+from backend_server.texture.identity import Identity, load_identity
+from shared.errors import ImageError, ValueRangeError
+from shared.timing import FrameRate, frame_times
+
+SAMPLE_SPEECH = Path(__file__).parents[1] / "samples" / "speech.wav"
+PICTURE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
+PREVIEW_BACKGROUND = (58, 64, 74)
+BYTES_A_FRAME = 120_000  # of a 256 x 256 RGBA PNG, from above
+
+
+@dataclass(frozen=True)
+class AnimateSettings:
+    """What `animate` was asked for; `identity` wins over `images`, and neither means the mean face."""
+
+    speech: Path
+    images: tuple[Path, ...]
+    identity: Path | None
+    out: Path
+    frame_rate: FrameRate
+    has_texture: bool = True
+    has_blinks: bool = True
+    epochs: int = 10
+    seed: int = 0
+    device: str = "cpu"
+
+
+def picture_paths(paths: Sequence[Path]) -> tuple[Path, ...]:
+    """The pictures named, a folder standing for all pictures in it.
+
+    Raises:
+        ImageError: a path does not exist, or a folder holds no picture.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES)
+            if not inside:
+                raise ImageError(f"the folder {path} holds no pictures (.png, .jpg, .tif, .bmp, .webp)")
+            found += inside
+        elif not path.exists():
+            raise ImageError(f"there is no picture {path}; check the name")
+        else:
+            found.append(path)
+    return tuple(found)
+
+
+def animate(settings: AnimateSettings, progress: Progress) -> Path:
+    """Writes landmarks, curves, frames, preview, contact sheet and report; returns the folder.
+
+    Raises:
+        SpeechFaceError: the first thing that was wrong with the input; nothing is written then.
+    """
+    clock = StageClock(progress)
+    clock("load", 0, 1)
+    clip = read_audio(settings.speech)
+    waveform = to_waveform(clip.samples, clip.sample_rate)
+    check_speech(waveform)
+    pictures = [read_image(path) for path in settings.images]
+    if settings.has_texture and not pictures and settings.identity is None:
+        raise ValueRangeError("a textured face needs --images or --identity; for curves alone add --no-texture")
+    times = frame_times(len(waveform) / SAMPLE_RATE, settings.frame_rate)
+    with output_folder(settings.out, len(times) * BYTES_A_FRAME * settings.has_texture) as folder:
+        cascade = Cascade.load(settings.device)
+        clock("load", 1, 1)
+        identity = _identity(cascade, settings, pictures, clock)
+        motion = cascade.animate(
+            waveform, SAMPLE_RATE, times, identity, seed=settings.seed, blink=settings.has_blinks, progress=clock
+        )
+        _write_landmarks(folder, motion, settings.frame_rate)
+        if settings.has_texture and identity is not None:
+            tags = synthetic_tags(cascade.weights_version, settings.seed)
+            _write_frames(folder, cascade, identity, motion, tags, clock)
+            _write_preview(folder, settings.frame_rate, waveform, len(times), tags, clock)
+        _write_sheet(folder, motion, waveform)
+        clock.stop()
+        _write_report(folder, settings, cascade, identity, waveform, len(times), clock)
+    return settings.out
+
+
+def _identity(
+    cascade: Cascade, settings: AnimateSettings, pictures: list[NDArray[np.uint8]], progress: Progress
+) -> Identity | None:
+    if settings.identity is not None:
+        return load_identity(settings.identity)
+    if not pictures:
+        return None
+    epochs = settings.epochs if settings.has_texture else 0
+    return cascade.adapt(pictures, epochs=epochs, seed=settings.seed, progress=progress)
+
+
+def _write_landmarks(folder: Path, motion: LandmarkMotion, frame_rate: FrameRate) -> None:
+    np.savez_compressed(
+        folder / "landmarks.npz",
+        frame_times=motion.frame_times,
+        canonical=motion.canonical,
+        landmarks=motion.landmarks,
+        neutral=motion.neutral,
+        crop=motion.crop,
+    )
+    write_json_curves(folder / "curves.json", frame_rate.exact, motion.frame_times, motion.landmarks, motion.neutral)
+
+
+def _write_frames(
+    folder: Path, cascade: Cascade, identity: Identity, motion: LandmarkMotion, tags: dict[str, str], progress: Progress
+) -> None:
+    frames_folder = folder / "frames"
+    frames_folder.mkdir()
+    number = 0
+    for chunk in cascade.render(identity, motion.landmarks, progress):
+        for picture in chunk:
+            number += 1
+            write_png(frame_path(frames_folder, number), picture, tags)
+
+
+def _write_preview(
+    folder: Path,
+    frame_rate: FrameRate,
+    waveform: NDArray[np.float32],
+    frame_count: int,
+    tags: dict[str, str],
+    progress: Progress,
+) -> None:
+    progress("preview", 0, 1)
+    numbers = range(1, frame_count + 1)
+    flat = (over_background(read_png(frame_path(folder / "frames", n)), PREVIEW_BACKGROUND) for n in numbers)
+    write_video(folder / "preview.mp4", flat, frame_rate.exact, waveform, SAMPLE_RATE, tags)
+    progress("preview", 1, 1)
+
+
+def _write_sheet(folder: Path, motion: LandmarkMotion, waveform: NDArray[np.float32]) -> None:
+    opening = mouth_opening(motion.landmarks)
+    shown = sheet_frames(opening)
+    frames_folder = folder / "frames"
+    pictures = []
+    if frames_folder.exists():
+        pictures = [over_background(read_png(frame_path(frames_folder, n + 1)), PREVIEW_BACKGROUND) for n in shown]
+    write_contact_sheet(
+        folder / "contact_sheet.png",
+        motion.frame_times,
+        opening,
+        waveform,
+        SAMPLE_RATE,
+        shown,
+        pictures,
+        motion.landmarks,
+    )
+
+
+def _write_report(
+    folder: Path,
+    settings: AnimateSettings,
+    cascade: Cascade,
+    identity: Identity | None,
+    waveform: NDArray[np.float32],
+    frame_count: int,
+    clock: StageClock,
+) -> None:
+    report = {
+        "speech": settings.speech.name,
+        "images": [path.name for path in settings.images],
+        "speech_seconds": round(len(waveform) / SAMPLE_RATE, 3),
+        "frames": frame_count,
+        "frame_rate": settings.frame_rate.frames_per_second,
+        "seed": settings.seed,
+        "device": settings.device,
+        "weights_version": cascade.weights_version,
+        "held_out_psnr_db": identity.held_out_psnr if identity else None,
+        "seconds_per_stage": {stage: round(seconds, 3) for stage, seconds in clock.seconds.items()},
+        "seconds": round(sum(clock.seconds.values()), 3),
+        "synthetic_media": True,
+    }
+    (folder / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,52 @@
+"""How are landmark curves handed to a program that reads JSON?"""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.landmarks import NAMES
+
+FORMAT = "speech_face.curves/1"
+
+
+def write_json_curves(
+    path: Path,
+    frame_rate: Fraction,
+    frame_times: NDArray[np.float64],
+    landmarks: NDArray[np.float32],
+    neutral: NDArray[np.float32],
+) -> None:
+    """Writes one x and one y curve a landmark, named as the bones of the Blender rig are.
+
+    Args:
+        path: the file to write.
+        frame_rate: frames a second.
+        frame_times: (T,) seconds.
+        landmarks: (T, 68, 2) pixels of the face crop, y down.
+        neutral: (68, 2), the pose at rest, same pixels.
+    """
+    curves = {
+        name: {
+            "neutral": _rounded(neutral[point]),
+            "x": _rounded(landmarks[:, point, 0]),
+            "y": _rounded(landmarks[:, point, 1]),
+        }
+        for point, name in enumerate(NAMES)
+    }
+    document = {
+        "format": FORMAT,
+        "unit": "pixels of the 256 x 256 face crop, x right, y down",
+        "frame_rate": [frame_rate.numerator, frame_rate.denominator],
+        "frame_times": np.round(frame_times, 6).tolist(),
+        "curves": curves,
+    }
+    path.write_text(json.dumps(document), encoding="utf-8")
+
+
+def _rounded(values: NDArray[np.float32]) -> list[float]:
+    return np.round(values.astype(np.float64), 3).tolist()
