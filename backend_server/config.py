@@ -16,18 +16,30 @@ CONTEXT_FRAMES = 6  # speech samples a window (Section 4.2, Fig. 6 left)
 CONTEXT_SPACING_SECONDS = 0.033  # six of them span 198 ms (Section 4.2)
 
 
+SHORTEST_SPEECH_SECONDS = 0.1
+LONGEST_SPEECH_SECONDS = 1800.0  # half an hour a clip bounds memory and waiting
+QUIETEST_SPEECH_DB = -60.0  # dBFS; a clip whose loudest sample stays below is silence
+
+
 @dataclass(frozen=True)
 class SpeechConfig:
-    """The CTC acoustic model, a network of the DeepSpeech kind (Section 3.1)."""
+    """The CTC acoustic model, a network of the DeepSpeech kind (Section 3.1), and its training."""
 
     mel_bands: int = 64
+    window_samples: int = 400  # 25 ms
     hop_samples: int = 160  # 100 mel frames a second
-    window_samples: int = 400
-    channels: int = 256
-    blocks: int = 8
-    kernel: int = 9
+    stem_channels: int = 192  # at 50 positions a second
+    channels: int = 320  # at 25 positions a second
+    kernel: int = 5
+    dilations: tuple[int, ...] = (1, 1, 2, 1, 2, 1, 2)  # one residual block each
     classes: int = 29  # Section 3.1
     scores_per_second: float = 50.0
+    dropout: float = 0.1
+    label_prior: float = 0.3  # flattens the peaks of CTC (Huang et al. 2024)
+    learning_rate: float = 1.5e-3
+    weight_decay: float = 1e-2
+    batch_seconds: float = 90.0
+    epochs: int = 16
 
 
 @dataclass(frozen=True)
@@ -36,7 +48,12 @@ class MotionConfig:
 
     context: int = CONTEXT_FRAMES
     channels: int = 29
+    encoder_channels: tuple[int, ...] = (32, 64, 64)  # VOCA's widths as far as a window of six can be halved
+    hidden_size: int = 128
     components: int = 33  # PCA coefficients (Section 4.2)
+    score_temperature: float = 0.0  # above 0: log-softmax of the scores over it, a fixed transform
+    loss_unit: float = 0.01  # canonical units; about a pixel of the crop, since the paper's weights suppose pixels
+    direction_scale: float = 0.5  # loss units a frame, scale of the smooth sign in Eq. 3
     lambda_dist: float = 1.0  # Eq. 5
     lambda_reg: float = 0.5
     lambda_dir: float = 0.5

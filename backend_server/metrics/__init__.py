@@ -1,0 +1,1 @@
+"""Numbers that judge the stages' results: pure functions of arrays; imports numpy, scipy and `shared` alone."""

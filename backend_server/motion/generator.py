@@ -1,0 +1,112 @@
+"""Which landmark displacement does a window of speech cause (G_L, Sections 3.1 and 4.2)?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from backend_server.checkpoints import load_checkpoint
+from backend_server.config import MotionConfig
+from backend_server.pca import PrincipalComponents
+from shared.errors import ShapeError
+from shared.landmarks import POINT_COUNT
+
+KIND = "motion"
+SLOPE = 0.2  # of LeakyReLU
+
+
+class MotionGenerator(nn.Module):
+    """Encoder-decoder from speech windows to landmark displacements.
+
+    The encoder is that of VOCA (Cudeiro et al. 2019): convolutions over time that halve the window until one step is
+    left, then two linear layers, down to PCA coefficients. The decoder is one linear layer that starts as the
+    principal components of the training displacements.
+
+    Attributes:
+        neutral_canonical: the average face at rest, (68, 2), canonical units.
+    """
+
+    def __init__(self, config: MotionConfig) -> None:
+        super().__init__()
+        self.config = config
+        layers: list[nn.Module] = []
+        width, steps = config.channels, config.context
+        for channels in config.encoder_channels:
+            layers += [nn.Conv1d(width, channels, 3, stride=2, padding=1), nn.LeakyReLU(SLOPE)]
+            width, steps = channels, (steps + 1) // 2
+        self.convolutions = nn.Sequential(*layers)
+        self.encoder = nn.Sequential(
+            nn.Linear(width * steps, config.hidden_size),
+            nn.LeakyReLU(SLOPE),
+            nn.Linear(config.hidden_size, config.components),
+        )
+        self.decoder = nn.Linear(config.components, 2 * POINT_COUNT)
+        self.neutral_canonical: Tensor
+        self.feature_mean: Tensor
+        self.feature_scale: Tensor
+        self.register_buffer("neutral_canonical", torch.zeros(POINT_COUNT, 2))
+        self.register_buffer("feature_mean", torch.zeros(config.channels))
+        self.register_buffer("feature_scale", torch.ones(config.channels))
+
+    def transform(self, features: Tensor) -> Tensor:
+        """Scores (..., C) as the encoder wants them before they are standardised.
+
+        With `score_temperature` above zero they become log-probabilities of the scores over that temperature: what
+        is common to all classes, mostly loudness, falls out.
+        """
+        if self.config.score_temperature > 0:
+            return F.log_softmax(features / self.config.score_temperature, dim=-1)
+        return features
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Displacements from the neutral pose.
+
+        Args:
+            features: windows of scores, (N, 6, C).
+
+        Returns:
+            (N, 68, 2), canonical units.
+
+        Raises:
+            ShapeError: the windows have another length or width.
+        """
+        expected = (self.config.context, self.config.channels)
+        if features.ndim != 3 or tuple(features.shape[1:]) != expected:
+            raise ShapeError(
+                f"expected speech windows of shape (N, {expected[0]}, {expected[1]}), got {tuple(features.shape)}"
+            )
+        features = (self.transform(features) - self.feature_mean) / self.feature_scale
+        code = self.convolutions(features.transpose(1, 2))  # (N, width, steps)
+        coefficients = self.encoder(code.flatten(1))  # (N, 33)
+        return self.decoder(coefficients).unflatten(1, (POINT_COUNT, 2))
+
+    @torch.no_grad()
+    def initialize(self, components: PrincipalComponents, neutral_canonical: Tensor, features: Tensor) -> None:
+        """Starts the decoder as the principal components and learns the scale of the features (Section 4.2).
+
+        Args:
+            components: of training displacements (D, 136), canonical units.
+            neutral_canonical: (68, 2).
+            features: training windows, (N, 6, C).
+        """
+        self.decoder.weight.copy_(components.components.T)
+        self.decoder.bias.copy_(components.mean)
+        self.neutral_canonical.copy_(neutral_canonical)
+        flat = self.transform(features).flatten(0, 1)
+        self.feature_mean.copy_(flat.mean(0))
+        self.feature_scale.copy_(flat.std(0).clamp_min(1e-3))
+
+
+def load_motion_generator(path: Path, device: str = "cpu") -> MotionGenerator:
+    """The generator of a weights file, ready for inference.
+
+    Raises:
+        WeightsError: the file is missing, damaged, or of another network.
+    """
+    config, tensors, _ = load_checkpoint(path, KIND, MotionConfig, device)
+    generator = MotionGenerator(config)
+    generator.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+    return generator.to(device).eval()

@@ -1,0 +1,118 @@
+"""What does the l-GAN minimise (Eq. 1 to 5)?
+
+Every loss is a function of sequences of consecutive frames, (N, T, 68, 2), in the unit that `MotionConfig.loss_unit`
+sets; squared norms are summed over points and axes and averaged over frames and batch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from backend_server.config import MotionConfig
+from shared.errors import ShapeError
+
+
+def _check_pair(generated: Tensor, target: Tensor) -> None:
+    if generated.shape != target.shape:
+        raise ShapeError(f"expected two tensors of one shape, got {tuple(generated.shape)} and {tuple(target.shape)}")
+
+
+def _squared_norm(difference: Tensor) -> Tensor:
+    return difference.square().sum(dim=(-2, -1)).mean()
+
+
+def distance_loss(generated: Tensor, target: Tensor) -> Tensor:
+    """Squared L2 distance between landmark sets (Eq. 1).
+
+    Args:
+        generated: landmarks, (..., 68, 2).
+        target: ground truth of the same shape.
+
+    Returns:
+        Scalar, summed over points and axes, averaged over the rest.
+
+    Raises:
+        ShapeError: the two shapes differ.
+    """
+    _check_pair(generated, target)
+    return _squared_norm(generated - target)
+
+
+def regularization_loss(generated: Tensor) -> Tensor:
+    """Squared L2 distance between consecutive frames of landmarks (..., T, 68, 2) (Eq. 2)."""
+    return _squared_norm(generated.diff(dim=-3))
+
+
+def smooth_sign(difference: Tensor, scale: float) -> Tensor:
+    """tanh(difference / scale): the sign of a motion, with a gradient for motions of the order of `scale`."""
+    return torch.tanh(difference / scale)
+
+
+def direction_loss(generated: Tensor, target: Tensor, scale: float) -> Tensor:
+    """Squared distance between the motion vectors of two sequences (Eq. 3).
+
+    The paper's motion vector is a step function of the difference of consecutive frames and has no gradient; here it
+    is the smooth step (1 + smooth_sign) / 2, which tends to the printed one as the scale tends to zero. The printed
+    form is kept as the metric `metrics.landmarks.direction_agreement`.
+
+    Args:
+        generated: landmarks of consecutive frames, (..., T, 68, 2).
+        target: ground truth of the same shape.
+        scale: motion per frame at which the step is three quarters climbed, in the unit of the landmarks.
+    """
+    _check_pair(generated, target)
+    difference = smooth_sign(generated.diff(dim=-3), scale) - smooth_sign(target.diff(dim=-3), scale)
+    return _squared_norm(difference / 2)
+
+
+def discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    """The negative of Eq. 4, which the discriminator minimises.
+
+    Args:
+        real_logits: D before its sigmoid for ground truth, any shape.
+        fake_logits: the same for generated landmarks.
+    """
+    return F.softplus(-real_logits).mean() + F.softplus(fake_logits).mean()
+
+
+def adversarial_loss(fake_logits: Tensor) -> Tensor:
+    """log(1 - D) of generated landmarks, the part of Eq. 4 that the generator minimises."""
+    return -F.softplus(fake_logits).mean()
+
+
+@dataclass(frozen=True)
+class MotionLosses:
+    """The four terms of Eq. 5 before their weights, scalars, and their weighted sum."""
+
+    distance: Tensor
+    regularization: Tensor
+    direction: Tensor
+    adversarial: Tensor
+    total: Tensor
+
+
+def motion_losses(generated: Tensor, target: Tensor, fake_logits: Tensor, config: MotionConfig) -> MotionLosses:
+    """The objective of the generator (Eq. 5).
+
+    Args:
+        generated: canonical landmarks of consecutive frames, (N, T, 68, 2), canonical units.
+        target: ground truth of the same shape.
+        fake_logits: the discriminator's answer to `generated`.
+        config: weights, loss unit and direction scale.
+    """
+    generated, target = generated / config.loss_unit, target / config.loss_unit
+    distance = distance_loss(generated, target)
+    regularization = regularization_loss(generated)
+    direction = direction_loss(generated, target, config.direction_scale)
+    adversarial = adversarial_loss(fake_logits)
+    total = (
+        config.lambda_dist * distance
+        + config.lambda_reg * regularization
+        + config.lambda_dir * direction
+        + config.lambda_gan * adversarial
+    )
+    return MotionLosses(distance, regularization, direction, adversarial, total)

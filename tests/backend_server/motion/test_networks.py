@@ -1,0 +1,80 @@
+import pytest
+import torch
+
+from backend_server.checkpoints import save_checkpoint
+from backend_server.config import MotionConfig
+from backend_server.motion.discriminator import MotionDiscriminator
+from backend_server.motion.generator import KIND, MotionGenerator, load_motion_generator
+from backend_server.pca import PrincipalComponents, fit_pca
+from shared.errors import ShapeError, WeightsError
+
+
+@pytest.fixture
+def displacements() -> torch.Tensor:
+    draw = torch.Generator().manual_seed(0)
+    return 0.1 * torch.randn(80, 40, generator=draw) @ torch.randn(40, 136, generator=draw) + 0.3
+
+
+@pytest.fixture
+def components(displacements) -> PrincipalComponents:
+    return fit_pca(displacements, 33)
+
+
+@pytest.fixture
+def features() -> torch.Tensor:
+    return 4 * torch.randn(50, 6, 29, generator=torch.Generator().manual_seed(1)) - 3
+
+
+@pytest.fixture
+def neutral() -> torch.Tensor:
+    return torch.randn(68, 2, generator=torch.Generator().manual_seed(2))
+
+
+def test_the_decoder_starts_as_the_principal_components(components, displacements, features, neutral):
+    generator = MotionGenerator(MotionConfig())
+    generator.initialize(components, neutral, features)
+    decoded = generator.decoder(components.encode(displacements))
+    assert torch.allclose(decoded, components.decode(components.encode(displacements)), atol=1e-4)
+    assert torch.equal(generator.neutral_canonical, neutral)
+
+
+def test_the_discriminator_starts_by_reencoding_landmarks(components, displacements, neutral):
+    config = MotionConfig()
+    discriminator = MotionDiscriminator(config)
+    discriminator.initialize(components, neutral)
+    landmarks = neutral + displacements.unflatten(1, (68, 2))
+    coefficients = discriminator.encoder(landmarks.flatten(1) / config.loss_unit)
+    assert torch.allclose(coefficients * config.loss_unit, components.encode(displacements), atol=1e-3)
+    assert discriminator(landmarks.unflatten(0, (8, 10))).shape == (8, 10)
+
+
+def test_features_are_standardised(components, features, neutral):
+    generator = MotionGenerator(MotionConfig())
+    generator.initialize(components, neutral, features)
+    standard = (features.flatten(0, 1) - generator.feature_mean) / generator.feature_scale
+    assert torch.allclose(standard.mean(0), torch.zeros(29), atol=1e-4)
+    assert torch.allclose(standard.std(0), torch.ones(29), atol=1e-3)
+    assert generator(features).shape == (50, 68, 2)
+
+
+def test_log_softmax_drops_what_all_classes_share(components, features, neutral):
+    generator = MotionGenerator(MotionConfig(score_temperature=2.0))
+    generator.initialize(components, neutral, features)
+    assert torch.allclose(generator(features + 5), generator(features), atol=1e-4)
+
+
+def test_windows_of_another_length_are_refused():
+    with pytest.raises(ShapeError, match=r"\(2, 5, 29\)"):
+        MotionGenerator(MotionConfig())(torch.zeros(2, 5, 29))
+
+
+def test_weights_come_back_from_disk(tmp_path, components, features, neutral):
+    config = MotionConfig(encoder_channels=(8, 8, 8), hidden_size=16)
+    generator = MotionGenerator(config)
+    generator.initialize(components, neutral, features)
+    save_checkpoint(tmp_path / "motion.safetensors", KIND, config, generator.state_dict())
+    loaded = load_motion_generator(tmp_path / "motion.safetensors")
+    assert loaded.config == config
+    assert torch.equal(loaded(features), generator.eval()(features))
+    with pytest.raises(WeightsError):
+        load_motion_generator(tmp_path / "absent.safetensors")
