@@ -52,16 +52,10 @@ class Buffer:
         """The attribute's value out of the arrays that arrived.
 
         Raises:
-            MessageError: a needed array is missing, or a series is too long.
+            MessageError: a needed array is missing.
         """
         if self.series:
             count = sum(name.rpartition("_")[0] == self.series for name in arrays)
-            if count > self.max_count:
-                raise MessageError(
-                    f"{count} {self.field} are too many; send at most {self.max_count}", code=ErrorCode.TOO_LARGE
-                )
-            if not count and not self.is_optional:
-                raise MessageError(f"the message holds no {self.field}; send at least one")
             missing = [name for name in (f"{self.series}_{i}" for i in range(count)) if name not in arrays]
             if missing:
                 raise MessageError(f"the buffer {missing[0]} is missing from the message")
@@ -107,7 +101,18 @@ def check_all(buffers: tuple[Buffer, ...], message: object) -> None:
         value = getattr(message, buffer.field)
         if value is None and not buffer.is_optional:
             raise MessageError(f"the buffer {buffer.field} is missing from the message")
-        if buffer.series and not isinstance(value, tuple):
-            raise MessageError(f"{buffer.field} must be a tuple of arrays, got {type(value).__name__}")
+        if buffer.series:
+            _check_series(buffer, value)
         for name, array in buffer.parts(value):
             buffer.check(name, array, sizes)
+
+
+def _check_series(buffer: Buffer, value: BufferValue) -> None:
+    if not isinstance(value, tuple):
+        raise MessageError(f"{buffer.field} must be a tuple of arrays, got {type(value).__name__}")
+    if not value and not buffer.is_optional:
+        raise MessageError(f"the message holds no {buffer.field}; send at least one")
+    if len(value) > buffer.max_count:
+        raise MessageError(
+            f"{len(value)} {buffer.field} are too many; send at most {buffer.max_count}", code=ErrorCode.TOO_LARGE
+        )

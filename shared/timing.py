@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from .errors import ValueRangeError
 
 MAX_FPS = 1000.0
-_FLOAT32_STEP = 2.0**-23  # Blender keeps fps_base as float32: 1.001 arrives as 1.00100004673
+_FLOAT32_ROUNDING = 2.0**-24  # Blender keeps fps_base as float32: 1.001 arrives as 1.00100004673
 _FRAME_TOLERANCE = 1e-6  # of a frame: 0.28 s x 25 is 7 frames, though the product is 7.000000000000001
 
 
@@ -56,7 +56,7 @@ class FrameRate:
         """Frames a second as a fraction: 24000/1001 for 24 / 1.001."""
         base = Fraction(self.fps_base)
         simple = base.limit_denominator(1000)
-        return Fraction(self.fps) / (simple if abs(simple - base) <= base * Fraction(_FLOAT32_STEP) else base)
+        return Fraction(self.fps) / (simple if abs(simple - base) <= base * Fraction(_FLOAT32_ROUNDING) else base)
 
     @property
     def frames_per_second(self) -> float:

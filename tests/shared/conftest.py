@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+
+from shared import protocol
+
+
+def _array(dtype, *shape):
+    size = int(np.prod(shape))
+    return (np.arange(size) % 200).astype(dtype).reshape(shape)
+
+
+@pytest.fixture
+def messages():
+    """One message of every type, with all its buffers."""
+    return {
+        type(m).__name__: m
+        for m in (
+            protocol.Hello(client="test 1.0"),
+            protocol.Welcome(backend="b", device="cpu", weights=("speech",), weights_version="0a", spool_free_bytes=5),
+            protocol.AdaptRequest(
+                job="j1",
+                epochs=3,
+                images=(_array("u1", 4, 5, 3), _array("u1", 6, 2, 3)),
+                landmarks=np.stack([_array("f4", 68, 2), np.full((68, 2), np.nan, np.float32)]),
+            ),
+            protocol.Adapted(
+                identity="ab" * 32, losses=(0.5, 0.25), neutral=_array("f4", 68, 2), crop=_array("f4", 2, 3)
+            ),
+            protocol.AnimateRequest(
+                sample_rate=16_000,
+                seed=7,
+                speech=_array("f4", 800) / 200,
+                frame_times=np.arange(2) / 25.0,
+                references=(_array("u1", 3, 4, 3),),
+            ),
+            protocol.Accepted(job="j1", parent="p", position=2),
+            protocol.Progress(job="j1", stage="texture", step=3, steps=9, seconds_left=1.5),
+            protocol.LandmarkCurves(
+                job="j1",
+                sequence=1,
+                landmarks=_array("f4", 2, 68, 2),
+                canonical=_array("f4", 2, 68, 2),
+                frame_times=np.arange(2) / 25.0,
+                neutral=_array("f4", 68, 2),
+                crop=_array("f4", 2, 3),
+            ),
+            protocol.TextureFrames(job="j1", sequence=2, first_frame=0, frames=_array("u1", 2, 8, 8, 4)),
+            protocol.Done(job="j1", sequence=3, frame_count=2, texture_count=2, seconds={"speech": 0.25}),
+            protocol.Failed(code=protocol.ErrorCode.NO_FACE, sentence="no face", detail="log"),
+            protocol.Cancelled(job="j1"),
+            protocol.Attach(job="j1", received=2),
+            protocol.Cancel(job="j1"),
+            protocol.Ping(),
+            protocol.Pong(),
+        )
+    }

@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+
+from shared import protocol, wire
+from shared.errors import ErrorCode, MessageError
+
+SPEECH = np.zeros(16_000, np.float32)
+IMAGE = np.zeros((4, 4, 3), np.uint8)
+TIMES = np.arange(25) / 25.0
+
+
+def animate(**changes):
+    values = {"sample_rate": 16_000, "speech": SPEECH, "frame_times": TIMES, **changes}
+    return protocol.AnimateRequest(**values)
+
+
+def adapt(**changes):
+    return protocol.AdaptRequest(**{"images": (IMAGE,), **changes})
+
+
+def huge_image():
+    return np.broadcast_to(np.zeros((1, 1, 3), np.uint8), (8193, 8193, 3))
+
+
+@pytest.mark.parametrize(
+    ("message", "sentence"),
+    [
+        (animate(sample_rate=0), "sample_rate = 0"),
+        (animate(sample_rate=192_001), "sample_rate = 192001"),
+        (animate(seed=-1), "seed = -1"),
+        (animate(seed=2**32), "seed = 4294967296"),
+        (animate(motion_gain=3.5), "motion_gain = 3.5"),
+        (animate(blink_gain=-0.1), "blink_gain = -0.1"),
+        (animate(blink_gain=float("nan")), "blink_gain = None"),
+        (animate(identity="../../etc/passwd"), "identity = '../../etc/passwd'"),
+        (animate(wants_blink=1), "wants_blink = 1"),
+        (animate(speech=SPEECH[:0]), r"speech must be of shape \(S=0\), got \(0,\)"),
+        (animate(speech=SPEECH.astype(np.float64)), "speech must be of dtype <f4, got <f8"),
+        (animate(speech=np.full(4, np.nan, np.float32)), "not finite"),
+        (animate(frame_times=TIMES[::-1]), "ascend"),
+        (animate(frame_times=np.array([np.inf])), "must lie within"),
+        (animate(identity="a" * 64, references=(IMAGE,)), "not both"),
+        (adapt(epochs=201), "epochs = 201"),
+        (adapt(images=()), "send at least one"),
+        (adapt(images=(IMAGE[..., 0],)), r"image_0 must be of shape \(H, W, 3\), got \(4, 4\)"),
+        (adapt(landmarks=np.zeros((2, 68, 2), np.float32)), "landmarks of 2 images for 1"),
+        (adapt(landmarks=np.zeros((1, 66, 2), np.float32)), r"\(K=1, 68, 2\), got \(1, 66, 2\)"),
+        (adapt(landmarks=np.full((1, 68, 2), np.inf, np.float32)), "finite, or NaN"),
+        (protocol.Cancel(job="a b"), "job = 'a b'"),
+        (protocol.Progress(stage="s", step=-1, steps=1), "step = -1"),
+        (protocol.Failed(code="no_such_code", sentence=""), "code = 'no_such_code'"),
+    ],
+)
+def test_values_out_of_range_are_refused_with_their_name(message, sentence):
+    with pytest.raises(MessageError, match=sentence):
+        wire.encode(message)
+
+
+@pytest.mark.parametrize(
+    ("message", "sentence"),
+    [
+        (animate(speech=np.broadcast_to(np.float32(0), (8000 * 1802,)), sample_rate=8000), "sound of 1802 s"),
+        (animate(frame_times=np.arange(432_001) / 250.0), "432001 frames"),
+        (adapt(images=(IMAGE,) * 21), "21 images are too many"),
+        (adapt(images=(huge_image(),)), "8193 x 8193 pixels"),
+    ],
+)
+def test_more_than_the_limits_is_refused(message, sentence):
+    with pytest.raises(MessageError, match=sentence) as caught:
+        message.check()
+        wire.encode(message)
+    assert caught.value.code is ErrorCode.TOO_LARGE
+
+
+def test_messages_are_frozen_and_have_their_own_id():
+    ping = protocol.Ping()
+    with pytest.raises(AttributeError):
+        ping.job = "x"
+    assert len({protocol.new_id() for _ in range(100)}) == 100
+    assert ping.id != protocol.Ping().id
+
+
+def test_the_last_message_of_a_job(messages):
+    assert {name for name, m in messages.items() if protocol.is_last(m)} == {"Done", "Failed", "Cancelled"}
+    assert set(messages) == set(protocol.MESSAGE_TYPES)
