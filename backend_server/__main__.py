@@ -39,6 +39,7 @@ def animate(
         Path | None, typer.Argument(help="A sound or video file; the shipped sample if left out.")
     ] = None,
     images: Images = None,
+    sample_portrait: Annotated[bool, typer.Option(help="Animate the shipped portrait.")] = False,
     identity: Annotated[Path | None, typer.Option(help="A file made by `adapt`, instead of images.")] = None,
     fps: Annotated[float, typer.Option(help="Frames a second: 25, 23.976, 29.97 ...")] = 25.0,
     texture: Annotated[bool, typer.Option(help="Render pictures, or curves alone.")] = True,
@@ -50,12 +51,10 @@ def animate(
     """Speech and images in; landmarks, curves, frames with alpha, a preview film and a report out."""
     with plain_failures(), StageBars() as bars:
         from backend_server.commands.animate import SAMPLE_SPEECH, AnimateSettings, animate, picture_paths
-        from backend_server.commands.sample_portrait import sample_portrait
+        from backend_server.commands.sample_portrait import portrait_path
         from shared.timing import FrameRate
 
-        paths = picture_paths(images or [])
-        if speech is None and not paths and identity is None:
-            paths = (sample_portrait(),)
+        paths = (portrait_path(),) if sample_portrait else picture_paths(images or [])
         settings = AnimateSettings(
             speech=speech or SAMPLE_SPEECH,
             images=paths,

@@ -127,15 +127,21 @@ class Cascade:
         canonical = self.neutral_canonical + speech_displacements  # l_t^m = l_p^m + delta l_t^m
 
         progress("blink", 2, 3)
-        eyes = list(EYE_REGION)
-        canonical[:, eyes] = self.neutral_canonical[eyes]  # l_t^M: the eyes are the blink generator's
-        if blink:
-            canonical[:, eyes] += blink_gain * blink_displacements(self._blink_generator, frame_times, seed)
+        eyes = list(EYE_REGION)  # l_t^M: the eyes are the blink generator's
+        canonical[:, eyes] = self.blink_landmarks(frame_times, seed, blink_gain if blink else 0.0)[:, eyes]
 
         neutral, crop = (identity.neutral_landmarks, identity.crop) if identity else self._mean_face()
         landmarks = retarget(canonical, self.neutral_canonical, neutral)  # l_t, Eq. 7
         progress("blink", 3, 3)
         return LandmarkMotion(frame_times, canonical, landmarks, neutral, crop)
+
+    @torch.inference_mode()
+    def blink_landmarks(self, frame_times: NDArray[np.float64], seed: int, gain: float = 1.0) -> NDArray[np.float32]:
+        """The mean face blinking and otherwise still (Section 3.2): (T, 68, 2) canonical units."""
+        canonical = np.repeat(self.neutral_canonical[None], len(frame_times), axis=0)
+        if gain > 0:
+            canonical[:, list(EYE_REGION)] += gain * blink_displacements(self._blink_generator, frame_times, seed)
+        return canonical
 
     def adapt(
         self,

@@ -7,6 +7,6 @@ from pathlib import Path
 import skimage.data
 
 
-def sample_portrait() -> Path:
+def portrait_path() -> Path:
     """The file of scikit-image's astronaut: Eileen Collins, NASA, public domain, 512 x 512."""
     return Path(skimage.data.__file__).with_name("astronaut.png")

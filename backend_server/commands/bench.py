@@ -1,0 +1,121 @@
+"""How fast is each stage on this machine, and how much memory does it take?"""
+
+from __future__ import annotations
+
+import json
+import platform
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import psutil
+import torch
+from numpy.typing import NDArray
+from rich.table import Table
+
+from backend_server.cascade import Cascade
+from backend_server.commands.animate import SAMPLE_SPEECH
+from backend_server.commands.sample_portrait import portrait_path
+from backend_server.config import SAMPLE_RATE
+from backend_server.export.images import frame_path, write_png
+from backend_server.face.images import read_image
+from backend_server.face.reference import FaceReferences, prepare_references
+from backend_server.progress import Progress, silent
+from backend_server.speech.audio import read_audio, to_waveform
+from backend_server.texture.identity import Identity
+from shared.timing import FrameRate, frame_times
+
+SPEECH_SECONDS = 60.0
+RENDERED_FRAMES = 100
+REPEATS = 3
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured figure."""
+
+    name: str
+    value: float
+    unit: str
+
+
+def bench(out: Path | None, *, device: str, progress: Progress = silent) -> Table:
+    """Measures, optionally writes JSON to `out`, and returns the table for the terminal."""
+    figures: list[Figure] = []
+    steps = 6
+
+    def note(name: str, value: float, unit: str) -> None:
+        figures.append(Figure(name, round(value, 4), unit))
+        progress("bench", min(len(figures), steps), steps)
+
+    progress("bench", 0, steps)
+    note("load the cascade", _seconds(lambda: Cascade.load(device), 1), "s")
+    cascade = Cascade.load(device)
+    speech = _speech()
+    times = frame_times(SPEECH_SECONDS, FrameRate(25))
+    best = min(_seconds(lambda: cascade.animate(speech, SAMPLE_RATE, times), 1) for _ in range(REPEATS))
+    note("sound to landmarks, real-time factor", best / SPEECH_SECONDS, "s per s of sound")
+    portrait = read_image(portrait_path())
+    references = prepare_references([portrait])
+    identity = cascade.fine_tune(references, epochs=0)
+    note("adapt, K = 1, 10 epochs", _seconds(lambda: cascade.fine_tune(references, epochs=10), 1), "s")
+    note("adapt, K = 20, 10 epochs", _seconds(lambda: cascade.fine_tune(_repeated(references, 20), epochs=10), 1), "s")
+    motion = cascade.animate(speech, SAMPLE_RATE, times[:RENDERED_FRAMES], identity)
+    before = psutil.Process().memory_info().rss
+    seconds, peak = _render(cascade, identity, motion.landmarks)
+    note("render 256 x 256, PNG written", RENDERED_FRAMES / seconds, "frames/s")
+    note("memory while rendering, beyond the loaded cascade", (peak - before) / 2**20, "MiB")
+    if out is not None:
+        document = {"machine": machine(device), "date": datetime.now(UTC).date().isoformat()}
+        figures_json = [asdict(figure) for figure in figures]
+        out.write_text(json.dumps({**document, "figures": figures_json}, indent=2) + "\n", encoding="utf-8")
+    table = Table("figure", "value", "unit", title=machine(device))
+    for figure in figures:
+        table.add_row(figure.name, f"{figure.value:g}", figure.unit)
+    return table
+
+
+def machine(device: str) -> str:
+    """The machine in words, for a table of figures."""
+    threads = torch.get_num_threads()
+    accelerator = torch.cuda.get_device_name(device) if device.startswith("cuda") else f"{threads} CPU threads"
+    return f"{platform.system()} {platform.machine()}, {accelerator}, torch {torch.__version__}"
+
+
+def _seconds(work: Callable[[], object], repeats: int) -> float:
+    start = time.perf_counter()
+    for _ in range(repeats):
+        work()
+    return (time.perf_counter() - start) / repeats
+
+
+def _speech() -> NDArray[np.float32]:
+    clip = read_audio(SAMPLE_SPEECH)
+    return np.resize(to_waveform(clip.samples, clip.sample_rate), int(SPEECH_SECONDS * SAMPLE_RATE))
+
+
+def _repeated(references: FaceReferences, count: int) -> FaceReferences:
+    return FaceReferences(
+        crops=np.repeat(references.crops, count, axis=0),
+        landmarks=np.repeat(references.landmarks, count, axis=0),
+        mattes=np.repeat(references.mattes, count, axis=0),
+        neutral_landmarks=references.neutral_landmarks,
+        crop=references.crop,
+        notes=(),
+    )
+
+
+def _render(cascade: Cascade, identity: Identity, landmarks: NDArray[np.float32]) -> tuple[float, int]:
+    process, peak, number = psutil.Process(), 0, 0
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        for chunk in cascade.render(identity, landmarks):
+            for picture in chunk:
+                number += 1
+                write_png(frame_path(Path(folder), number), picture, {})
+            peak = max(peak, process.memory_info().rss)
+        return time.perf_counter() - start, peak

@@ -1,0 +1,1 @@
+"""Runs the shipped cascade on held-out clips and reports what the metrics say, for the `evaluate` command."""

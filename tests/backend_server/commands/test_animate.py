@@ -1,0 +1,60 @@
+"""What the animate command writes, and that the writing is what it says."""
+
+import json
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from backend_server.commands.sample_portrait import portrait_path
+from shared.landmarks import NAMES
+
+
+def test_curves_alone_have_ceil_duration_times_rate_frames(run_command, sound, sample_samples, tmp_path):
+    speech = sound("speech.wav", sample_samples[:20_001], 16_000)  # 1.2500625 s
+    out = tmp_path / "out"
+    result = run_command("animate", speech, "--no-texture", "--fps", "24", "--out", out)
+    assert result.exit_code == 0, result.stderr
+    arrays = np.load(out / "landmarks.npz")
+    assert arrays["frame_times"].shape == (31,)  # ceil(30.0015)
+    assert arrays["canonical"].shape == arrays["landmarks"].shape == (31, 68, 2)
+    assert arrays["neutral"].shape == (68, 2)
+    assert arrays["crop"].shape == (2, 3)
+    curves = json.loads((out / "curves.json").read_text())
+    assert list(curves["curves"]) == list(NAMES)
+    assert curves["curves"]["jaw_08"]["y"] == pytest.approx(arrays["landmarks"][:, 8, 1], abs=1e-3)
+    assert {p.name for p in out.iterdir()} == {"landmarks.npz", "curves.json", "contact_sheet.png", "report.json"}
+
+
+@pytest.mark.slow
+def test_a_textured_animation_is_complete_and_tagged(run_command, sound, sample_samples, tmp_path):
+    speech = sound("speech.wav", sample_samples, 16_000)
+    out = tmp_path / "out"
+    result = run_command("animate", speech, "--images", portrait_path(), "--epochs", "1", "--fps", "12", "--out", out)
+    assert result.exit_code == 0, result.stderr
+    frames = sorted((out / "frames").iterdir())
+    assert [f.name for f in frames] == [f"frame_{n:04d}.png" for n in range(1, 19)]
+    with Image.open(frames[0]) as picture:
+        assert picture.size == (256, 256)
+        assert picture.mode == "RGBA"
+        assert "Synthetic media" in picture.text["Description"]  # pyright: ignore[reportAttributeAccessIssue]
+        alpha = np.asarray(picture)[..., 3]
+    assert alpha.max() == 255
+    assert alpha.min() == 0
+    with av.open(str(out / "preview.mp4")) as film:
+        assert film.streams.video[0].frames == 18
+        assert film.streams.audio[0].sample_rate == 16_000
+    report = json.loads((out / "report.json").read_text())
+    assert report["frames"] == 18
+    assert {"load", "speech", "motion", "blink", "preview"} <= set(report["seconds_per_stage"])
+
+
+def test_the_same_seed_gives_the_same_landmarks(run_command, sound, sample_samples, tmp_path):
+    speech = sound("speech.wav", sample_samples, 16_000)
+    for name, seed in (("a", 5), ("b", 5), ("c", 6)):
+        done = run_command("animate", speech, "--no-texture", "--seed", seed, "--out", tmp_path / name)
+        assert done.exit_code == 0, done.stderr
+    a, b, c = (np.load(tmp_path / name / "landmarks.npz")["landmarks"] for name in "abc")
+    np.testing.assert_array_equal(a, b)
+    assert not np.array_equal(a, c)

@@ -1,0 +1,111 @@
+"""Bad input: one sentence that names it, exit code 2, and nothing half-written."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from backend_server.commands import output_folder
+from backend_server.commands.sample_portrait import portrait_path
+
+
+@pytest.fixture
+def refused(run_command, tmp_path):
+    """Runs animate, expects a refusal, and gives the sentence."""
+
+    def run(*args: object) -> str:
+        out = tmp_path / "results" / "out"
+        result = run_command("animate", *args, "--out", out)
+        assert result.exit_code == 2, (result.stdout, result.stderr, result.exception)
+        assert not out.exists()
+        assert not out.parent.exists() or not list(out.parent.iterdir())
+        lines = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+        assert len(lines) == 1, result.stderr
+        return lines[0]
+
+    return run
+
+
+@pytest.mark.parametrize("name", ["missing.wav", "empty.wav", "text.wav", "folder.wav"])
+def test_a_file_without_sound(refused, tmp_path, name):
+    path = tmp_path / name
+    if name == "empty.wav":
+        path.touch()
+    elif name == "text.wav":
+        path.write_text("not a sound")
+    elif name == "folder.wav":
+        path.mkdir()
+    assert name in refused(path, "--no-texture")
+
+
+def test_silence(refused, sound):
+    assert "silent" in refused(sound("silence.wav", np.zeros(16_000), 16_000), "--no-texture").lower()
+
+
+def test_an_hour_of_sound(refused, sound):
+    hour = np.full(3600 * 8_000, 0.1, np.float32)
+    sentence = refused(sound("hour.flac", hour, 8_000), "--no-texture")
+    assert "3600" in sentence or "60 min" in sentence
+
+
+@pytest.mark.parametrize(("sample_rate", "channels"), [(8_000, 2), (96_000, 2), (44_100, 1)])
+def test_any_rate_and_channel_count_works(run_command, sound, sample_samples, tmp_path, sample_rate, channels):
+    positions = np.arange(int(len(sample_samples) * sample_rate / 16_000)) * 16_000 / sample_rate
+    heard = np.interp(positions, np.arange(len(sample_samples)), sample_samples)
+    speech = sound("speech.wav", np.repeat(heard[:, None], channels, axis=1), sample_rate)
+    result = run_command("animate", speech, "--no-texture", "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.stderr
+    assert json.loads((tmp_path / "out" / "report.json").read_text())["frames"] == 38
+
+
+def test_no_images_at_all(refused, sound, sample_samples):
+    assert "--images" in refused(sound("speech.wav", sample_samples, 16_000))
+
+
+@pytest.mark.parametrize("name", ["missing.png", "empty.png", "text.png", "folder"])
+def test_images_that_are_none(refused, sound, sample_samples, tmp_path, name):
+    path = tmp_path / name
+    if name == "empty.png":
+        path.touch()
+    elif name == "text.png":
+        path.write_text("not a picture")
+    elif name == "folder":
+        path.mkdir()
+    assert name in refused(sound("speech.wav", sample_samples, 16_000), "--images", path)
+
+
+def test_a_picture_without_a_face(refused, sound, sample_samples, tmp_path):
+    path = tmp_path / "wall.png"
+    Image.new("RGB", (400, 300), (120, 130, 90)).save(path)
+    sentence = refused(sound("speech.wav", sample_samples, 16_000), "--images", portrait_path(), path)
+    assert "image 2 of 2" in sentence
+    assert "face" in sentence
+
+
+def test_a_full_disk(refused, sound, sample_samples, monkeypatch):
+    monkeypatch.setattr(output_folder.shutil, "disk_usage", lambda _: _Usage())
+    sentence = refused(sound("speech.wav", sample_samples, 16_000), "--images", portrait_path())
+    assert "MiB" in sentence
+
+
+class _Usage:
+    free = 1000
+
+
+def test_an_output_that_is_a_file(run_command, sound, sample_samples, tmp_path):
+    taken = tmp_path / "taken"
+    taken.write_text("keep me")
+    speech = sound("speech.wav", sample_samples, 16_000)
+    result = run_command("animate", speech, "--no-texture", "--out", taken)
+    assert result.exit_code == 2
+    assert "taken" in result.stderr
+    assert taken.read_text() == "keep me"
+
+
+def test_adapt_without_images(run_command, tmp_path):
+    result = run_command("adapt", "--out", tmp_path / "face.safetensors")
+    assert result.exit_code == 2
+    assert "--images" in result.stderr
+    assert not Path(tmp_path / "face.safetensors").exists()

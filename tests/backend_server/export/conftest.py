@@ -1,0 +1,9 @@
+"""Random numbers that are the same every time."""
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
