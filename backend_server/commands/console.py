@@ -7,12 +7,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
+from typing import Any
 
-import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperOption
 
 from shared.errors import Cancelled, SpeechFaceError
 
@@ -26,12 +26,12 @@ errors = Console(stderr=True)
 class ManyValues(TyperCommand):
     """A command whose repeatable options take several values at once: `--images a.png b.png`."""
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 (typer carries its own click)
         """Repeats the option's name before each further value."""
         repeatable = {
             name
             for p in self.params
-            if isinstance(p, click.Option) and p.multiple
+            if isinstance(p, TyperOption) and p.multiple
             for name in (*p.opts, *p.secondary_opts)
         }
         expanded: list[str] = []

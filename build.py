@@ -1,0 +1,301 @@
+"""The one entry for people: makes the Python environment, then runs, tests, checks or packs Speech Face.
+
+Standard library only, so that a plain Python can start it. Everything it installs goes into `.venv` beside this file;
+deleting that folder undoes it. Give a command `--help` to see its options.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+PYTHONS = ("3.11", "3.12")
+PLATFORMS = {("Linux", "x86_64"), ("Windows", "AMD64"), ("Darwin", "arm64")}  # those for which every library has wheels
+TORCH_INDEX = "https://download.pytorch.org/whl"
+NOT_ON_PYPI = {
+    ("cpu", "Linux"): "cpu",
+    ("cuda", "Windows"): "cu130",
+}  # torch 2.13 on PyPI: CUDA 13.0 on Linux, CPU else
+GIGABYTES = {"cpu": 5, "cuda": 12}
+ALL_EXTRAS = ("blender", "dev", "train")
+ADDON_TESTS = "tests/blender_addon"
+OTHER_BPY = {"4.5": "bpy==4.5.15 numpy<2 pyzmq==26.4.0 msgspec==0.22.0 pytest pytest-timeout hypothesis"}
+RESULTS = {
+    "preview.mp4": "the talking face, with sound",
+    "contact_sheet.png": "frames over the mouth's opening and the sound",
+    "scene.blend": "the animated scene: open it in Blender",
+    "frames": "one picture with alpha a frame",
+    "report.json": "what was made, and the seconds each stage took",
+}
+
+
+class BuildError(Exception):
+    """Ends the program with one sentence that says what to do."""
+
+
+def choose_torch(wish: str | None, installed: str | None, has_gpu: bool) -> str:
+    """Names the torch build, "cpu" or "cuda": a flag wins, then what is installed, then what the machine has."""
+    return wish or installed or ("cuda" if has_gpu else "cpu")
+
+
+def torch_arguments(build: str, system: str, version: str) -> list[str]:
+    """Gives pip's arguments for one torch build; `===` refuses another build of the same version."""
+    if build == "cuda" and system == "Darwin":
+        raise BuildError("There is no CUDA on macOS: leave --cuda out.")
+    tag = NOT_ON_PYPI.get((build, system))
+    return ["--index-url", f"{TORCH_INDEX}/{tag}", f"torch=={version}+{tag}"] if tag else [f"torch==={version}"]
+
+
+def stamp_key(pyproject: str, build: str, version: str) -> str:
+    """Hashes all that decides what an environment holds, but for its extras."""
+    return hashlib.sha256(repr((pyproject, build, version)).encode()).hexdigest()
+
+
+def read_stamp(folder: Path) -> dict:
+    """Reads what was last installed completely; empty when nothing was."""
+    try:
+        return dict(json.loads((folder / "speech_face.json").read_text("utf-8")))
+    except (OSError, ValueError, TypeError):
+        return {}
+
+
+def environment() -> dict[str, str]:
+    """Gives the variables of every child process: no path of another Python, UTF-8, a pip that only installs."""
+    kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
+    ours = {"PYTHONUTF8": "1", "PIP_NO_INPUT": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    return {"SPEECH_FACE_PYTHON": str(venv_python(VENV)), **kept, **ours}
+
+
+def ask(*command: str) -> str:
+    """Runs a command silently and gives what it prints; empty when it fails or is not there."""
+    try:
+        answer = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, timeout=120, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return answer.stdout.decode("utf-8", "replace").strip()
+
+
+def call(command: list[str]) -> int:
+    """Runs a command in the checkout and gives its exit code; Ctrl-C lets it clean up first."""
+    process = subprocess.Popen(command, cwd=ROOT, env=environment())
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        process.wait()  # it got the same Ctrl-C; a second one ends this wait too
+        raise
+
+
+def venv_python(folder: Path) -> Path:
+    """Gives the interpreter inside a virtual environment."""
+    return folder / "Scripts" / "python.exe" if os.name == "nt" else folder / "bin" / "python"
+
+
+def version_of(*command: str) -> str:
+    """Asks an interpreter for its version, as in "3.11"; empty when it does not start."""
+    return ask(*command, "-c", "import sys; print('%d.%d' % sys.version_info[:2])")
+
+
+def find_python() -> list[str]:
+    """Finds a usable interpreter: the running one, else 3.11 or 3.12 on the PATH or of Windows' launcher."""
+    running = ".".join(platform.python_version_tuple()[:2])
+    if running in PYTHONS:
+        return [sys.executable]
+    for command in [*([f"python{name}"] for name in PYTHONS), *(["py", f"-{name}"] for name in PYTHONS)]:
+        if shutil.which(command[0]) and version_of(*command) in PYTHONS:
+            return command
+    raise BuildError(
+        f"Speech Face needs Python 3.11 or 3.12, and this is {running}. Get 3.11 from https://www.python.org/downloads or "
+        "by winget install Python.Python.3.11, brew install python@3.11, apt install python3.11-venv; then start again."
+    )
+
+
+def make_venv(folder: Path) -> str:
+    """Makes a virtual environment unless a usable one is there; gives its Python version."""
+    if (version := version_of(str(venv_python(folder)))) in PYTHONS:
+        return version
+    python = find_python()
+    print(f"Making {folder.name} with {' '.join(python)} ...")
+    if subprocess.run([*python, "-m", "venv", "--clear", str(folder)], env=environment(), check=False).returncode:
+        raise BuildError(f"{python[0]} cannot make {folder}: on Debian and Ubuntu, apt install python3.11-venv.")
+    return version_of(str(venv_python(folder)))
+
+
+def install(folder: Path, what: str, arguments: list[str], advice: str = "") -> None:
+    """Runs pip, showing the large downloads and the seconds; the environment's install.log keeps all it said."""
+    print(f"Installing {what} ...")
+    command = [str(venv_python(folder)), "-m", "pip", "install", *arguments]
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "encoding": "utf-8", "errors": "replace"}
+    start, lines = time.monotonic(), []
+    with subprocess.Popen(command, cwd=ROOT, env=environment(), **streams) as process:
+        for line in process.stdout or ():
+            lines.append(line.rstrip())
+            if line.lstrip().startswith("Downloading ") and "MB" in line:
+                print("   " + line.strip())
+    log, last = folder / "install.log", "\n".join(lines[-8:])
+    log.write_text("\n".join(lines), "utf-8")
+    if process.returncode:
+        raise BuildError(f"{what} could not be installed; check the connection. {advice}\n{log} ends:\n{last}")
+    print(f"   {time.monotonic() - start:.0f} s")
+
+
+def prepare(extras: tuple[str, ...], wish: str | None) -> str:
+    """Makes `.venv` hold the product with these extras of pyproject.toml, and gives its interpreter."""
+    system, machine = platform.system(), platform.machine()
+    if (system, machine) not in PLATFORMS:
+        raise BuildError(f"Speech Face runs on Linux x86-64, Windows x86-64, Apple silicon; not on {system} {machine}.")
+    version, stamp, python = make_venv(VENV), read_stamp(VENV), str(venv_python(VENV))
+    if version != "3.11":
+        print("Note: Blender's module needs Python 3.11; without it there is no scene.blend and no test of the add-on.")
+    pyproject = (ROOT / "pyproject.toml").read_text("utf-8")
+    build = choose_torch(wish, stamp.get("torch"), has_gpu="GPU" in ask("nvidia-smi", "-L"))
+    key = stamp_key(pyproject, build, version)
+    if stamp.get("key") == key and set(extras) <= set(stamp["extras"]):
+        return python
+    torch = torch_arguments(build, system, re.findall(r'"torch==([\d.]+)"', pyproject)[0])
+    if not stamp and shutil.disk_usage(ROOT).free < GIGABYTES[build] * 1e9:
+        raise BuildError(f"The installation needs {GIGABYTES[build]} GB of free disk, and {ROOT} has less.")
+    (VENV / "speech_face.json").unlink(missing_ok=True)
+    advice = "If only PyPI can be reached, add --cuda: a far larger download that works without a GPU too."
+    patience = ["--no-deps", "--retries", "1", "--timeout", "20"]
+    install(VENV, f"PyTorch ({build} build)", [*patience, *torch], advice if "--index-url" in torch else "")
+    wanted = sorted({*extras, *stamp.get("extras", ())})
+    install(VENV, "Speech Face and its libraries", ["-e", f".[{','.join(wanted)}]"])
+    (VENV / "speech_face.json").write_text(json.dumps({"key": key, "torch": build, "extras": wanted}), "utf-8")
+    if build == "cuda" and ask(python, "-c", "import torch; print(torch.cuda.is_available())") != "True":
+        print("Note: PyTorch finds no usable GPU (CUDA 13 wants driver 580 or newer), so the CPU will do the work.")
+    return python
+
+
+def has_bpy(python: str) -> bool:
+    """Does this interpreter have Blender's module?"""
+    return ask(python, "-c", "import importlib.util as u; print(u.find_spec('bpy') is not None)") == "True"
+
+
+def animate_arguments(args: argparse.Namespace, rest: list[str], with_scene: bool) -> list[str]:
+    """Turns the arguments of `run` into those of `backend_server animate`; paths become absolute."""
+    speech = [str(Path(args.speech).absolute())] if args.speech else []
+    images = [part for image in args.images for part in ("--images", str(Path(image).absolute()))]
+    scene = ["--scene"] if with_scene else []
+    rest = [str(Path(arg).absolute()) if Path(arg).exists() else arg for arg in rest]
+    return [*speech, *images, *scene, "--out", str(Path(args.out).absolute()), *rest]
+
+
+def run(args: argparse.Namespace, rest: list[str]) -> int:
+    """Makes a talking face and says where it lies; further options go to `backend_server animate`."""
+    python, out = prepare(("blender",), args.torch), Path(args.out).absolute()
+    code = call([python, "-m", "backend_server", "animate", *animate_arguments(args, rest, has_bpy(python))])
+    if code == 0:
+        found = [f"   {name:18} {what}" for name, what in RESULTS.items() if (out / name).exists()]
+        print(f"\nLook in {out}:", *found, sep="\n")
+    return code
+
+
+def run_parts(parts: list[tuple[str, list[str]]]) -> int:
+    """Runs all commands, even if one fails; prints a line for each, and gives 0 only if none failed."""
+    lines, codes = [], []
+    for name, command in parts:
+        print(f"\n--- {name}")
+        start = time.monotonic()
+        codes.append(call(command))
+        word = {0: "passed", 5: "no tests chosen"}.get(codes[-1], f"FAILED (exit code {codes[-1]})")
+        lines.append(f"   {name:36} {word:24} {time.monotonic() - start:6.1f} s")
+    print("\nSummary", *lines, sep="\n")
+    return max((code for code in codes if code != 5), key=abs, default=5)
+
+
+def split_tests(rest: list[str]) -> tuple[list[str], list[str]]:
+    """Gives pytest's arguments for all but the add-on's tests, and for those; empty where nothing is asked for."""
+    values = {i + 1 for i, arg in enumerate(rest) if arg in ("-k", "-m", "-p", "-c", "-o", "-n")}
+    places = {i for i, a in enumerate(rest) if not a.startswith("-") and (ROOT / a.split("::")[0]).exists()} - values
+    options = [arg for i, arg in enumerate(rest) if i not in places]
+    addon = [rest[i] for i in sorted(places) if Path(rest[i]).as_posix().startswith(ADDON_TESTS)]
+    others = [rest[i] for i in sorted(places) if rest[i] not in addon]
+    first = [] if addon and not others else [*options, f"--ignore={ADDON_TESTS}", *others]
+    return first, [] if others and not addon else [*options, *(addon or [ADDON_TESTS])]
+
+
+def test(args: argparse.Namespace, rest: list[str]) -> int:
+    """Runs the tests, the add-on's in a process without torch; further options and paths go to pytest."""
+    python, (others, addon) = prepare(ALL_EXTRAS, args.torch), split_tests(rest)
+    parts = [("shared, backend, build", python, others), ("add-on", python if has_bpy(python) else "", addon)]
+    for version in args.bpy if addon else ():
+        folder, packages = ROOT / f".venv-bpy{version.replace('.', '')}", OTHER_BPY[version].split()
+        make_venv(folder)
+        if read_stamp(folder).get("packages") != packages:
+            install(folder, f"bpy {version}", packages)
+            (folder / "speech_face.json").write_text(json.dumps({"packages": packages}), "utf-8")
+        parts.append((f"add-on in Blender {version}", str(venv_python(folder)), addon))
+    return run_parts([(name, [each, "-m", "pytest", *given]) for name, each, given in parts if each and given])
+
+
+def check(args: argparse.Namespace, rest: list[str]) -> int:
+    """Runs the formatter, the linter, the type checker and the test of the import rules."""
+    python = prepare(ALL_EXTRAS, args.torch)
+    return run_parts(
+        [
+            ("format (mend with: ruff format)", [python, "-m", "ruff", "format", "--check", "."]),
+            ("lint (mend with: ruff check --fix)", [python, "-m", "ruff", "check", "."]),
+            ("types", [python, "-m", "pyright", *rest]),
+            ("import rules", [python, "-m", "pytest", "-q", "tests/test_imports.py"]),
+        ]
+    )
+
+
+def addon(args: argparse.Namespace, rest: list[str]) -> int:
+    """Builds the add-on's zip files, and has Blender's own tool validate them."""
+    return call([prepare(("blender",), args.torch), "build_addon.py", *rest])
+
+
+def bench(args: argparse.Namespace, rest: list[str]) -> int:
+    """Measures speed and memory on this machine."""
+    return call([prepare((), args.torch), "-m", "backend_server", "bench", *rest])
+
+
+def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    """Reads the command line: what is known, and what goes on to the program beneath."""
+    parser = argparse.ArgumentParser(prog="build.py", description=__doc__, allow_abbrev=False)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    made = {}
+    for function in (run, test, check, addon, bench):
+        words = (function.__doc__ or "").rstrip(".")
+        made[function] = commands.add_parser(function.__name__, help=words, description=words, allow_abbrev=False)
+        made[function].set_defaults(function=function)
+        builds = made[function].add_mutually_exclusive_group()
+        for build in GIGABYTES:
+            note = f"use PyTorch's {build.upper()} build (default: what this machine can use)"
+            builds.add_argument(f"--{build}", dest="torch", action="store_const", const=build, help=note)
+    made[run].add_argument("--speech", metavar="FILE", help="the speech (default: the sample that comes along)")
+    made[run].add_argument("--images", metavar="FILE", nargs="+", default=[], help="1 to 20 pictures of one face")
+    made[run].add_argument("--out", metavar="FOLDER", default="out", help="where the results go (default: out)")
+    made[test].add_argument("--bpy", choices=list(OTHER_BPY), action="append", default=[], help="also in this Blender")
+    return parser.parse_known_args(arguments)
+
+
+def main(arguments: list[str]) -> int:
+    """Does what the command line asks, and gives the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(encoding="utf-8", errors="replace", line_buffering=True)  # pyright: ignore
+    args, rest = parse(arguments)
+    try:
+        return args.function(args, rest)
+    except BuildError as error:
+        print(f"build.py: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nStopped.", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
