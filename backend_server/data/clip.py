@@ -1,0 +1,166 @@
+"""How does one video become one clip of the corpus: sound, face crops, landmarks?
+
+Runs inside a worker process, which keeps its models from clip to clip. A clip's folder is made under a temporary name
+and renamed when it is whole.
+"""
+
+from __future__ import annotations
+
+import shutil
+import wave
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from backend_server.config import CORPUS_FRAME_RATE, CROP_SIZE, SAMPLE_RATE
+from backend_server.data.clip_frames import ClipRefused, read_frames, read_sound
+from backend_server.data.neutral import neutral_shape, smooth
+from backend_server.face.crop import crop_image, crop_transform, to_crop
+from backend_server.face.detector import LARGEST_YAW_DEGREES, SMALLEST_SIDE_PIXELS, BoxFinder, FaceMesh
+from backend_server.face.mesh_points import landmarks_of_mesh, yaw_degrees_of_mesh
+from shared.landmarks import POINT_COUNT
+
+SHORTEST_SECONDS = 1.0
+MOST_LOST_FRAMES = 0.05  # of a clip's frames; in these few the landmarks are interpolated
+JPEG_QUALITY = 95
+_LOOKS_FOR_OTHERS = 5  # frames of a clip in which further faces are counted
+
+
+class ClipMaker:
+    """Makes clips of the corpus; holds the models, one a process."""
+
+    def __init__(self) -> None:
+        self._mesh = FaceMesh(is_video=True)
+        self._boxes = BoxFinder()
+
+    def make(self, video: Path, folder: Path, partial: Path) -> None:
+        """Makes the clip's folder from a video.
+
+        Args:
+            video: the file to read.
+            folder: the clip's folder, which must not exist.
+            partial: a folder of the same disk to build in; removed if the clip is refused.
+
+        Raises:
+            ClipRefused: the video cannot serve; the message says why.
+        """
+        shutil.rmtree(partial, ignore_errors=True)
+        (partial / "faces").mkdir(parents=True)
+        try:
+            self._make(video, partial)
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            partial.rename(folder)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+    def _make(self, video: Path, partial: Path) -> None:
+        sound, sound_start = read_sound(video)
+        times, tracked = self._track(video, sound_start)
+        kept = frames_to_keep(times)
+        times, tracked = times[kept], smooth(tracked[kept])
+        self._refuse_other_faces(video, sound_start, len(times))
+        transform = crop_transform(np.median(tracked, axis=0))
+        landmarks = to_crop(tracked, transform)
+        is_outside = ((landmarks < 0) | (landmarks > CROP_SIZE - 1)).any(axis=(1, 2))
+        if is_outside.mean() > MOST_LOST_FRAMES:
+            raise ClipRefused(f"the head leaves the crop in {is_outside.mean():.0%} of its frames")
+        written, wanted = 0, set(times.tolist())
+        for frame in read_frames(video, sound_start):
+            if frame.seconds in wanted:
+                written += 1
+                _write_jpeg(partial / "faces" / f"{written:04d}.jpg", crop_image(frame.image, transform))
+        if written != len(times):
+            raise ClipRefused("it gives other pictures when read a second time")
+        _write_wave(partial / "speech.wav", sound)
+        np.savez(
+            partial / "landmarks.npz",
+            frame_times=times,
+            landmarks=landmarks,
+            neutral=neutral_shape(landmarks, times, sound),
+            crop=transform,
+        )
+
+    def _track(self, video: Path, sound_start: float) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+        """Returns the times (T,) and landmarks (T, 68, 2), source pixels, of all frames of a video."""
+        self._mesh.forget()
+        times: list[float] = []
+        points: list[NDArray[np.float32]] = []
+        yaws: list[float] = []
+        for frame in read_frames(video, sound_start):
+            mesh = self._mesh.find(frame.image)
+            times.append(frame.seconds)
+            points.append(np.full((POINT_COUNT, 2), np.nan, np.float32) if mesh is None else landmarks_of_mesh(mesh))
+            if mesh is not None:
+                yaws.append(abs(yaw_degrees_of_mesh(mesh)))
+        if not times or times[-1] - times[0] < SHORTEST_SECONDS:
+            length = times[-1] - times[0] if times else 0.0
+            raise ClipRefused(f"it is {length:.2f} s long, at least {SHORTEST_SECONDS:.0f} s are needed")
+        tracked, at = np.stack(points), np.array(times)
+        is_lost = np.isnan(tracked[:, 0, 0])
+        if is_lost.mean() > MOST_LOST_FRAMES:
+            raise ClipRefused(f"no face is seen in {is_lost.mean():.0%} of its frames")
+        if np.median(yaws) > LARGEST_YAW_DEGREES:
+            raise ClipRefused(f"the face is turned {np.median(yaws):.0f} degrees to the side")
+        side = float(np.median(np.ptp(tracked[~is_lost], axis=1).max(-1)))
+        if side < SMALLEST_SIDE_PIXELS:
+            raise ClipRefused(f"the face is {side:.0f} pixels large, at least {SMALLEST_SIDE_PIXELS} are needed")
+        for lost in np.flatnonzero(is_lost):
+            tracked[lost] = _between(tracked, at, is_lost, times[lost])
+        return at, tracked
+
+    def _refuse_other_faces(self, video: Path, sound_start: float, frame_count: int) -> None:
+        looks = set(np.linspace(0, frame_count - 1, _LOOKS_FOR_OTHERS).astype(int).tolist())
+        crowded = 0
+        for number, frame in enumerate(read_frames(video, sound_start)):
+            if number in looks:
+                boxes = self._boxes.find(frame.image)
+                crowded += len(boxes) > 1 and boxes[1].side > boxes[0].side / 2
+        if crowded > len(looks) // 2:
+            raise ClipRefused("it shows several faces")
+
+
+def frames_to_keep(times: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Returns the indices of the frames that serve training at 25/s: all, or of a faster video one every 40 ms.
+
+    Raises:
+        ClipRefused: the video is slower than 20 frames/s.
+    """
+    rate = 1 / float(np.median(np.diff(times)))
+    if rate < 20:
+        raise ClipRefused(f"it has {rate:.1f} frames/s, at least 20 are needed")
+    if rate < 1.1 * CORPUS_FRAME_RATE:
+        return np.arange(len(times))
+    slots = np.arange(times[0], times[-1] + 1e-6, 1 / CORPUS_FRAME_RATE)
+    return np.unique(np.abs(times[None] - slots[:, None]).argmin(1))
+
+
+def _between(
+    tracked: NDArray[np.float32], times: NDArray[np.float64], is_lost: NDArray[np.bool_], time: float
+) -> NDArray[np.float32]:
+    """Returns the landmarks at `time` on the line between the nearest frames in which the face was seen."""
+    seen = np.flatnonzero(~is_lost)
+    after = int(np.searchsorted(times[seen], time))
+    low, high = seen[max(after - 1, 0)], seen[min(after, len(seen) - 1)]
+    weight = (time - times[low]) / (times[high] - times[low]) if high > low else 0.0
+    return (1 - weight) * tracked[low] + weight * tracked[high]
+
+
+def _write_jpeg(path: Path, image: NDArray[np.uint8]) -> None:
+    options = [
+        cv2.IMWRITE_JPEG_QUALITY,
+        JPEG_QUALITY,
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
+    ]
+    _, encoded = cv2.imencode(".jpg", image[..., ::-1], options)
+    path.write_bytes(encoded.tobytes())
+
+
+def _write_wave(path: Path, samples: NDArray[np.int16]) -> None:
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(SAMPLE_RATE)
+        file.writeframes(samples.astype("<i2").tobytes())

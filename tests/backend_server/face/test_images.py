@@ -1,0 +1,83 @@
+import io
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from backend_server.face.images import read_image
+from shared.errors import ImageError
+
+COLOURS = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+
+
+def test_rgb_is_read_as_it_is(tmp_path):
+    Image.fromarray(COLOURS).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), COLOURS)
+
+
+def test_transparent_pixels_show_mid_grey(tmp_path):
+    alpha = np.full((20, 30, 1), 255, np.uint8)
+    alpha[:, :10], alpha[:, 10:20] = 0, 51
+    Image.fromarray(np.concatenate([COLOURS, alpha], axis=2)).save(tmp_path / "a.png")
+    image = read_image(tmp_path / "a.png")
+    assert (image[:, :10] == 128).all()
+    np.testing.assert_allclose(image[:, 10:20], 0.2 * COLOURS[:, 10:20] + 0.8 * 128, atol=0.51)
+    np.testing.assert_array_equal(image[:, 20:], COLOURS[:, 20:])
+
+
+def test_grey_palette_and_black_and_white_become_rgb(tmp_path):
+    grey = Image.fromarray(COLOURS[..., 0])
+    grey.save(tmp_path / "grey.png")
+    np.testing.assert_array_equal(read_image(tmp_path / "grey.png"), np.repeat(COLOURS[..., :1], 3, axis=2))
+    palette = Image.fromarray(COLOURS).quantize(16)
+    palette.save(tmp_path / "palette.gif")
+    np.testing.assert_array_equal(read_image(tmp_path / "palette.gif"), np.asarray(palette.convert("RGB")))
+    grey.convert("1").save(tmp_path / "bits.png")
+    assert set(np.unique(read_image(tmp_path / "bits.png"))) == {0, 255}
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_sixteen_bits_keep_the_upper_eight(tmp_path, suffix):
+    deep = COLOURS.astype(np.uint16) * 256 + 77
+    cv2.imwrite(str(tmp_path / f"grey{suffix}"), deep[..., 0])
+    cv2.imwrite(str(tmp_path / f"rgb{suffix}"), deep[..., ::-1])
+    np.testing.assert_array_equal(read_image(tmp_path / f"grey{suffix}")[..., 0], COLOURS[..., 0])
+    np.testing.assert_array_equal(read_image(tmp_path / f"rgb{suffix}"), COLOURS)
+
+
+def test_the_cameras_orientation_is_applied(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera stood on its right side
+    Image.fromarray(COLOURS).save(tmp_path / "a.png", exif=exif)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), np.rot90(COLOURS, -1))
+
+
+def png(width: int, height: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("1", (width, height)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "empty"),
+        (b"hello, this is no picture at all", "not an image"),
+        (png(200, 200)[:-30], "damaged"),
+        (png(11000, 10000), "million"),
+        (png(40, 2), "at least 16"),
+    ],
+    ids=["empty", "text", "truncated", "huge", "tiny"],
+)
+def test_files_that_cannot_be_used_are_named(tmp_path, content, said):
+    path = tmp_path / "picture.png"
+    path.write_bytes(content)
+    with pytest.raises(ImageError, match=said) as error:
+        read_image(path)
+    assert str(path) in error.value.sentence
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ImageError, match=r"none\.png"):
+        read_image(tmp_path / "none.png")

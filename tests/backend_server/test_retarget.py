@@ -1,0 +1,140 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from backend_server.retarget import (
+    Similarity,
+    extent,
+    mean_shape,
+    normalize_shape,
+    procrustes_align,
+    retarget,
+    stabilize,
+    to_canonical,
+)
+from shared.errors import ShapeError, ValueRangeError
+from shared.landmarks import LEFT_EYE, MIRROR, RIGHT_EYE, STABLE
+
+
+def face(seed: int = 0) -> np.ndarray:
+    """An asymmetric, upright stand-in for a face, eyes apart, in canonical units."""
+    random = np.random.default_rng(seed)
+    points = random.normal(0, 0.5, (68, 2))
+    points[RIGHT_EYE] = np.array([-0.5, -0.3]) + random.normal(0, 0.05, (6, 2))
+    points[LEFT_EYE] = np.array([0.5, -0.3]) + random.normal(0, 0.05, (6, 2))
+    return normalize_shape(points)
+
+
+def motion(seed: int = 1, frames: int = 4) -> np.ndarray:
+    return np.random.default_rng(seed).normal(0, 0.05, (frames, 68, 2))
+
+
+similarities = st.builds(
+    lambda angle, scale, x, y: Similarity(
+        scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]), np.array([x, y])
+    ),
+    st.floats(-3, 3),
+    st.floats(0.1, 300),
+    st.floats(-500, 500),
+    st.floats(-500, 500),
+)
+
+
+def test_alignment_of_a_quarter_turn_by_hand():
+    source = np.array([[0.0, 0.0], [2.0, 0.0], [0.0, 1.0]])
+    target = np.array([[5.0, 7.0], [5.0, 11.0], [3.0, 7.0]])  # (x, y) -> (5 - 2y, 7 + 2x)
+    align = procrustes_align(source, target)
+    np.testing.assert_allclose(align.matrix, [[0, -2], [2, 0]], atol=1e-12)
+    np.testing.assert_allclose(align.offset, [5, 7], atol=1e-12)
+
+
+@given(similarities, st.integers(0, 1000))
+@settings(max_examples=40)
+def test_alignment_finds_the_similarity_that_was_applied(applied, seed):
+    points = face(seed)
+    found = procrustes_align(points, applied.apply(points))
+    np.testing.assert_allclose(found.matrix, applied.matrix, atol=1e-7 * 300)
+    np.testing.assert_allclose(found.inverse().apply(applied.apply(points)), points, atol=1e-6)
+
+
+def test_extent_is_height_then_width():
+    assert extent(np.array([[1.0, 2.0], [4.0, 12.0]])) == (10.0, 3.0)
+
+
+def test_eq_7_by_hand():
+    """l_p is the canonical shape, twice as wide and three times as high: displacements are scaled by the same."""
+    neutral = np.zeros((68, 2))
+    neutral[0], neutral[1], neutral[2], neutral[3] = (-1, 0), (1, 0), (0, -1), (0, 1)
+    person = neutral * (2, 3) + (100, 50)
+    canonical = neutral[None].copy()
+    canonical[0, 10] += (0.1, 0.1)
+    landmarks = retarget(canonical, neutral, person)
+    np.testing.assert_allclose(landmarks[0, 10], (100.2, 50.3), atol=1e-4)
+    np.testing.assert_allclose(np.delete(landmarks[0], 10, axis=0), np.delete(person, 10, axis=0), atol=1e-4)
+
+
+@given(similarities, st.integers(0, 1000))
+@settings(max_examples=40)
+def test_motion_follows_the_target_face_wherever_it_stands(placed, seed):
+    neutral, person = face(seed), face(seed + 1)
+    canonical = neutral + motion(seed)
+    upright = retarget(canonical, neutral, person)
+    moved = retarget(canonical, neutral, placed.apply(person))
+    np.testing.assert_allclose(moved, placed.apply(upright), rtol=1e-4, atol=1e-4 * float(np.abs(moved).max()))
+
+
+def test_a_face_at_rest_is_the_persons_neutral_face():
+    neutral, person = face(0), 80 * face(1) + 128
+    np.testing.assert_allclose(retarget(neutral[None], neutral, person)[0], person, atol=1e-4)
+
+
+def test_the_canonical_face_itself_keeps_its_motion():
+    neutral = face(0)
+    canonical = neutral + motion()
+    np.testing.assert_allclose(retarget(canonical, neutral, neutral), canonical, atol=1e-6)
+
+
+@given(similarities, st.integers(0, 1000))
+@settings(max_examples=40)
+def test_there_and_back_is_the_same_motion(placed, seed):
+    neutral, person = face(seed), placed.apply(face(seed + 1))
+    canonical = neutral + motion(seed)
+    back = to_canonical(retarget(canonical, neutral, person).astype(np.float64), person, neutral)
+    pixel = np.finfo(np.float32).eps * np.abs(person).max() / np.sqrt(abs(np.linalg.det(placed.matrix)))
+    np.testing.assert_allclose(back, canonical, atol=max(1e-4, 20 * pixel))
+
+
+def test_stabilizing_removes_the_head_but_not_the_lips():
+    neutral = 100 * face(0) + 128
+    still = np.repeat(neutral[None], 3, axis=0)
+    still[1, 57] += (0, 9)
+    assert 57 not in STABLE
+    nod = Similarity(1.1 * np.array([[0.8, -0.6], [0.6, 0.8]]), np.array([20.0, -5.0]))
+    moving = np.stack([still[0], nod.apply(still[1]), still[2] + 30])
+    np.testing.assert_allclose(stabilize(moving, neutral), still, atol=1e-3)
+
+
+def test_a_normal_shape_is_centred_level_and_of_unit_size():
+    turned = Similarity(40 * np.array([[0.8, -0.6], [0.6, 0.8]]), np.array([200.0, 90.0])).apply(face(3))
+    shape = normalize_shape(turned)
+    np.testing.assert_allclose(shape.mean(0), 0, atol=1e-9)
+    np.testing.assert_allclose(shape[LEFT_EYE].mean(0) - shape[RIGHT_EYE].mean(0), (1, 0), atol=1e-9)
+    np.testing.assert_allclose(shape, face(3), atol=1e-9)
+
+
+def test_the_mean_shape_is_its_own_mirror_image():
+    mean = mean_shape([face(0), 70 * face(1) + 100])
+    np.testing.assert_allclose(mean[MIRROR] * (-1, 1), mean, atol=1e-6)
+    np.testing.assert_allclose(mean, mean_shape([face(1), face(0)]), atol=1e-6)
+
+
+def test_faces_that_are_no_faces_are_refused():
+    with pytest.raises(ShapeError, match="66"):
+        normalize_shape(np.zeros((66, 2)))
+    with pytest.raises(ShapeError, match="same shape"):
+        procrustes_align(np.zeros((68, 2)), np.zeros((5, 2)))
+    with pytest.raises(ValueRangeError, match="one point"):
+        procrustes_align(np.ones((68, 2)), face())
+    with pytest.raises(ValueRangeError, match="one point"):
+        normalize_shape(np.ones((68, 2)))
