@@ -1,0 +1,14 @@
+"""Where does `shared` live: beside the add-on, or inside it?
+
+In the repository it is a sibling package. An installed extension may not add a top-level module, so inside the zip it
+is a sub-package. Every other module of the add-on imports it from here.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING or __package__ == "blender_addon":
+    from shared import endpoint, errors, landmarks, protocol, timing, wire
+else:
+    from .shared import endpoint, errors, landmarks, protocol, timing, wire
+
+__all__ = ["endpoint", "errors", "landmarks", "protocol", "timing", "wire"]

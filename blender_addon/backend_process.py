@@ -1,0 +1,174 @@
+"""How is the backend started, watched and stopped from Blender?
+
+`PYTHON -m backend_server serve --connection-file F --parent-pid PID` in its own process with its own Python: it can be
+slow, big, or crash, and Blender lives on. Nothing here waits; no bpy.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from ._shared import endpoint, errors
+
+PYTHON_VARIABLE = "SPEECH_FACE_PYTHON"
+_LOG_TAIL_BYTES = 4000
+_STOP_SECONDS = 5.0
+_BLENDERS_OWN = ("PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "PYTHONEXECUTABLE")  # would mislead another Python
+
+
+@dataclass(frozen=True)
+class BackendCommand:
+    """How the backend is started.
+
+    Attributes:
+        python: its Python.
+        folder: working directory, in which `backend_server` lies unless it is installed into that Python.
+        device: "cpu", "cuda:0", or empty for the backend's own choice.
+        options: further arguments of `serve`.
+    """
+
+    python: Path
+    folder: Path
+    device: str = ""
+    options: tuple[str, ...] = field(default=())
+
+
+def find_python(configured: str, folder: str, environment: Mapping[str, str] = os.environ) -> BackendCommand:
+    """The backend's Python: the configured one, else $SPEECH_FACE_PYTHON, else the .venv of the configured folder.
+
+    Raises:
+        SpeechFaceError: none of them exists.
+    """
+    named = configured or environment.get(PYTHON_VARIABLE, "")
+    if named:
+        python = Path(shutil.which(named) or named).expanduser()
+        if not python.is_file():
+            origin = "the add-on's preferences" if configured else f"${PYTHON_VARIABLE}"
+            raise errors.SpeechFaceError(f"the backend's Python {named}, from {origin}, does not exist; correct it")
+        # .venv/bin/python -> the folder that holds .venv; not resolved, since a .venv's Python is a link
+        return BackendCommand(python, Path(folder) if folder else python.absolute().parent.parent.parent)
+    if not folder:
+        raise errors.SpeechFaceError(
+            "the backend is not set up; name the Speech Face folder, or its Python, in the add-on's preferences"
+        )
+    for name in (".venv/bin/python", ".venv/Scripts/python.exe"):
+        if (Path(folder) / name).is_file():
+            return BackendCommand(Path(folder) / name, Path(folder))
+    raise errors.SpeechFaceError(
+        f"{folder} holds no .venv with a Python; run `python build.py run` there once, or correct the preferences"
+    )
+
+
+class BackendProcess:
+    """One backend that belongs to this Blender, and ends with it.
+
+    Args:
+        command: what to run.
+        folder: for the connection file and the log; made when missing.
+    """
+
+    def __init__(self, command: BackendCommand, folder: Path) -> None:
+        self.command = command
+        self.connection_file = folder / f"connection-{os.getpid()}.json"
+        self.log_file = folder / f"backend-{os.getpid()}.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the process lives; it may not answer yet."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self) -> int | None:
+        """The process id while it runs."""
+        return self._process.pid if self._process is not None and self.is_running else None
+
+    def start(self) -> None:
+        """Starts the process and returns at once.
+
+        Raises:
+            SpeechFaceError: it cannot be started.
+        """
+        if self.is_running:
+            return
+        command = self.command
+        arguments = [str(command.python), "-m", "backend_server", "serve"]
+        arguments += ["--connection-file", str(self.connection_file), "--parent-pid", str(os.getpid())]
+        if command.device:
+            arguments += ["--device", command.device]
+        try:
+            self.connection_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.connection_file.unlink(missing_ok=True)
+            with self.log_file.open("wb") as log:
+                self._process = self._spawn([*arguments, *command.options], log)
+        except OSError as error:
+            raise errors.SpeechFaceError(
+                f"the backend's Python {command.python} cannot be started ({error.strerror}); "
+                "check the add-on's preferences"
+            ) from error
+
+    def _spawn(self, arguments: list[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
+        environment = {key: value for key, value in os.environ.items() if key not in _BLENDERS_OWN}
+        return subprocess.Popen(
+            arguments,
+            cwd=self.command.folder,
+            env={**environment, "PYTHONUNBUFFERED": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            creationflags=subprocess.CREATE_NO_WINDOW if sys.platform == "win32" else 0,
+        )
+
+    def connection(self) -> endpoint.Connection:
+        """The connection to this backend.
+
+        Raises:
+            ConnectionFileError: it has not written its connection file yet.
+        """
+        return endpoint.read_connection_file(self.connection_file)
+
+    def check(self) -> None:
+        """Looks whether the process still lives.
+
+        Raises:
+            SpeechFaceError: it has ended; the sentence ends with the last line of its log.
+        """
+        if self._process is None or (code := self._process.poll()) is None:
+            return
+        log = self.log_tail()
+        last = log.strip().splitlines()[-1] if log.strip() else "its log is empty"
+        raise errors.SpeechFaceError(
+            f"the backend ended with code {code} ({last}); open its log for the rest",
+            code=errors.ErrorCode.BACKEND_UNREACHABLE,
+            detail=log,
+        )
+
+    def log_tail(self) -> str:
+        """The end of the backend's log; empty when there is none."""
+        try:
+            with self.log_file.open("rb") as log:
+                log.seek(max(0, self.log_file.stat().st_size - _LOG_TAIL_BYTES))
+                return log.read().decode(errors="replace")
+        except OSError:
+            return ""
+
+    def stop(self) -> None:
+        """Ends the process: asks, and after a few seconds insists."""
+        if self._process is None:
+            return
+        if self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        self._process = None
+        self.connection_file.unlink(missing_ok=True)

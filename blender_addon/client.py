@@ -1,0 +1,183 @@
+"""How does the add-on talk to the backend without ever waiting for it?
+
+A ZeroMQ DEALER with CURVE keys. `poll` takes what has arrived and returns at once, sends the heartbeat, notices three
+missed answers, and reconnects with growing pauses. The connection file is read anew at every attempt, because a
+backend that started again has another port. No bpy here: a plain Python program can use it as well.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from enum import StrEnum
+
+import zmq
+
+from ._shared import endpoint, errors, protocol, wire
+
+MISSED_HEARTBEATS = 3
+FIRST_PAUSE_SECONDS = 1.0  # until the next attempt; doubles up to
+LONGEST_PAUSE_SECONDS = 8.0
+MESSAGES_A_POLL = 4  # so that a burst of pictures does not hold up the window
+_RECEIVE_QUEUE = 64
+
+
+class ClientState(StrEnum):
+    """How the connection stands."""
+
+    CONNECTING = "connecting"
+    READY = "ready"
+    CLOSED = "closed"
+
+
+class Client:
+    """One connection to one backend.
+
+    Args:
+        read_connection: returns the connection, or raises ConnectionFileError while there is none.
+        name: program and version, for the backend's log.
+        clock: seconds that never run backwards.
+    """
+
+    def __init__(
+        self,
+        read_connection: Callable[[], endpoint.Connection],
+        name: str = "speech_face add-on",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._read_connection = read_connection
+        self._name = name
+        self._clock = clock
+        self._context: zmq.Context[zmq.Socket] = zmq.Context(io_threads=1)
+        self._socket: zmq.Socket | None = None
+        self._hello_id = ""
+        self._next_attempt = clock()
+        self._pause = FIRST_PAUSE_SECONDS
+        self._last_ping = clock()
+        self._missed = 0
+        self.state = ClientState.CONNECTING
+        self.unready_since: float | None = clock()
+        self.welcome: protocol.Welcome | None = None
+        self.last_error: errors.SpeechFaceError | None = None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the backend has said Welcome and answers."""
+        return self.state is ClientState.READY
+
+    @property
+    def seconds_unready(self) -> float:
+        """How long nobody has answered; 0 while connected."""
+        return 0.0 if self.unready_since is None else self._clock() - self.unready_since
+
+    def send(self, message: protocol.Message) -> None:
+        """Hands a message to the connection; one that cannot be sent shows as a lost connection.
+
+        Raises:
+            MessageError: the message lies outside what the protocol allows.
+        """
+        parts = wire.encode(message)
+        if self._socket is None:
+            return
+        try:
+            self._socket.send_multipart(parts, zmq.NOBLOCK, copy=False)
+        except zmq.ZMQError:
+            self._lose()
+
+    def poll(self) -> list[protocol.Message]:
+        """What has arrived since the last call, without waiting; keeps the connection alive.
+
+        Raises:
+            MessageError: the backend sent something that is not a message of this protocol.
+            SpeechFaceError: the backend refuses this add-on.
+        """
+        if self.state is ClientState.CLOSED:
+            return []
+        if self._socket is None and self._clock() >= self._next_attempt:
+            self._open()
+        messages = self._receive()
+        self._beat()
+        return messages
+
+    def wait(self, seconds: float) -> None:
+        """Waits until something arrives, at most `seconds`; for use without a window only."""
+        if self._socket is None:
+            zmq.Poller().poll(int(seconds * 1000))
+        else:
+            self._socket.poll(int(seconds * 1000))
+
+    def close(self) -> None:
+        """Ends the connection at once."""
+        self._drop_socket()
+        self.state = ClientState.CLOSED
+        self._context.destroy(linger=0)
+
+    def _open(self) -> None:
+        try:
+            connection = self._read_connection()
+        except errors.ConnectionFileError as error:
+            self.last_error = error
+            self._next_attempt = self._clock() + FIRST_PAUSE_SECONDS / 4
+            return
+        socket = self._context.socket(zmq.DEALER)
+        socket.linger = 0
+        socket.rcvhwm = _RECEIVE_QUEUE
+        socket.maxmsgsize = protocol.MAX_PART_BYTES
+        socket.curve_serverkey = connection.server_public_key.encode()
+        socket.curve_publickey = connection.client_public_key.encode()
+        socket.curve_secretkey = connection.client_secret_key.encode()
+        socket.connect(connection.address)
+        self._socket = socket
+        self._last_ping = self._clock()
+        self._missed = 0
+        hello = protocol.Hello(client=self._name)
+        self._hello_id = hello.id
+        self.send(hello)
+
+    def _receive(self) -> list[protocol.Message]:
+        messages: list[protocol.Message] = []
+        while self._socket is not None and len(messages) < MESSAGES_A_POLL:
+            try:
+                frames = self._socket.recv_multipart(zmq.NOBLOCK, copy=False)
+            except zmq.Again:
+                break
+            self._missed = 0
+            message = wire.decode([frame.buffer for frame in frames])
+            if isinstance(message, protocol.Welcome):
+                self._greet(message)
+            elif isinstance(message, protocol.Failed) and message.parent == self._hello_id:
+                raise errors.SpeechFaceError(message.sentence, code=message.code, detail=message.detail)
+            elif not isinstance(message, protocol.Pong):
+                messages.append(message)
+        return messages
+
+    def _greet(self, welcome: protocol.Welcome) -> None:
+        self.welcome = welcome
+        self.state = ClientState.READY
+        self.unready_since = None
+        self.last_error = None
+        self._pause = FIRST_PAUSE_SECONDS
+
+    def _beat(self) -> None:
+        """Counts unanswered pings, one a call at most: a window that hung for a minute has missed one, not sixty."""
+        if self._socket is None or self._clock() - self._last_ping < protocol.HEARTBEAT_SECONDS:
+            return
+        self._missed += 1
+        if self._missed > MISSED_HEARTBEATS:
+            self._lose()
+            return
+        self._last_ping = self._clock()
+        self.send(protocol.Ping())
+
+    def _lose(self) -> None:
+        self._drop_socket()
+        if self.state is ClientState.READY:
+            self.unready_since = self._clock()
+        self.state = ClientState.CONNECTING
+        self._next_attempt = self._clock() + self._pause
+        self._pause = min(self._pause * 2, LONGEST_PAUSE_SECONDS)
+
+    def _drop_socket(self) -> None:
+        if self._socket is not None:
+            self._socket.close(linger=0)
+            self._socket = None

@@ -1,0 +1,65 @@
+# pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false, reportArgumentType=false
+"""What differs between Blender 4.5 and 5.2?
+
+Each function names the version in which its newer way began; the rest of the add-on asks no version.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import bpy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def sequencer_scene(context: bpy.types.Context) -> bpy.types.Scene:
+    """The scene whose strips the sequencer shows; since 5.0 it may differ from the active scene."""
+    return getattr(context, "sequencer_scene", None) or context.scene
+
+
+def sound_strips(scene: bpy.types.Scene) -> Iterator[bpy.types.SoundStrip]:
+    """Every sound strip of a scene, those inside meta strips too."""
+    editor = scene.sequence_editor
+    if editor is not None:
+        yield from (strip for strip in editor.strips_all if isinstance(strip, bpy.types.SoundStrip))
+
+
+def content_start(strip: bpy.types.SoundStrip) -> float:
+    """Scene frame at which the untrimmed strip begins; `content_start` since 5.2, `frame_start` before."""
+    return float(strip.content_start if hasattr(strip, "content_start") else strip.frame_start)
+
+
+def handles(strip: bpy.types.SoundStrip) -> tuple[float, float]:
+    """First visible frame, and the frame after the last; `left_handle` since 5.2, `frame_final_start` before."""
+    if hasattr(strip, "left_handle"):
+        return float(strip.left_handle), float(strip.right_handle)
+    return float(strip.frame_final_start), float(strip.frame_final_end)
+
+
+def content_frames(strip: bpy.types.SoundStrip) -> float:
+    """Frames of the untrimmed, not retimed strip; `content_duration` since 5.2, `frame_duration` before."""
+    return float(strip.content_duration if hasattr(strip, "content_duration") else strip.frame_duration)
+
+
+def new_fcurve(bag: bpy.types.ActionChannelbag, data_path: str, index: int, group: str) -> bpy.types.FCurve:
+    """Adds an F-curve to a named group; `new` takes the group's name since 5.0."""
+    if bpy.app.version >= (5, 0, 0):
+        return bag.fcurves.new(data_path, index=index, group_name=group)
+    fcurve = bag.fcurves.new(data_path, index=index)
+    fcurve.group = bag.groups.get(group) or bag.groups.new(group)
+    return fcurve
+
+
+def new_node_material(name: str) -> bpy.types.Material:
+    """A material with nodes; since 5.0 every material has them."""
+    material = bpy.data.materials.new(name)
+    if bpy.app.version < (5, 0, 0):
+        material.use_nodes = True
+    return material
+
+
+def has_event_loop() -> bool:
+    """Whether modal operators and timers run: in a window, not in `blender -b` nor the module from PyPI."""
+    return not bpy.app.background

@@ -1,0 +1,220 @@
+# pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false, reportArgumentType=false
+"""How does a scene become a request, and how do the results become armature, keys and picture?
+
+Everything is read from the scene before the job begins and written into it after the job has ended well, so a job that
+is cancelled or fails leaves the scene as it was, and one undo step takes a finished one back. In between only names
+are kept, never datablocks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import bpy
+import numpy as np
+from numpy.typing import NDArray
+
+from . import compat, keyframes, landmark_rig, reference_images, sound_strip, texture_plane
+from ._shared import errors
+from .coordinates import CropPlane
+from .job import AnimationJob, JobRequest, JobState
+from .png_writer import FrameFolder
+from .preferences import settings as backend_settings
+from .properties import scene_settings
+from .session import Session, session
+
+RIG_NAME = "Speech Face"
+PLANE_NAME = "Speech Face Picture"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a generation will write, in names and numbers.
+
+    Attributes:
+        scene_name: gets armature, keys and plane.
+        strip_name: names the bake, so that a second one replaces it.
+        scene_frames: int64 (T,), one a key and a picture.
+        use_curves: whether armature and keys are wanted.
+        use_texture: whether pictures are wanted.
+        width: metres, of the picture.
+        pictures: folder in which the picture sequences lie.
+    """
+
+    scene_name: str
+    strip_name: str
+    scene_frames: NDArray[np.int64]
+    use_curves: bool
+    use_texture: bool
+    width: float
+    pictures: Path
+
+
+def disabled_reason(context: bpy.types.Context) -> str:
+    """Why Generate cannot work now, as a sentence; empty when it can. Reads no file, so a panel may ask."""
+    if session.generation is not None:
+        return "A face is being generated"
+    wanted = scene_settings(context.scene)
+    if not wanted.use_curves and not wanted.use_texture:
+        return "Nothing to make: tick Landmark Curves or Face Picture"
+    if wanted.use_texture and not wanted.images:
+        return "Face Picture needs a photo: add at least one reference image"
+    try:
+        scene = _strip_scene(context)
+        sound_strip.strip_frames(scene, sound_strip.find(scene, wanted.strip_name))
+        backend = backend_settings(context)
+        if not backend.connection_file:
+            backend.command()
+    except errors.SpeechFaceError as error:
+        return sentence_of(error)
+    return ""
+
+
+def sentence_of(error: errors.SpeechFaceError) -> str:
+    """The failure as a sentence that begins with a capital letter."""
+    return error.sentence[:1].upper() + error.sentence[1:]
+
+
+def prepare(context: bpy.types.Context) -> tuple[Plan, JobRequest]:
+    """Reads sound and images of the active scene.
+
+    Raises:
+        SpeechFaceError: something is missing or unusable.
+    """
+    if reason := disabled_reason(context):
+        raise errors.SpeechFaceError(reason)
+    wanted = scene_settings(context.scene)
+    scene = _strip_scene(context)
+    strip = sound_strip.find(scene, wanted.strip_name)
+    images = reference_images.read_all([item.image for item in wanted.images])
+    speech = sound_strip.read(scene, strip)
+    request = JobRequest(
+        speech=speech.samples,
+        sample_rate=sound_strip.SAMPLE_RATE,
+        frame_times=speech.frame_times,
+        images=images,
+        epochs=wanted.epochs if wanted.use_texture else 0,
+        seed=wanted.seed,
+        wants_blink=wanted.use_blink,
+        wants_texture=wanted.use_texture,
+    )
+    data_folder = backend_settings(context).data_folder
+    plan = Plan(
+        scene_name=context.scene.name,
+        strip_name=strip.name,
+        scene_frames=speech.scene_frames,
+        use_curves=wanted.use_curves,
+        use_texture=wanted.use_texture,
+        width=wanted.width,
+        pictures=Path(bpy.data.filepath).parent / "speech_face" if bpy.data.filepath else data_folder / "pictures",
+    )
+    return plan, request
+
+
+class Generation:
+    """One run from the scene to the scene."""
+
+    def __init__(self, plan: Plan, request: JobRequest, owner: Session, settings: object) -> None:
+        self.plan = plan
+        self._owner = owner
+        client = owner.connect(settings)
+        self._folder = FrameFolder(plan.pictures, plan.strip_name) if plan.use_texture else None
+        self.job = AnimationJob(request, client, self._keep, owner.check_backend)
+
+    def discard(self) -> None:
+        """Cancels the job if it runs, and deletes pictures that nobody will see."""
+        if not self.job.is_over:
+            self.job.cancel()
+            self.job.tick()
+        if self._folder is not None:
+            self._folder.discard()
+
+    def finish(self, context: bpy.types.Context) -> str:
+        """Writes the results into the scene and returns one sentence for the user.
+
+        Raises:
+            Cancelled: the job was cancelled.
+            SpeechFaceError: the job failed, or the scene is gone.
+        """
+        if self.job.state is JobState.CANCELLED:
+            raise errors.Cancelled
+        if self.job.error is not None:
+            raise self.job.error
+        scene = bpy.data.scenes.get(self.plan.scene_name)
+        if scene is None:
+            raise errors.SpeechFaceError(f"the scene {self.plan.scene_name} is gone; generate the face again")
+        with context.temp_override(scene=scene, view_layer=_view_layer(context, scene)):
+            return self._write(bpy.context, scene)
+
+    def _keep(self, frames: NDArray[np.uint8]) -> None:
+        if self._folder is not None:
+            self._folder.write(frames)
+
+    def _write(self, context: bpy.types.Context, scene: bpy.types.Scene) -> str:
+        plan, curves = self.plan, self.job.curves
+        if curves is None:
+            raise errors.SpeechFaceError("the backend sent no curves; look at its log")
+        square = CropPlane(plan.width, curves.image_size)
+        chosen = scene_settings(scene)
+        made = []
+        if plan.use_curves:
+            rig = chosen.rig
+            if not landmark_rig.is_rig(rig) or rig.name not in scene.objects:
+                rig = landmark_rig.create_rig(context, RIG_NAME, square.to_metres(curves.neutral), plan.width)
+            locations = square.to_metres(curves.landmarks) - landmark_rig.rest_positions(rig)
+            keyframes.write(rig, plan.strip_name, plan.scene_frames, locations)
+            chosen.rig = rig
+            made.append(f"keys on {len(plan.scene_frames)} frames of {rig.name}")
+        if self._folder is not None:
+            frames = range(int(plan.scene_frames[0]), int(plan.scene_frames[-1]) + 1)
+            earlier = chosen.plane if chosen.plane and chosen.plane.name in scene.objects else None
+            plane = texture_plane.write(scene, earlier, PLANE_NAME, square, self._folder.publish(), frames)
+            if plane != earlier and plan.use_curves:
+                plane.parent = chosen.rig
+            chosen.plane = plane
+            made.append(f"{len(frames)} pictures on {plane.name}")
+        return f"Made {' and '.join(made)}"
+
+
+def begin(context: bpy.types.Context) -> Generation:
+    """Reads the scene and starts a generation, which the session holds until `end`.
+
+    Raises:
+        SpeechFaceError: something is missing or unusable, or the backend cannot be started.
+    """
+    plan, request = prepare(context)
+    session.generation = Generation(plan, request, session, backend_settings(context))
+    return session.generation
+
+
+def end(context: bpy.types.Context) -> str:
+    """Takes the session's generation from it and writes its results; see `Generation.finish`."""
+    generation, session.generation = session.generation, None
+    if generation is None:
+        raise errors.Cancelled
+    try:
+        return generation.finish(context)
+    finally:
+        generation.discard()
+
+
+def _strip_scene(context: bpy.types.Context) -> bpy.types.Scene:
+    """The scene that holds the strip: the active one, or the one that the sequencer shows.
+
+    Raises:
+        SpeechFaceError: the two run at different frame rates, so frames would not match.
+    """
+    scene, sequenced = context.scene, compat.sequencer_scene(context)
+    if sequenced == scene or any(compat.sound_strips(scene)):
+        return scene
+    if sound_strip.frame_rate(scene).exact != sound_strip.frame_rate(sequenced).exact:
+        raise errors.SpeechFaceError(
+            f"scene {sequenced.name}, which holds the sound, and scene {scene.name} have different frame rates; "
+            "give them the same"
+        )
+    return sequenced
+
+
+def _view_layer(context: bpy.types.Context, scene: bpy.types.Scene) -> bpy.types.ViewLayer:
+    return context.view_layer if context.scene == scene else scene.view_layers[0]

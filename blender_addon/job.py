@@ -1,0 +1,310 @@
+"""How far is the face that was asked for?
+
+A state machine over the messages of one generation: wait for the backend, adapt the identity, animate. `tick` takes one
+step and returns at once; a window calls it from a timer, everything else calls `run_until_done`. Results carry
+sequence numbers, so a connection that broke is taken up again without loss. No bpy here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._shared import errors, protocol
+from .client import Client
+
+STARTUP_SECONDS = 120.0  # importing torch from a cold disk
+LOST_SECONDS = 60.0  # a connection that broke may take so long to come back
+
+
+class JobState(StrEnum):
+    """What a job is doing."""
+
+    WAITING = "waiting for the backend"
+    ADAPTING = "learning the face"
+    ANIMATING = "animating"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+_OVER = (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
+
+
+@dataclass(frozen=True)
+class JobRequest:
+    """What to make of what.
+
+    Attributes:
+        speech: samples f32 (S,) in [-1, 1], mono.
+        sample_rate: Hz.
+        frame_times: f64 (T,) seconds within `speech`.
+        images: u8 (H, W, 3) each, 1 to 20 of one face; none for the mean face.
+        epochs: of fine-tuning.
+        seed: of all randomness.
+        wants_blink: whether the eyes blink.
+        wants_texture: whether pictures are rendered.
+    """
+
+    speech: NDArray[np.float32]
+    sample_rate: int
+    frame_times: NDArray[np.float64]
+    images: tuple[NDArray[np.uint8], ...] = ()
+    epochs: int = 10
+    seed: int = 0
+    wants_blink: bool = True
+    wants_texture: bool = True
+
+
+class AnimationJob:
+    """One generation from request to results.
+
+    Args:
+        request: what to make.
+        client: the connection; shared with later jobs, so the job does not close it.
+        on_frames: receives rendered pictures u8 (n, H, W, 4) in order.
+        check_backend: raises SpeechFaceError when the backend cannot come any more.
+    """
+
+    def __init__(
+        self,
+        request: JobRequest,
+        client: Client,
+        on_frames: Callable[[NDArray[np.uint8]], None],
+        check_backend: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.request = request
+        self.state = JobState.WAITING
+        self.stage = ""
+        self.step = 0
+        self.steps = 0
+        self.seconds_left: float | None = None
+        self.queue_position = 0
+        self.curves: protocol.LandmarkCurves | None = None
+        self.frame_count = 0
+        self.seconds: dict[str, float] = {}
+        self.error: errors.SpeechFaceError | None = None
+        self._client = client
+        self._on_frames = on_frames
+        self._check_backend = check_backend
+        self._job_id = ""
+        self._received = 0
+        self._gap_after = -1
+        self._sent: protocol.Message | None = None
+        self._is_attached = False
+        self._is_resent = False
+        self._wants_cancel = False
+        self._was_ready = client.is_ready
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the job has ended, well or badly."""
+        return self.state in _OVER
+
+    @property
+    def fraction(self) -> float:
+        """How much of the current stage is done, 0 to 1."""
+        return min(self.step / self.steps, 1.0) if self.steps else 0.0
+
+    @property
+    def status(self) -> str:
+        """One line for people: the stage, its steps and the time left."""
+        if self.is_over or self.state is JobState.WAITING:
+            return self.state.value.capitalize()
+        if self.queue_position:
+            return f"Waiting behind {self.queue_position} other job{'s' if self.queue_position > 1 else ''}"
+        line = (self.stage or self.state.value).capitalize()
+        if self.steps:
+            line += f"  {self.step}/{self.steps}"
+        if self.seconds_left is not None:
+            line += f"  {_duration(self.seconds_left)} left"
+        return line
+
+    def cancel(self) -> None:
+        """Asks the job to end; the next tick does it."""
+        self._wants_cancel = True
+
+    def tick(self) -> None:
+        """Takes one step without waiting; every failure ends in `state` and `error`."""
+        if self.is_over:
+            return
+        try:
+            self._tick()
+        except errors.SpeechFaceError as error:
+            self._fail(error)
+
+    def run_until_done(self, timeout: float | None = None) -> None:
+        """Ticks until the job is over.
+
+        Args:
+            timeout: seconds after which the job is cancelled and failed; None for no limit.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while not self.is_over:
+            self.tick()
+            if deadline is not None and time.monotonic() > deadline and not self.is_over:
+                self._cancel_remote()
+                self._fail(errors.SpeechFaceError(f"the job took longer than {timeout:g} s; it was cancelled"))
+            if not self.is_over:
+                self._client.wait(0.02)
+
+    def _tick(self) -> None:
+        if self._wants_cancel:
+            self._cancel_remote()
+            self.state = JobState.CANCELLED
+            return
+        messages = self._client.poll()
+        if self._client.is_ready:
+            self._was_ready = True
+            self._resume()
+        else:
+            self._is_attached = False
+            self._check_patience()
+        for message in messages:
+            if not self.is_over:
+                self._take(message)
+
+    def _resume(self) -> None:
+        """Sends the first request, or takes up the running job on a new connection."""
+        if self.state is JobState.WAITING:
+            if self.request.images:
+                self._begin(
+                    JobState.ADAPTING,
+                    protocol.AdaptRequest(
+                        job=protocol.new_id(),
+                        images=self.request.images,
+                        epochs=self.request.epochs,
+                        seed=self.request.seed,
+                    ),
+                )
+            else:
+                self._animate(identity="")
+        elif not self._is_attached:
+            self._attach()
+
+    def _begin(self, state: JobState, message: protocol.Message) -> None:
+        self.state, self.stage, self.step, self.steps, self.seconds_left = state, "", 0, 0, None
+        self._job_id, self._received, self._gap_after = message.job, 0, -1
+        self._sent, self._is_attached, self._is_resent = message, True, False
+        self._client.send(message)
+
+    def _animate(self, identity: str) -> None:
+        request = self.request
+        self._begin(
+            JobState.ANIMATING,
+            protocol.AnimateRequest(
+                job=protocol.new_id(),
+                sample_rate=request.sample_rate,
+                identity=identity,
+                seed=request.seed,
+                wants_blink=request.wants_blink,
+                wants_texture=request.wants_texture,
+                speech=request.speech,
+                frame_times=request.frame_times,
+            ),
+        )
+
+    def _attach(self) -> None:
+        self._is_attached = True
+        self._client.send(protocol.Attach(job=self._job_id, received=self._received))
+
+    def _check_patience(self) -> None:
+        self._check_backend()
+        patience = LOST_SECONDS if self._was_ready else STARTUP_SECONDS
+        if self._client.seconds_unready > patience:
+            reason = f" ({self._client.last_error.sentence})" if self._client.last_error else ""
+            raise errors.SpeechFaceError(
+                f"the backend has not answered for {patience:.0f} s{reason}; look at its log or restart it",
+                code=errors.ErrorCode.BACKEND_UNREACHABLE,
+            )
+
+    def _take(self, message: protocol.Message) -> None:
+        is_refusal = isinstance(message, protocol.Failed) and self._sent is not None and message.parent == self._sent.id
+        if message.job != self._job_id and not is_refusal:
+            return
+        if not self._is_next(message):
+            return
+        match message:
+            case protocol.Accepted():
+                self.queue_position = message.position
+            case protocol.Progress():
+                self.queue_position = 0
+                self.stage, self.step, self.steps = message.stage, message.step, message.steps
+                self.seconds_left = message.seconds_left
+            case protocol.Adapted():
+                self._animate(message.identity)
+            case protocol.LandmarkCurves():
+                self._take_curves(message)
+            case protocol.TextureFrames():
+                self._take_frames(message)
+            case protocol.Done():
+                self._finish(message)
+            case protocol.Cancelled():
+                self.state = JobState.CANCELLED
+            case protocol.Failed():
+                self._take_failure(message)
+
+    def _is_next(self, message: protocol.Message) -> bool:
+        """Whether a result is the one that follows; asks once for one that was lost on the way."""
+        if not message.sequence:
+            return True
+        if message.sequence == self._received + 1:
+            self._received = message.sequence
+            return True
+        if message.sequence > self._received and self._gap_after != self._received:
+            self._gap_after = self._received
+            self._attach()
+        return False
+
+    def _take_curves(self, curves: protocol.LandmarkCurves) -> None:
+        expected = len(self.request.frame_times)
+        if len(curves.landmarks) != expected:
+            raise errors.ShapeError(
+                f"expected landmarks of {expected} frames, the backend sent {len(curves.landmarks)}"
+            )
+        self.curves = curves
+
+    def _take_frames(self, message: protocol.TextureFrames) -> None:
+        if message.first_frame != self.frame_count:
+            raise errors.ShapeError(
+                f"expected picture {self.frame_count} next, the backend sent picture {message.first_frame}"
+            )
+        self._on_frames(message.frames)
+        self.frame_count += len(message.frames)
+
+    def _take_failure(self, failed: protocol.Failed) -> None:
+        if failed.code is errors.ErrorCode.UNKNOWN_JOB and self._sent is not None and not self._is_resent:
+            self._is_resent = True  # the connection broke before the request had arrived
+            self._client.send(self._sent)
+            return
+        raise errors.SpeechFaceError(failed.sentence, code=failed.code, detail=failed.detail)
+
+    def _finish(self, done: protocol.Done) -> None:
+        if self.state is not JobState.ANIMATING:  # the Done of the adaptation, after its Adapted
+            return
+        wanted = len(self.request.frame_times) if self.request.wants_texture else 0
+        if self.curves is None or self.frame_count != wanted:
+            raise errors.SpeechFaceError(
+                f"the backend ended after {self.frame_count} of {wanted} pictures"
+                f"{'' if self.curves else ' and without curves'}; look at its log"
+            )
+        self.seconds = dict(done.seconds)
+        self.state = JobState.DONE
+
+    def _cancel_remote(self) -> None:
+        if self._job_id and self._client.is_ready:
+            self._client.send(protocol.Cancel(job=self._job_id))
+
+    def _fail(self, error: errors.SpeechFaceError) -> None:
+        self.error = error
+        self.state = JobState.FAILED
+
+
+def _duration(seconds: float) -> str:
+    whole = round(seconds)
+    return f"{whole // 60} min {whole % 60:02d} s" if whole >= 60 else f"{whole} s"

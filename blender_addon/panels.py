@@ -1,0 +1,174 @@
+# pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false, reportArgumentType=false
+"""What does the sidebar show?
+
+The tab *Speech Face* of the 3D viewport and of the sequencer: what is heard, whose face, what to make, how far it is.
+"""
+
+from __future__ import annotations
+
+import bpy
+
+from . import generation
+from .properties import scene_settings
+from .session import session
+
+_TAB = "Speech Face"
+_LINE_LENGTH = 38  # characters of a reason that fit a sidebar of usual width
+
+
+class SPEECHFACE_UL_images(bpy.types.UIList):
+    """The reference images."""
+
+    bl_idname = "SPEECHFACE_UL_images"
+
+    def draw_item(
+        self,
+        context: bpy.types.Context | None,
+        layout: bpy.types.UILayout,
+        data: object,
+        item: object,
+        icon: int | None,
+        active_data: object,
+        active_property: str | None,
+        index: int | None = 0,
+        flt_flag: int | None = 0,
+    ) -> None:
+        """Draws one row: the image, by name, exchangeable."""
+        image = item.image
+        row = layout.row(align=True)
+        if image is not None and image.preview is not None:
+            row.label(text="", icon_value=image.preview.icon_id)
+        row.prop(item, "image", text="", emboss=image is None)
+
+
+def draw_sources(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """Draws sound strip and reference images."""
+    wanted = scene_settings(context.scene)
+    column = layout.column()
+    column.enabled = session.generation is None
+    column.label(text="Sound Strip")
+    column.prop(wanted, "strip_name", text="", icon="SOUND", placeholder="Active sound strip")
+    column.separator()
+    count = len(wanted.images)
+    column.label(text=f"Reference Images ({count})" if count else "Reference Images")
+    row = column.row()
+    row.template_list(
+        "SPEECHFACE_UL_images", "", wanted, "images", wanted, "active_image", rows=3 if count else 2, maxrows=6
+    )
+    buttons = row.column(align=True)
+    buttons.operator("speechface.add_images", text="", icon="FILE_FOLDER")
+    buttons.operator("speechface.add_image_slot", text="", icon="ADD")
+    buttons.operator("speechface.remove_image", text="", icon="REMOVE")
+
+
+def draw_settings(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """Draws what to make and how."""
+    wanted = scene_settings(context.scene)
+    column = layout.column()
+    column.enabled = session.generation is None
+    column.use_property_split = True
+    column.use_property_decorate = False
+    make = column.column(heading="Make")
+    make.prop(wanted, "use_curves")
+    make.prop(wanted, "use_texture")
+    make.prop(wanted, "use_blink")
+    numbers = column.column(align=True)
+    epochs = numbers.row()
+    epochs.enabled = wanted.use_texture
+    epochs.prop(wanted, "epochs")
+    numbers.prop(wanted, "seed")
+    numbers.prop(wanted, "width")
+    targets = column.column(align=True)
+    if wanted.use_curves:
+        targets.prop(wanted, "rig", placeholder="New")
+    if wanted.use_texture:
+        targets.prop(wanted, "plane", placeholder="New")
+
+
+def draw_action(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """Draws Generate with the reason why it is off, or progress and Cancel."""
+    running = session.generation
+    column = layout.column()
+    if running is not None:
+        column.progress(factor=running.job.fraction, text=running.job.status, type="BAR")
+        column.operator("speechface.cancel", icon="X")
+        return
+    button = column.column()
+    button.scale_y = 1.5
+    button.operator_context = "INVOKE_DEFAULT"
+    button.operator("speechface.generate", icon="OUTLINER_DATA_ARMATURE")
+    if reason := generation.disabled_reason(context):
+        lines = column.column(align=True)
+        lines.scale_y = 0.8
+        for number, line in enumerate(_wrap(reason)):
+            lines.label(text=line, icon="INFO" if not number else "BLANK1")
+
+
+def draw_backend(layout: bpy.types.UILayout) -> None:
+    """Draws how the backend stands, and start and stop."""
+    row = layout.row(align=True)
+    row.label(text=f"Backend: {session.status}", icon="LINKED" if session.is_connected else "UNLINKED")
+    if session.backend is not None:
+        row.operator("speechface.copy_log", text="", icon="COPYDOWN")
+    if session.is_connected:
+        row.operator("speechface.stop_backend", text="", icon="CANCEL")
+    else:
+        row.operator("speechface.start_backend", text="", icon="PLAY")
+
+
+def draw_panel(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """Draws the whole panel."""
+    draw_sources(layout, context)
+    layout.separator()
+    draw_settings(layout, context)
+    layout.separator()
+    draw_action(layout, context)
+    draw_backend(layout)
+
+
+def _wrap(sentence: str) -> list[str]:
+    lines = [""]
+    for word in sentence.split():
+        if lines[-1] and len(lines[-1]) + len(word) >= _LINE_LENGTH:
+            lines.append("")
+        lines[-1] = f"{lines[-1]} {word}".strip()
+    return lines
+
+
+class _Panel:
+    """The panel's content, the same in both editors."""
+
+    bl_label = "Speech Face"
+    bl_category = _TAB
+    bl_region_type = "UI"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draws the panel."""
+        draw_panel(self.layout, context)
+
+
+class SPEECHFACE_PT_view3d(_Panel, bpy.types.Panel):
+    """The panel in the 3D viewport."""
+
+    bl_space_type = "VIEW_3D"
+
+
+class SPEECHFACE_PT_sequencer(_Panel, bpy.types.Panel):
+    """The panel in the Video Sequencer."""
+
+    bl_space_type = "SEQUENCE_EDITOR"
+
+
+_CLASSES = (SPEECHFACE_UL_images, SPEECHFACE_PT_view3d, SPEECHFACE_PT_sequencer)
+
+
+def register() -> None:
+    """Registers the panels."""
+    for cls in _CLASSES:
+        bpy.utils.register_class(cls)
+
+
+def unregister() -> None:
+    """Removes the panels."""
+    for cls in reversed(_CLASSES):
+        bpy.utils.unregister_class(cls)

@@ -1,0 +1,140 @@
+# pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false, reportArgumentType=false
+"""Which backend does this Blender talk to, and how does it stand?
+
+One `Session` a Blender: the backend process if it is ours, the connection, and the generation that runs. Operators and
+panels ask here; nothing of it is stored in the .blend.
+"""
+
+from __future__ import annotations
+
+import atexit
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import bpy
+
+from ._shared import endpoint
+from .backend_process import BackendProcess
+from .client import Client
+
+if TYPE_CHECKING:
+    from .generation import Generation
+    from .preferences import BackendSettings
+
+_WATCH_SECONDS = 0.5
+_AREAS = ("VIEW_3D", "SEQUENCE_EDITOR", "PREFERENCES")
+
+
+class Session:
+    """The backend, the connection and the running generation of this Blender."""
+
+    def __init__(self) -> None:
+        self.backend: BackendProcess | None = None
+        self.client: Client | None = None
+        self.generation: Generation | None = None
+        self._settings: BackendSettings | None = None
+
+    def connect(self, settings: BackendSettings) -> Client:
+        """The connection to the backend, which is started if it is ours and does not run.
+
+        Raises:
+            SpeechFaceError: no Python for the backend is found, or it cannot be started.
+        """
+        if settings != self._settings:
+            self.close()
+        self._settings = settings
+        if not settings.connection_file and (self.backend is None or not self.backend.is_running):
+            self._drop_client()  # of a backend that has ended
+            self.backend = BackendProcess(settings.command(), settings.data_folder)
+            self.backend.start()
+        if self.client is None:
+            self.client = Client(self._read_connection)
+        return self.client
+
+    def check_backend(self) -> None:
+        """Looks whether our own backend still lives.
+
+        Raises:
+            SpeechFaceError: it has ended.
+        """
+        if self.backend is not None:
+            self.backend.check()
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a connection, ready or not."""
+        return self.client is not None
+
+    @property
+    def status(self) -> str:
+        """One line for the panel."""
+        if self.client is None:
+            return "Not running"
+        if self.backend is not None and not self.backend.is_running:
+            return "Ended unexpectedly"
+        if self.client.is_ready and self.client.welcome is not None:
+            return f"Ready on {self.client.welcome.device}"
+        return "Starting" if self.backend is not None else "Connecting"
+
+    def poll_idle(self) -> None:
+        """Keeps the connection alive between jobs."""
+        if self.client is not None and self.generation is None:
+            self.client.poll()
+
+    def close(self) -> None:
+        """Ends the connection, and the backend if it is ours."""
+        self._drop_client()
+        if self.backend is not None:
+            self.backend.stop()
+            self.backend = None
+
+    def _drop_client(self) -> None:
+        if self.client is not None:
+            self.client.close()
+            self.client = None
+
+    def _read_connection(self) -> endpoint.Connection:
+        if self.backend is not None:
+            return self.backend.connection()
+        return endpoint.read_connection_file(Path(self._settings.connection_file if self._settings else ""))
+
+
+session = Session()
+
+
+def redraw() -> None:
+    """Lets every panel that shows the session be drawn again."""
+    for window in bpy.context.window_manager.windows if bpy.context.window_manager else ():
+        for area in window.screen.areas:
+            if area.type in _AREAS:
+                area.tag_redraw()
+
+
+def watch() -> None:
+    """Follows the connection from a timer while no generation does, so that the panel tells how it stands."""
+    if not bpy.app.background and not bpy.app.timers.is_registered(_watch):
+        bpy.app.timers.register(_watch, first_interval=_WATCH_SECONDS)
+
+
+def _watch() -> float | None:
+    before = session.status
+    session.poll_idle()
+    if session.status != before:
+        redraw()
+    return _WATCH_SECONDS if session.is_connected else None
+
+
+def register() -> None:
+    """Sees to it that the backend ends with Blender."""
+    atexit.register(session.close)
+
+
+def unregister() -> None:
+    """Ends the backend and the connection."""
+    if bpy.app.timers.is_registered(_watch):
+        bpy.app.timers.unregister(_watch)
+    if session.generation is not None:
+        session.generation.discard()
+        session.generation = None
+    session.close()
+    atexit.unregister(session.close)

@@ -1,0 +1,167 @@
+# pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false, reportArgumentType=false
+"""What is heard in a sound strip, and on which scene frames?
+
+Reads the visible part of a strip through Blender's own decoder, packed sounds too, as mono at 16 kHz, together with the
+instant within it of every scene frame that the strip covers.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import aud
+import bpy
+import numpy as np
+from numpy.typing import NDArray
+
+from . import compat
+from ._shared import errors, protocol, timing
+
+SAMPLE_RATE = 16_000  # Hz, what the backend works at
+_RESAMPLE_QUALITY = 3  # aud's best
+_SILENCE = 1e-4  # peak, -80 dB
+_MARGIN_SECONDS = 0.1  # read on both sides of the visible part, for the resampler's edges
+
+
+@dataclass(frozen=True)
+class StripSpeech:
+    """The visible part of a strip.
+
+    Attributes:
+        samples: f32 (S,) in [-1, 1], mono at `SAMPLE_RATE`.
+        frame_times: f64 (T,) seconds within `samples`; may begin below 0 and end behind the last sample.
+        scene_frames: int64 (T,) whole scene frames, ascending by one.
+    """
+
+    samples: NDArray[np.float32]
+    frame_times: NDArray[np.float64]
+    scene_frames: NDArray[np.int64]
+
+
+def frame_rate(scene: bpy.types.Scene) -> timing.FrameRate:
+    """The scene's frame rate."""
+    return timing.FrameRate(scene.render.fps, scene.render.fps_base)
+
+
+def find(scene: bpy.types.Scene, name: str) -> bpy.types.SoundStrip:
+    """The sound strip of that name; without a name the active one, or the only one.
+
+    Raises:
+        SoundError: there is no such strip.
+    """
+    strips = list(compat.sound_strips(scene))
+    if name:
+        for strip in strips:
+            if strip.name == name:
+                return strip
+        raise errors.SoundError(f"the sound strip {name} is not in scene {scene.name} any more; choose another")
+    active = scene.sequence_editor.active_strip if scene.sequence_editor else None
+    if isinstance(active, bpy.types.SoundStrip):
+        return active
+    if len(strips) == 1:
+        return strips[0]
+    if strips:
+        raise errors.SoundError(f"scene {scene.name} has {len(strips)} sound strips; choose one")
+    raise errors.SoundError(f"scene {scene.name} has no sound strip; add the speech in the Video Sequencer")
+
+
+def placement(strip: bpy.types.SoundStrip) -> timing.StripPlacement:
+    """Where a strip lies in its scene.
+
+    Raises:
+        SoundError: the strip is retimed unevenly.
+    """
+    left, right = compat.handles(strip)
+    start = compat.content_start(strip) - strip.animation_offset_start
+    return timing.StripPlacement(start, left, right, strip.sound_offset, _speed(strip))
+
+
+def _speed(strip: bpy.types.SoundStrip) -> float:
+    """How much faster than recorded a strip plays; retiming keys carry their scene frame and nothing else."""
+    keys = [key.timeline_frame for key in strip.retiming_keys]
+    if not keys:
+        return 1.0
+    if len(keys) > 2 or keys[-1] <= keys[0]:
+        raise errors.SoundError(
+            f"the sound strip {strip.name} changes its speed midway; give it one speed, or render it to a sound file"
+        )
+    return compat.content_frames(strip) / (keys[-1] - keys[0])
+
+
+def strip_frames(scene: bpy.types.Scene, strip: bpy.types.SoundStrip) -> timing.StripFrames:
+    """The scene frames that a strip covers and the time within its sound at each.
+
+    Raises:
+        SoundError: the strip is retimed unevenly, or longer than the backend takes.
+        ValueRangeError: the strip shows no frame.
+    """
+    frames = timing.strip_frames(frame_rate(scene), placement(strip))
+    seconds = float(frames.frame_times[-1] - frames.frame_times[0])
+    if seconds > protocol.MAX_STRIP_SECONDS:
+        raise errors.SoundError(
+            f"the sound strip {strip.name} is {seconds / 60:.0f} minutes long; "
+            f"trim or split it to at most {protocol.MAX_STRIP_SECONDS // 60} minutes"
+        )
+    return frames
+
+
+def read(scene: bpy.types.Scene, strip: bpy.types.SoundStrip) -> StripSpeech:
+    """The visible part of a strip as sound.
+
+    Raises:
+        SoundError: the sound is missing, cannot be decoded, lies outside the strip, or is silent.
+        ValueRangeError: the strip shows no frame.
+    """
+    frames = strip_frames(scene, strip)
+    step = float(frame_rate(scene).seconds(1)) * _speed(strip)
+    start, end = max(0.0, float(frames.frame_times[0])), float(frames.frame_times[-1]) + step
+    samples = np.zeros(0, np.float32)
+    if end > 0:
+        with _sound_file(strip) as path:
+            samples = _decode(path, start, end, strip.name)
+    if not samples.size:
+        raise errors.SoundError(
+            f"the sound strip {strip.name} shows no part of its sound; undo its trim or lengthen it"
+        )
+    if float(np.abs(samples).max()) < _SILENCE:
+        raise errors.SoundError(f"the sound strip {strip.name} is silent between its handles; choose one with speech")
+    return StripSpeech(samples, frames.frame_times - start, frames.scene_frames)
+
+
+@contextmanager
+def _sound_file(strip: bpy.types.SoundStrip) -> Iterator[Path]:
+    """The strip's sound as a file; one that is packed into the .blend is written out for the moment."""
+    sound = strip.sound
+    if sound is None:
+        raise errors.SoundError(f"the sound strip {strip.name} has no sound; give it a file")
+    if sound.packed_file is not None:
+        with tempfile.TemporaryDirectory(prefix="speech_face_") as folder:
+            path = Path(folder) / ("sound" + Path(sound.filepath).suffix)
+            path.write_bytes(sound.packed_file.data)
+            yield path
+        return
+    path = Path(bpy.path.abspath(sound.filepath, library=sound.library))
+    if not path.is_file():
+        raise errors.SoundError(f"the sound file {path} of strip {strip.name} is missing; find or replace it")
+    yield path
+
+
+def _decode(path: Path, start: float, end: float, name: str) -> NDArray[np.float32]:
+    """Mono samples at `SAMPLE_RATE` from `start` to `end` seconds, fewer where the sound ends earlier."""
+    lead = min(start, _MARGIN_SECONDS)
+    try:
+        whole = aud.Sound(str(path))  # pyright: ignore[reportCallIssue] (the stubs know no constructor)
+        part = whole.limit(start - lead, end + _MARGIN_SECONDS) if start > 0 else whole.limit(0, end + _MARGIN_SECONDS)
+        data = part.rechannel(1).resample(SAMPLE_RATE, _RESAMPLE_QUALITY).data()
+    except aud.error as error:  # pyright: ignore[reportGeneralTypeIssues] (nor that it is an exception)
+        raise errors.SoundError(
+            f"the sound of strip {name} ({path.name}) cannot be read; replace it with a WAV, FLAC, MP3 or OGG file",
+            detail=str(error),
+        ) from error  # pyright: ignore[reportGeneralTypeIssues]
+    samples = np.asarray(data, np.float32).reshape(-1)
+    first = timing.sample_index(lead, SAMPLE_RATE)
+    return np.clip(samples[first : first + timing.sample_index(end - start, SAMPLE_RATE)], -1.0, 1.0)

@@ -1,0 +1,266 @@
+"""What do the add-on's tests share? A registered add-on, an empty file, sounds, pictures, and backends."""
+
+import atexit
+import os
+import sys
+import threading
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+try:
+    import bpy
+except ImportError:  # each test module says so and skips
+    bpy = None
+
+
+def backend_python():
+    """The Python that has torch: named by the environment, or the checkout's own."""
+    named = os.environ.get("SPEECH_FACE_PYTHON")
+    return Path(named) if named else ROOT / ".venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+@pytest.fixture(scope="session")
+def addon():
+    """The add-on, registered from the checkout with preferences of its own."""
+    import blender_addon
+
+    entry = bpy.context.preferences.addons.new()
+    entry.module = "blender_addon"
+    blender_addon.register()
+    is_registered = [True]
+
+    def unregister():  # Blender 4.5 never ends while a class is registered
+        if is_registered.pop():
+            blender_addon.unregister()
+            is_registered.append(False)
+
+    atexit.register(unregister)
+    yield blender_addon
+    unregister()
+
+
+@pytest.fixture(autouse=True)
+def _empty_file(request):
+    if bpy is not None:
+        bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
+        bpy.context.preferences.edit.use_global_undo = True
+    yield
+    if "addon" in request.fixturenames:
+        from blender_addon.session import session
+
+        if session.generation is not None:
+            session.generation.discard()
+            session.generation = None
+        session.close()
+
+
+@pytest.fixture
+def preferences(addon, tmp_path):
+    """The add-on's preferences, empty but for a data folder of this test."""
+    values = bpy.context.preferences.addons["blender_addon"].preferences
+    for name in ("folder", "python", "device", "connection_file"):
+        setattr(values, name, "")
+    values.data_folder = str(tmp_path / "data")
+    return values
+
+
+@pytest.fixture
+def speech_file(tmp_path):
+    """Writes a WAV whose sample at second t is a ramp: its value tells the time."""
+
+    def write(seconds=4.0, sample_rate=16_000, channels=1, name="speech.wav", silent=False):
+        time = np.arange(round(seconds * sample_rate)) / sample_rate
+        values = np.zeros_like(time) if silent else 0.1 + 0.8 * time / max(seconds, 1e-9)
+        path = tmp_path / name
+        with wave.open(str(path), "wb") as file:
+            file.setnchannels(channels)
+            file.setsampwidth(2)
+            file.setframerate(sample_rate)
+            file.writeframes(np.repeat((values * 32767).astype("<i2"), channels).tobytes())
+        return path
+
+    return write
+
+
+@pytest.fixture
+def add_strip(speech_file):
+    """Adds a sound strip to the scene, trimmed on both sides."""
+
+    def add(start=1, left=0, right=0, path=None, fps=24, fps_base=1.0, name="Voice"):
+        scene = bpy.context.scene
+        scene.render.fps, scene.render.fps_base = fps, fps_base
+        editor = scene.sequence_editor or scene.sequence_editor_create()
+        strip = editor.strips.new_sound(name, str(path or speech_file()), 1, start)
+        strip.frame_offset_start, strip.frame_offset_end = left, right
+        return strip
+
+    return add
+
+
+@pytest.fixture
+def add_image(addon):
+    """Adds a generated reference image to the panel's list."""
+
+    def add(width=64, height=48, name="Photo"):
+        image = bpy.data.images.new(name, width, height)
+        ramp = np.linspace(0, 1, width * height * 4, dtype=np.float32)
+        ramp[3::4] = 1
+        image.pixels.foreach_set(ramp)
+        bpy.context.scene.speech_face.images.add().image = image
+        return image
+
+    return add
+
+
+class FakeBackend:
+    """A ROUTER that answers like the service, at once, with numbers that tests can foresee.
+
+    Frame i of the pictures has red = i % 256, green = 255 - red, blue = 77, alpha 255 but for a clear left column.
+    Landmarks are NEUTRAL + (sin(i / 3), 0.5 i) pixels.
+    """
+
+    def __init__(self, folder):
+        import zmq
+
+        from blender_addon._shared import endpoint
+
+        public, secret = zmq.curve_keypair()
+        client_public, client_secret = zmq.curve_keypair()
+        self._context = zmq.Context()
+        self._socket = self._context.socket(zmq.ROUTER)
+        self._socket.linger = 0
+        self._socket.curve_server = True
+        self._socket.curve_secretkey = secret
+        port = self._socket.bind_to_random_port("tcp://127.0.0.1")
+        self.connection_file = Path(folder) / "fake" / "connection.json"
+        connection = endpoint.Connection(
+            address=f"tcp://127.0.0.1:{port}",
+            server_public_key=public.decode(),
+            client_public_key=client_public.decode(),
+            client_secret_key=client_secret.decode(),
+            pid=os.getpid(),
+        )
+        endpoint.write_connection_file(self.connection_file, connection)
+        self.received = []
+        self.is_mute = False
+        self.fails_with = None  # sentence: AnimateRequest fails
+        self.holds = False  # jobs are accepted and then nothing comes
+        self.drops = set()  # sequence numbers that are lost the first time
+        self.knows_jobs = True
+        self.results = {}  # job -> result messages
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    @staticmethod
+    def neutral():
+        x, y = np.meshgrid(np.linspace(60, 190, 17), np.linspace(90, 220, 4))
+        return np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float32)
+
+    @classmethod
+    def landmarks(cls, count):
+        index = np.arange(count)
+        moved = np.stack([np.sin(index / 3), 0.5 * index], axis=1)
+        return (cls.neutral() + moved[:, None]).astype(np.float32)
+
+    @staticmethod
+    def frames(count):
+        pictures = np.empty((count, 256, 256, 4), np.uint8)
+        red = (np.arange(count) % 256).astype(np.uint8)
+        pictures[..., 0] = red[:, None, None]
+        pictures[..., 1] = (255 - red)[:, None, None]
+        pictures[..., 2] = 77
+        pictures[..., 3] = 255
+        pictures[:, :, :8, 3] = 0
+        return pictures
+
+    def messages(self, kind):
+        return [message for message in self.received if type(message).__name__ == kind]
+
+    def close(self):
+        self._is_over.set()
+        self._thread.join(10)
+        self._context.destroy(linger=0)
+
+    def _run(self):
+        from blender_addon._shared import wire
+
+        while not self._is_over.is_set():
+            if not self._socket.poll(10):
+                continue
+            sender, *parts = self._socket.recv_multipart()
+            message = wire.decode(parts)
+            self.received.append(message)
+            if self.is_mute:
+                continue
+            for answer in self._answers(message):
+                if answer.sequence in self.drops:
+                    self.drops.discard(answer.sequence)
+                    continue
+                self._socket.send_multipart([sender, *wire.encode(answer)])
+
+    def _answers(self, message):
+        from blender_addon._shared import errors, protocol
+
+        job = message.job
+        match message:
+            case protocol.Hello():
+                yield protocol.Welcome(parent=message.id, backend="fake 1", device="cpu")
+            case protocol.Ping():
+                yield protocol.Pong(parent=message.id)
+            case protocol.AdaptRequest() | protocol.AnimateRequest() if not self.knows_jobs:
+                self.knows_jobs = True  # lost: the connection broke
+            case protocol.AdaptRequest() | protocol.AnimateRequest():
+                yield protocol.Accepted(job=job, parent=message.id, position=0)
+                self.results[job] = list(self._work(message))
+                yield from self.results[job]
+            case protocol.Attach() if job in self.results:
+                yield from (m for m in self.results[job] if not m.sequence or m.sequence > message.received)
+            case protocol.Attach():
+                yield protocol.Failed(
+                    job=job, parent=message.id, code=errors.ErrorCode.UNKNOWN_JOB, sentence=f"no job {job}"
+                )
+
+    def _work(self, message):
+        from blender_addon._shared import errors, protocol
+
+        job = message.job
+        if self.holds:
+            yield protocol.Progress(job=job, stage="waiting for a test", step=3, steps=10, seconds_left=75.0)
+            return
+        yield protocol.Progress(job=job, stage="working", step=1, steps=2)
+        crop = np.eye(2, 3, dtype=np.float32)
+        if isinstance(message, protocol.AdaptRequest):
+            yield protocol.Adapted(job=job, sequence=1, identity="a" * 64, neutral=self.neutral(), crop=crop)
+            yield protocol.Done(job=job, sequence=2)
+            return
+        if self.fails_with:
+            yield protocol.Failed(job=job, sequence=1, code=errors.ErrorCode.NO_FACE, sentence=self.fails_with)
+            return
+        count = len(message.frame_times)
+        landmarks = self.landmarks(count)
+        yield protocol.LandmarkCurves(
+            job=job, sequence=1, landmarks=landmarks, canonical=landmarks, frame_times=message.frame_times,
+            neutral=self.neutral(), crop=crop,
+        )  # fmt: skip
+        sequence = 1
+        for first in range(0, count if message.wants_texture else 0, 10):
+            sequence += 1
+            frames = self.frames(count)[first : first + 10]
+            yield protocol.TextureFrames(job=job, sequence=sequence, first_frame=first, frames=frames)
+        wanted = count if message.wants_texture else 0
+        yield protocol.Done(job=job, sequence=sequence + 1, frame_count=count, texture_count=wanted)
+
+
+@pytest.fixture
+def fake_backend(tmp_path):
+    """A backend that answers at once, for what the message flow alone decides."""
+    backend = FakeBackend(tmp_path)
+    yield backend
+    backend.close()
