@@ -23,10 +23,8 @@ VENV = ROOT / ".venv"
 PYTHONS = ("3.11", "3.12")
 PLATFORMS = {("Linux", "x86_64"), ("Windows", "AMD64"), ("Darwin", "arm64")}  # those for which every library has wheels
 TORCH_INDEX = "https://download.pytorch.org/whl"
-NOT_ON_PYPI = {
-    ("cpu", "Linux"): "cpu",
-    ("cuda", "Windows"): "cu130",
-}  # torch 2.13 on PyPI: CUDA 13.0 on Linux, CPU else
+# PyPI has torch 2.13 with CUDA 13.0 for Linux and for the CPU otherwise; the rest is on PyTorch's own index.
+NOT_ON_PYPI = {("cpu", "Linux"): "cpu", ("cuda", "Windows"): "cu130"}
 GIGABYTES = {"cpu": 5, "cuda": 12}
 ALL_EXTRAS = ("blender", "dev", "train")
 ADDON_TESTS = "tests/blender_addon"
@@ -115,7 +113,7 @@ def find_python() -> list[str]:
         if shutil.which(command[0]) and version_of(*command) in PYTHONS:
             return command
     raise BuildError(
-        f"Speech Face needs Python 3.11 or 3.12, and this is {running}. Get 3.11 from https://www.python.org/downloads or "
+        f"Speech Face needs Python 3.11 or 3.12; this is {running}. Get 3.11 from https://www.python.org/downloads or "
         "by winget install Python.Python.3.11, brew install python@3.11, apt install python3.11-venv; then start again."
     )
 

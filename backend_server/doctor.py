@@ -1,0 +1,185 @@
+"""What is installed on this machine, what is missing, and how is it mended?
+
+Every library is asked for by name and only here, so that a damaged installation is reported instead of ending the
+report. Nothing is changed and nothing is fetched.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib import metadata
+from pathlib import Path
+
+INSTALL = "run: python build.py test"
+LIBRARIES = (
+    *("numpy", "scipy", "torch", "mediapipe", "av", "soundfile", "soxr", "msgspec", "zmq", "safetensors"),
+    *("skimage", "matplotlib", "PIL", "typer", "rich", "platformdirs", "psutil"),
+)
+STAGES = ("speech", "motion", "blink", "texture")
+WEIGHTS = Path(__file__).with_name("weights")
+SCARCE_BYTES, FEW_BYTES = 200e6, 2e9  # a minute of 256 x 256 frames with alpha takes about 180 MB
+
+
+class State(StrEnum):
+    """How a thing stands: `FAIL` when Speech Face cannot work without it."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        name: of the thing.
+        state: how it stands.
+        what: what was found, for people.
+        mend: what to do; empty when there is nothing to do.
+    """
+
+    name: str
+    state: State
+    what: str
+    mend: str = ""
+
+
+def diagnose(folder: Path | None = None) -> list[Finding]:
+    """Looks at everything that Speech Face needs or can use.
+
+    Args:
+        folder: where results would be written; the current one if left out.
+    """
+    return [
+        python_finding(sys.version_info[:2]),
+        libraries_finding(LIBRARIES),
+        torch_finding(),
+        face_finding(),
+        *(weights_finding(WEIGHTS, stage) for stage in STAGES),
+        optional_finding("Blender module", "bpy", "scene.blend and the tests of the add-on need it (Python 3.11 only)"),
+        optional_finding(
+            "espeak-ng", "espeakng_loader", "training the speech network makes its synthetic speech with it"
+        ),
+        disk_finding(folder or Path.cwd()),
+        backend_finding(),
+    ]
+
+
+def is_healthy(findings: list[Finding]) -> bool:
+    """Can Speech Face work with what was found?"""
+    return all(finding.state is not State.FAIL for finding in findings)
+
+
+def python_finding(version: tuple[int, int]) -> Finding:
+    """Is this a Python that all libraries are built for?"""
+    words = f"{version[0]}.{version[1]}"
+    if (3, 11) <= version < (3, 13):
+        return Finding("Python", State.OK, words)
+    return Finding("Python", State.FAIL, words, "use Python 3.11 or 3.12; build.py finds it")
+
+
+def libraries_finding(names: tuple[str, ...]) -> Finding:
+    """Are the libraries there?"""
+    missing = [name for name in names if importlib.util.find_spec(name) is None]
+    if missing:
+        return Finding("Libraries", State.FAIL, "missing: " + ", ".join(missing), INSTALL)
+    return Finding("Libraries", State.OK, f"{len(names)} found")
+
+
+def torch_finding() -> Finding:
+    """Which build of PyTorch is there, and what will it compute on?"""
+    try:
+        torch = importlib.import_module("torch")
+    except (ImportError, OSError) as error:  # OSError: a shared library of its own is missing
+        return Finding("PyTorch", State.FAIL, f"does not start: {error}", "delete .venv, then " + INSTALL)
+    if torch.cuda.is_available():
+        return Finding("PyTorch", State.OK, f"{torch.__version__} on {torch.cuda.get_device_name(0)}")
+    words = f"{torch.__version__} on the CPU, {torch.get_num_threads()} threads"
+    if not has_nvidia_gpu():
+        return Finding("PyTorch", State.OK, words)
+    mend = "update its driver (580 or newer)" if torch.version.cuda else "run: python build.py test --cuda"
+    return Finding("PyTorch", State.WARN, f"{words}; the NVIDIA GPU is not used", mend)
+
+
+def has_nvidia_gpu() -> bool:
+    """Does NVIDIA's driver list a GPU?"""
+    try:
+        answer = subprocess.run(["nvidia-smi", "-L"], capture_output=True, timeout=30, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return b"GPU" in answer.stdout
+
+
+def face_finding() -> Finding:
+    """Do the face detector's models load?"""
+    try:
+        detector = importlib.import_module("backend_server.face.detector")
+        with detector.FaceDetector():
+            return Finding("Face detector", State.OK, f"MediaPipe {metadata.version('mediapipe')}, its models load")
+    except (ImportError, OSError, RuntimeError, ValueError) as error:
+        return Finding("Face detector", State.FAIL, f"does not start: {error}", "delete .venv, then " + INSTALL)
+
+
+def weights_finding(folder: Path, stage: str) -> Finding:
+    """Can the trained network of one stage be read?"""
+    name, path = f"Weights: {stage}", folder / f"{stage}.safetensors"
+    mend = "git checkout -- backend_server/weights"
+    if not path.is_file():
+        return Finding(name, State.FAIL, f"{path.name} is missing", mend)
+    try:
+        safetensors = importlib.import_module("safetensors")
+        with safetensors.safe_open(path, framework="np") as file:
+            count = len(file.keys())
+    except Exception as error:  # noqa: BLE001 (whatever the reader raises is what this row reports)
+        return Finding(name, State.FAIL, f"{path.name} cannot be read: {error}", mend)
+    content = path.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()[:12]
+    return Finding(name, State.OK, f"{count} tensors, {len(content) / 2**20:.1f} MiB, sha256 {digest}")
+
+
+def optional_finding(name: str, module: str, use: str) -> Finding:
+    """Is a library there that only part of the work needs? It is not imported: bpy and torch share no process."""
+    spec = importlib.util.find_spec(module)
+    if spec is None:
+        return Finding(name, State.WARN, "not installed", f"{use}; {INSTALL}")
+    return Finding(name, State.OK, metadata.version(module.replace("_", "-")))
+
+
+def disk_finding(folder: Path) -> Finding:
+    """Is there room for results?"""
+    free = shutil.disk_usage(folder).free
+    words = f"{free / 1e9:.1f} GB free for {folder}"
+    if free < SCARCE_BYTES:
+        return Finding("Disk", State.FAIL, words, "free at least 0.2 GB")
+    if free < FEW_BYTES:
+        return Finding("Disk", State.WARN, words, "a minute of animation takes about 0.2 GB")
+    return Finding("Disk", State.OK, words)
+
+
+def backend_finding() -> Finding:
+    """Does a connection file of this user's backend lie there, and does its backend live?"""
+    try:
+        endpoint = importlib.import_module("shared.endpoint")
+        errors = importlib.import_module("shared.errors")
+        psutil = importlib.import_module("psutil")
+    except ImportError as error:
+        return Finding("Backend", State.FAIL, str(error), INSTALL)
+    path = endpoint.default_connection_file()
+    if not path.exists():
+        return Finding("Backend", State.OK, "none is running; the add-on starts one when it needs it")
+    try:
+        connection = endpoint.read_connection_file(path)
+    except errors.ConnectionFileError as error:
+        return Finding("Backend", State.WARN, error.sentence, f"end the backend and delete {path}")
+    if psutil.pid_exists(connection.pid):
+        return Finding("Backend", State.OK, f"process {connection.pid} at {connection.address}")
+    what = f"{path} was left by a backend that is gone"
+    return Finding("Backend", State.WARN, what, f"delete {path}, or start the backend again")

@@ -1,0 +1,101 @@
+"""What the doctor says about good and damaged installations."""
+
+import json
+import os
+import re
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from backend_server import doctor
+from backend_server.doctor import State
+from shared.endpoint import ENVIRONMENT_VARIABLE
+
+
+def test_this_installation_is_diagnosed(tmp_path):
+    findings = {finding.name: finding for finding in doctor.diagnose(tmp_path)}
+    for name in ("Python", "Libraries", "PyTorch", "Face detector", "Disk"):
+        assert findings[name].state is not State.FAIL, findings[name]
+    assert "torch" not in findings["PyTorch"].mend or findings["PyTorch"].state is State.WARN
+    assert {f"Weights: {stage}" for stage in doctor.STAGES} <= set(findings)
+    for finding in findings.values():
+        assert finding.what
+        assert finding.state is State.OK or finding.mend, finding
+
+
+@pytest.mark.parametrize(
+    ("version", "state"),
+    [((3, 10), State.FAIL), ((3, 11), State.OK), ((3, 12), State.OK), ((3, 13), State.FAIL)],
+)
+def test_only_two_pythons_will_do(version, state):
+    assert doctor.python_finding(version).state is state
+
+
+def test_a_missing_library_is_named():
+    finding = doctor.libraries_finding(("numpy", "no_such_library"))
+    assert finding.state is State.FAIL
+    assert finding.what == "missing: no_such_library"
+    assert "build.py" in finding.mend
+
+
+def test_an_optional_library_only_warns():
+    assert doctor.optional_finding("x", "no_such_library", "for y").state is State.WARN
+    assert doctor.is_healthy([doctor.optional_finding("x", "no_such_library", "for y")])
+
+
+def test_weights_missing_damaged_and_good(tmp_path):
+    missing = doctor.weights_finding(tmp_path, "blink")
+    (tmp_path / "motion.safetensors").write_bytes(b"not weights")
+    damaged = doctor.weights_finding(tmp_path, "motion")
+    save_file({"w": np.zeros(3, np.float32)}, tmp_path / "speech.safetensors")
+    good = doctor.weights_finding(tmp_path, "speech")
+    assert (missing.state, damaged.state, good.state) == (State.FAIL, State.FAIL, State.OK)
+    assert "missing" in missing.what
+    assert "cannot be read" in damaged.what
+    assert re.search(r"1 tensors, .* sha256 [0-9a-f]{12}$", good.what)
+    assert not doctor.is_healthy([good, damaged])
+
+
+@pytest.mark.parametrize(("free", "state"), [(1e8, State.FAIL), (1e9, State.WARN), (1e10, State.OK)])
+def test_disk(monkeypatch, tmp_path, free, state):
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda folder: type("Usage", (), {"free": free}))
+    assert doctor.disk_finding(tmp_path).state is state
+
+
+def test_connection_file_absent_damaged_left_over_and_live(monkeypatch, tmp_path):
+    path = tmp_path / "connection.json"
+    monkeypatch.setenv(ENVIRONMENT_VARIABLE, str(path))
+    assert doctor.backend_finding().state is State.OK
+
+    path.write_text("{")
+    path.chmod(0o600)
+    damaged = doctor.backend_finding()
+    assert damaged.state is State.WARN
+    assert str(path) in damaged.mend
+
+    key = "x" * 40
+    content = {
+        "address": "tcp://127.0.0.1:49152",
+        "server_public_key": key,
+        "client_public_key": key,
+        "client_secret_key": key,
+        "version": "1.0",
+    }
+    path.write_text(json.dumps({**content, "pid": 2**22 + 1}))  # above Linux' largest process id
+    assert doctor.backend_finding().state is State.WARN
+    path.write_text(json.dumps({**content, "pid": os.getpid()}))
+    assert doctor.backend_finding().state is State.OK
+
+
+def test_the_command_fails_only_when_something_needed_is_missing(monkeypatch):
+    from backend_server.commands import doctor as command
+
+    good = doctor.Finding("a", State.OK, "b")
+    bad = doctor.Finding("c", State.FAIL, "d [not markup]", "e")
+    monkeypatch.setattr(command, "diagnose", lambda: [good])
+    assert command.doctor()[1]
+    monkeypatch.setattr(command, "diagnose", lambda: [good, bad])
+    table, healthy = command.doctor()
+    assert not healthy
+    assert table.row_count == 2
