@@ -29,17 +29,16 @@ class SpeechConfig:
     window_samples: int = 400  # 25 ms
     hop_samples: int = 160  # 100 mel frames a second
     stem_channels: int = 192  # at 50 positions a second
-    channels: int = 320  # at 25 positions a second
-    kernel: int = 5
-    dilations: tuple[int, ...] = (1, 1, 2, 1, 2, 1, 2)  # one residual block each
+    channels: int = 256  # at 25 positions a second
+    kernel: int = 7
+    blocks: int = 7
     classes: int = 29  # Section 3.1
     scores_per_second: float = 50.0
-    dropout: float = 0.1
     label_prior: float = 0.3  # flattens the peaks of CTC (Huang et al. 2024)
     learning_rate: float = 1.5e-3
     weight_decay: float = 1e-2
-    batch_seconds: float = 90.0
-    epochs: int = 16
+    batch_seconds: float = 60.0
+    epochs: int = 8
 
 
 @dataclass(frozen=True)
@@ -59,8 +58,14 @@ class MotionConfig:
     lambda_dir: float = 0.5
     lambda_gan: float = 1.0
     learning_rate: float = 2e-4  # Section 4.2
+    is_decayed: bool = False  # learning rate falls to zero over the second half
     batch_size: int = 6
     epochs: int = 40
+    run_frames: int = 75  # consecutive frames of each clip of a batch
+    speaker_balance: float = 0.5  # 0: all clips alike; 1: all speakers alike
+    variations: int = 4  # further ways to hear each clip: speed, pitch, noise
+    jitter_seconds: float = 0.01  # speech read up to this much early or late
+    score_noise: float = 0.0  # standard deviation added to the scores
 
 
 @dataclass(frozen=True)
@@ -70,20 +75,82 @@ class BlinkConfig:
     frames: int = 75  # one block: 3 s at 25 frames/s
     noise_size: int = 10
     hidden_size: int = 64
+    components: int = 8  # set by training to the fewest that hold pca_variance
     pca_variance: float = 0.99  # Section 4.2
-    learning_rate: float = 2e-4
+    event_threshold: float = 2.2  # standard deviations of noise; passed once in 2.9 s at 25 frames/s
+    event_steepness: float = 8.0  # of the sigmoid around it
+    blinks_per_second: float = 0.34  # of the training sequences; people blink 0.28 to 0.4 times (Section 4.2)
+    blink_stretch: tuple[float, float] = (1.0, 1.5)  # in time; most blinks are one fast blinker's, people take 0.33 s
+    bandwidth_factors: tuple[float, ...] = (0.1, 0.3, 1.0, 3.0)  # times the median squared distance: sigma in Eq. 6
+    crop_frames: int = 16  # compared beside whole sequences
+    crops: int = 4  # such crops a step
+    lambda_range: float = 1.0  # min-max regularisation (Section 3.2)
+    learning_rate: float = 2e-4  # Section 4.2
+    batch_size: int = 128
+    steps: int = 3000
 
 
 @dataclass(frozen=True)
 class TextureConfig:
-    """t-GAN (Sections 3.4 and 4.3)."""
+    """t-GAN (Sections 3.4 and 4.3); the defaults are those of the shipped network, `warp`.
 
-    alpha_1: float = 1e-1  # Eq. 10
-    alpha_2: float = 2e-3
-    lambda_pix: float = 0.5  # Eq. 11
-    lambda_adv: float = 1.0
-    lambda_feat: float = 0.3
+    The paper lets one AdaIN bottleneck carry the whole identity and weighs its losses 0.5 / 1 / 0.3: `PAPER_TEXTURE`.
+    With ten people to learn from that stays blurred, so `warp` repaints a warped reference image instead.
+    """
+
+    preset: str = "warp"  # or "paper"
+    channels: tuple[int, ...] = (48, 80, 112, 144, 192)  # of the U-net, at 96, 48, 24, 12 and 6 pixels
+    encoder_channels: tuple[int, ...] = (16, 32, 64, 96, 128)  # of E_I
+    code_size: int = 64  # of E_I's last layer
+    discriminator_channels: tuple[int, ...] = (32, 64, 128)
+    pixel_norm: int = 1  # absolute differences are sharper than Eq. 8's squares
+    alpha_1: float = 1.0  # Eq. 10
+    alpha_2: float = 0.0
+    lambda_pix: float = 10.0  # Eq. 11
+    lambda_adv: float = 0.05
+    lambda_feat: float = 0.5
+    mouth_weight: float = 4.0  # added to the weight 1 of every other pixel
+    eye_weight: float = 4.0
+    learning_rate: float = 4e-4  # Adam, pre-training
     inner_step_size: float = 1e-3  # Section 4.3, fixed step of the fast weights
-    outer_learning_rate: float = 1e-4  # Adam on the global weights
+    outer_learning_rate: float = 1e-4  # Section 4.3, Adam on the global weights
+    fine_tuning_learning_rate: float = 2e-4
     fine_tuning_images: int = 20  # K
     fine_tuning_epochs: int = 10  # Table 4
+
+
+PAPER_TEXTURE = TextureConfig(
+    preset="paper",
+    channels=(64, 128, 256, 256, 512, 512),  # six down and six up (Section 4.3); 256 pixels to 4
+    encoder_channels=(64, 128, 256, 256, 512, 512),
+    code_size=512,
+    discriminator_channels=(64, 128, 256, 256, 512, 512),  # six residual blocks (Section 4.3)
+    pixel_norm=2,  # Eq. 8
+    alpha_1=1e-1,  # Section 4.3
+    alpha_2=2e-3,
+    lambda_pix=0.5,
+    lambda_adv=1.0,
+    lambda_feat=0.3,
+    mouth_weight=0.0,
+    eye_weight=0.0,
+    learning_rate=1e-4,
+    fine_tuning_learning_rate=1e-4,
+)
+
+TEXTURE_PRESETS = {"warp": TextureConfig(), "paper": PAPER_TEXTURE}
+
+
+@dataclass(frozen=True)
+class TextureTrainingConfig:
+    """How t-GAN is trained: pairs first, then the episodes of Fig. 3."""
+
+    batch_size: int = 4
+    warm_up_steps: int = 600  # before the discriminator takes part
+    clips_of_a_speaker: int = 20
+    every_nth_frame: int = 2
+    far_pair_share: float = 0.7  # of pairs picked for a large change of mouth or eyes
+    episode_share: float = 0.2  # of the time, spent on episodes at the end
+    support_images: int = 4  # d_trn
+    query_images: int = 4  # d_qry
+    inner_steps: int = 3  # m
+    checkpoint_seconds: float = 180.0

@@ -1,0 +1,122 @@
+"""Which network turns a waveform into scores of characters over time (F_t of Section 3.1)?
+
+The paper uses a pre-trained DeepSpeech; this is a convolutional CTC network of that kind, small enough to ship and
+fast on a CPU. All convolutions are centred, so a score speaks of its own moment and a long clip can be computed in
+pieces without seams.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from backend_server.checkpoints import load_checkpoint
+from backend_server.config import SpeechConfig
+from backend_server.speech.features import SILENCE, log_mel, normalise, speech_level
+from shared.errors import WeightsError
+
+KIND = "speech"
+MEL_STEP = 4  # mel frames a position of the inner network
+_PIECE_FRAMES = 6000  # mel frames computed at once: 60 s
+
+
+class AcousticModel(Protocol):
+    """Anything that hears speech as channels of scores over time."""
+
+    channels: int
+    scores_per_second: float
+
+    def scores(self, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Scores (U, channels) of a 16 kHz waveform (S,); score u speaks of second u / scores_per_second."""
+        ...
+
+
+class ResidualBlock(nn.Module):
+    """x + relu(norm(convolution(x))) over (N, channels, T)."""
+
+    def __init__(self, channels: int, kernel: int) -> None:
+        super().__init__()
+        self.convolution = nn.Conv1d(channels, channels, kernel, padding=kernel // 2, bias=False)
+        self.norm = nn.BatchNorm1d(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Keeps the shape."""
+        return x + F.relu(self.norm(self.convolution(x)))
+
+
+class CtcAcousticModel(nn.Module):
+    """Log-mel frames to 29 CTC scores, 50 a second (`AcousticModel`).
+
+    A stem at 50 positions a second, residual blocks at 25 a second where most of the work is cheap, and a head back at
+    50 a second that sees the stem again, for sharp timing.
+    """
+
+    def __init__(self, config: SpeechConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.channels = config.classes
+        self.scores_per_second = config.scores_per_second
+        stem, wide, half = config.stem_channels, config.channels, config.kernel // 2
+        self.stem = nn.Conv1d(config.mel_bands, stem, 7, stride=2, padding=3, bias=False)
+        self.stem_norm = nn.BatchNorm1d(stem)
+        self.down = nn.Conv1d(stem, wide, config.kernel, stride=2, padding=half, bias=False)
+        self.down_norm = nn.BatchNorm1d(wide)
+        self.blocks = nn.Sequential(*(ResidualBlock(wide, config.kernel) for _ in range(config.blocks)))
+        self.up = nn.Conv1d(wide, 2 * stem, 1, bias=False)
+        self.up_norm = nn.BatchNorm1d(stem)
+        self.mix = ResidualBlock(stem, config.kernel)
+        self.head = nn.Conv1d(stem, config.classes, 1)
+
+    @property
+    def margin_frames(self) -> int:
+        """How many mel frames to either side a score can see, rounded up to whole positions."""
+        layers = self.config.blocks + 2  # the blocks, the way down and the mix, which is narrower
+        return MEL_STEP * (layers * (self.config.kernel // 2) + 2)
+
+    def forward(self, mel: Tensor) -> Tensor:
+        """Scores (N, F / 2, classes) of normalised log-mel frames (N, F, bands); F is a multiple of 4."""
+        fine = F.relu(self.stem_norm(self.stem(mel.transpose(1, 2))))  # (N, stem, F / 2)
+        coarse = self.blocks(F.relu(self.down_norm(self.down(fine))))  # (N, wide, F / 4)
+        raised = self.up(coarse).unflatten(1, (2, -1)).permute(0, 2, 3, 1).flatten(2)  # (N, stem, F / 2)
+        x = self.mix(F.relu(self.up_norm(raised + fine)))
+        return self.head(x).transpose(1, 2)
+
+    @torch.inference_mode()
+    def scores(self, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
+        """CTC scores before the softmax, (1 + S // 320, 29), of a 16 kHz waveform (S,).
+
+        Score u speaks of second u / 50. A clip is heard as if silence surrounded it. The result does not depend on
+        the pieces in which a long clip is computed.
+        """
+        device = next(self.parameters()).device
+        mel = log_mel(torch.as_tensor(waveform, dtype=torch.float32, device=device), self.config)
+        mel = normalise(mel, speech_level(mel))
+        count = (len(mel) + 1) // 2
+        margin = self.margin_frames
+        mel = F.pad(mel, (0, 0, margin, margin + -len(mel) % MEL_STEP), value=SILENCE)
+        pieces = []
+        for start in range(0, len(mel) - 2 * margin, _PIECE_FRAMES):
+            piece = self(mel[None, start : start + _PIECE_FRAMES + 2 * margin])[0]
+            pieces.append(piece[margin // 2 : len(piece) - margin // 2])
+        return torch.cat(pieces)[:count].float().cpu().numpy()
+
+
+def load_acoustic_model(path: Path, device: str = "cpu") -> CtcAcousticModel:
+    """The trained network of a checkpoint, ready for `scores`.
+
+    Raises:
+        WeightsError: the file is missing, damaged, or of another network.
+    """
+    config, tensors, _ = load_checkpoint(path, KIND, SpeechConfig, device)
+    model = CtcAcousticModel(config).to(device)
+    try:
+        model.load_state_dict({name: t.float() if t.is_floating_point() else t for name, t in tensors.items()})
+    except RuntimeError as error:
+        raise WeightsError(f"the weights in {path} do not fit the network they name") from error
+    return model.eval()

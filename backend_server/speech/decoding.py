@@ -1,0 +1,77 @@
+"""How does text become class numbers, how do scores become text, and how wrong is that text?"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend_server.config import CHARACTERS
+
+BLANK = len(CHARACTERS)  # 28
+_CLASS = {character: index for index, character in enumerate(CHARACTERS)}
+_ALWAYS_WORDS = frozenset("aio")  # single letters that are words of English on their own
+_LETTER_NAMES = {
+    letter: name.replace("-", " ")
+    for letter, name in zip(
+        "abcdefghijklmnopqrstuvwxyz",
+        "ay bee see dee ee ef gee aitch eye jay kay el em en oh pee cue ar ess tee you vee double-you ex why zee".split(),  # noqa: SIM905
+        strict=True,
+    )
+}
+
+
+def normalise_text(text: str) -> str:
+    """The words of a text in the 28 characters the model knows; empty when some cannot be said in them.
+
+    Case, accents and punctuation fall away. A text with digits or another alphabet gives "". Spelled letters become
+    their names ("m o r e" is "em oh ar ee"): what is heard, and what the lips do, is the name.
+    """
+    plain = unicodedata.normalize("NFKD", text.replace("\u2019", "'")).lower()
+    plain = "".join(c for c in plain if not unicodedata.combining(c))
+    if any(c.isalnum() and c not in _CLASS for c in plain):
+        return ""
+    words = [word.strip("'") for word in re.sub(r"[^a-z']+", " ", plain).split()]
+    return " ".join(_spell([word for word in words if word]))
+
+
+def _spell(words: Sequence[str]) -> list[str]:
+    """Words with spelled letters replaced by their names; "a", "i" and "o" only beside another spelled letter."""
+    single = [len(word) == 1 for word in words]
+    certain = [one and word not in _ALWAYS_WORDS for one, word in zip(single, words, strict=True)]
+    spelled = []
+    for index, word in enumerate(words):
+        beside = any(certain[max(0, index - 1) : index + 2])
+        spelled.append(_LETTER_NAMES[word] if single[index] and beside else word)
+    return spelled
+
+
+def encode_text(text: str) -> NDArray[np.int64]:
+    """Class numbers (L,) of a text that `normalise_text` returned."""
+    return np.array([_CLASS[character] for character in text], dtype=np.int64)
+
+
+def decode_greedy(scores: NDArray[np.float32]) -> str:
+    """The text of the best class at each moment: repeats merged, blanks dropped (scores (U, 29))."""
+    best = scores.argmax(axis=1)
+    first = np.concatenate([[True], best[1:] != best[:-1]]) if len(best) else np.zeros(0, bool)
+    return "".join(CHARACTERS[index] for index in best[first] if index != BLANK).strip()
+
+
+def edit_distance(one: Sequence[object], other: Sequence[object]) -> int:
+    """The fewest insertions, deletions and substitutions that turn one sequence into the other (Levenshtein 1966)."""
+    row = list(range(len(other) + 1))
+    for index, item in enumerate(one, 1):
+        diagonal, row[0] = row[0], index
+        for column, match in enumerate(other, 1):
+            diagonal, row[column] = row[column], min(row[column] + 1, row[column - 1] + 1, diagonal + (item != match))
+    return row[-1]
+
+
+def character_error_rate(references: Sequence[str], hypotheses: Sequence[str]) -> float:
+    """CER: edit distances of all pairs over the length of all references; 0 is perfect, above 1 is possible."""
+    errors = sum(edit_distance(r, h) for r, h in zip(references, hypotheses, strict=True))
+    return errors / max(sum(len(reference) for reference in references), 1)

@@ -1,0 +1,160 @@
+"""What is the state of a training run of the acoustic model, and what is one step of it?"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from backend_server.checkpoints import load_checkpoint, save_checkpoint
+from backend_server.config import SAMPLE_RATE, SpeechConfig
+from backend_server.speech.acoustic_model import CtcAcousticModel
+from backend_server.speech.augmentation import Augmentation, mask, noise_bank, vary
+from backend_server.speech.batches import Batch, make_batch, normalised, plan_epoch
+from backend_server.speech.dataset import SHORTEST_FRAMES_A_CHARACTER, Features
+from backend_server.speech.losses import ctc_loss
+from shared.errors import WeightsError
+
+_KIND = "speech_training"
+_AVERAGE = 0.998  # of the weights that are kept, a step
+_PRIOR_AVERAGE = 0.99  # of the label prior, a step
+_LEAST_PRIOR = 1e-4
+_WARM_UP = 0.05  # share of all steps
+_LARGEST_GRADIENT = 1.0  # norm
+_LONGEST_LEAD = 24  # frames of silence before an utterance
+
+
+class SpeechTrainer:
+    """One training run: the network, its running average, the optimiser and where it stands.
+
+    Every random draw is a function of the seed and the step, so a resumed run goes the way of an unbroken one.
+
+    Args:
+        config: the network and the length of the run.
+        features: training utterances.
+        seed: of the first weights, the order and every variation.
+        device: where to compute.
+    """
+
+    def __init__(self, config: SpeechConfig, features: Sequence[Features], seed: int, device: str = "cpu") -> None:
+        torch.manual_seed(seed)
+        self.config, self.features, self.seed, self.device = config, features, seed, device
+        self.model = CtcAcousticModel(config).to(device)
+        self.average = CtcAcousticModel(config).to(device).eval()
+        self.average.load_state_dict(self.model.state_dict())
+        self.prior = torch.full((config.classes,), 1.0 / config.classes, device=device)
+        self.optimiser = torch.optim.AdamW(
+            self.model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, betas=(0.9, 0.98)
+        )
+        self.bank = noise_bank([item.mel for item in features], config, np.random.default_rng(seed))
+        self.augmentation = Augmentation()
+        self.step = 0
+        lengths = [len(item.mel) for item in features]
+        frames = int(config.batch_seconds * SAMPLE_RATE / config.hop_samples)
+        plans = [plan_epoch(lengths, frames, epoch, seed) for epoch in range(config.epochs)]
+        self._batches = [batch for plan in plans for batch in plan]
+        self._ramp_steps = len(plans[0])
+        self.steps = len(self._batches)
+
+    def _batch(self) -> Batch:
+        rng = np.random.default_rng((self.seed, self.step))
+        items = []
+        for index in self._batches[self.step]:
+            item = self.features[index]
+            plain = item.mel.astype(np.float32)
+            mel = vary(plain, self.bank, self.augmentation, rng)
+            if len(mel) < SHORTEST_FRAMES_A_CHARACTER * len(item.text):  # spoken too fast for CTC now
+                mel = plain
+            items.append((mask(normalised(mel), self.augmentation, rng), item.text))
+        return make_batch(items, lead=int(rng.integers(_LONGEST_LEAD))).to(self.device)
+
+    def learning_rate(self) -> float:
+        """Linear warm-up, then half a cosine to nothing."""
+        done = self.step / self.steps
+        if done < _WARM_UP:
+            return self.config.learning_rate * (self.step + 1) / (_WARM_UP * self.steps + 1)
+        return self.config.learning_rate * 0.5 * (1.0 + math.cos(math.pi * (done - _WARM_UP) / (1.0 - _WARM_UP)))
+
+    def _prior_weight(self) -> float:
+        """The weight of the label prior, which grows over the first epoch."""
+        return self.config.label_prior * min(self.step / self._ramp_steps, 1.0)
+
+    def advance(self) -> float:
+        """One step of the optimiser; returns its loss a character."""
+        batch = self._batch()
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.learning_rate()
+        self.model.train()
+        scores = self.model(batch.mel)
+        loss = ctc_loss(scores, batch.lengths, batch.targets, batch.target_lengths, self.prior, self._prior_weight())
+        self.optimiser.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), _LARGEST_GRADIENT)
+        self.optimiser.step()
+        self._follow(scores.detach(), batch.lengths)
+        self.step += 1
+        return float(loss.detach())
+
+    @torch.no_grad()
+    def _follow(self, scores: Tensor, lengths: Tensor) -> None:
+        """Moves the running averages of the class probabilities and of the weights."""
+        heard = torch.arange(scores.shape[1], device=scores.device) < lengths[:, None]
+        self.prior.lerp_(scores.softmax(2)[heard].mean(0), 1.0 - _PRIOR_AVERAGE).clamp_(min=_LEAST_PRIOR)
+        share = 1.0 - min(_AVERAGE, (1.0 + self.step) / (10.0 + self.step))  # the first weights are soon forgotten
+        for kept, now in zip(self.average.state_dict().values(), self.model.state_dict().values(), strict=True):
+            if kept.is_floating_point():
+                kept.lerp_(now, share)
+            else:
+                kept.copy_(now)
+
+    def weights(self) -> dict[str, Tensor]:
+        """The averaged weights, f16, with the label prior taken into the bias of the last layer."""
+        state = {name: tensor.clone() for name, tensor in self.average.state_dict().items()}
+        state["head.bias"] -= self._prior_weight() * self.prior.log()
+        return {name: t.half() if t.is_floating_point() else t for name, t in state.items()}
+
+    def network(self) -> CtcAcousticModel:
+        """The network as its file would be read now, on the CPU."""
+        model = CtcAcousticModel(self.config)
+        model.load_state_dict(self.weights())
+        return model.eval()
+
+    def save(self, path: Path) -> None:
+        """Keeps all that `resume` needs."""
+        tensors = {"prior": self.prior}
+        tensors |= {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
+        tensors |= {f"average.{name}": tensor for name, tensor in self.average.state_dict().items()}
+        for index, state in self.optimiser.state_dict()["state"].items():
+            tensors |= {f"optimiser.{index}.{name}": tensor for name, tensor in state.items()}
+        save_checkpoint(path, _KIND, self.config, tensors, {"step": str(self.step), "seed": str(self.seed)})
+
+    def resume(self, path: Path) -> None:
+        """Goes on from what `save` wrote; a run may be made longer or shorter, never another.
+
+        Raises:
+            WeightsError: the file is damaged or of a run with other settings.
+        """
+        config, tensors, notes = load_checkpoint(path, _KIND, SpeechConfig, self.device)
+        if replace(config, epochs=self.config.epochs) != self.config:
+            raise WeightsError(f"{path} was trained with other settings; remove it or train without --resume")
+        self.model.load_state_dict(_below("model.", tensors))
+        self.average.load_state_dict(_below("average.", tensors))
+        self.prior = tensors["prior"]
+        state: dict[int, dict[str, Tensor]] = defaultdict(dict)
+        for name, tensor in _below("optimiser.", tensors).items():
+            index, key = name.split(".", 1)
+            state[int(index)][key] = tensor
+        groups = self.optimiser.state_dict()["param_groups"]
+        self.optimiser.load_state_dict({"state": dict(state), "param_groups": groups})
+        self.step = int(notes["step"])
+
+
+def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors whose names begin with a prefix, without it."""
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

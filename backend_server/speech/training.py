@@ -1,0 +1,98 @@
+"""How is the acoustic model trained from folders of transcribed speech, stopped, resumed and judged?"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from backend_server.checkpoints import save_checkpoint
+from backend_server.config import SpeechConfig
+from backend_server.progress import Progress, silent
+from backend_server.speech.acoustic_model import KIND
+from backend_server.speech.dataset import Features, load_features, read_index
+from backend_server.speech.evaluation import evaluate_speech, few_of_each
+from backend_server.speech.trainer import SpeechTrainer
+from shared.errors import CorpusError
+
+_LOG = logging.getLogger(__name__)
+_JUDGED_ON_THE_WAY = 40  # utterances of each corpus
+_DEFAULT_CONFIG = SpeechConfig()
+
+
+def train_speech(
+    *,
+    corpora: Sequence[Path],
+    out: Path,
+    run: Path | None = None,
+    config: SpeechConfig = _DEFAULT_CONFIG,
+    resume: bool = False,
+    device: str = "cpu",
+    minutes: float | None = None,
+    checkpoint_minutes: float = 3.0,
+    seed: int = 0,
+    processes: int = 1,
+    progress: Progress = silent,
+) -> dict[str, float]:
+    """Trains the acoustic model and writes its weights.
+
+    Args:
+        corpora: folders with an `index.tsv` (see `dataset`); the split "train" is trained on, "val" is judged.
+        out: the weights file, written anew at every checkpoint.
+        run: a folder for the state of the run and the cached features; beside `out` unless given.
+        config: the network and the length of the run.
+        resume: go on from the state in `run`, if there is one.
+        device: where to compute.
+        minutes: stop after so long, to be resumed; no limit when None.
+        checkpoint_minutes: how often the state is kept and the errors are logged.
+        seed: of everything random.
+        processes: how many read the files.
+        progress: told of every step.
+
+    Returns:
+        The character error rate on "val" by corpus.
+
+    Raises:
+        CorpusError: a folder has no usable index, or there is nothing to train on.
+        WeightsError: the state to resume is of another run.
+    """
+    run = run or out.parent / f"{out.stem}_run"
+    utterances = [utterance for folder in corpora for utterance in read_index(folder)]
+    train, judged = (
+        load_features(
+            [u for u in utterances if u.split == split], config, cache=run, processes=processes, progress=progress
+        )
+        for split in ("train", "val")
+    )
+    if not train:
+        raise CorpusError(f"no utterance of {', '.join(map(str, corpora))} can be trained on; check the split column")
+    trainer = SpeechTrainer(config, train, seed, device)
+    state = run / "state.safetensors"
+    if resume and state.exists():
+        trainer.resume(state)
+    _LOG.info("%d utterances to train on, step %d of %d", len(train), trainer.step, trainer.steps)
+    few = few_of_each(judged, _JUDGED_ON_THE_WAY)
+    begin = saved = time.monotonic()
+    losses: list[float] = []
+    while trainer.step < trainer.steps and (minutes is None or time.monotonic() - begin < minutes * 60.0):
+        losses.append(trainer.advance())
+        progress("training speech", trainer.step, trainer.steps)
+        if time.monotonic() - saved > checkpoint_minutes * 60.0:
+            _checkpoint(trainer, state, out, few, losses[-50:])
+            saved = time.monotonic()
+    return _checkpoint(trainer, state, out, judged, losses[-50:])
+
+
+def _checkpoint(
+    trainer: SpeechTrainer, state: Path, out: Path, judged: Sequence[Features], losses: Sequence[float]
+) -> dict[str, float]:
+    """Keeps the state, writes the weights with their errors as notes, and logs them."""
+    trainer.save(state)
+    errors = evaluate_speech(trainer.network(), judged)
+    notes = {"step": str(trainer.step)} | {f"cer_{corpus}": f"{rate:.4f}" for corpus, rate in errors.items()}
+    save_checkpoint(out, KIND, trainer.config, trainer.weights(), notes)
+    mean = sum(losses) / max(len(losses), 1)
+    shown = ", ".join(f"{corpus} {rate:.3f}" for corpus, rate in errors.items()) or "not judged"
+    _LOG.info("step %d of %d: loss %.3f; character error rate: %s", trainer.step, trainer.steps, mean, shown)
+    return errors
