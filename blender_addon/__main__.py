@@ -1,0 +1,102 @@
+"""How is a scene made without a window? `python -m blender_addon SPEECH --images PATH... --out SCENE.blend`
+
+It does what a person does with the panel: a new scene, the sound strip, the photos, Generate, save.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+import bpy
+
+from . import backend_process, register, unregister
+from ._shared import timing
+from .properties import scene_settings
+
+
+def make_scene(
+    speech: Path, images: list[Path], out: Path, *, fps: float, first_frame: int, epochs: int, seed: int
+) -> None:
+    """Writes one .blend with the strip, the armature and the plane; pictures go into a folder beside it.
+
+    Args:
+        speech: a sound file.
+        images: photos of one face; none gives curves of the mean face alone.
+        out: the .blend file.
+        fps: frames a second of the scene.
+        first_frame: scene frame on which the strip begins.
+        epochs: of fine-tuning.
+        seed: of the blinks and the fine-tuning.
+
+    Raises:
+        RuntimeError: an operator refused; the message is its sentence.
+    """
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    scene = bpy.context.scene
+    rate = timing.FrameRate.from_decimal(fps)
+    scene.render.fps, scene.render.fps_base = rate.fps, rate.fps_base
+    strips = scene.sequence_editor_create().strips
+    strip = strips.new_sound(speech.stem, str(speech.resolve()), channel=1, frame_start=first_frame)
+    wanted = scene_settings(scene)
+    wanted.strip_name = strip.name
+    wanted.epochs, wanted.seed, wanted.use_texture = epochs, seed, bool(images)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    bpy.ops.wm.save_as_mainfile(filepath=str(out.resolve()))
+    for image in images:
+        wanted.images.add().image = bpy.data.images.load(str(image.resolve()))
+    bpy.ops.speechface.generate()
+    scene.frame_start, scene.frame_end = first_frame, first_frame + round(strip.frame_final_duration) - 1
+    scene.render.film_transparent = True
+    _add_camera(scene)
+    bpy.ops.wm.save_mainfile()
+
+
+def _add_camera(scene: bpy.types.Scene) -> None:
+    """A flat camera in front of the face, so that the scene can be rendered as it is."""
+    data = bpy.data.cameras.new("Face Camera")
+    data.type = "ORTHO"
+    data.ortho_scale = scene_settings(scene).width
+    camera = bpy.data.objects.new(data.name, data)
+    camera.location = (0.0, -2.0, 0.0)
+    camera.rotation_euler = (1.5707963, 0.0, 0.0)
+    scene.collection.objects.link(camera)
+    scene.camera = camera
+    scene.render.resolution_x = scene.render.resolution_y = 1024
+
+
+def main(arguments: list[str]) -> int:
+    """Reads the command line, makes the scene, and gives the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m blender_addon", description=__doc__)
+    parser.add_argument("speech", type=Path, help="a sound file")
+    parser.add_argument("--images", type=Path, nargs="+", default=[], help="1 to 20 photos of one face")
+    parser.add_argument("--out", type=Path, required=True, help="the .blend file")
+    parser.add_argument("--fps", type=float, default=25.0, help="frames a second of the scene")
+    parser.add_argument("--first-frame", type=int, default=1, help="scene frame on which the sound begins")
+    parser.add_argument("--epochs", type=int, default=10, help="how long the face is learnt")
+    parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same result")
+    given = parser.parse_args(arguments)
+    os.environ.setdefault(backend_process.PYTHON_VARIABLE, sys.executable)
+    register()
+    try:
+        make_scene(
+            given.speech,
+            given.images,
+            given.out,
+            fps=given.fps,
+            first_frame=given.first_frame,
+            epochs=given.epochs,
+            seed=given.seed,
+        )
+    except RuntimeError as error:
+        sys.stderr.write(f"{str(error).strip()}\n")
+        return 2
+    finally:
+        unregister()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
