@@ -1,0 +1,131 @@
+"""Who is connected, and what is still to be sent to whom?
+
+Results are read from the store when a client has room for them, so a slow client costs no memory. Passing messages
+wait in a short line of their own.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from dataclasses import dataclass, field
+
+import zmq
+
+from backend_server.service.store import JobState, JobStore
+from shared import wire
+from shared.errors import MessageError
+from shared.protocol import Failed, Message
+from shared.wire import Bytes
+
+log = logging.getLogger(__name__)
+
+_LONGEST_LINE = 256  # messages; beyond it, whoever floods the service gets no more answers
+_RESULTS_A_TURN = 8  # for one client, before the others have their turn
+
+
+@dataclass
+class _Client:
+    heard: float
+    line: deque[list[Bytes]] = field(default_factory=deque)
+    next_results: dict[str, int] = field(default_factory=dict)  # job -> sequence to send next
+
+
+class Clients:
+    """The greeted clients of a ROUTER socket.
+
+    Args:
+        socket: with `router_mandatory` and a small send high-water mark.
+        store: of the results.
+    """
+
+    def __init__(self, socket: zmq.Socket, store: JobStore) -> None:
+        self._socket = socket
+        self._store = store
+        self._clients: dict[bytes, _Client] = {}
+        self.has_more = False  # after `flush`: something is still to be sent
+
+    def greet(self, name: bytes) -> None:
+        """Notes that a client said Hello."""
+        self._clients.setdefault(name, _Client(time.monotonic()))
+
+    def knows(self, name: bytes) -> bool:
+        """Whether a client said Hello; a known one counts as heard now."""
+        client = self._clients.get(name)
+        if client is not None:
+            client.heard = time.monotonic()
+        return client is not None
+
+    def reply(self, name: bytes, message: Message) -> None:
+        """Answers one client, greeted or not."""
+        parts = wire.encode(message)
+        client = self._clients.get(name)
+        if client is None:
+            self._send(name, parts)
+        elif len(client.line) < _LONGEST_LINE:
+            client.line.append(parts)
+
+    def tell(self, job: str, message: Message) -> None:
+        """Gives a passing message to everyone who follows a job."""
+        parts: list[Bytes] | None = None
+        for client in self._clients.values():
+            if job in client.next_results and len(client.line) < _LONGEST_LINE:
+                parts = parts or wire.encode(message)
+                client.line.append(parts)
+
+    def attach(self, name: bytes, job: str, received: int) -> None:
+        """Sends a client all results of a job after the `received` first, those that exist and those to come."""
+        client = self._clients.get(name)
+        if client is not None:
+            client.next_results[job] = received + 1
+
+    def flush(self) -> None:
+        """Sends what can be sent without waiting."""
+        self.has_more = False
+        for name in list(self._clients):
+            client = self._clients[name]
+            while client.line and self._send(name, client.line[0]):
+                client.line.popleft()
+            for job in list(client.next_results):
+                self._send_results(name, client, job)
+
+    def forget_silent(self, seconds: float) -> None:
+        """Forgets clients that said nothing for so long."""
+        limit = time.monotonic() - seconds
+        self._clients = {name: client for name, client in self._clients.items() if client.heard >= limit}
+
+    def _send_results(self, name: bytes, client: _Client, job: str) -> None:
+        record = self._store.find(job)
+        if record is None:
+            del client.next_results[job]
+            return
+        for _ in range(_RESULTS_A_TURN):
+            sequence = client.next_results[job]
+            if sequence > record.results:
+                if record.state is JobState.ENDED:
+                    del client.next_results[job]
+                return
+            try:
+                parts: list[Bytes] = [*self._store.result(job, sequence)]
+            except MessageError as error:
+                log.error("%s", error)
+                parts = wire.encode(Failed(job=job, code=error.code, sentence=error.sentence))
+                client.next_results[job] = record.results
+            if not self._send(name, parts):
+                return
+            client.next_results[job] += 1
+        self.has_more = True
+
+    def _send(self, name: bytes, parts: list[Bytes]) -> bool:
+        try:
+            self._socket.send_multipart([name, *parts], zmq.NOBLOCK)
+        except zmq.Again:
+            self.has_more = True
+            return False
+        except zmq.ZMQError as error:
+            if error.errno != zmq.EHOSTUNREACH:
+                raise
+            self._clients.pop(name, None)
+            return False
+        return True

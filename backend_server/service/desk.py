@@ -1,0 +1,159 @@
+"""What is the answer to each message of a client?"""
+
+from __future__ import annotations
+
+import logging
+from importlib import metadata
+from pathlib import Path
+
+import msgspec
+
+import backend_server
+from backend_server.service.clients import Clients
+from backend_server.service.identities import IdentityStore
+from backend_server.service.intake import Arrival
+from backend_server.service.jobs import Scheduler
+from backend_server.service.outcome import failure
+from backend_server.service.store import JobState, JobStore
+from shared.errors import ErrorCode, MessageError, SpeechFaceError
+from shared.protocol import (
+    Accepted,
+    AdaptRequest,
+    AnimateRequest,
+    Attach,
+    Cancel,
+    Failed,
+    Hello,
+    Message,
+    Ping,
+    Pong,
+    Welcome,
+)
+
+log = logging.getLogger(__name__)
+
+_FRAME_BYTES = 256 * 256 * 4
+_CURVE_BYTES = 2 * 68 * 2 * 4
+
+
+class Desk:
+    """Takes what clients ask for to those who can do it.
+
+    Args:
+        device: of the worker, for the Welcome.
+        clients: who is connected.
+        store: the jobs.
+        scheduler: the queue and the worker.
+        identities: known faces.
+    """
+
+    def __init__(
+        self, device: str, clients: Clients, store: JobStore, scheduler: Scheduler, identities: IdentityStore
+    ) -> None:
+        self._device = device
+        self._clients = clients
+        self._store = store
+        self._scheduler = scheduler
+        self._identities = identities
+
+    @property
+    def weights_version(self) -> str | None:
+        """Of the worker's weights; None while it loads them."""
+        welcome = self._scheduler.welcome
+        return welcome.weights_version if welcome else None
+
+    def handle(self, client: bytes, arrival: Arrival) -> None:
+        """Answers one message, or says why it was refused."""
+        message, refusal = arrival.message, arrival.refusal
+        if message is None:
+            if refusal is not None:
+                log.warning("refused: %s", refusal.sentence)
+                reply = Failed(code=refusal.code, sentence=refusal.sentence, job=refusal.job, parent=refusal.message_id)
+                self._clients.reply(client, reply)
+            return
+        is_known = self._clients.knows(client)
+        try:
+            if isinstance(message, Hello):
+                self._clients.greet(client)
+                self._clients.reply(client, self._welcome(message))
+            elif not is_known:
+                raise MessageError("say Hello first; this connection is new to the backend")
+            else:
+                self._answer(client, message, arrival)
+        except SpeechFaceError as error:
+            self._refuse(client, message, failure(error))
+
+    def _answer(self, client: bytes, message: Message, arrival: Arrival) -> None:
+        match message:
+            case AdaptRequest() | AnimateRequest():
+                self._begin(client, message, arrival)
+            case Attach():
+                self._follow(client, message, message.received)
+            case Cancel():
+                record = self._store.find(message.job)
+                if record is None:
+                    raise _unknown_job(message.job)
+                has_ended = record.state is JobState.ENDED
+                self._clients.attach(client, message.job, record.results - 1 if has_ended else record.results)
+                self._scheduler.cancel(message.job)
+            case Ping():
+                self._clients.reply(client, Pong(parent=message.id))
+            case _:
+                raise MessageError(
+                    f"a {type(message).__name__} is only sent by the backend", code=ErrorCode.UNSUPPORTED
+                )
+
+    def _begin(self, client: bytes, request: AdaptRequest | AnimateRequest, arrival: Arrival) -> None:
+        if self._store.find(request.job) is not None:  # sent again after a lost connection
+            self._follow(client, request, 0)
+            return
+        self._clients.attach(client, request.job, 0)
+        if isinstance(request, AnimateRequest):
+            if request.identity and not self._identities.has(request.identity):
+                raise SpeechFaceError(
+                    f"the identity {request.identity[:12]} is not on this backend; adapt the images again",
+                    code=ErrorCode.UNKNOWN_IDENTITY,
+                )
+            has_face = bool(request.identity or request.references)
+            frame_bytes = _CURVE_BYTES + (_FRAME_BYTES if request.wants_texture and has_face else 0)
+            self._scheduler.submit(request.job, arrival.parts, len(request.frame_times) * frame_bytes)
+            return
+        known = self._identities.answer(arrival.identity) if self._identities.has(arrival.identity) else None
+        if known is not None:
+            self._scheduler.finish(request.job, [known], arrival.parts)
+        else:
+            self._scheduler.submit(request.job, arrival.parts, 0)
+
+    def _follow(self, client: bytes, message: Message, received: int) -> None:
+        record = self._store.find(message.job)
+        if record is None:
+            raise _unknown_job(message.job)
+        self._clients.attach(client, message.job, received)
+        if record.state is not JobState.ENDED:
+            position = self._scheduler.position(message.job)
+            self._clients.reply(client, Accepted(job=message.job, parent=message.id, position=position))
+
+    def _refuse(self, client: bytes, message: Message, reply: Failed) -> None:
+        self._clients.reply(client, msgspec.structs.replace(reply, parent=message.id, job=message.job))
+
+    def _welcome(self, hello: Hello) -> Welcome:
+        weights = Path(backend_server.__file__).with_name("weights").glob("*.safetensors")
+        return Welcome(
+            parent=hello.id,
+            backend=f"Speech Face {_version()}",
+            device=self._device,
+            weights=tuple(sorted(path.stem for path in weights)),
+            weights_version=self.weights_version or "",
+            spool_free_bytes=self._store.free_bytes(),
+        )
+
+
+def _unknown_job(job: str) -> SpeechFaceError:
+    return SpeechFaceError(f"there is no job {job or 'without an id'} here; send it again", code=ErrorCode.UNKNOWN_JOB)
+
+
+def _version() -> str:
+    try:
+        return metadata.version("speech-face")
+    except metadata.PackageNotFoundError:
+        return "from source"

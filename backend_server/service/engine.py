@@ -1,0 +1,112 @@
+"""What must the worker's engine be able to do? `backend_server.cascade.Cascade` is the one that ships."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend_server.progress import Progress
+
+
+class EngineIdentity(Protocol):
+    """What the service reads of an identity; the rest is the engine's own."""
+
+    @property
+    def neutral_landmarks(self) -> NDArray[np.float32]:
+        """l_p, (68, 2) pixels of the crop."""
+        ...
+
+    @property
+    def crop(self) -> NDArray[np.float32]:
+        """(2, 3), from pixels of the crop to pixels of the first image."""
+        ...
+
+    @property
+    def epochs(self) -> int:
+        """Of fine-tuning."""
+        ...
+
+    @property
+    def losses(self) -> Sequence[float]:
+        """One a fine-tuning epoch."""
+        ...
+
+    @property
+    def held_out_psnr(self) -> float | None:
+        """dB on images kept back; None when there were none."""
+        ...
+
+
+class EngineMotion(Protocol):
+    """The motion of one sound."""
+
+    @property
+    def frame_times(self) -> NDArray[np.float64]:
+        """(T,) seconds."""
+        ...
+
+    @property
+    def canonical(self) -> NDArray[np.float32]:
+        """(T, 68, 2) canonical units."""
+        ...
+
+    @property
+    def landmarks(self) -> NDArray[np.float32]:
+        """(T, 68, 2) pixels of the crop."""
+        ...
+
+    @property
+    def neutral(self) -> NDArray[np.float32]:
+        """(68, 2) pixels of the crop."""
+        ...
+
+    @property
+    def crop(self) -> NDArray[np.float32]:
+        """(2, 3), from pixels of the crop to pixels of the first image."""
+        ...
+
+
+class Engine(Protocol):
+    """Makes identities, motion and pictures."""
+
+    @property
+    def weights_version(self) -> str:
+        """Changes when the weights change."""
+        ...
+
+    def adapt(
+        self,
+        images: Sequence[NDArray[np.uint8]],
+        landmarks: Sequence[NDArray[np.float32] | None] | None,
+        *,
+        epochs: int,
+        seed: int,
+        progress: Progress,
+    ) -> EngineIdentity:
+        """Learns a face."""
+        ...
+
+    def animate(
+        self,
+        speech: NDArray[np.float32],
+        sample_rate: int,
+        frame_times: NDArray[np.float64],
+        identity: EngineIdentity | None,
+        *,
+        seed: int,
+        blink: bool,
+        motion_gain: float,
+        blink_gain: float,
+        progress: Progress,
+    ) -> EngineMotion:
+        """Makes the motion of a sound."""
+        ...
+
+    def render(
+        self, identity: EngineIdentity, landmarks: NDArray[np.float32], progress: Progress
+    ) -> Iterator[NDArray[np.uint8]]:
+        """Makes pictures, in chunks (n, H, W, 4)."""
+        ...

@@ -1,0 +1,20 @@
+"""How is an exception said to a user?"""
+
+from __future__ import annotations
+
+import traceback
+
+from shared.errors import ErrorCode, SpeechFaceError
+from shared.protocol import Failed
+
+
+def failure(error: BaseException) -> Failed:
+    """The message that reports an exception: its code, one sentence, and the trace for the log."""
+    detail = "".join(traceback.format_exception(error))[-8000:]
+    if isinstance(error, SpeechFaceError):
+        return Failed(code=error.code, sentence=error.sentence, detail=error.detail or detail)
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # torch's own
+        sentence = "the backend ran out of memory; use a shorter strip, or a device with more memory"
+        return Failed(code=ErrorCode.OUT_OF_MEMORY, sentence=sentence, detail=detail)
+    sentence = f"the backend met an error that it does not know ({type(error).__name__}: {error}); see its log"
+    return Failed(code=ErrorCode.INTERNAL, sentence=sentence[:2000], detail=detail)

@@ -1,0 +1,148 @@
+"""Who may talk to the service?
+
+ZeroMQ's CURVE encrypts every byte and proves both sides. Only connections with a listed key get as far as a message;
+all others end in the handshake. Clients and the worker have keys of their own and cannot stand in for each other.
+"""
+
+from __future__ import annotations
+
+import os
+import socket as system_socket
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+import zmq
+from zmq.utils import z85
+
+from shared.endpoint import Connection, read_connection_file, write_connection_file
+from shared.errors import ConnectionFileError, ValueRangeError
+
+CLIENTS = "clients"
+WORKERS = "workers"
+
+_HANDSHAKES_A_TURN = 64
+
+
+class KeyPair(NamedTuple):
+    """A CURVE key pair, Z85."""
+
+    public: bytes
+    secret: bytes
+
+    @classmethod
+    def fresh(cls) -> KeyPair:
+        """A new pair."""
+        return cls(*zmq.curve_keypair())
+
+
+class Gate:
+    """Lets listed keys in, each to its own domain: a ZAP handler (ZeroMQ RFC 27) without a thread.
+
+    Args:
+        context: whose sockets it guards; one gate a context.
+    """
+
+    def __init__(self, context: zmq.Context) -> None:
+        self.server_keys = KeyPair.fresh()
+        self._allowed: dict[str, set[bytes]] = {CLIENTS: set(), WORKERS: set()}
+        self.socket = context.socket(zmq.REP)
+        self.socket.linger = 0
+        self.socket.bind("inproc://zeromq.zap.01")
+
+    def answer(self) -> None:
+        """Lets in or refuses whoever waits; called when `socket` can be read."""
+        for _ in range(_HANDSHAKES_A_TURN):
+            try:
+                version, request, domain, _address, _name, mechanism, *credentials = self.socket.recv_multipart(
+                    zmq.NOBLOCK
+                )
+            except zmq.Again:
+                return
+            is_listed = mechanism == b"CURVE" and self._knows(domain.decode(), credentials)
+            verdict = (b"200", b"OK") if is_listed else (b"400", b"unknown key")
+            self.socket.send_multipart([version, request, *verdict, b"", b""])
+
+    def _knows(self, domain: str, credentials: list[bytes]) -> bool:
+        return len(credentials) == 1 and z85.encode(credentials[0]) in self._allowed.get(domain, ())
+
+    def allow(self, domain: str, public_key: bytes) -> None:
+        """Lists a key."""
+        self._allowed[domain].add(public_key)
+
+    def forbid(self, domain: str, public_key: bytes) -> None:
+        """Takes a key off the list; open connections stay."""
+        self._allowed[domain].discard(public_key)
+
+    def guard(self, socket: zmq.Socket, domain: str) -> None:
+        """Makes a socket a CURVE server of a domain; call it before binding."""
+        socket.curve_server = True
+        socket.curve_publickey = self.server_keys.public
+        socket.curve_secretkey = self.server_keys.secret
+        socket.zap_domain = domain.encode()
+
+    def close(self) -> None:
+        """Lets nobody in any more."""
+        self.socket.close()
+
+
+def bind(socket: zmq.Socket, host: str) -> str:
+    """Binds to an IP address, at a free port unless one is named; returns the address for clients.
+
+    Raises:
+        ValueRangeError: nothing can listen there.
+    """
+    wanted = host if ":" in host else f"{host}:*"
+    try:
+        socket.bind(f"tcp://{wanted}")
+    except zmq.ZMQError as error:
+        raise ValueRangeError(
+            f"cannot listen on {host} ({error}); give --bind an IP address of this machine, such as 127.0.0.1"
+        ) from error
+    address = socket.get_string(zmq.LAST_ENDPOINT)
+    return address.replace("//0.0.0.0:", f"//{system_socket.gethostname()}:")
+
+
+def announce(path: Path, address: str, server: KeyPair, client: KeyPair) -> None:
+    """Writes the connection file; one that a dead backend left behind is replaced.
+
+    Raises:
+        ConnectionFileError: another backend lives behind the file, or it cannot be written.
+    """
+    if path.exists():
+        _remove_stale(path)
+    connection = Connection(
+        address=address,
+        server_public_key=server.public.decode(),
+        client_public_key=client.public.decode(),
+        client_secret_key=client.secret.decode(),
+        pid=os.getpid(),
+    )
+    write_connection_file(path, connection)
+
+
+def withdraw(path: Path) -> None:
+    """Removes the connection file if it is still this process's own."""
+    try:
+        if read_connection_file(path).pid == os.getpid():
+            path.unlink(missing_ok=True)
+    except ConnectionFileError:  # removed or replaced by somebody else: theirs to mend
+        return
+
+
+def _remove_stale(path: Path) -> None:
+    pid = _living_owner(path)
+    if pid is not None:
+        raise ConnectionFileError(
+            f"a backend is running already (process {pid}, {path}); use it, or name another --connection-file"
+        )
+    path.unlink(missing_ok=True)
+
+
+def _living_owner(path: Path) -> int | None:
+    try:
+        pid = read_connection_file(path).pid
+        is_owner = psutil.Process(pid).create_time() <= path.stat().st_mtime + 1.0  # else the number was used again
+    except (ConnectionFileError, psutil.NoSuchProcess, FileNotFoundError):
+        return None
+    return pid if is_owner else None

@@ -1,0 +1,222 @@
+"""How does the service answer its clients?
+
+One loop over one ROUTER socket. Nothing in it waits for the worker, the disk of another machine or a slow client.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import platformdirs
+import psutil
+import zmq
+
+from backend_server.service.clients import Clients
+from backend_server.service.desk import Desk
+from backend_server.service.identities import IdentityStore
+from backend_server.service.intake import Intake, read
+from backend_server.service.jobs import Scheduler
+from backend_server.service.logs import start_log
+from backend_server.service.security import CLIENTS, Gate, KeyPair, announce, bind, withdraw
+from backend_server.service.settings import CASCADE, ServiceSettings
+from backend_server.service.spool import FreeBytes, free_bytes
+from backend_server.service.store import JobStore
+from backend_server.service.worker_process import WorkerProcess
+from shared import wire
+from shared.endpoint import default_connection_file
+from shared.errors import MessageError
+from shared.protocol import MAX_PART_BYTES
+from shared.wire import Bytes
+
+log = logging.getLogger(__name__)
+
+_IDLE_MILLISECONDS = 50
+_BUSY_MILLISECONDS = 5  # while a client's pipe is full or the intake reads
+_MESSAGES_A_TURN = 64
+_HOUSEKEEPING_SECONDS = 1.0
+_LINGER_MILLISECONDS = 200
+
+
+class Server:
+    """One service, from its connection file to its worker.
+
+    Args:
+        settings: how it runs.
+        measure: free bytes of a folder's disk.
+
+    Raises:
+        SpeechFaceError: the address, the data folder or the connection file cannot be used.
+    """
+
+    def __init__(self, settings: ServiceSettings, measure: FreeBytes = free_bytes) -> None:
+        self._settings = settings
+        self._stop = threading.Event()
+        self._parent = _process(settings.parent_pid)
+        with ExitStack() as stack:  # closed in reverse, also when something here fails
+            store = JobStore(settings.job_dir, settings.spare_bytes, measure)
+            stack.callback(store.close)
+            store.purge(settings.keep_seconds)
+            identities = IdentityStore(settings.identity_dir, settings.identity_files)
+            context = zmq.Context()
+            stack.callback(context.term)
+            self._gate = gate = Gate(context)
+            stack.callback(gate.close)
+            self._socket = _listening_socket(context, gate)
+            stack.callback(self._socket.close, linger=_LINGER_MILLISECONDS)
+            address = bind(self._socket, settings.bind)
+            self._intake = Intake()
+            stack.callback(self._intake.close)
+            self._store = store
+            self._clients = Clients(self._socket, store)
+            self._scheduler = Scheduler(
+                store, settings, lambda: WorkerProcess(context, gate, settings), self._clients.tell
+            )
+            stack.callback(self._scheduler.close)
+            self._desk = Desk(settings.device, self._clients, store, self._scheduler, identities)
+            client_keys = KeyPair.fresh()
+            gate.allow(CLIENTS, client_keys.public)
+            announce(settings.connection_file, address, gate.server_keys, client_keys)
+            stack.callback(withdraw, settings.connection_file)
+            log.info("listening at %s, connection file %s", address, settings.connection_file)
+            self._resources = stack.pop_all()
+
+    def run(self) -> None:
+        """Serves until `stop` is called or the parent process ends."""
+        housekeeping = time.monotonic()
+        while not self._stop.is_set():
+            self._wait()
+            self._turn()
+            if time.monotonic() >= housekeeping:
+                housekeeping = time.monotonic() + _HOUSEKEEPING_SECONDS
+                self._keep_house()
+
+    def stop(self) -> None:
+        """Ends `run` soon; may be called from a signal handler or another thread."""
+        self._stop.set()
+
+    def close(self) -> None:
+        """Removes the connection file, ends the worker and frees everything."""
+        self._resources.close()
+
+    def _wait(self) -> None:
+        poller = zmq.Poller()  # a fresh one: the worker's socket changes
+        poller.register(self._socket, zmq.POLLIN)
+        poller.register(self._gate.socket, zmq.POLLIN)
+        if self._scheduler.worker is not None:
+            poller.register(self._scheduler.worker.socket, zmq.POLLIN)
+        is_busy = self._clients.has_more or self._intake.is_busy
+        poller.poll(_BUSY_MILLISECONDS if is_busy else _IDLE_MILLISECONDS)
+
+    def _turn(self) -> None:
+        self._gate.answer()
+        for _ in range(_MESSAGES_A_TURN):
+            try:
+                name, *frames = self._socket.recv_multipart(zmq.NOBLOCK, copy=False)
+            except zmq.Again:
+                break
+            self._receive(name.bytes, [frame.buffer for frame in frames])
+        for client, arrival in self._intake.take():
+            self._desk.handle(client, arrival)
+        if self._scheduler is not None:
+            self._scheduler.tick()
+        self._clients.flush()
+
+    def _receive(self, client: bytes, parts: list[Bytes]) -> None:
+        version = self._desk.weights_version
+        if self._intake.must_take(client, parts) and not _is_ping(parts):
+            self._intake.put(client, parts, version)
+        else:
+            self._desk.handle(client, read(parts, version))
+
+    def _keep_house(self) -> None:
+        self._clients.forget_silent(self._settings.silent_seconds)
+        self._store.purge(self._settings.keep_seconds)
+        if self._settings.parent_pid is not None and not _is_alive(self._parent):
+            log.info("process %d has ended; so does the backend", self._settings.parent_pid)
+            self.stop()
+
+
+def serve(
+    *,
+    connection_file: Path | None = None,
+    device: str = "cpu",
+    bind: str = "127.0.0.1",
+    data_dir: Path | None = None,
+    cascade: str = CASCADE,
+    parent_pid: int | None = None,
+) -> None:
+    """Serves clients until SIGINT or SIGTERM, or until the parent process ends.
+
+    Args:
+        connection_file: where clients find address and keys; the user's default place if None.
+        device: of the worker, "cpu" or "cuda:0".
+        bind: IP address to listen on, optionally with ":port".
+        data_dir: keeps queue, results, identities and logs; the user's data folder if None.
+        cascade: "module:attribute" of the class that the worker loads.
+        parent_pid: the service ends when this process does.
+
+    Raises:
+        SpeechFaceError: the address, the data folder or the connection file cannot be used.
+    """
+    serve_with(
+        ServiceSettings(
+            connection_file=connection_file or default_connection_file(),
+            data_dir=data_dir or platformdirs.user_data_path("speech_face", appauthor=False),
+            device=device,
+            bind=bind,
+            cascade=cascade,
+            parent_pid=parent_pid,
+        )
+    )
+
+
+def serve_with(settings: ServiceSettings) -> None:
+    """`serve` with every setting.
+
+    Raises:
+        SpeechFaceError: as `serve`.
+    """
+    start_log(settings.data_dir / "backend.log")
+    server = Server(settings)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: server.stop())
+    try:
+        server.run()
+    finally:
+        server.close()
+
+
+def _is_ping(parts: list[Bytes]) -> bool:
+    try:
+        return wire.read_header(parts).type == "Ping"
+    except MessageError:
+        return False
+
+
+def _listening_socket(context: zmq.Context, gate: Gate) -> zmq.Socket:
+    socket = context.socket(zmq.ROUTER)
+    socket.router_mandatory = True  # a client that is gone or full is an error here, not silence
+    socket.maxmsgsize = MAX_PART_BYTES
+    socket.sndhwm = 8  # what is not sent yet stays in the store
+    socket.rcvhwm = 64
+    gate.guard(socket, CLIENTS)
+    return socket
+
+
+def _process(pid: int | None) -> psutil.Process | None:
+    try:
+        return None if pid is None else psutil.Process(pid)
+    except psutil.NoSuchProcess:
+        return None
+
+
+def _is_alive(process: psutil.Process | None) -> bool:
+    try:
+        return process is not None and process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

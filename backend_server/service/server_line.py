@@ -1,0 +1,52 @@
+"""How does the worker talk to its server?"""
+
+from __future__ import annotations
+
+import zmq
+
+from backend_server.service.worker_process import BUFFERED_MESSAGES, WorkerConfig
+from shared import wire
+from shared.errors import Cancelled
+from shared.protocol import Cancel, Message
+
+
+class ServerLine:
+    """The worker's connection to its server.
+
+    Args:
+        config: address and keys.
+    """
+
+    def __init__(self, config: WorkerConfig) -> None:
+        self._context = zmq.Context()
+        self._socket = self._context.socket(zmq.PAIR)
+        self._socket.linger = 2000  # milliseconds
+        self._socket.rcvhwm = self._socket.sndhwm = BUFFERED_MESSAGES
+        self._socket.curve_serverkey = config.server_public_key.encode()
+        self._socket.curve_publickey = config.public_key.encode()
+        self._socket.curve_secretkey = config.secret_key.encode()
+        self._socket.connect(config.address)
+
+    def send(self, message: Message) -> None:
+        """Sends a message; waits while the server is behind."""
+        self._socket.send_multipart(wire.encode(message))
+
+    def receive(self) -> Message:
+        """Waits for the next message."""
+        return wire.decode(self._socket.recv_multipart())
+
+    def raise_if_cancelled(self, job: str) -> None:
+        """Reads what arrived.
+
+        Raises:
+            Cancelled: the server wants the job to end.
+        """
+        while self._socket.poll(0):
+            message = self.receive()
+            if isinstance(message, Cancel) and message.job == job:
+                raise Cancelled
+
+    def close(self) -> None:
+        """Waits until everything is sent, two seconds at most."""
+        self._socket.close()
+        self._context.term()

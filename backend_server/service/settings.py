@@ -1,0 +1,54 @@
+"""What does one backend service need to know before it starts?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+CASCADE = "backend_server.cascade:Cascade"
+IDENTITY_FILES = "backend_server.texture.identity"
+
+
+@dataclass(frozen=True)
+class ServiceSettings:
+    """How one service runs.
+
+    Attributes:
+        connection_file: where clients find address and keys.
+        data_dir: keeps queue, results, identities and logs.
+        device: of the worker, "cpu" or "cuda:0".
+        bind: IP address to listen on, optionally with ":port".
+        cascade: "module:attribute" of the class that the worker loads.
+        identity_files: module with `save_identity` and `load_identity`.
+        parent_pid: the service ends when this process does; None: it stays.
+        cancel_seconds: how long a cancelled worker may take before the client is answered without it.
+        stuck_seconds: how long after that it may take before it is killed.
+        worker_attempts: how often a job is begun when its worker dies.
+        keep_seconds: how long the results of an ended job stay for clients to attach to.
+        spare_bytes: free space that jobs leave on the disk.
+        silent_seconds: a client that said nothing for so long is forgotten; it may say Hello again.
+    """
+
+    connection_file: Path
+    data_dir: Path
+    device: str = "cpu"
+    bind: str = "127.0.0.1"
+    cascade: str = CASCADE
+    identity_files: str = IDENTITY_FILES
+    parent_pid: int | None = None
+    cancel_seconds: float = 0.3
+    stuck_seconds: float = 5.0
+    worker_attempts: int = 2
+    keep_seconds: float = 7 * 24 * 3600.0
+    spare_bytes: int = 256 * 1024 * 1024
+    silent_seconds: float = 60.0
+
+    @property
+    def identity_dir(self) -> Path:
+        """Where identities are kept."""
+        return self.data_dir / "identities"
+
+    @property
+    def job_dir(self) -> Path:
+        """Where the queue and the results are kept."""
+        return self.data_dir / "jobs"

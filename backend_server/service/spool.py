@@ -1,0 +1,78 @@
+"""How does a message lie on disk, and is there room for it?
+
+One file a message: the number of parts, their lengths, the parts as they were on the wire, checksums and all. A file
+is written to a temporary name and renamed, so a half-written message is never seen.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import struct
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from shared.errors import MessageError, NoSpaceError
+from shared.wire import MAX_PARTS, Bytes
+
+FreeBytes = Callable[[Path], int]
+
+
+def free_bytes(folder: Path) -> int:
+    """Bytes that this user may still write to the disk of a folder."""
+    return shutil.disk_usage(folder).free
+
+
+def check_space(folder: Path, needed: int, measure: FreeBytes = free_bytes) -> None:
+    """Checks that a folder's disk has room.
+
+    Raises:
+        NoSpaceError: it has not.
+    """
+    free = measure(folder)
+    if free < needed:
+        raise NoSpaceError(
+            f"the disk of {folder} has {free / 1e6:,.0f} MB left and this needs {needed / 1e6:,.0f} MB; "
+            "free some space, or move the data folder with --data-dir"
+        )
+
+
+def write_message(path: Path, parts: Sequence[Bytes]) -> None:
+    """Writes one message.
+
+    Raises:
+        NoSpaceError: the disk is full.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("wb") as file:
+            file.write(struct.pack(f"<I{len(parts)}Q", len(parts), *(len(part) for part in parts)))
+            for part in parts:
+                file.write(part)
+        temporary.replace(path)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise NoSpaceError(f"the disk of {path.parent} is full; free some space and try again") from error
+        raise
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_message(path: Path) -> list[bytes]:
+    """The parts of one message, unchecked beyond their lengths.
+
+    Raises:
+        MessageError: the file is missing or damaged.
+    """
+    try:
+        with path.open("rb") as file:
+            (count,) = struct.unpack("<I", file.read(4))
+            if count > MAX_PARTS:
+                raise MessageError(f"{path} is damaged: it names {count} parts")
+            sizes = struct.unpack(f"<{count}Q", file.read(8 * count))
+            if sum(sizes) > path.stat().st_size:
+                raise MessageError(f"{path} is damaged: it is shorter than its parts")
+            return [file.read(size) for size in sizes]
+    except (OSError, struct.error) as error:
+        raise MessageError(f"cannot read the stored message {path}: {error}") from error

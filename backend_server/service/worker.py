@@ -1,0 +1,80 @@
+"""What does the worker process do? Load the cascade once, then one job after the other.
+
+It is told a job by an `Attach` (which results exist already) and the request itself, and answers with the job's
+messages. A `Cancel` is read inside every progress report. Run as `python -m backend_server.service.worker`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+from importlib import import_module
+from pathlib import Path
+
+import msgspec
+
+from backend_server.service.engine import Engine
+from backend_server.service.identities import IdentityStore
+from backend_server.service.job_run import JobRun
+from backend_server.service.logs import start_log
+from backend_server.service.outcome import failure
+from backend_server.service.server_line import ServerLine
+from backend_server.service.worker_process import WorkerConfig
+from shared.errors import Cancelled as CancelledError
+from shared.protocol import AdaptRequest, AnimateRequest, Attach, Cancelled, Message, Welcome
+
+log = logging.getLogger(__name__)
+
+
+def main() -> int:
+    """Serves jobs until the server ends; returns the exit status."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is meant for the server
+    config = msgspec.json.decode(sys.stdin.buffer.readline(), type=WorkerConfig)
+    threading.Thread(target=_end_with_server, daemon=True).start()
+    start_log(Path(config.log_file))
+    line = ServerLine(config)
+    try:
+        engine = _load_engine(config)
+        identities = IdentityStore(Path(config.identity_dir), config.identity_files)
+    except Exception as error:
+        log.exception("the cascade cannot be loaded")
+        line.send(failure(error))
+        line.close()
+        return 1
+    line.send(Welcome(backend="worker", device=config.device, weights_version=engine.weights_version))
+    received = 0
+    while True:
+        message = line.receive()
+        if isinstance(message, Attach):
+            received = message.received
+        elif isinstance(message, AdaptRequest | AnimateRequest):
+            line.send(_run(JobRun(engine, identities, line, message.job, received), message))
+            received = 0
+
+
+def _run(run: JobRun, request: AdaptRequest | AnimateRequest) -> Message:
+    try:
+        return run.adapt(request) if isinstance(request, AdaptRequest) else run.animate(request)
+    except CancelledError:
+        return Cancelled(job=request.job)
+    except Exception as error:
+        log.exception("job %s failed", request.job)
+        return msgspec.structs.replace(failure(error), job=request.job)
+
+
+def _load_engine(config: WorkerConfig) -> Engine:
+    module, _, attribute = config.cascade.partition(":")
+    return getattr(import_module(module), attribute).load(device=config.device)
+
+
+def _end_with_server() -> None:
+    while sys.stdin.buffer.read(4096):
+        pass
+    os._exit(0)  # at once, also out of a long step inside a library
+
+
+if __name__ == "__main__":
+    sys.exit(main())

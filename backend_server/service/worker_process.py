@@ -1,0 +1,127 @@
+"""How does the server hold its worker: start it, talk to it, notice that it died?
+
+The worker is a child process that connects back over loopback with a key of its own. Its standard input carries the
+keys and stays open: when the server dies, however it dies, the worker reads the end of it and ends too.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import zmq
+
+import backend_server
+from backend_server.service.security import WORKERS, Gate, KeyPair, bind
+from backend_server.service.settings import ServiceSettings
+from shared.wire import Bytes
+
+BUFFERED_MESSAGES = 4  # between the two: a quick worker waits for the server, so memory stays bounded
+
+
+class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """First line of the worker's standard input."""
+
+    address: str
+    server_public_key: str
+    public_key: str
+    secret_key: str
+    device: str
+    cascade: str
+    identity_files: str
+    identity_dir: str
+    log_file: str
+
+
+class WorkerProcess:
+    """One running worker.
+
+    Args:
+        context: of the server's sockets.
+        gate: guards the worker's socket.
+        settings: of the service.
+    """
+
+    def __init__(self, context: zmq.Context, gate: Gate, settings: ServiceSettings) -> None:
+        self._gate = gate
+        self._keys = KeyPair.fresh()
+        gate.allow(WORKERS, self._keys.public)
+        self.socket = context.socket(zmq.PAIR)
+        self.socket.linger = 0
+        self.socket.rcvhwm = self.socket.sndhwm = BUFFERED_MESSAGES
+        gate.guard(self.socket, WORKERS)
+        config = WorkerConfig(
+            address=bind(self.socket, "127.0.0.1"),
+            server_public_key=gate.server_keys.public.decode(),
+            public_key=self._keys.public.decode(),
+            secret_key=self._keys.secret.decode(),
+            device=settings.device,
+            cascade=settings.cascade,
+            identity_files=settings.identity_files,
+            identity_dir=str(settings.identity_dir),
+            log_file=str(settings.data_dir / "worker.log"),
+        )
+        root = str(Path(backend_server.__file__).parents[1])
+        path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "backend_server.service.worker"],
+            stdin=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": path},
+        )
+        self._write_config(config)
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def send(self, parts: list[Bytes]) -> bool:
+        """Sends a message; False when the worker does not take it."""
+        try:
+            self.socket.send_multipart(parts, zmq.NOBLOCK)
+        except zmq.Again:
+            return False
+        return True
+
+    def receive(self) -> list[bytes] | None:
+        """The next message of the worker, None if there is none."""
+        try:
+            return self.socket.recv_multipart(zmq.NOBLOCK)
+        except zmq.Again:
+            return None
+
+    def death(self) -> str | None:
+        """What the worker died of; None while it lives."""
+        status = self._process.poll()
+        if status is None:
+            return None
+        if status >= 0:
+            return f"it ended with status {status}"
+        try:
+            return f"it was ended by {signal.Signals(-status).name}"
+        except ValueError:
+            return f"it was ended by signal {-status}"
+
+    def close(self) -> None:
+        """Ends the worker at once, whatever it does."""
+        self._gate.forbid(WORKERS, self._keys.public)
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+        if self._process.stdin:
+            self._process.stdin.close()
+        self.socket.close()
+
+    def _write_config(self, config: WorkerConfig) -> None:
+        stdin = self._process.stdin
+        if stdin is None:
+            return
+        try:
+            stdin.write(msgspec.json.encode(config) + b"\n")
+            stdin.flush()
+        except BrokenPipeError:  # it died already; `death` will say so
+            return

@@ -1,0 +1,188 @@
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zmq
+
+from shared import protocol, wire
+from shared.endpoint import read_connection_file
+
+ROOT = Path(__file__).parents[3]
+HERE = Path(__file__).parent
+DEADLINE = 20.0  # seconds; a machine that does several things at once is slow
+LAUNCH = """
+import json, sys
+from pathlib import Path
+from backend_server.service.server import serve_with
+from backend_server.service.settings import ServiceSettings
+values = json.loads(sys.argv[1])
+for name in ("connection_file", "data_dir"):
+    values[name] = Path(values[name])
+serve_with(ServiceSettings(**values))
+"""
+
+
+class Client:
+    """A small blocking client."""
+
+    def __init__(self, connection, keys=None, server_key=None, says_hello=True):
+        public, secret = keys or (connection.client_public_key.encode(), connection.client_secret_key.encode())
+        self.context = zmq.Context()
+        self.socket = self.context.socket(zmq.DEALER)
+        self.socket.linger = 0
+        if public:
+            self.socket.curve_publickey, self.socket.curve_secretkey = public, secret
+            self.socket.curve_serverkey = server_key or connection.server_public_key.encode()
+        self.socket.connect(connection.address)
+        self.welcome = None
+        if says_hello:
+            self.send(protocol.Hello(client="test"))
+            self.welcome = self.receive()
+
+    def send(self, message):
+        self.socket.send_multipart(wire.encode(message))
+        return message
+
+    def receive(self, seconds=DEADLINE):
+        assert self.socket.poll(seconds * 1000), "the service did not answer"
+        return wire.decode(self.socket.recv_multipart())
+
+    def until(self, *kinds, job=None, seconds=DEADLINE):
+        """All messages (of a job) up to the first of one of the kinds."""
+        deadline = time.monotonic() + seconds
+        seen = []
+        while True:
+            message = self.receive(max(0.0, deadline - time.monotonic()))
+            if job in (None, message.job):
+                seen.append(message)
+                if isinstance(message, kinds):
+                    return seen
+
+    def finish(self, job):
+        """All messages of a job up to its last."""
+        return self.until(protocol.Done, protocol.Failed, protocol.Cancelled, job=job)
+
+    def close(self):
+        self.socket.close()
+        self.context.term()
+
+
+class Service:
+    """A service in a process of its own, with the fake cascade."""
+
+    def __init__(self, folder, **settings):
+        self.folder = folder
+        self.connection_file = folder / "run" / "connection.json"
+        self.data_dir = folder / "data"
+        self.fake_dir = folder / "fake"
+        self.fake_dir.mkdir(parents=True, exist_ok=True)
+        self.settings = {
+            "connection_file": str(self.connection_file),
+            "data_dir": str(self.data_dir),
+            "cascade": "speech_face_fake:FakeCascade",
+            "identity_files": "speech_face_fake",
+            "spare_bytes": 0,
+            **settings,
+        }
+        self.clients = []
+        self.process = None
+        self.start()
+
+    def start(self):
+        path = os.pathsep.join((str(ROOT), str(HERE), os.environ.get("PYTHONPATH", "")))
+        environment = {**os.environ, "PYTHONPATH": path, "SPEECH_FACE_FAKE_DIR": str(self.fake_dir)}
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", LAUNCH, json.dumps(self.settings)], env=environment, stderr=subprocess.DEVNULL
+        )
+        self.wait_for(lambda: self.connection_file.exists() and self.connection.pid == self.process.pid)
+
+    @property
+    def connection(self):
+        return read_connection_file(self.connection_file)
+
+    def client(self, **options):
+        self.clients.append(Client(self.connection, **options))
+        return self.clients[-1]
+
+    def wait_for(self, condition, seconds=DEADLINE):
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, "waited in vain"
+            assert self.process.poll() is None, f"the service ended with {self.process.returncode}"
+            time.sleep(0.01)  # polling
+
+    def go(self):
+        """Lets the paused fake cascades go on."""
+        (self.fake_dir / "go").touch()
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def end(self):
+        for client in self.clients:
+            client.close()
+        if self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(DEADLINE)
+
+
+@pytest.fixture
+def new_service(tmp_path):
+    """Starts a service with the given settings; ended after the test."""
+    services = []
+
+    def start(**settings):
+        services.append(Service(tmp_path / f"service{len(services)}", **settings))
+        return services[-1]
+
+    yield start
+    for service in services:
+        service.end()
+
+
+@pytest.fixture(scope="module")
+def shared_service(tmp_path_factory):
+    service = Service(tmp_path_factory.mktemp("service"))
+    yield service
+    service.end()
+
+
+@pytest.fixture
+def service(shared_service):
+    """One service for the whole module."""
+    return shared_service
+
+
+@pytest.fixture
+def animate():
+    """Makes a request that the fake cascade understands; `seed` chooses what happens."""
+
+    def make(frames=3, **values):
+        return protocol.AnimateRequest(
+            **{
+                "job": protocol.new_id(),
+                "sample_rate": 16_000,
+                "speech": np.zeros(1600, np.float32),
+                "frame_times": np.arange(frames) / 25,
+                **values,
+            }
+        )
+
+    return make
+
+
+@pytest.fixture
+def adapt():
+    """Makes a request for an identity."""
+
+    def make(count=2, **values):
+        images = tuple(np.full((6 + i, 8, 3), i, np.uint8) for i in range(count))
+        return protocol.AdaptRequest(**{"job": protocol.new_id(), "images": images, "epochs": 2, **values})
+
+    return make

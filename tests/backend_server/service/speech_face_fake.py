@@ -1,0 +1,115 @@
+"""A cascade whose behaviour the test chooses by the seed; imported by the worker process of the tests."""
+
+import os
+import signal
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+
+from shared.errors import SoundError
+
+FAST, SLOW, STUCK, DIE, DIE_ONCE, BROKEN, BAD_SOUND, NO_MEMORY, PAUSE_IN_TEXTURE, WAIT = range(10)
+MEAN_FACE = np.zeros((68, 2), np.float32)
+
+
+def folder():
+    return Path(os.environ["SPEECH_FACE_FAKE_DIR"])
+
+
+def is_first(name):
+    """Whether this is the first call with that name, over all processes."""
+    try:
+        (folder() / name).touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
+
+
+def wait_for(name, progress, stage):
+    """Goes on reporting until the test has put a file there."""
+    step = 0
+    while not (folder() / name).exists():
+        progress(stage, step, 100_000)
+        step += 1
+        threading.Event().wait(0.005)
+
+
+class FakeCascade:
+    weights_version = "0123456789ab"
+
+    @classmethod
+    def load(cls, device):
+        if device == "missing":
+            raise SoundError("cannot read the weights file nowhere")
+        if device == "dies":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return cls()
+
+    def adapt(self, images, landmarks, *, epochs, seed, progress):
+        is_first(f"adapted-{len(images)}-{epochs}-{seed}-{os.getpid()}")
+        for epoch in range(epochs):
+            progress("fine-tuning", epoch, epochs)
+        return SimpleNamespace(
+            neutral_landmarks=MEAN_FACE + len(images),
+            crop=np.eye(2, 3, dtype=np.float32),
+            epochs=epochs,
+            losses=tuple(1.0 / (e + 1) for e in range(epochs)),
+            held_out_psnr=30.0 if landmarks is None else None,
+        )
+
+    def animate(self, speech, sample_rate, frame_times, identity, *, seed, blink, motion_gain, blink_gain, progress):
+        progress("speech", 0, 2)
+        match seed:
+            case 1:
+                wait_for("never", progress, "speech")
+            case 2:
+                threading.Event().wait(60)
+            case 3:
+                os.kill(os.getpid(), signal.SIGKILL)
+            case 4 if is_first("died"):
+                os.kill(os.getpid(), signal.SIGKILL)
+            case 5:
+                raise RuntimeError("what nobody thought of")
+            case 6:
+                raise SoundError("the sound is silent; choose another strip")
+            case 7:
+                raise MemoryError
+            case 9:
+                wait_for("go", progress, "speech")
+        progress("motion", 1, 2)
+        landmarks = np.zeros((len(frame_times), 68, 2), np.float32)
+        landmarks[:, 0, 0] = np.arange(len(frame_times))
+        self.seed = seed
+        neutral = MEAN_FACE if identity is None else identity.neutral_landmarks
+        return SimpleNamespace(
+            frame_times=frame_times,
+            canonical=landmarks * motion_gain,
+            landmarks=landmarks,
+            neutral=neutral,
+            crop=np.eye(2, 3, dtype=np.float32),
+        )
+
+    def render(self, identity, landmarks, progress):
+        """Frames whose every byte is the frame's number, in chunks of 5."""
+        count = len(landmarks)
+        for first in range(0, count, 5):
+            if self.seed == PAUSE_IN_TEXTURE and landmarks[first, 0, 0] >= 40:
+                wait_for("go", progress, "texture")
+            progress("texture", first, count)
+            numbers = landmarks[first : first + 5, 0, 0].astype(np.uint8)
+            yield np.broadcast_to(numbers[:, None, None, None], (len(numbers), 256, 256, 4))
+        progress("texture", count, count)
+
+
+def save_identity(path, identity):
+    np.savez(path.with_suffix(".npz"), neutral=identity.neutral_landmarks, crop=identity.crop)
+    path.with_suffix(".npz").rename(path)
+
+
+def load_identity(path):
+    with path.open("rb") as file, np.load(file) as arrays:
+        return SimpleNamespace(
+            neutral_landmarks=arrays["neutral"], crop=arrays["crop"], epochs=0, losses=(), held_out_psnr=None
+        )
