@@ -30,6 +30,7 @@ from backend_server.texture.fine_tuning import adapt
 from backend_server.texture.generator import load_texture_generator
 from backend_server.texture.identity import Identity
 from backend_server.texture.render import render
+from backend_server.texture.synthesis import TextureGenerator
 from shared.landmarks import EYE_REGION
 
 
@@ -78,7 +79,7 @@ class Cascade:
         return cls(device, weights)
 
     @cached_property
-    def _texture_generator(self) -> torch.nn.Module:
+    def _texture_generator(self) -> TextureGenerator:
         return load_texture_generator(self._weights / "texture.safetensors", self.device)
 
     @cached_property

@@ -1,3 +1,4 @@
+# pyright: reportAttributeAccessIssue=false
 """How is a scene made without a window? `python -m blender_addon SPEECH --images PATH... --out SCENE.blend`
 
 It does what a person does with the panel: a new scene, the sound strip, the photos, Generate, save.

@@ -1,0 +1,87 @@
+"""How does one command train any of the four networks?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from backend_server.blink.training import train_blink
+from backend_server.checkpoints import WEIGHTS_DIR
+from backend_server.motion.training import train_motion
+from backend_server.progress import Progress
+from backend_server.speech.training import train_speech
+from backend_server.texture.training import train_texture
+from shared.errors import ValueRangeError
+
+TEXTURE_MINUTES = 60.0  # the texture network has no last epoch; this long unless told otherwise
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """What `train` was asked for; see the options of the command."""
+
+    stage: str
+    data: tuple[Path, ...]
+    out: Path
+    device: str
+    resume: bool
+    minutes: float | None
+    preset: str
+    seed: int
+
+
+def train(settings: TrainSettings, progress: Progress) -> str:
+    """Trains one network, writes its weights, and returns how good they are in one line.
+
+    Raises:
+        SpeechFaceError: the data cannot be used, or an option does not fit the stage.
+    """
+    out = settings.out if settings.out.suffix == ".safetensors" else settings.out / f"{settings.stage}.safetensors"
+    if settings.stage == "speech":
+        rates = train_speech(
+            corpora=settings.data,
+            out=out,
+            resume=settings.resume,
+            device=settings.device,
+            minutes=settings.minutes,
+            seed=settings.seed,
+            progress=progress,
+        )
+        return "character error rate: " + ", ".join(f"{corpus} {rate:.3f}" for corpus, rate in rates.items())
+    if len(settings.data) != 1:
+        raise ValueRangeError(f"{settings.stage} is trained on one corpus; --data was given {len(settings.data)} times")
+    corpus = settings.data[0]
+    if settings.stage == "motion":
+        beside = out.parent / "speech.safetensors"
+        speech_weights = beside if beside.exists() else WEIGHTS_DIR / "speech.safetensors"
+        result = train_motion(
+            corpus=corpus,
+            speech_weights=speech_weights,
+            out=out,
+            device=settings.device,
+            resume=settings.resume,
+            seed=settings.seed,
+            progress=progress,
+        )
+        return f"{out}: {result}"
+    if settings.stage == "blink":
+        result = train_blink(
+            corpus=corpus,
+            out=out,
+            device=settings.device,
+            resume=settings.resume,
+            seed=settings.seed,
+            progress=progress,
+        )
+        return f"{out}: {result}"
+    train_texture(
+        corpus=corpus,
+        out=out,
+        preset=settings.preset,
+        device=settings.device,
+        resume=settings.resume,
+        minutes=settings.minutes or TEXTURE_MINUTES,
+        seed=settings.seed,
+        progress=progress,
+    )
+    return f"{out} written"
