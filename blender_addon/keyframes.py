@@ -2,13 +2,15 @@
 """How do landmark curves become keys, without touching a key that an artist made?
 
 One slotted action an armature, 136 F-curves (68 bones, two axes), one key on every whole scene frame of the strip.
-Keys are of Blender's type "Generated"; a second bake removes only generated keys of its own earlier range, and
-where an artist has put a key of another type it stays and wins. Interpolation is linear: a curve with a key on every
-frame needs no handles, and linear pieces cannot overshoot when motion blur reads between frames. The handles are
-automatic, so a studio that thins the keys can switch to Bezier.
+Keys are of Blender's type "Generated", and the action remembers their values. A second bake removes only keys that are
+still as a bake has left them; a key that an artist added, moved or changed stays and wins. Interpolation is linear: a
+curve with a key on every frame needs no handles, and linear pieces cannot overshoot when motion blur reads between
+frames. The handles are automatic, so a studio that thins the keys can switch to Bezier.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import bpy
 import numpy as np
@@ -18,7 +20,7 @@ from . import compat
 from ._shared import errors, landmarks
 from .landmark_rig import AXES, data_path
 
-_BAKES = "speech_face_bakes"  # custom property of the action: name of the bake -> [first frame, last frame]
+_BAKES = "speech_face_bakes"  # custom property of the action: name of the bake -> {"first": frame, "values": floats}
 _FIELDS = (  # of a keyframe point: name, numbers, type
     ("co", 2, np.float32),
     ("handle_left", 2, np.float32),
@@ -32,7 +34,22 @@ _FIELDS = (  # of a keyframe point: name, numbers, type
     ("period", 1, np.float32),
     ("back", 1, np.float32),
 )
+_CURVE_COUNT = landmarks.POINT_COUNT * len(AXES)
 _Keys = dict[str, NDArray]
+
+
+@dataclass(frozen=True)
+class _Bake:
+    """What an earlier bake has written: whole frames from `first` on, values f32 (T, 136)."""
+
+    first: int
+    values: NDArray[np.float32]
+
+    def holds(self, frames: NDArray, values: NDArray, column: int) -> NDArray[np.bool_]:
+        """Which keys of the curve number `column` are still as they were written."""
+        index = np.round(frames).astype(int) - self.first
+        is_inside = (index >= 0) & (index < len(self.values)) & (frames == np.round(frames))
+        return is_inside & (self.values[np.clip(index, 0, len(self.values) - 1), column] == values)
 
 
 def write(rig: bpy.types.Object, bake: str, scene_frames: NDArray[np.int64], locations: NDArray) -> bpy.types.Action:
@@ -51,15 +68,22 @@ def write(rig: bpy.types.Object, bake: str, scene_frames: NDArray[np.int64], loc
     if locations.shape != expected:
         raise errors.ShapeError(f"expected locations of shape {expected}, got {locations.shape}")
     action, bag = _own_channels(rig)
-    first, last = int(scene_frames[0]), int(scene_frames[-1])
-    ranges = [(first, last), *_remembered(action, bake)]
-    for point, name in enumerate(landmarks.NAMES):
-        for column, axis in enumerate(AXES):
-            fcurve = bag.fcurves.find(data_path(name), index=axis)
-            if fcurve is None:
-                fcurve = compat.new_fcurve(bag, data_path(name), axis, name)
-            _replace_keys(fcurve, ranges, scene_frames, locations[:, point, column])
-    action[_BAKES] = {**dict(action.get(_BAKES, {})), bake: [first, last]}
+    values = locations.reshape(len(locations), -1).astype(np.float32)  # (T, 68 * 2)
+    bakes = _remembered(action)
+    stale = [(int(scene_frames[0]), int(scene_frames[-1]))]
+    if bake in bakes:
+        stale.append((bakes[bake].first, bakes[bake].first + len(bakes[bake].values) - 1))
+    paths = [(data_path(name), axis, name) for name in landmarks.NAMES for axis in AXES]
+    for column, (path, axis, group) in enumerate(paths):
+        fcurve = bag.fcurves.find(path, index=axis) or compat.new_fcurve(bag, path, axis, group)
+        old = _read(fcurve.keyframe_points)
+        at, height = old["co"].T
+        is_stale = np.any([(first <= at) & (at <= last) for first, last in stale], axis=0)
+        is_ours = np.any([b.holds(at, height, column) for b in bakes.values()] or [np.zeros(len(at), bool)], axis=0)
+        is_ours &= old["type"] == _enum("type", "GENERATED")
+        kept = {field: numbers[~(is_stale & is_ours)] for field, numbers in old.items()}
+        _write_keys(fcurve, kept, scene_frames, values[:, column])
+    action[_BAKES][bake] = {"first": int(scene_frames[0]), "values": values.ravel()}
     return action
 
 
@@ -82,21 +106,17 @@ def _own_channels(rig: bpy.types.Object) -> tuple[bpy.types.Action, bpy.types.Ac
     return action, strip.channelbag(slot, ensure=True)
 
 
-def _remembered(action: bpy.types.Action, bake: str) -> list[tuple[int, int]]:
-    bakes = action[_BAKES]
-    return [(int(bakes[bake][0]), int(bakes[bake][1]))] if bake in bakes else []
+def _remembered(action: bpy.types.Action) -> dict[str, _Bake]:
+    return {
+        name: _Bake(int(bake["first"]), np.asarray(bake["values"], np.float32).reshape(-1, _CURVE_COUNT))
+        for name, bake in action[_BAKES].items()
+    }
 
 
-def _replace_keys(
-    fcurve: bpy.types.FCurve, ranges: list[tuple[int, int]], frames: NDArray[np.int64], values: NDArray
-) -> None:
-    points = fcurve.keyframe_points
-    old = _read(points)
-    at = old["co"][:, 0]
-    in_range = np.any([(first <= at) & (at <= last) for first, last in ranges], axis=0)
-    kept = {field: numbers[~((old["type"] == _enum("type", "GENERATED")) & in_range)] for field, numbers in old.items()}
+def _write_keys(fcurve: bpy.types.FCurve, kept: _Keys, frames: NDArray[np.int64], values: NDArray) -> None:
     is_free = ~np.isin(frames, kept["co"][:, 0])
     new = _generated(frames[is_free], values[is_free])
+    points = fcurve.keyframe_points
     points.clear()
     points.add(len(kept["co"]) + len(new["co"]))
     for field, _, dtype in _FIELDS:

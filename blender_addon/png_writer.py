@@ -94,11 +94,15 @@ class FrameFolder:
             self._count += 1
 
     def publish(self) -> Path:
-        """Gives the finished sequence its name and returns its folder."""
+        """Gives the finished sequence its name and returns its folder.
+
+        frame_0000.png, a copy of the first picture, is what Blender looks for at frames before the sequence begins.
+        """
         number = 1
         while (folder := self._parent / f"{self._name}_{number:03d}").exists():
             number += 1
         try:
+            shutil.copyfile(self._partial / frame_name(0), self._partial / frame_name(-1))
             return self._partial.rename(folder)
         except OSError as error:
             raise _write_failure(folder, error) from error

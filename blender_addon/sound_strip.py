@@ -156,12 +156,13 @@ def _decode(path: Path, start: float, end: float, name: str) -> NDArray[np.float
     try:
         whole = aud.Sound(str(path))  # pyright: ignore[reportCallIssue] (the stubs know no constructor)
         part = whole.limit(start - lead, end + _MARGIN_SECONDS) if start > 0 else whole.limit(0, end + _MARGIN_SECONDS)
-        data = part.rechannel(1).resample(SAMPLE_RATE, _RESAMPLE_QUALITY).data()
+        # `cache` decodes everything and raises; `data` alone would end Blender on a file that is no sound
+        data = part.resample(SAMPLE_RATE, _RESAMPLE_QUALITY).cache().data()  # (S, channels)
     except aud.error as error:  # pyright: ignore[reportGeneralTypeIssues] (nor that it is an exception)
         raise errors.SoundError(
             f"the sound of strip {name} ({path.name}) cannot be read; replace it with a WAV, FLAC, MP3 or OGG file",
             detail=str(error),
         ) from error  # pyright: ignore[reportGeneralTypeIssues]
-    samples = np.asarray(data, np.float32).reshape(-1)
+    samples = np.asarray(data, np.float32).reshape(len(data), -1).mean(axis=1)  # aud's own mix would add and clip
     first = timing.sample_index(lead, SAMPLE_RATE)
     return np.clip(samples[first : first + timing.sample_index(end - start, SAMPLE_RATE)], -1.0, 1.0)
