@@ -18,22 +18,22 @@ from backend_server.config import CORPUS_FRAME_RATE, CROP_SIZE, SAMPLE_RATE
 from backend_server.data.clip_frames import ClipRefused, read_frames, read_sound
 from backend_server.data.neutral import neutral_shape, smooth
 from backend_server.face.crop import crop_image, crop_transform, to_crop
-from backend_server.face.detector import LARGEST_YAW_DEGREES, SMALLEST_SIDE_PIXELS, BoxFinder, FaceMesh
+from backend_server.face.detector import LARGEST_YAW_DEGREES, SMALLEST_SIDE_PIXELS
 from backend_server.face.mesh_points import landmarks_of_mesh, yaw_degrees_of_mesh
+from backend_server.face.tracker import FaceTracker
 from shared.landmarks import POINT_COUNT
 
 SHORTEST_SECONDS = 1.0
 MOST_LOST_FRAMES = 0.05  # of a clip's frames; in these few the landmarks are interpolated
 JPEG_QUALITY = 95
-_LOOKS_FOR_OTHERS = 5  # frames of a clip in which further faces are counted
+_LOOK_FOR_OTHERS_EVERY = 15  # frames
 
 
 class ClipMaker:
     """Makes clips of the corpus; holds the models, one a process."""
 
     def __init__(self) -> None:
-        self._mesh = FaceMesh(is_video=True)
-        self._boxes = BoxFinder()
+        self._tracker = FaceTracker()
 
     def make(self, video: Path, folder: Path, partial: Path) -> None:
         """Makes the clip's folder from a video.
@@ -46,6 +46,8 @@ class ClipMaker:
         Raises:
             ClipRefused: the video cannot serve; the message says why.
         """
+        if folder.exists():
+            raise ClipRefused(f"{folder} exists but is no finished clip; remove it")
         shutil.rmtree(partial, ignore_errors=True)
         (partial / "faces").mkdir(parents=True)
         try:
@@ -60,7 +62,6 @@ class ClipMaker:
         times, tracked = self._track(video, sound_start)
         kept = frames_to_keep(times)
         times, tracked = times[kept], smooth(tracked[kept])
-        self._refuse_other_faces(video, sound_start, len(times))
         transform = crop_transform(np.median(tracked, axis=0))
         landmarks = to_crop(tracked, transform)
         is_outside = ((landmarks < 0) | (landmarks > CROP_SIZE - 1)).any(axis=(1, 2))
@@ -84,41 +85,25 @@ class ClipMaker:
 
     def _track(self, video: Path, sound_start: float) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
         """Returns the times (T,) and landmarks (T, 68, 2), source pixels, of all frames of a video."""
-        self._mesh.forget()
+        self._tracker.forget()
         times: list[float] = []
         points: list[NDArray[np.float32]] = []
         yaws: list[float] = []
-        for frame in read_frames(video, sound_start):
-            mesh = self._mesh.find(frame.image)
+        others: list[bool] = []
+        for number, frame in enumerate(read_frames(video, sound_start)):
+            if number % _LOOK_FOR_OTHERS_EVERY == 0:
+                others.append(self._tracker.shows_others(frame.image))
+            mesh = self._tracker.find(frame.image)
             times.append(frame.seconds)
             points.append(np.full((POINT_COUNT, 2), np.nan, np.float32) if mesh is None else landmarks_of_mesh(mesh))
             if mesh is not None:
                 yaws.append(abs(yaw_degrees_of_mesh(mesh)))
-        if not times or times[-1] - times[0] < SHORTEST_SECONDS:
-            length = times[-1] - times[0] if times else 0.0
-            raise ClipRefused(f"it is {length:.2f} s long, at least {SHORTEST_SECONDS:.0f} s are needed")
-        tracked, at = np.stack(points), np.array(times)
+        at, tracked = np.array(times), np.stack(points) if points else np.empty((0, POINT_COUNT, 2), np.float32)
+        _refuse_bad_track(at, tracked, yaws, others)
         is_lost = np.isnan(tracked[:, 0, 0])
-        if is_lost.mean() > MOST_LOST_FRAMES:
-            raise ClipRefused(f"no face is seen in {is_lost.mean():.0%} of its frames")
-        if np.median(yaws) > LARGEST_YAW_DEGREES:
-            raise ClipRefused(f"the face is turned {np.median(yaws):.0f} degrees to the side")
-        side = float(np.median(np.ptp(tracked[~is_lost], axis=1).max(-1)))
-        if side < SMALLEST_SIDE_PIXELS:
-            raise ClipRefused(f"the face is {side:.0f} pixels large, at least {SMALLEST_SIDE_PIXELS} are needed")
         for lost in np.flatnonzero(is_lost):
             tracked[lost] = _between(tracked, at, is_lost, times[lost])
         return at, tracked
-
-    def _refuse_other_faces(self, video: Path, sound_start: float, frame_count: int) -> None:
-        looks = set(np.linspace(0, frame_count - 1, _LOOKS_FOR_OTHERS).astype(int).tolist())
-        crowded = 0
-        for number, frame in enumerate(read_frames(video, sound_start)):
-            if number in looks:
-                boxes = self._boxes.find(frame.image)
-                crowded += len(boxes) > 1 and boxes[1].side > boxes[0].side / 2
-        if crowded > len(looks) // 2:
-            raise ClipRefused("it shows several faces")
 
 
 def frames_to_keep(times: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -134,6 +119,25 @@ def frames_to_keep(times: NDArray[np.float64]) -> NDArray[np.int64]:
         return np.arange(len(times))
     slots = np.arange(times[0], times[-1] + 1e-6, 1 / CORPUS_FRAME_RATE)
     return np.unique(np.abs(times[None] - slots[:, None]).argmin(1))
+
+
+def _refuse_bad_track(
+    times: NDArray[np.float64], tracked: NDArray[np.float32], yaws: list[float], others: list[bool]
+) -> None:
+    """Raises `ClipRefused` when the video is too short, or shows no face, several, a turned or a small one."""
+    length = float(np.ptp(times)) if len(times) else 0.0
+    if length < SHORTEST_SECONDS:
+        raise ClipRefused(f"it is {length:.2f} s long, at least {SHORTEST_SECONDS:.0f} s are needed")
+    is_lost = np.isnan(tracked[:, 0, 0])
+    if is_lost.mean() > MOST_LOST_FRAMES:
+        raise ClipRefused(f"no face is seen in {is_lost.mean():.0%} of its frames")
+    if sum(others) > len(others) / 2:
+        raise ClipRefused("it shows several faces")
+    if np.median(yaws) > LARGEST_YAW_DEGREES:
+        raise ClipRefused(f"the face is turned {np.median(yaws):.0f} degrees to the side")
+    side = float(np.median(np.ptp(tracked[~is_lost], axis=1).max(-1)))
+    if side < SMALLEST_SIDE_PIXELS:
+        raise ClipRefused(f"the face is {side:.0f} pixels large, at least {SMALLEST_SIDE_PIXELS} are needed")
 
 
 def _between(

@@ -92,6 +92,13 @@ def read_frames(video: Path, sound_start: float) -> Iterator[ClipFrame]:
                     raise ClipRefused(f"it is longer than {LONGEST_SECONDS:.0f} s")
                 if seconds > max(last, -0.02):  # half a frame before the sound still belongs to it
                     last = seconds
-                    yield ClipFrame(seconds, np.asarray(frame.to_ndarray(format="rgb24"), np.uint8))
+                    yield ClipFrame(seconds, _upright(frame))
     except (av.error.FFmpegError, ValueError) as error:
         raise ClipRefused(f"its pictures cannot be read ({error})") from error
+
+
+def _upright(frame: av.VideoFrame) -> NDArray[np.uint8]:
+    """Returns the picture as it is to be shown: telephones store it on its side and note the turn."""
+    image = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
+    turns = round(frame.rotation / 90) % 4
+    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image

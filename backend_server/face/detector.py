@@ -1,41 +1,31 @@
 """Where in an image is the face, and where are its 68 landmarks?
 
-MediaPipe's models, which travel inside its wheel: Face Detection finds faces of any size, Face Mesh places 478 points
-on one of them, of which 68 landmarks are made (`mesh_points`). The paper uses OpenFace and a face segmentation.
+MediaPipe's models, which travel inside its wheel: Face Detection finds faces of any size (`boxes`), Face Mesh places
+478 points on one of them (`mesh`), of which 68 landmarks are made (`mesh_points`). The paper uses OpenFace and a face
+segmentation.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Self
 
 import cv2
-import mediapipe as mp
 import numpy as np
 from numpy.typing import NDArray
 
+from backend_server.face.boxes import Box, BoxFinder
+from backend_server.face.mesh import FaceMesh
 from backend_server.face.mesh_points import landmarks_of_mesh, yaw_degrees_of_mesh
-from backend_server.face.native_logs import filtered_native_logs
 from shared.errors import FaceError, ImageError, NoFaceError
 
 SMALLEST_SIDE_PIXELS = 64  # of the landmark box; below it the crop would be blown up more than 2.4 times
 LARGEST_YAW_DEGREES = 45.0  # beyond it the far eye and mouth corner are hidden
 _MESH_CONTEXT = 2.2  # side of the picture handed to Face Mesh over the side of the detected box
 _MESH_SIDE_PIXELS = 768  # larger faces are reduced to this before Face Mesh, whose input is 256 pixels
-_TILE_SIDE_PIXELS = 320  # the search for small faces in a large image ends at tiles of this size
 
 Image = NDArray[np.uint8]
-
-_BLANK = np.zeros((64, 64, 3), np.uint8)
-
-
-class Box(NamedTuple):
-    """A detected face in image pixels: its centre and the larger side of its box."""
-
-    x: float
-    y: float
-    side: float
 
 
 @dataclass(frozen=True)
@@ -58,101 +48,6 @@ class Face:
     def side_pixels(self) -> float:
         """The larger side of the box around the landmarks."""
         return float(np.ptp(self.landmarks, axis=0).max())
-
-
-class FaceMesh:
-    """MediaPipe Face Mesh with refined lips and lids; close it, or use it in a `with` statement.
-
-    Args:
-        is_video: each image follows the one before, so the face is looked for where it was.
-    """
-
-    def __init__(self, *, is_video: bool) -> None:
-        self._has_seen_face = False
-        with filtered_native_logs():
-            self._solution = mp.solutions.face_mesh.FaceMesh(  # pyright: ignore[reportAttributeAccessIssue]
-                static_image_mode=not is_video,
-                max_num_faces=1,
-                refine_landmarks=True,  # without it closed lips stay open and blinks are shallow
-            )
-            self._solution.process(_BLANK)  # the models load, and note it, beside the constructor
-
-    def find(self, image: Image) -> NDArray[np.float32] | None:
-        """Returns the mesh (478, 3) in pixels of `image` (z in the same scale), or None without a face."""
-        result = self._process(np.ascontiguousarray(image)).multi_face_landmarks
-        if not result:
-            return None
-        height, width = image.shape[:2]
-        mesh = np.array([(p.x, p.y, p.z) for p in result[0].landmark], np.float32)
-        # MediaPipe counts from the edge of the image, this program from the centre of the first pixel.
-        return (mesh * (width, height, width) - (0.5, 0.5, 0.0)).astype(np.float32)
-
-    def forget(self) -> None:
-        """Ends a video: the next image is not taken as following the last."""
-        with filtered_native_logs():
-            self._solution.reset()
-            self._solution.process(_BLANK)
-
-    def close(self) -> None:
-        """Frees the model."""
-        self._solution.close()
-
-    def _process(self, image: Image):  # noqa: ANN202 (MediaPipe's result has no type)
-        if self._has_seen_face:
-            return self._solution.process(image)
-        with filtered_native_logs():  # there is one more note at the first face
-            result = self._solution.process(image)
-        self._has_seen_face = bool(result.multi_face_landmarks)
-        return result
-
-
-class BoxFinder:
-    """MediaPipe Face Detection at both its ranges, and in tiles when neither sees a face in a large image."""
-
-    def __init__(self) -> None:
-        with filtered_native_logs():
-            self._ranges = [
-                mp.solutions.face_detection.FaceDetection(  # pyright: ignore[reportAttributeAccessIssue]
-                    model_selection=selection, min_detection_confidence=0.6
-                )
-                for selection in (0, 1)  # faces within 2 m, within 5 m
-            ]
-            for detection in self._ranges:
-                detection.process(_BLANK)
-
-    def find(self, image: Image) -> list[Box]:
-        """Returns the distinct faces of `image`, the largest first."""
-        boxes = self._find_whole(image)
-        tile = max(image.shape[:2]) // 2
-        while not boxes and tile >= _TILE_SIDE_PIXELS:
-            boxes = self._find_in_tiles(image, tile)
-            tile //= 2
-        return boxes
-
-    def close(self) -> None:
-        """Frees the models."""
-        for detection in self._ranges:
-            detection.close()
-
-    def _find_whole(self, image: Image) -> list[Box]:
-        height, width = image.shape[:2]
-        small = _reduced(image, 1024)
-        boxes: list[Box] = []
-        for detection in self._ranges:
-            found = detection.process(np.ascontiguousarray(small)).detections or []
-            for face in found:
-                box = face.location_data.relative_bounding_box
-                side = max(box.width * width, box.height * height)
-                boxes.append(Box((box.xmin + box.width / 2) * width, (box.ymin + box.height / 2) * height, side))
-        return _distinct(boxes)
-
-    def _find_in_tiles(self, image: Image, tile: int) -> list[Box]:
-        boxes: list[Box] = []
-        for top in range(0, max(1, image.shape[0] - tile // 2), tile // 2):
-            for left in range(0, max(1, image.shape[1] - tile // 2), tile // 2):
-                found = self._find_whole(image[top : top + tile, left : left + tile])
-                boxes += [Box(box.x + left, box.y + top, box.side) for box in found]
-        return _distinct(boxes)
 
 
 class FaceDetector:
@@ -185,17 +80,22 @@ class FaceDetector:
         """
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
             raise ImageError(f"An image must be 8-bit RGB (H, W, 3), got {image.dtype} of shape {image.shape}.")
-        boxes = self._boxes.find(image)
+        boxes, is_turned = self._find_boxes(image)
+        seen = np.ascontiguousarray(image[::-1, ::-1]) if is_turned else image
         for box in boxes:
-            mesh = self._mesh_in(image, box)
+            mesh = self._mesh_in(seen, box)
             if mesh is not None:
+                if is_turned:
+                    mesh[:, :2] = (image.shape[1] - 1, image.shape[0] - 1) - mesh[:, :2]
                 return _checked(mesh, len(boxes))
-        mesh = self._mesh.find(_reduced(image, _MESH_SIDE_PIXELS)) if not boxes else None
-        if mesh is None:
-            raise NoFaceError(
-                "No face was found in the image; use a well-lit picture of a face that looks at the camera."
-            )
-        return _checked(mesh * (max(image.shape[:2]) / max(_reduced(image, _MESH_SIDE_PIXELS).shape[:2])), 1)
+        raise NoFaceError("No face was found in the image; use a well-lit picture of a face that looks at the camera.")
+
+    def _find_boxes(self, image: Image) -> tuple[list[Box], bool]:
+        """Returns the faces, the largest first, and whether they are seen in the image turned upside down."""
+        upright, turned = self._boxes.find(image), self._boxes.find(image[::-1, ::-1])
+        if max((box.score for box in turned), default=0.0) > max((box.score for box in upright), default=0.0):
+            return turned, True
+        return upright or self._boxes.find_small(image), False
 
     def _mesh_in(self, image: Image, box: Box) -> NDArray[np.float32] | None:
         """Places the mesh on the face in `box`: cut out with some surroundings, at a size that suits Face Mesh."""
@@ -226,21 +126,3 @@ def _checked(mesh: NDArray[np.float32], face_count: int) -> Face:
             "can be animated; use a picture that looks nearer to the camera."
         )
     return face
-
-
-def _reduced(image: Image, side: int) -> Image:
-    """Returns `image` with its larger side at most `side` pixels."""
-    scale = side / max(image.shape[:2])
-    if scale >= 1:
-        return image
-    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
-
-
-def _distinct(boxes: list[Box]) -> list[Box]:
-    """Keeps one of the boxes that show the same face, the largest first."""
-    kept: list[Box] = []
-    for box in sorted(boxes, key=lambda b: -b.side):
-        if all(np.hypot(box.x - k.x, box.y - k.y) > k.side / 2 for k in kept):
-            kept.append(box)
-    return kept

@@ -7,6 +7,7 @@ applied, and what is transparent is laid over mid grey: black or white there wou
 from __future__ import annotations
 
 import io
+import warnings
 from pathlib import Path
 
 import cv2
@@ -34,7 +35,10 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     if not content:
         raise ImageError(f"{path} is empty (0 bytes); choose another image.")
     try:
-        with Image.open(io.BytesIO(content)) as opened:
+        with (
+            warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning),
+            Image.open(io.BytesIO(content)) as opened,
+        ):
             _check_size(path, *opened.size)
             pixels = _as_rgb(ImageOps.exif_transpose(opened))
     except Image.DecompressionBombError as error:

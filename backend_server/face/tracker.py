@@ -1,0 +1,65 @@
+"""Where is the face in each frame of a video?
+
+Face Mesh looks for the face where it was in the frame before. It does not see faces that are small in a large
+picture; then Face Detection says where to look, and Face Mesh is given that part of the picture alone.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend_server.face.boxes import Box, BoxFinder
+from backend_server.face.mesh import FaceMesh
+
+_REGION_OF_BOX = 4.0  # side of the part looked at over the side of the face: the head may move about in it
+
+
+class FaceTracker:
+    """Follows one face through the frames of a video; make one a process and close it after use."""
+
+    def __init__(self) -> None:
+        self._mesh = FaceMesh(is_video=True)
+        self._boxes = BoxFinder()
+        self._region: tuple[slice, slice] | None = None
+
+    def find(self, image: NDArray[np.uint8]) -> NDArray[np.float32] | None:
+        """Returns the mesh (478, 3) of the face in the next frame u8 (H, W, 3), in its pixels, or None."""
+        mesh = self._find_in_region(image)
+        if mesh is None:
+            self._region = None
+            mesh = self._find_in_region(image)
+        if mesh is None and (boxes := self._boxes.find(image)):
+            self._region = _region_around(boxes[0], image)
+            mesh = self._find_in_region(image)
+        return mesh
+
+    def shows_others(self, image: NDArray[np.uint8]) -> bool:
+        """Tells whether a second face in the frame is at least half as large as the largest."""
+        boxes = self._boxes.find(image)
+        return len(boxes) > 1 and boxes[1].side > boxes[0].side / 2
+
+    def forget(self) -> None:
+        """Ends a video: the next frame is the first of another."""
+        self._region = None
+        self._mesh.forget()
+
+    def close(self) -> None:
+        """Frees the models."""
+        self._mesh.close()
+        self._boxes.close()
+
+    def _find_in_region(self, image: NDArray[np.uint8]) -> NDArray[np.float32] | None:
+        if self._region is None:
+            return self._mesh.find(image)
+        rows, columns = self._region
+        mesh = self._mesh.find(image[rows, columns])
+        return None if mesh is None else (mesh + np.array([columns.start, rows.start, 0.0])).astype(np.float32)
+
+
+def _region_around(box: Box, image: NDArray[np.uint8]) -> tuple[slice, slice]:
+    half = _REGION_OF_BOX * box.side / 2
+    height, width = image.shape[:2]
+    top, bottom = max(0, round(box.y - half)), min(height, round(box.y + half))
+    left, right = max(0, round(box.x - half)), min(width, round(box.x + half))
+    return slice(top, max(bottom, top + 1)), slice(left, max(right, left + 1))
