@@ -99,7 +99,7 @@ class TextureConfig:
     """
 
     preset: str = "warp"  # or "paper"
-    channels: tuple[int, ...] = (48, 80, 112, 144, 192)  # of the U-net, at 96, 48, 24, 12 and 6 pixels
+    channels: tuple[int, ...] = (32, 64, 112, 144, 192)  # of the U-net, at 96, 48, 24, 12 and 6 pixels
     encoder_channels: tuple[int, ...] = (16, 32, 64, 96, 128)  # of E_I
     code_size: int = 64  # of E_I's last layer
     discriminator_channels: tuple[int, ...] = (32, 64, 128)
@@ -107,7 +107,7 @@ class TextureConfig:
     alpha_1: float = 1.0  # Eq. 10
     alpha_2: float = 0.0
     lambda_pix: float = 10.0  # Eq. 11
-    lambda_adv: float = 0.05
+    lambda_adv: float = 0.1
     lambda_feat: float = 0.5
     mouth_weight: float = 4.0  # added to the weight 1 of every other pixel
     eye_weight: float = 4.0

@@ -1,7 +1,7 @@
 """How close is a generated landmark motion to a real one, and how does a mouth or an eye stand in it?
 
-Measures of shape are divided by the distance of the outer eye corners, so they mean the same in pixels and in
-canonical units. All of it is numpy on arrays (..., 68, 2).
+Measures of shape are divided by the distance of the eye centres, the canonical unit, so they mean the same in pixels
+and on the canonical face. All of it is numpy on arrays (..., 68, 2).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import ShapeError
-from shared.landmarks import LIPS, POINT_COUNT
+from shared.landmarks import LEFT_EYE, LIPS, POINT_COUNT, RIGHT_EYE
 
 Array = NDArray[np.floating]
 
@@ -27,9 +27,10 @@ def _distance(landmarks: Array, first: int, second: int) -> Array:
 
 
 def inter_ocular(landmarks: Array) -> Array:
-    """Distance of the outer eye corners, (...,), in the unit of the landmarks (..., 68, 2)."""
+    """Distance of the eye centres, (...,), in the unit of the landmarks (..., 68, 2)."""
     _check(landmarks)
-    return _distance(landmarks, 36, 45)
+    centres = landmarks[..., RIGHT_EYE, :].mean(-2) - landmarks[..., LEFT_EYE, :].mean(-2)
+    return np.linalg.norm(centres, axis=-1)
 
 
 def mouth_opening(landmarks: Array) -> Array:

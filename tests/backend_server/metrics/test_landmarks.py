@@ -7,9 +7,9 @@ from shared.errors import ShapeError
 
 @pytest.fixture
 def face() -> np.ndarray:
-    """Eyes 100 apart, each 30 wide and 9 open; lips 10 apart and 50 wide."""
+    """Eyes with centres 100 apart, each 30 wide and 9 open; lips 10 apart and 50 wide."""
     points = np.zeros((68, 2))
-    for eye, x in ((36, 0.0), (42, 70.0)):
+    for eye, x in ((36, 0.0), (42, 100.0)):
         points[eye : eye + 6] = [(x, 0), (x + 10, -4.5), (x + 20, -4.5), (x + 30, 0), (x + 20, 4.5), (x + 10, 4.5)]
     points[48], points[54] = (25, 60), (75, 60)
     points[62], points[66] = (50, 55), (50, 65)

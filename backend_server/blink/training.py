@@ -1,0 +1,195 @@
+"""How does G_B learn to blink (Sections 3.2 and 4.2)?"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from backend_server.blink.generator import KIND, BlinkGenerator
+from backend_server.blink.losses import median_bandwidths, mmd_loss, range_loss
+from backend_server.blink.targets import LOWER_LIDS, UPPER_LIDS, BlinkTargets, collect_targets, compose
+from backend_server.checkpoints import save_checkpoint
+from backend_server.config import CORPUS_FRAME_RATE, BlinkConfig
+from backend_server.data.corpus import Corpus
+from backend_server.metrics.blink import BlinkStatistics, blink_statistics
+from backend_server.metrics.landmarks import eye_aspect_ratio
+from backend_server.pca import fit_pca
+from backend_server.progress import Progress, silent
+from backend_server.training_state import load_state, save_state, state_path
+from shared.errors import CorpusError
+from shared.landmarks import EYE_REGION
+
+LOG = logging.getLogger(__name__)
+
+_SAVE_EVERY = 200  # steps
+
+
+@dataclass(frozen=True)
+class BlinkResult:
+    """What came of a training.
+
+    Attributes:
+        loss: mean of the last hundred steps.
+        corpus: blinking in the training clips as they are.
+        generated: blinking in 1,000 generated blocks.
+    """
+
+    loss: float
+    corpus: BlinkStatistics
+    generated: BlinkStatistics
+
+
+def views(displacements: Tensor, basis: Tensor, offsets: list[int], crop: int) -> list[Tensor]:
+    """What of a set of sequences is compared by MMD, each (N, D) with N samples.
+
+    A kernel on whole sequences sees two equal blinks at different times as two different things. So besides the whole
+    sequence, as in the paper, short crops are compared, and what does not depend on time: the lid gaps and their
+    speeds in order of size.
+
+    Args:
+        displacements: (N, T, 22, 2).
+        basis: principal directions, (C, 44).
+        offsets: first frames of the crops.
+        crop: frames of a crop.
+    """
+    codes = displacements.flatten(2) @ basis.T  # (N, T, C)
+    vertical = displacements[..., 1]
+    gaps = vertical[..., list(LOWER_LIDS)].mean(-1) - vertical[..., list(UPPER_LIDS)].mean(-1)  # (N, T)
+    speeds = gaps.diff(dim=1)
+    crops = [codes[:, start : start + crop].flatten(1) for start in offsets]
+    return [codes.flatten(1), gaps.sort(1).values, speeds.sort(1).values, *crops]
+
+
+class BlinkTrainer:
+    """One training of G_B on sequences put together from `targets`.
+
+    Args:
+        targets: real blinks and calm motion.
+        neutral_canonical: (68, 2).
+        config: sizes and settings; the number of components is found here.
+        seed: of weights, noise and sequences.
+        device: where the network lives.
+    """
+
+    def __init__(
+        self, targets: BlinkTargets, neutral_canonical: Tensor, config: BlinkConfig, seed: int, device: str = "cpu"
+    ) -> None:
+        self.targets, self.device = targets, device
+        self.random = np.random.default_rng(seed)
+        self.noise = torch.Generator().manual_seed(seed)
+        self.config = config
+        sample = self._draw_targets(512)
+        components = fit_pca(sample.flatten(0, 1).flatten(1), variance=config.pca_variance)
+        self.config = dataclasses.replace(config, components=len(components.components))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.generator = BlinkGenerator(self.config)
+        self.generator.initialize(components, neutral_canonical)
+        self.generator.to(device)
+        self.basis = components.components.to(device)
+        self.bandwidths = [
+            median_bandwidths(view, config.bandwidth_factors)
+            for view in views(sample.to(device), self.basis, [0], config.crop_frames)
+        ]
+        self.optimizer = torch.optim.Adam(self.generator.parameters(), lr=config.learning_rate)
+
+    def _draw_targets(self, count: int) -> Tensor:
+        drawn = compose(self.targets, count, self.config.frames, CORPUS_FRAME_RATE, self.config, self.random)
+        return torch.from_numpy(drawn)
+
+    def step(self) -> float:
+        """Draws real and generated sequences, takes one step of Adam, and returns the loss."""
+        config = self.config
+        real = self._draw_targets(config.batch_size).to(self.device)
+        noise = torch.randn(config.batch_size, config.frames, config.noise_size, generator=self.noise)
+        generated = self.generator(noise.to(self.device))
+        offsets = self.random.integers(config.frames - config.crop_frames + 1, size=config.crops).tolist()
+        pairs = zip(
+            views(real, self.basis, offsets, config.crop_frames),
+            views(generated, self.basis, offsets, config.crop_frames),
+            strict=True,
+        )
+        loss = config.lambda_range * range_loss(real, generated)
+        for index, (first, second) in enumerate(pairs):
+            loss = loss + mmd_loss(first, second, self.bandwidths[min(index, 3)])
+        self.optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.generator.parameters(), 1.0)
+        self.optimizer.step()
+        return float(loss.detach())
+
+
+def generated_statistics(generator: BlinkGenerator, count: int, seed: int) -> BlinkStatistics:
+    """Blinking in `count` blocks of a generator, without the rules of sampling."""
+    config = generator.config
+    noise = torch.randn(count, config.frames, config.noise_size, generator=torch.Generator().manual_seed(seed))
+    with torch.no_grad():
+        blocks = generator.cpu()(noise).numpy()
+    return blink_statistics(list(blink_curves(blocks, generator.neutral_canonical.numpy())), CORPUS_FRAME_RATE)
+
+
+def blink_curves(displacements: NDArray[np.float32], neutral_canonical: NDArray[np.float32]) -> NDArray[np.float32]:
+    """EAR, (..., T), of the canonical face under eye-region displacements (..., T, 22, 2)."""
+    landmarks = np.broadcast_to(neutral_canonical, (*displacements.shape[:-2], 68, 2)).copy()
+    landmarks[..., list(EYE_REGION), :] += displacements
+    return eye_aspect_ratio(landmarks)
+
+
+def train_blink(
+    *,
+    corpus: Path,
+    out: Path,
+    device: str = "cpu",
+    resume: bool = False,
+    seed: int = 0,
+    config: BlinkConfig | None = None,
+    progress: Progress = silent,
+) -> BlinkResult:
+    """Trains G_B on the training clips of a corpus and writes its weights.
+
+    Args:
+        corpus: folder of a prepared corpus.
+        out: weights file to write.
+        device: where to train.
+        resume: go on from the state that an interrupted training left beside `out`.
+        seed: the same seed gives the same weights on the same machine.
+        config: settings; the defaults of `BlinkConfig` when None.
+        progress: told of every step.
+
+    Raises:
+        CorpusError: the corpus is missing, or its training clips hold no clear blink.
+    """
+    data = Corpus(corpus)
+    clips = [clip.landmarks().canonical for clip in data.clips("train")]
+    if not clips:
+        raise CorpusError(f"The corpus {corpus} has no training clips; prepare it again.")
+    neutral = data.neutral_canonical
+    targets = collect_targets(clips, neutral, CORPUS_FRAME_RATE)
+    real = blink_statistics([eye_aspect_ratio(clip) for clip in clips], CORPUS_FRAME_RATE)
+    LOG.info("%d clear blinks of %d; %.2f a second", len(targets.blinks), real.count, real.rate)
+    trainer = BlinkTrainer(targets, torch.from_numpy(neutral), config or BlinkConfig(), seed, device)
+    steps, losses = trainer.config.steps, []
+    first = load_state(state_path(out), trainer.generator, trainer.optimizer) if resume else 0
+    for step in range(first, steps):
+        losses.append(trainer.step())
+        progress("blink", step + 1, steps)
+        if (step + 1) % _SAVE_EVERY == 0:
+            LOG.info("step %d: loss %.4f", step + 1, np.mean(losses[-_SAVE_EVERY:]))
+            save_state(state_path(out), step + 1, trainer.generator, trainer.optimizer)
+    generator = trainer.generator.cpu().eval()
+    generated = generated_statistics(generator, 1000, seed + 1)
+    LOG.info(
+        "generated: %.2f blinks a second of %.2f s, depth %.2f", generated.rate, generated.duration, generated.depth
+    )
+    loss = float(np.mean(losses[-100:])) if losses else float("nan")
+    notes = {"loss": f"{loss:.5f}", "rate": f"{generated.rate:.3f}", "duration": f"{generated.duration:.3f}"}
+    save_checkpoint(out, KIND, generator.config, generator.state_dict(), notes)
+    state_path(out).unlink(missing_ok=True)
+    return BlinkResult(loss, real, generated)

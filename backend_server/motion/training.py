@@ -1,0 +1,211 @@
+"""How does the l-GAN learn to move a face to speech (Sections 3.1 and 4.2)?"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from backend_server.checkpoints import save_checkpoint
+from backend_server.config import MotionConfig
+from backend_server.data.corpus import Corpus
+from backend_server.data.motion_examples import MotionExample, motion_examples
+from backend_server.motion.discriminator import MotionDiscriminator
+from backend_server.motion.evaluation import MotionFigures, evaluate_motion
+from backend_server.motion.generator import KIND, MotionGenerator
+from backend_server.motion.losses import discriminator_loss, motion_losses
+from backend_server.pca import fit_pca
+from backend_server.progress import Progress, silent
+from backend_server.speech.acoustic_model import load_acoustic_model
+from backend_server.training_state import load_state, save_state, state_path
+from shared.errors import CorpusError
+
+LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class EpochLosses:
+    """Means over one epoch: the terms of Eq. 5 before their weights, and the discriminator's loss."""
+
+    distance: float
+    regularization: float
+    direction: float
+    adversarial: float
+    discriminator: float
+
+
+@dataclass(frozen=True)
+class MotionResult:
+    """What came of a training.
+
+    Attributes:
+        losses: of the last epoch; None when no epoch was left to do.
+        known: figures on held-out sentences of people trained on; None when the corpus has none.
+        unknown: figures on people never trained on; None when the corpus has none.
+    """
+
+    losses: EpochLosses | None
+    known: MotionFigures | None
+    unknown: MotionFigures | None
+
+
+class MotionTrainer:
+    """One training of the l-GAN.
+
+    Args:
+        examples: training clips of one length or several; batches are runs of consecutive frames.
+        neutral_canonical: (68, 2).
+        config: sizes, weights, settings.
+        seed: of weights, order and variations.
+        device: where the networks live.
+    """
+
+    def __init__(
+        self,
+        examples: Sequence[MotionExample],
+        neutral_canonical: Tensor,
+        config: MotionConfig,
+        seed: int,
+        device: str = "cpu",
+    ) -> None:
+        self.examples, self.config, self.device = examples, config, device
+        self.random = np.random.default_rng(seed)
+        self.neutral = neutral_canonical.to(device)
+        self.run_frames = min(config.run_frames, *(len(example.frame_times) for example in examples))
+        counts = Counter(example.speaker for example in examples)
+        chances = np.array([counts[example.speaker] ** -config.speaker_balance for example in examples])
+        self.chances = chances / chances.sum()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.generator, self.discriminator = MotionGenerator(config), MotionDiscriminator(config)
+        self._initialize(neutral_canonical)
+        self.generator.to(device)
+        self.discriminator.to(device)
+        self.generator_steps = torch.optim.Adam(self.generator.parameters(), lr=config.learning_rate)
+        self.discriminator_steps = torch.optim.Adam(self.discriminator.parameters(), lr=config.learning_rate)
+
+    def _initialize(self, neutral: Tensor) -> None:
+        """Principal components of as much motion of each speaker as is drawn in training (Section 4.2)."""
+        drawn = [self.examples[i] for i in self.random.choice(len(self.examples), 200, p=self.chances)]
+        motion = torch.from_numpy(np.concatenate([example.canonical for example in drawn])) - neutral
+        windows = np.concatenate([view.windows(e.frame_times) for e in drawn for view in e.views])
+        components = fit_pca(motion.flatten(1), self.config.components)
+        self.generator.initialize(components, neutral, torch.from_numpy(windows))
+        self.discriminator.initialize(components, neutral)
+
+    def draw_batch(self) -> tuple[Tensor, Tensor]:
+        """Runs of consecutive frames: speech windows (N, T, 6, C) and canonical landmarks (N, T, 68, 2)."""
+        features, targets = [], []
+        for index in self.random.choice(len(self.examples), self.config.batch_size, p=self.chances):
+            example = self.examples[index]
+            view = example.views[self.random.integers(len(example.views))]
+            first = self.random.integers(len(example.frame_times) - self.run_frames + 1)
+            run = slice(first, first + self.run_frames)
+            shift = self.random.uniform(-1, 1) * self.config.jitter_seconds
+            windows = view.windows(example.frame_times[run], shift)
+            features.append(windows + self.random.normal(0, self.config.score_noise, windows.shape))
+            targets.append(example.canonical[run])
+        return self._tensor(features), self._tensor(targets)
+
+    def _tensor(self, arrays: list[NDArray]) -> Tensor:
+        return torch.from_numpy(np.stack(arrays).astype(np.float32)).to(self.device)
+
+    def step(self) -> EpochLosses:
+        """One step of the discriminator and one of the generator."""
+        features, target = self.draw_batch()
+        generated = self.neutral + self.generator(features.flatten(0, 1)).unflatten(0, features.shape[:2])
+        judged = discriminator_loss(self.discriminator(target), self.discriminator(generated.detach()))
+        self.discriminator_steps.zero_grad()
+        judged.backward()
+        self.discriminator_steps.step()
+        terms = motion_losses(generated, target, self.discriminator(generated), self.config)
+        self.generator_steps.zero_grad()
+        terms.total.backward()
+        self.generator_steps.step()
+        parts = (terms.distance, terms.regularization, terms.direction, terms.adversarial, judged)
+        return EpochLosses(*(float(part.detach()) for part in parts))
+
+    def set_learning_rate(self, share: float) -> None:
+        """Both learning rates become this share of the config's."""
+        for optimizer in (self.generator_steps, self.discriminator_steps):
+            for group in optimizer.param_groups:
+                group["lr"] = share * self.config.learning_rate
+
+    def epoch(self) -> EpochLosses:
+        """As many steps as the examples fill batches."""
+        steps = [dataclasses.astuple(self.step()) for _ in range(max(len(self.examples) // self.config.batch_size, 1))]
+        return EpochLosses(*np.mean(steps, axis=0).tolist())
+
+
+def _judge(
+    generator: MotionGenerator, held_out: Sequence[MotionExample], known: set[str]
+) -> list[MotionFigures | None]:
+    """Figures on held-out clips of known and of unknown people."""
+    groups = ([e for e in held_out if e.speaker in known], [e for e in held_out if e.speaker not in known])
+    return [evaluate_motion(generator, group) if group else None for group in groups]
+
+
+def train_motion(
+    *,
+    corpus: Path,
+    speech_weights: Path,
+    out: Path,
+    device: str = "cpu",
+    resume: bool = False,
+    seed: int = 0,
+    config: MotionConfig | None = None,
+    progress: Progress = silent,
+) -> MotionResult:
+    """Trains the l-GAN on the training clips of a corpus and writes the generator's weights.
+
+    Args:
+        corpus: folder of a prepared corpus.
+        speech_weights: weights file of the acoustic model.
+        out: weights file to write.
+        device: where to train.
+        resume: go on from the state that an interrupted training left beside `out`.
+        seed: the same seed gives the same weights on the same machine.
+        config: settings; the defaults of `MotionConfig` when None. Its channels are those of the acoustic model.
+        progress: told of every clip that is listened to and of every epoch.
+
+    Raises:
+        CorpusError: the corpus is missing or has no training clips.
+        WeightsError: the acoustic model cannot be read.
+    """
+    data = Corpus(corpus)
+    clips = data.clips("train")
+    if not clips:
+        raise CorpusError(f"The corpus {corpus} has no training clips; prepare it again.")
+    model = load_acoustic_model(speech_weights, device)
+    config = dataclasses.replace(config or MotionConfig(), channels=model.channels)
+    random = np.random.default_rng(seed)
+    examples = motion_examples(clips, model, random, config.variations, progress)
+    held_out = motion_examples(data.clips("val"), model, random)
+    trainer = MotionTrainer(examples, torch.from_numpy(data.neutral_canonical), config, seed, device)
+    parts = (trainer.generator, trainer.discriminator, trainer.generator_steps, trainer.discriminator_steps)
+    first = load_state(state_path(out), *parts) if resume else 0
+    losses = None
+    for epoch in range(first, config.epochs):
+        trainer.set_learning_rate(min(1.0, 2 * (1 - epoch / config.epochs)) if config.is_decayed else 1.0)
+        losses = trainer.epoch()
+        LOG.info("epoch %d: %s", epoch + 1, losses)
+        save_state(state_path(out), epoch + 1, *parts)
+        progress("motion", epoch + 1, config.epochs)
+    generator = trainer.generator.cpu().eval()
+    known, unknown = _judge(generator, held_out, {clip.speaker for clip in clips})
+    notes = {}
+    for name, figures in (("known people", known), ("unknown people", unknown)):
+        if figures:
+            LOG.info("%s: %s", name, figures.sentence())
+            notes[name] = figures.sentence()
+    save_checkpoint(out, KIND, config, generator.state_dict(), notes)
+    state_path(out).unlink(missing_ok=True)
+    return MotionResult(losses, known, unknown)

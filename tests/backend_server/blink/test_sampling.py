@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from backend_server.blink import sampling
+from backend_server.metrics.blink import find_blinks
+from shared.errors import ShapeError
+
+
+def ear(generator, displacements):
+    return 0.3 * (1 - sampling.closing(displacements, generator.neutral_canonical.numpy()))
+
+
+def test_closing_is_0_at_rest_and_1_shut(neutral, shutting):
+    motion = np.stack([0 * shutting, shutting / 0.95, shutting / 1.9])
+    assert sampling.closing(motion, neutral) == pytest.approx([0, 1, 0.5], abs=1e-5)
+
+
+def test_a_block_is_cut_to_where_the_eyes_are_open():
+    shut = np.zeros(20)
+    shut[:2] = 0.5
+    shut[17:] = 0.9
+    assert sampling.open_span(shut) == slice(2, 17)
+    assert sampling.open_span(np.ones(20)) == slice(0, 0)
+
+
+def test_the_same_seed_gives_the_same_blinks_and_another_does_not(event_generator):
+    times = np.arange(500) / 25
+    first = sampling.blink_displacements(event_generator, times, seed=3)
+    assert first.shape == (500, 22, 2)
+    assert np.array_equal(first, sampling.blink_displacements(event_generator, times, seed=3))
+    assert np.allclose(first, sampling.blink_displacements(event_generator, times + 7, seed=3), atol=1e-6)
+    assert not np.array_equal(first, sampling.blink_displacements(event_generator, times, seed=4))
+    assert np.array_equal(2 * first, sampling.blink_displacements(event_generator, times, seed=3, gain=2))
+
+
+def test_every_frame_rate_shows_the_same_motion(event_generator):
+    coarse = sampling.blink_displacements(event_generator, np.arange(0, 500) / 25, seed=1)
+    fine = sampling.blink_displacements(event_generator, np.arange(0, 1000) / 50, seed=1)
+    assert np.allclose(fine[::2][:480], coarse[:480], atol=1e-5)
+    ntsc = sampling.blink_displacements(event_generator, np.arange(600) * 1001 / 30000, seed=1)
+    assert len(find_blinks(ear(event_generator, ntsc), 29.97).starts) == len(
+        find_blinks(ear(event_generator, coarse), 25).starts
+    )
+
+
+def test_blinks_are_whole_over_a_long_clip(event_generator):
+    motion = sampling.blink_displacements(event_generator, np.arange(25 * 200) / 25, seed=0)
+    blinks = find_blinks(ear(event_generator, motion), 25)
+    assert 0.15 < blinks.rate < 0.4
+    assert np.nanmin(blinks.durations) >= 5 / 25
+    assert np.abs(np.diff(motion, axis=0)).max() < 0.6 * np.abs(motion).max()  # no jump at a seam
+
+
+@settings(max_examples=25, deadline=None)
+@given(frames=st.integers(1, 150), seed=st.integers(0, 50))
+def test_no_end_cuts_a_blink(frames, seed):
+    shut = np.convolve(np.random.default_rng(seed).random(200) > 0.97, [0.4, 1, 0.8, 0.4])[:200].clip(0, 1)
+    motion = shut[:frames, None, None] * np.ones((1, 22, 2), np.float32)
+    result = sampling.without_last_blink(motion, shut[:frames])
+    assert np.all(np.abs(result[-1]) < sampling.OPEN_DROP)
+    is_open = np.flatnonzero(shut[: max(frames - sampling.MARGIN_FRAMES, 0)] < sampling.OPEN_DROP)
+    kept = max(is_open[-1] - 2, 0) if len(is_open) else 0
+    assert np.array_equal(result[:kept], motion[:kept])
+
+
+def test_empty_and_unsorted_times(event_generator):
+    assert sampling.blink_displacements(event_generator, np.zeros(0), seed=0).shape == (0, 22, 2)
+    assert sampling.blink_displacements(event_generator, np.array([4.2]), seed=0).shape == (1, 22, 2)
+    with pytest.raises(ShapeError):
+        sampling.blink_displacements(event_generator, np.array([1.0, 0.5]), seed=0)

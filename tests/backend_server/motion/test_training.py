@@ -1,0 +1,93 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from backend_server.config import MotionConfig
+from backend_server.data.corpus import Corpus
+from backend_server.data.motion_examples import motion_examples
+from backend_server.motion.evaluation import compare, evaluate_motion
+from backend_server.motion.generator import load_motion_generator
+from backend_server.motion.training import MotionTrainer, train_motion
+from shared.errors import Cancelled, CorpusError
+
+SMALL = MotionConfig(encoder_channels=(8, 8, 8), hidden_size=16, run_frames=20, epochs=2, variations=1)
+
+
+@pytest.fixture
+def trainer(corpus, level_model):
+    data = Corpus(corpus)
+    config = dataclasses.replace(SMALL, channels=3, learning_rate=5e-3)
+    examples = motion_examples(data.clips("train"), level_model, np.random.default_rng(0))
+    held_out = motion_examples(data.clips("val"), level_model, np.random.default_rng(0))
+    return MotionTrainer(examples, torch.from_numpy(data.neutral_canonical), config, seed=0), held_out
+
+
+def test_training_learns_a_mouth_that_opens_with_the_sound(trainer):
+    trainer, held_out = trainer
+    losses = [trainer.step() for _ in range(120)]
+    assert losses[-1].distance < 0.3 * losses[0].distance
+    figures = evaluate_motion(trainer.generator.eval(), held_out)
+    assert figures.opening_correlation > 0.9
+    assert figures.amplitude_ratio == pytest.approx(1, abs=0.35)
+    assert figures.lip_distance < 0.6 * figures.still_distance
+
+
+def test_batches_are_runs_of_consecutive_frames(trainer):
+    trainer, _ = trainer
+    features, target = trainer.draw_batch()
+    assert features.shape == (6, 20, 6, 3)
+    assert target.shape == (6, 20, 68, 2)
+    clips = np.stack([example.canonical for example in trainer.examples])
+    for run in target.numpy():
+        assert any(np.array_equal(run, clip[first : first + 20]) for clip in clips for first in range(11))
+
+
+def test_the_same_seed_gives_the_same_weights(corpus, speech_weights, tmp_path):
+    paths = [tmp_path / name for name in ("first.safetensors", "second.safetensors")]
+    for path in paths:
+        result = train_motion(corpus=corpus, speech_weights=speech_weights, out=path, config=SMALL, seed=3)
+    first, second = (load_motion_generator(path).state_dict() for path in paths)
+    assert all(torch.equal(tensor, second[name]) for name, tensor in first.items())
+    assert result.known is not None
+    assert result.unknown is not None
+    generator = load_motion_generator(paths[0])
+    assert np.array_equal(generator.neutral_canonical.numpy(), Corpus(corpus).neutral_canonical)
+    assert generator(torch.zeros(4, 6, 29)).shape == (4, 68, 2)
+
+
+def test_a_cancelled_training_goes_on_where_it_was(corpus, speech_weights, tmp_path):
+    out, epochs = tmp_path / "motion.safetensors", []
+
+    def stop_after_the_first(stage, step, steps):
+        if stage == "motion":
+            epochs.append(step)
+            if len(epochs) == 1:
+                raise Cancelled
+
+    settings = {"corpus": corpus, "speech_weights": speech_weights, "out": out, "config": SMALL, "resume": True}
+    with pytest.raises(Cancelled):
+        train_motion(**settings, progress=stop_after_the_first)
+    assert not out.exists()
+    train_motion(**settings, progress=stop_after_the_first)
+    assert epochs == [1, 2]
+    assert [path.name for path in tmp_path.glob("motion*")] == ["motion.safetensors"]
+
+
+def test_a_corpus_without_training_clips_is_refused(corpus, speech_weights, tmp_path):
+    index = corpus / "index.tsv"
+    index.write_text(index.read_text().replace("\ttrain\t", "\tval\t"))
+    with pytest.raises(CorpusError, match="no training clips"):
+        train_motion(corpus=corpus, speech_weights=speech_weights, out=tmp_path / "out.safetensors")
+
+
+def test_figures_of_a_perfect_and_a_still_face(corpus):
+    data = Corpus(corpus)
+    target = data.clips("train")[0].landmarks().canonical
+    perfect = compare(target, target, data.neutral_canonical)
+    assert perfect.opening_correlation == pytest.approx(1)
+    assert (perfect.lip_distance, perfect.velocity_error, perfect.offset_frames) == (0, 0, 0)
+    still = compare(np.repeat(data.neutral_canonical[None], len(target), 0), target, data.neutral_canonical)
+    assert still.amplitude_ratio == pytest.approx(0, abs=1e-3)
+    assert still.lip_distance == pytest.approx(still.still_distance)
