@@ -144,8 +144,7 @@ class Generation:
         scene = bpy.data.scenes.get(self.plan.scene_name)
         if scene is None:
             raise errors.SpeechFaceError(f"the scene {self.plan.scene_name} is gone; generate the face again")
-        with context.temp_override(scene=scene, view_layer=_view_layer(context, scene)):
-            return self._write(bpy.context, scene)
+        return self._write(context, scene)
 
     def _keep(self, frames: NDArray[np.uint8]) -> None:
         if self._folder is not None:
@@ -161,7 +160,7 @@ class Generation:
         if plan.use_curves:
             rig = chosen.rig
             if not landmark_rig.is_rig(rig) or rig.name not in scene.objects:
-                rig = landmark_rig.create_rig(context, RIG_NAME, square.to_metres(curves.neutral), plan.width)
+                rig = landmark_rig.create_rig(context, scene, RIG_NAME, square.to_metres(curves.neutral), plan.width)
             locations = square.to_metres(curves.landmarks) - landmark_rig.rest_positions(rig)
             keyframes.write(rig, plan.strip_name, plan.scene_frames, locations)
             chosen.rig = rig
@@ -214,7 +213,3 @@ def _strip_scene(context: bpy.types.Context) -> bpy.types.Scene:
             "give them the same"
         )
     return sequenced
-
-
-def _view_layer(context: bpy.types.Context, scene: bpy.types.Scene) -> bpy.types.ViewLayer:
-    return context.view_layer if context.scene == scene else scene.view_layers[0]

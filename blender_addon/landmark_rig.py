@@ -29,11 +29,14 @@ _PALETTES = {
 }
 
 
-def create_rig(context: bpy.types.Context, name: str, neutral: NDArray, width: float) -> bpy.types.Object:
-    """Makes the armature in the active scene; the active object, the selection and the mode stay as they were.
+def create_rig(
+    context: bpy.types.Context, scene: bpy.types.Scene, name: str, neutral: NDArray, width: float
+) -> bpy.types.Object:
+    """Makes the armature; the active object, the selection and the mode stay as they were.
 
     Args:
         context: Blender's context.
+        scene: gets the armature; it need not be the active one.
         name: of the object and its armature.
         neutral: rest positions (68, 2), metres, x right and z up.
         width: of the picture in metres, from which the bones take their size.
@@ -43,9 +46,13 @@ def create_rig(context: bpy.types.Context, name: str, neutral: NDArray, width: f
     """
     armature = bpy.data.armatures.new(name)
     rig = bpy.data.objects.new(name, armature)
-    context.scene.collection.objects.link(rig)
     rig.show_in_front = True
+    active_scene = context.scene  # edit mode exists there only
+    active_scene.collection.objects.link(rig)
     _in_edit_mode(context, rig, neutral, width * _BONE_LENGTH)
+    if scene != active_scene:
+        scene.collection.objects.link(rig)
+        active_scene.collection.objects.unlink(rig)
     _make_collections(armature)
     _dress(rig)
     return rig

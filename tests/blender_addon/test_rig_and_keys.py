@@ -12,7 +12,7 @@ NEUTRAL = np.random.default_rng(1).uniform(-0.4, 0.4, (68, 2))
 def rig(addon):
     from blender_addon import landmark_rig
 
-    return landmark_rig.create_rig(bpy.context, "Speech Face", NEUTRAL, 1.0)
+    return landmark_rig.create_rig(bpy.context, bpy.context.scene, "Speech Face", NEUTRAL, 1.0)
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def test_making_the_rig_leaves_selection_and_mode(addon):
     bpy.ops.mesh.primitive_cube_add()
     cube = bpy.context.active_object
     bpy.ops.object.mode_set(mode="EDIT")
-    landmark_rig.create_rig(bpy.context, "Speech Face", NEUTRAL, 1.0)
+    landmark_rig.create_rig(bpy.context, bpy.context.scene, "Speech Face", NEUTRAL, 1.0)
     assert bpy.context.view_layer.objects.active == cube
     assert cube.mode == "EDIT"
     assert [o for o in bpy.context.view_layer.objects if o.select_get()] == [cube]

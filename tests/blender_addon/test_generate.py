@@ -1,0 +1,248 @@
+"""Does one press of Generate give keys on the strip's frames and the pictures on a plane, and else say why not?"""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+bpy = pytest.importorskip("bpy", reason="the bpy module exists for CPython 3.11 only")
+
+RATES = {
+    "24": (24, 1),
+    "23.976": (24, 1.001),
+    "25": (25, 1),
+    "29.97": (30, 1.001),
+    "30": (30, 1),
+    "60": (60, 1),
+    "5": (5, 1),
+}
+
+
+@pytest.fixture
+def ready(preferences, fake_backend, add_image):
+    """A scene that lacks nothing but the strip."""
+    preferences.connection_file = str(fake_backend.connection_file)
+    add_image()
+    return bpy.context.scene.speech_face
+
+
+def channels(rig):
+    animation = rig.animation_data
+    return animation.action.layers[0].strips[0].channelbag(animation.action_slot).fcurves
+
+
+def key_frames(curve):
+    return [point.co[0] for point in curve.keyframe_points]
+
+
+def evaluated_pixels(rig, width):
+    from blender_addon._shared import landmarks
+    from blender_addon.coordinates import CropPlane
+
+    evaluated = rig.evaluated_get(bpy.context.evaluated_depsgraph_get())
+    heads = np.array([evaluated.matrix_world @ evaluated.pose.bones[name].head for name in landmarks.NAMES])
+    return CropPlane(width).to_pixels(heads[:, (0, 2)])
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_keys_lie_exactly_on_the_strips_frames_and_bones_on_the_curves(ready, fake_backend, add_strip, rate):
+    fps, fps_base = RATES[rate]
+    strip = add_strip(start=37, left=10, right=2, fps=fps, fps_base=fps_base)
+    ready.width, ready.use_texture = 2.0, False
+    assert bpy.ops.speechface.generate() == {"FINISHED"}
+    frames = list(range(47, strip.frame_final_end))
+    assert frames[-1] == 37 + round(4 * fps / fps_base) - 3
+    curves = channels(ready.rig)
+    assert len(curves) == 136
+    assert all(key_frames(curve) == frames for curve in curves)
+    for index in (0, 1, len(frames) // 2, len(frames) - 1):
+        bpy.context.scene.frame_set(frames[index])
+        expected = fake_backend.landmarks(len(frames))[index]
+        np.testing.assert_allclose(evaluated_pixels(ready.rig, 2.0), expected, atol=1e-3)
+    times = fake_backend.messages("AnimateRequest")[0].frame_times
+    np.testing.assert_allclose(np.diff(times), fps_base / fps, rtol=1e-6)
+
+
+def test_pictures_lie_on_the_same_frames_as_the_keys(ready, fake_backend, add_strip):
+    from blender_addon import texture_plane
+
+    add_strip(start=37, left=10, fps=24)
+    assert bpy.ops.speechface.generate() == {"FINISHED"}
+    plane = ready.plane
+    user = texture_plane.image_node(plane).image_user
+    assert (user.frame_start, user.frame_duration) == (47, 86)
+    assert plane.parent == ready.rig
+    folder = Path(bpy.path.abspath(texture_plane.image_node(plane).image.filepath)).parent
+    assert len(list(folder.glob("frame_*.png"))) == 87  # the one before the strip, too
+    for number in (1, 50, 86):
+        image = bpy.data.images.load(str(folder / f"frame_{number:04d}.png"))
+        pixel = np.round(np.array(image.pixels[-4:]) * 255)
+        np.testing.assert_array_equal(pixel, (number - 1, 256 - number, 77, 255))
+
+
+def test_a_second_press_reuses_rig_and_plane(ready, add_strip):
+    add_strip(fps=24)
+    bpy.ops.speechface.generate()
+    rig, plane = ready.rig, ready.plane
+    rig.location = (0, 0, 3)
+    count = len(bpy.data.objects)
+    bpy.context.scene.sequence_editor.strips[0].frame_offset_start = 20
+    bpy.ops.speechface.generate()
+    assert (ready.rig, ready.plane) == (rig, plane)
+    assert tuple(rig.location) == (0, 0, 3)
+    assert len(bpy.data.objects) == count
+    assert key_frames(channels(rig)[0]) == list(range(21, 97))
+
+
+def test_curves_alone_need_no_photo(ready, fake_backend, add_strip):
+    add_strip()
+    ready.images.clear()
+    ready.use_texture = False
+    assert bpy.ops.speechface.generate() == {"FINISHED"}
+    assert ready.plane is None
+    assert ready.rig is not None
+    assert fake_backend.messages("AnimateRequest")[0].wants_texture is False
+
+
+def test_the_picture_alone_makes_no_rig(ready, add_strip):
+    add_strip()
+    ready.use_curves = False
+    assert bpy.ops.speechface.generate() == {"FINISHED"}
+    assert ready.rig is None
+    assert ready.plane is not None
+
+
+def test_settings_reach_the_backend(ready, fake_backend, add_strip):
+    add_strip()
+    ready.epochs, ready.seed, ready.use_blink = 3, 42, False
+    bpy.ops.speechface.generate()
+    adapt, animate = fake_backend.messages("AdaptRequest")[0], fake_backend.messages("AnimateRequest")[0]
+    assert (adapt.epochs, adapt.seed, animate.seed, animate.wants_blink) == (3, 42, 42, False)
+    assert adapt.images[0].shape == (48, 64, 3)
+
+
+def test_one_undo_step_takes_all_back(ready, add_strip):
+    add_strip()
+    scene = bpy.context.scene.name
+    bpy.ops.ed.undo_push(message="before")
+    bpy.ops.speechface.generate()
+    bpy.ops.ed.undo_push(message="Generate")  # a window pushes this step by itself
+    assert len(bpy.data.actions) == 1
+    bpy.ops.ed.undo()
+    assert len(bpy.data.actions) == 0
+    assert [o.type for o in bpy.data.scenes[scene].objects] == []
+    bpy.ops.ed.redo()
+    assert len(bpy.data.actions) == 1
+    assert len(bpy.data.scenes[scene].objects) == 2
+
+
+def test_a_failure_leaves_the_scene_and_the_disk_as_they_were(ready, fake_backend, add_strip, preferences):
+    add_strip()
+    fake_backend.fails_with = "image 1 holds no face; choose a photo that shows one"
+    with pytest.raises(RuntimeError, match="Image 1 holds no face; choose a photo that shows one"):
+        bpy.ops.speechface.generate()
+    assert len(bpy.data.objects) == 0
+    assert list((Path(preferences.data_folder) / "pictures").iterdir()) == []
+
+
+def test_a_cancelled_job_leaves_nothing(ready, fake_backend, add_strip, preferences, addon):
+    from blender_addon import generation
+    from blender_addon._shared import errors
+    from blender_addon.session import session
+
+    add_strip()
+    fake_backend.holds = True
+    running = generation.begin(bpy.context)
+    assert generation.disabled_reason(bpy.context) == "A face is being generated"
+    assert bpy.ops.speechface.cancel() == {"FINISHED"}
+    running.job.tick()
+    assert running.job.is_over
+    with pytest.raises(errors.Cancelled):
+        generation.end(bpy.context)
+    assert session.generation is None
+    assert len(bpy.data.objects) == 0
+    assert list((Path(preferences.data_folder) / "pictures").iterdir()) == []
+
+
+def test_a_scene_that_is_gone_is_said(ready, add_strip):
+    from blender_addon import generation
+    from blender_addon._shared import errors
+
+    add_strip()
+    generation.begin(bpy.context).job.run_until_done(timeout=20)
+    bpy.context.scene.name = "Renamed"
+    with pytest.raises(errors.SpeechFaceError, match="is gone"):
+        generation.end(bpy.context)
+
+
+def test_another_scene_may_be_active_at_the_end(ready, add_strip):
+    from blender_addon import generation
+
+    add_strip()
+    first = bpy.context.scene
+    generation.begin(bpy.context).job.run_until_done(timeout=20)
+    bpy.context.window.scene = bpy.data.scenes.new("Other")
+    generation.end(bpy.context)
+    assert {o.type for o in first.objects} == {"ARMATURE", "MESH"}
+    assert len(bpy.context.scene.objects) == 0
+
+
+def test_every_reason_why_not(preferences, fake_backend, add_strip, add_image):
+    from blender_addon import generation
+
+    wanted = bpy.context.scene.speech_face
+
+    def reason():
+        text = generation.disabled_reason(bpy.context)
+        assert bpy.ops.speechface.generate.poll() == (not text)
+        return text
+
+    preferences.connection_file = str(fake_backend.connection_file)
+    wanted.use_curves = wanted.use_texture = False
+    assert reason() == "Nothing to make: tick Landmark Curves or Face Picture"
+    wanted.use_texture = True
+    assert reason() == "Face Picture needs a photo: add at least one reference image"
+    add_image()
+    assert "has no sound strip" in reason()
+    strip = add_strip()
+    assert reason() == ""
+    wanted.strip_name = "Gone"
+    assert "Gone is not in scene" in reason()
+    wanted.strip_name = ""
+    strip.frame_final_end = 3601 * 24
+    assert "trim or split it to at most 30 minutes" in reason()
+    strip.frame_final_end = 20
+    preferences.connection_file, preferences.python = "", "/no/such/python"
+    assert "The backend's Python /no/such/python" in reason()
+
+
+def test_silence_and_bad_images_are_refused_before_anything_starts(
+    ready, fake_backend, add_strip, speech_file, tmp_path
+):
+    strip = add_strip(path=speech_file(silent=True))
+    with pytest.raises(RuntimeError, match="is silent"):
+        bpy.ops.speechface.generate()
+    strip.sound.filepath = str(speech_file(name="good.wav"))
+    bad = tmp_path / "photo.png"
+    bad.write_text("not an image")
+    ready.images.add().image = bpy.data.images.load(str(bad))
+    with pytest.raises(RuntimeError, match=r"photo.png cannot be read"):
+        bpy.ops.speechface.generate()
+    assert fake_backend.received == []
+
+
+def test_the_sequencers_scene_may_hold_the_sound(ready, add_strip, monkeypatch):
+    from blender_addon import compat, generation
+
+    add_strip(fps=24)
+    sequenced = bpy.context.scene
+    other = bpy.data.scenes.new("Animation")
+    bpy.context.window.scene = other
+    other.speech_face.images.add().image = sequenced.speech_face.images[0].image
+    monkeypatch.setattr(compat, "sequencer_scene", lambda context: sequenced)
+    other.render.fps = 25
+    assert "have different frame rates" in generation.disabled_reason(bpy.context)
+    other.render.fps = 24
+    assert generation.disabled_reason(bpy.context) == ""
+    assert bpy.ops.speechface.generate() == {"FINISHED"}
+    assert other.speech_face.rig.name in other.objects

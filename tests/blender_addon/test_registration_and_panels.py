@@ -1,0 +1,179 @@
+"""Does the add-on come and go cleanly, and do its panels and small operators work?"""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+bpy = pytest.importorskip("bpy", reason="the bpy module exists for CPython 3.11 only")
+
+OPERATORS = (
+    "generate", "cancel", "add_images", "add_image_slot", "remove_image", "start_backend", "stop_backend", "copy_log",
+)  # fmt: skip
+
+
+class Layout:
+    """Records what is drawn, and refuses properties and operators that do not exist."""
+
+    def __init__(self, lines=None):
+        self.lines = [] if lines is None else lines
+        self.enabled = True
+
+    def _child(self, *_, **__):
+        return Layout(self.lines)
+
+    row = column = box = _child
+
+    def separator(self, **_):
+        pass
+
+    def label(self, text="", icon="NONE", icon_value=0):
+        assert icon in bpy.types.UILayout.bl_rna.functions["label"].parameters["icon"].enum_items
+        self.lines.append(text)
+
+    def prop(self, data, name, text=None, icon="NONE", emboss=True, placeholder=""):
+        assert name in data.bl_rna.properties
+        self.lines.append(f"{name}={getattr(data, name)}")
+
+    def operator(self, name, text=None, icon="NONE"):
+        assert icon in bpy.types.UILayout.bl_rna.functions["operator"].parameters["icon"].enum_items
+        module, function = name.split(".")
+        assert function in OPERATORS
+        self.lines.append(f"{module}.{function}")
+
+    def progress(self, factor, text, type):  # noqa: A002 (Blender's own name)
+        assert 0 <= factor <= 1
+        assert type == "BAR"
+        self.lines.append(text)
+
+    def template_list(self, kind, _name, data, items, active, active_name, **_):
+        assert hasattr(bpy.types, kind)
+        self.lines.append(f"{len(getattr(data, items))} rows, {getattr(active, active_name)} active")
+
+
+def draw():
+    from blender_addon import panels
+
+    layout = Layout()
+    panels.draw_panel(layout, bpy.context)
+    return layout.lines
+
+
+def test_everything_is_registered_and_goes_again(addon):
+    kinds = ("SPEECHFACE_PT_view3d", "SPEECHFACE_PT_sequencer", "SPEECHFACE_UL_images")
+    assert all(hasattr(bpy.types, kind) for kind in kinds)
+    assert all(hasattr(bpy.types, f"SPEECHFACE_OT_{name}") for name in OPERATORS)
+    assert {bpy.types.SPEECHFACE_PT_view3d.bl_category, bpy.types.SPEECHFACE_PT_sequencer.bl_category} == {
+        "Speech Face"
+    }
+    addon.unregister()
+    try:
+        assert not any(hasattr(bpy.types, kind) for kind in kinds)
+        assert not hasattr(bpy.types.Scene, "speech_face")
+    finally:
+        addon.register()
+    with pytest.raises(ValueError, match="already registered"):
+        addon.register()
+
+
+def test_the_panel_says_why_generate_is_off(preferences):
+    lines = draw()
+    assert "speechface.generate" in lines
+    assert " ".join(line for line in lines if "photo" in line or "reference image" in line).startswith(
+        "Face Picture needs"
+    )
+    assert "Backend: Not running" in lines
+
+
+def test_the_panel_shows_progress_and_cancel(preferences, fake_backend, add_strip, add_image):
+    from blender_addon import generation
+
+    preferences.connection_file = str(fake_backend.connection_file)
+    fake_backend.holds = True
+    add_strip()
+    add_image()
+    assert "speechface.generate" in draw()
+    running = generation.begin(bpy.context)
+    assert "Waiting for the backend" in draw()
+    for _ in range(10_000):
+        running.job.tick()
+        if running.job.steps == 10:
+            break
+    lines = draw()
+    assert "Waiting for a test  3/10  1 min 15 s left" in lines
+    assert "speechface.cancel" in lines
+    assert "speechface.generate" not in lines
+    assert "Backend: Ready on cpu" in lines
+
+
+def test_preferences_draw(preferences):
+    from types import SimpleNamespace
+
+    from blender_addon.preferences import SPEECHFACE_Preferences
+
+    class Drawn(SimpleNamespace):
+        layout = Layout()
+        bl_rna = preferences.bl_rna
+
+    names = ("folder", "python", "device", "connection_file", "data_folder")
+    SPEECHFACE_Preferences.draw(Drawn(**{name: getattr(preferences, name) for name in names}), bpy.context)
+    assert "speechface.start_backend" in Drawn.layout.lines
+
+
+def test_images_are_added_and_removed(addon, tmp_path):
+    from blender_addon.png_writer import encode_png
+
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_bytes(encode_png(np.zeros((4, 4, 3), np.uint8)))
+    wanted = bpy.context.scene.speech_face
+    files = [{"name": "a.png"}, {"name": "b.png"}]
+    assert bpy.ops.speechface.add_images(directory=str(tmp_path), files=files) == {"FINISHED"}
+    assert [row.image.name for row in wanted.images] == ["a.png", "b.png"]
+    assert bpy.ops.speechface.add_image_slot() == {"FINISHED"}
+    assert wanted.active_image == 2
+    assert bpy.ops.speechface.remove_image(index=0) == {"FINISHED"}
+    assert bpy.ops.speechface.remove_image() == {"FINISHED"}
+    assert [row.image.name for row in wanted.images] == ["b.png"]
+    with pytest.raises(RuntimeError, match="no image in row 6"):
+        bpy.ops.speechface.remove_image(index=5)
+    bpy.ops.speechface.remove_image()
+    assert not bpy.ops.speechface.remove_image.poll()
+
+
+@pytest.mark.parametrize(
+    ("files", "sentence"),
+    [([], "No file was chosen"), ([{"name": "none.png"}], "cannot be read"), ([{"name": "a.png"}] * 21, "At most 20")],
+)
+def test_images_that_cannot_be_added_are_said(addon, tmp_path, files, sentence):
+    with pytest.raises(RuntimeError, match=sentence):
+        bpy.ops.speechface.add_images(directory=str(tmp_path), files=files)
+    assert len(bpy.context.scene.speech_face.images) == 0
+
+
+def test_the_backend_is_started_and_stopped_by_hand(preferences, fake_backend):
+    from blender_addon.session import session
+
+    preferences.connection_file = str(fake_backend.connection_file)
+    assert not bpy.ops.speechface.stop_backend.poll()
+    assert bpy.ops.speechface.start_backend() == {"FINISHED"}
+    for _ in range(10_000):
+        session.poll_idle()
+        if session.status == "Ready on cpu":
+            break
+    assert session.status == "Ready on cpu"
+    assert bpy.ops.speechface.stop_backend() == {"FINISHED"}
+    assert session.status == "Not running"
+    preferences.connection_file, preferences.python = "", "/no/python"
+    with pytest.raises(RuntimeError, match="/no/python"):
+        bpy.ops.speechface.start_backend()
+
+
+def test_where_the_backend_is_looked_for(preferences, tmp_path):
+    from blender_addon.preferences import settings
+
+    plain = settings(bpy.context)
+    assert plain.folder == str(Path(__file__).resolve().parents[2])  # the checkout
+    assert plain.data_folder == tmp_path / "data"
+    preferences.folder, preferences.device = str(tmp_path), " cuda:1 "
+    assert settings(bpy.context).folder == str(tmp_path)
+    assert settings(bpy.context).device == "cuda:1"
