@@ -22,13 +22,13 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 PYTHONS = ("3.11", "3.12")
 PLATFORMS = {("Linux", "x86_64"), ("Windows", "AMD64"), ("Darwin", "arm64")}  # those for which every library has wheels
-TORCH_INDEX = "https://download.pytorch.org/whl"
 # PyPI has torch 2.13 with CUDA 13.0 for Linux and for the CPU otherwise; the rest is on PyTorch's own index.
 NOT_ON_PYPI = {("cpu", "Linux"): "cpu", ("cuda", "Windows"): "cu130"}
 GIGABYTES = {"cpu": 5, "cuda": 12}
 ALL_EXTRAS = ("blender", "dev", "train")
 ADDON_TESTS = "tests/blender_addon"
 OTHER_BPY = {"4.5": "bpy==4.5.15 numpy<2 pyzmq==26.4.0 msgspec==0.22.0 pytest pytest-timeout hypothesis"}
+NUMBERS = {"fps": "frames a second", "epochs": "rounds of learning the face", "seed": "another one, other blinks"}
 RESULTS = {
     "preview.mp4": "the talking face, with sound",
     "contact_sheet.png": "frames over the mouth's opening and the sound",
@@ -52,7 +52,8 @@ def torch_arguments(build: str, system: str, version: str) -> list[str]:
     if build == "cuda" and system == "Darwin":
         raise BuildError("There is no CUDA on macOS: leave --cuda out.")
     tag = NOT_ON_PYPI.get((build, system))
-    return ["--index-url", f"{TORCH_INDEX}/{tag}", f"torch=={version}+{tag}"] if tag else [f"torch==={version}"]
+    index = ["--index-url", f"https://download.pytorch.org/whl/{tag}"]
+    return [*index, f"torch=={version}+{tag}"] if tag else [f"torch==={version}"]
 
 
 def stamp_key(pyproject: str, build: str, version: str) -> str:
@@ -180,22 +181,23 @@ def has_bpy(python: str) -> bool:
     return ask(python, "-c", "import importlib.util as u; print(u.find_spec('bpy') is not None)") == "True"
 
 
-def animate_arguments(args: argparse.Namespace, rest: list[str], with_scene: bool) -> list[str]:
-    """Turns the arguments of `run` into those of `backend_server animate`; paths become absolute."""
-    speech = [str(Path(args.speech).absolute())] if args.speech else []
-    images = [part for image in args.images for part in ("--images", str(Path(image).absolute()))]
-    scene = ["--scene"] if with_scene else []
-    rest = [str(Path(arg).absolute()) if Path(arg).exists() else arg for arg in rest]
-    return [*speech, *images, *scene, "--out", str(Path(args.out).absolute()), *rest]
-
-
 def run(args: argparse.Namespace, rest: list[str]) -> int:
     """Makes a talking face and says where it lies; further options go to `backend_server animate`."""
     python, out = prepare(("blender",), args.torch), Path(args.out).absolute()
-    code = call([python, "-m", "backend_server", "animate", *animate_arguments(args, rest, has_bpy(python))])
+    portrait = "from backend_server.commands.sample_portrait import portrait_path; print(portrait_path())"
+    images = [str(Path(image).absolute()) for image in args.images or [ask(python, "-c", portrait)]]
+    speech = Path(args.speech or ROOT / "backend_server" / "samples" / "speech.wav").absolute()
+    numbers = [f"--{name}={getattr(args, name)}" for name in NUMBERS if getattr(args, name) is not None]
+    common = [str(speech), "--images", *images, *numbers]
+    rest = [str(Path(arg).absolute()) if Path(arg).exists() else arg for arg in rest]
+    code = call([python, "-m", "backend_server", "animate", *common, "--out", str(out), *rest])
+    if code == 0 and has_bpy(python):
+        print("\nMaking the Blender scene through the add-on ...")
+        code = call([python, "-m", "blender_addon", *common, "--out", str(out / "scene.blend")])
     if code == 0:
-        found = [f"   {name:18} {what}" for name, what in RESULTS.items() if (out / name).exists()]
-        print(f"\nLook in {out}:", *found, sep="\n")
+        print(
+            f"\nLook in {out}:", *[f"   {n:18} {what}" for n, what in RESULTS.items() if (out / n).exists()], sep="\n"
+        )
     return code
 
 
@@ -266,15 +268,18 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     made = {}
     for function in (run, test, check, addon, bench):
-        words = (function.__doc__ or "").rstrip(".")
-        made[function] = commands.add_parser(function.__name__, help=words, description=words, allow_abbrev=False)
+        words = {text: function.__doc__ for text in ("help", "description")}
+        made[function] = commands.add_parser(function.__name__, allow_abbrev=False, **words)
         made[function].set_defaults(function=function)
         builds = made[function].add_mutually_exclusive_group()
-        for build in GIGABYTES:
-            note = f"use PyTorch's {build.upper()} build (default: what this machine can use)"
-            builds.add_argument(f"--{build}", dest="torch", action="store_const", const=build, help=note)
+        for each in GIGABYTES:
+            builds.add_argument(
+                f"--{each}", dest="torch", action="store_const", const=each, help="this build of PyTorch"
+            )
     made[run].add_argument("--speech", metavar="FILE", help="the speech (default: the sample that comes along)")
     made[run].add_argument("--images", metavar="FILE", nargs="+", default=[], help="1 to 20 pictures of one face")
+    for name, what in NUMBERS.items():
+        made[run].add_argument(f"--{name}", metavar="NUMBER", help=what)
     made[run].add_argument("--out", metavar="FOLDER", default="out", help="where the results go (default: out)")
     made[test].add_argument("--bpy", choices=list(OTHER_BPY), action="append", default=[], help="also in this Blender")
     return parser.parse_known_args(arguments)

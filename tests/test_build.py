@@ -127,15 +127,33 @@ def test_a_wrong_python_looks_for_a_right_one_and_else_says_how_to_get_it(build,
         build.find_python()
 
 
-def test_arguments_of_run_reach_the_backend_with_absolute_paths(build, monkeypatch, tmp_path):
+@pytest.mark.parametrize("with_bpy", [True, False])
+def test_run_hands_the_same_input_to_the_backend_and_to_the_addon(build, monkeypatch, tmp_path, with_bpy, capsys):
     monkeypatch.chdir(tmp_path)
-    args, rest = build.parse(["run", "--speech", "a.wav", "--images", "b.png", "c.png", "--fps", "30", "--out", "d"])
-    at = {name: str(tmp_path / name) for name in ("a.wav", "b.png", "c.png", "d")}
-    command = build.animate_arguments(args, rest, with_scene=True)
-    assert command[0] == at["a.wav"]
-    assert [command[i + 1] for i, word in enumerate(command) if word == "--images"] == [at["b.png"], at["c.png"]]
-    assert command[command.index("--out") + 1] == at["d"]
-    assert command[command.index("--fps") + 1] == "30"
+    calls = []
+    monkeypatch.setattr(build, "call", lambda command: calls.append(command) or 0)
+    monkeypatch.setattr(build, "has_bpy", lambda python: with_bpy)
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "preview.mp4").touch()
+    words = ["run", "--speech", "a.wav", "--images", "b.png", "c.png", "--fps", "30", "--out", "d", "--no-blink"]
+    assert build.main(words) == 0
+    a, b, c, d = (str(tmp_path / name) for name in ("a.wav", "b.png", "c.png", "d"))
+    common = [a, "--images", b, c, "--fps=30"]
+    assert calls[0][1:] == ["-m", "backend_server", "animate", *common, "--out", d, "--no-blink"]
+    scenes = [["-m", "blender_addon", *common, "--out", str(Path(d) / "scene.blend")]] if with_bpy else []
+    assert [command[1:] for command in calls[1:]] == scenes
+    shown = capsys.readouterr().out
+    assert "preview.mp4" in shown
+    assert "contact_sheet" not in shown
+
+
+def test_run_takes_the_shipped_samples_and_ends_with_the_first_failure(build, monkeypatch):
+    calls = []
+    monkeypatch.setattr(build, "call", lambda command: calls.append(command) or 2)
+    monkeypatch.setattr(build, "ask", lambda *command: "/portrait.png" if "portrait_path" in command[-1] else "True")
+    assert build.main(["run"]) == 2
+    assert len(calls) == 1
+    assert calls[0][4:7] == [str(ROOT / "backend_server" / "samples" / "speech.wav"), "--images", "/portrait.png"]
 
 
 @pytest.mark.parametrize(
