@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import wave
+import zipfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +23,7 @@ from shared.errors import CorpusError
 
 INDEX = "index.tsv"
 CANONICAL = "canonical.npz"
+DAMAGE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)  # what reading a broken .npz raises
 COLUMNS = ("speaker", "clip", "split", "seconds", "frames", "text")
 
 
@@ -66,7 +68,7 @@ class Clip:
         try:
             with np.load(path) as arrays:
                 return ClipLandmarks(**{name: arrays[name] for name in ClipLandmarks.__dataclass_fields__})
-        except (OSError, ValueError, KeyError) as error:
+        except DAMAGE as error:
             raise CorpusError(f"{path} is missing or damaged; prepare the corpus again.", detail=str(error)) from error
 
     def waveform(self) -> NDArray[np.float32]:
@@ -148,5 +150,5 @@ class Corpus:
         try:
             with np.load(self.path / CANONICAL) as arrays:
                 return arrays["neutral_canonical"]
-        except (OSError, ValueError, KeyError) as error:
+        except DAMAGE as error:
             raise CorpusError(f"{self.path / CANONICAL} is missing or damaged; prepare the corpus again.") from error

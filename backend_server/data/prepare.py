@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from backend_server.data.clip import ClipMaker
 from backend_server.data.clip_frames import ClipRefused
-from backend_server.data.corpus import CANONICAL, COLUMNS, INDEX
+from backend_server.data.corpus import CANONICAL, COLUMNS, DAMAGE, INDEX
 from backend_server.data.prepare_report import PrepareReport, Refusal, write_report
 from backend_server.data.sources import Source, find_sources
 from backend_server.progress import Progress, silent
@@ -161,7 +161,7 @@ def _load_arrays(path: Path) -> dict[str, NDArray]:
     try:
         with np.load(path) as arrays:
             return dict(arrays)
-    except (OSError, ValueError) as error:
+    except DAMAGE as error:
         raise CorpusError(f"{path} is damaged; remove its folder and run the command again.") from error
 
 

@@ -1,3 +1,4 @@
+import errno
 import json
 import threading
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 from backend_server.data.corpus import Corpus
 from backend_server.data.prepare import prepare
 from backend_server.retarget import retarget, stabilize
-from shared.errors import Cancelled, CorpusError, ValueRangeError
+from shared.errors import Cancelled, CorpusError, NoSpaceError, ValueRangeError
 
 GRID = Path(__file__).resolve().parents[4] / "shared" / "data" / "grid"
 
@@ -155,6 +156,16 @@ def test_folders_that_give_no_corpus_are_named(tmp_path, make_video):
         prepare(tmp_path, tmp_path / "out", workers=1)
     with pytest.raises(ValueRangeError, match="-1"):
         prepare(tmp_path, tmp_path / "out", workers=-1)
+
+
+def test_a_full_disk_is_named(tmp_path, make_video, monkeypatch):
+    def fill(self, video, folder, partial):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    make_video(tmp_path / "a.mp4", seconds=0.1)
+    monkeypatch.setattr("backend_server.data.clip.ClipMaker.make", fill)
+    with pytest.raises(NoSpaceError, match="is full"):
+        prepare(tmp_path, tmp_path / "out", workers=1)
 
 
 @pytest.mark.corpus
