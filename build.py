@@ -20,7 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
-PYTHONS = ("3.11", "3.12")
+PYTHONS = (BPY_PYTHON := "3.11", "3.12")  # Blender's module exists for the first
 PLATFORMS = {("Linux", "x86_64"), ("Windows", "AMD64"), ("Darwin", "arm64")}  # those for which every library has wheels
 # PyPI has torch 2.13 with CUDA 13.0 for Linux and for the CPU otherwise; the rest is on PyTorch's own index.
 NOT_ON_PYPI = {("cpu", "Linux"): "cpu", ("cuda", "Windows"): "cu130"}
@@ -28,7 +28,7 @@ GIGABYTES = {"cpu": 5, "cuda": 12}
 ALL_EXTRAS = ("blender", "dev", "train")
 ADDON_TESTS = "tests/blender_addon"
 OTHER_BPY = {"4.5": "bpy==4.5.15 numpy<2 pyzmq==26.4.0 msgspec==0.22.0 pytest pytest-timeout hypothesis"}
-NUMBERS = {"fps": "frames a second", "epochs": "rounds of learning the face", "seed": "another one, other blinks"}
+NUMBERS = {"fps": "frames a second", "epochs": "rounds of learning the face", "seed": "another one gives other blinks"}
 RESULTS = {
     "preview.mp4": "the talking face, with sound",
     "contact_sheet.png": "frames over the mouth's opening and the sound",
@@ -154,7 +154,7 @@ def prepare(extras: tuple[str, ...], wish: str | None) -> str:
     if (system, machine) not in PLATFORMS:
         raise BuildError(f"Speech Face runs on Linux x86-64, Windows x86-64, Apple silicon; not on {system} {machine}.")
     version, stamp, python = make_venv(VENV), read_stamp(VENV), str(venv_python(VENV))
-    if version != "3.11":
+    if version != BPY_PYTHON:
         print("Note: Blender's module needs Python 3.11; without it there is no scene.blend and no test of the add-on.")
     pyproject = (ROOT / "pyproject.toml").read_text("utf-8")
     build = choose_torch(wish, stamp.get("torch"), has_gpu="GPU" in ask("nvidia-smi", "-L"))
@@ -176,11 +176,6 @@ def prepare(extras: tuple[str, ...], wish: str | None) -> str:
     return python
 
 
-def has_bpy(python: str) -> bool:
-    """Does this interpreter have Blender's module?"""
-    return ask(python, "-c", "import importlib.util as u; print(u.find_spec('bpy') is not None)") == "True"
-
-
 def run(args: argparse.Namespace, rest: list[str]) -> int:
     """Makes a talking face and says where it lies; further options go to `backend_server animate`."""
     python, out = prepare(("blender",), args.torch), Path(args.out).absolute()
@@ -191,7 +186,7 @@ def run(args: argparse.Namespace, rest: list[str]) -> int:
     common = [str(speech), "--images", *images, *numbers]
     rest = [str(Path(arg).absolute()) if Path(arg).exists() else arg for arg in rest]
     code = call([python, "-m", "backend_server", "animate", *common, "--out", str(out), *rest])
-    if code == 0 and has_bpy(python):
+    if code == 0 and version_of(python) == BPY_PYTHON:
         print("\nMaking the Blender scene through the add-on ...")
         code = call([python, "-m", "blender_addon", *common, "--out", str(out / "scene.blend")])
     if code == 0:
@@ -228,7 +223,10 @@ def split_tests(rest: list[str]) -> tuple[list[str], list[str]]:
 def test(args: argparse.Namespace, rest: list[str]) -> int:
     """Runs the tests, the add-on's in a process without torch; further options and paths go to pytest."""
     python, (others, addon) = prepare(ALL_EXTRAS, args.torch), split_tests(rest)
-    parts = [("shared, backend, build", python, others), ("add-on", python if has_bpy(python) else "", addon)]
+    parts = [
+        ("shared, backend, build", python, others),
+        ("add-on", python if version_of(python) == BPY_PYTHON else "", addon),
+    ]
     for version in args.bpy if addon else ():
         folder, packages = ROOT / f".venv-bpy{version.replace('.', '')}", OTHER_BPY[version].split()
         make_venv(folder)
@@ -268,13 +266,13 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     made = {}
     for function in (run, test, check, addon, bench):
-        words = {text: function.__doc__ for text in ("help", "description")}
-        made[function] = commands.add_parser(function.__name__, allow_abbrev=False, **words)
+        words = (function.__doc__ or "").rstrip(".")
+        made[function] = commands.add_parser(function.__name__, help=words, description=words, allow_abbrev=False)
         made[function].set_defaults(function=function)
         builds = made[function].add_mutually_exclusive_group()
         for each in GIGABYTES:
             builds.add_argument(
-                f"--{each}", dest="torch", action="store_const", const=each, help="this build of PyTorch"
+                f"--{each}", dest="torch", action="store_const", const=each, help="PyTorch build to take"
             )
     made[run].add_argument("--speech", metavar="FILE", help="the speech (default: the sample that comes along)")
     made[run].add_argument("--images", metavar="FILE", nargs="+", default=[], help="1 to 20 pictures of one face")

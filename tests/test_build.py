@@ -132,7 +132,7 @@ def test_run_hands_the_same_input_to_the_backend_and_to_the_addon(build, monkeyp
     monkeypatch.chdir(tmp_path)
     calls = []
     monkeypatch.setattr(build, "call", lambda command: calls.append(command) or 0)
-    monkeypatch.setattr(build, "has_bpy", lambda python: with_bpy)
+    monkeypatch.setattr(build, "version_of", lambda python: "3.11" if with_bpy else "3.12")
     (tmp_path / "d").mkdir()
     (tmp_path / "d" / "preview.mp4").touch()
     words = ["run", "--speech", "a.wav", "--images", "b.png", "c.png", "--fps", "30", "--out", "d", "--no-blink"]
