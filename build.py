@@ -71,9 +71,8 @@ def read_stamp(folder: Path) -> dict:
 
 def environment() -> dict[str, str]:
     """Gives the variables of every child process: no path of another Python, UTF-8, a pip that only installs."""
-    kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
-    ours = {"PYTHONUTF8": "1", "PIP_NO_INPUT": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-    return {"SPEECH_FACE_PYTHON": str(venv_python(VENV)), **kept, **ours}
+    ours = {"PYTHONUTF8": "1", "PYTHONPATH": "", "PYTHONHOME": "", "PIP_NO_INPUT": "1"}
+    return {"SPEECH_FACE_PYTHON": str(venv_python(VENV)), **os.environ, **ours, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
 
 
 def ask(*command: str) -> str:
@@ -271,9 +270,8 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
         made[function].set_defaults(function=function)
         builds = made[function].add_mutually_exclusive_group()
         for each in GIGABYTES:
-            builds.add_argument(
-                f"--{each}", dest="torch", action="store_const", const=each, help="PyTorch build to take"
-            )
+            note = f"PyTorch for {each.upper()} (default: what the machine has)"
+            builds.add_argument(f"--{each}", dest="torch", action="store_const", const=each, help=note)
     made[run].add_argument("--speech", metavar="FILE", help="the speech (default: the sample that comes along)")
     made[run].add_argument("--images", metavar="FILE", nargs="+", default=[], help="1 to 20 pictures of one face")
     for name, what in NUMBERS.items():
