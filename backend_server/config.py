@@ -38,7 +38,7 @@ class SpeechConfig:
     learning_rate: float = 1.5e-3
     weight_decay: float = 1e-2
     batch_seconds: float = 60.0
-    epochs: int = 8
+    epochs: int = 3
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class TextureConfig:
     lambda_feat: float = 0.5
     mouth_weight: float = 4.0  # added to the weight 1 of every other pixel
     eye_weight: float = 4.0
-    learning_rate: float = 4e-4  # Adam, pre-training
+    learning_rate: float = 6e-4  # Adam, pre-training
     inner_step_size: float = 1e-3  # Section 4.3, fixed step of the fast weights
     outer_learning_rate: float = 1e-4  # Section 4.3, Adam on the global weights
     fine_tuning_learning_rate: float = 2e-4

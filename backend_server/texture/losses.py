@@ -1,0 +1,98 @@
+"""What makes a picture of t-GAN good (Eq. 8 to 11)?
+
+Sums over pixels become means, so that the weights do not depend on the size of the picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from shared.errors import ShapeError, ValueRangeError
+from shared.landmarks import LEFT_EYE, OUTER_LIPS, RIGHT_EYE
+
+_MARGIN = 0.25  # of a region's box, added on each side
+_SOFTNESS = 4.0  # pixels over which a region's weight fades
+
+
+def reconstruction_loss(generated: Tensor, target: Tensor, weights: Tensor | None = None, *, norm: int = 2) -> Tensor:
+    """Mean difference between pictures (Eq. 8).
+
+    Args:
+        generated: (N, 3, H, W) in [-1, 1].
+        target: the same shape.
+        weights: of the pixels, (N, 1, H, W); only their proportions matter.
+        norm: 2 for squares, as printed; 1 for absolute values, which blur less.
+
+    Raises:
+        ShapeError: the shapes differ.
+        ValueRangeError: another norm.
+    """
+    if generated.shape != target.shape:
+        raise ShapeError(f"cannot compare pictures {tuple(generated.shape)} with {tuple(target.shape)}")
+    if norm not in (1, 2):
+        raise ValueRangeError(f"the norm of the pixel loss is 1 or 2, got {norm}")
+    difference = generated - target
+    loss = difference.abs() if norm == 1 else difference.square()
+    return loss.mean() if weights is None else (loss * weights).mean() / weights.mean()
+
+
+def discriminator_loss(real_score: Tensor, generated_score: Tensor) -> Tensor:
+    """The negative of Eq. 9, which D_T minimises; scores are logits."""
+    return F.softplus(-real_score).mean() + F.softplus(generated_score).mean()
+
+
+def adversarial_loss(generated_score: Tensor) -> Tensor:
+    """G_T's side of Eq. 9, as -log D instead of log(1 - D): the same fixed point, gradients that do not vanish."""
+    return F.softplus(-generated_score).mean()
+
+
+def perceptual_loss(
+    generated: Sequence[Sequence[Tensor]], target: Sequence[Sequence[Tensor]], alphas: Sequence[float], *, norm: int = 2
+) -> Tensor:
+    """Mean difference between features of pictures (Eq. 10).
+
+    Args:
+        generated: for each feature network the activations of its layers.
+        target: the same for the real pictures; no gradient flows into them.
+        alphas: one weight a network, alpha_1 and alpha_2 in the paper.
+        norm: 2 for squares, as printed; 1 for absolute values.
+    """
+    loss = torch.zeros(())
+    for alpha, ours, theirs in zip(alphas, generated, target, strict=True):
+        layers = [reconstruction_loss(a, b.detach(), norm=norm) for a, b in zip(ours, theirs, strict=True)]
+        loss = loss.to(layers[0]) + alpha * torch.stack(layers).mean()
+    return loss
+
+
+def texture_loss(
+    pixel: Tensor, adversarial: Tensor, perceptual: Tensor, lambda_pix: float, lambda_adv: float, lambda_feat: float
+) -> Tensor:
+    """The weighted sum that G_T minimises (Eq. 11)."""
+    return lambda_pix * pixel + lambda_adv * adversarial + lambda_feat * perceptual
+
+
+def region_weights(landmarks: Tensor, size: int, mouth: float, eyes: float) -> Tensor:
+    """Weights of the pixels: 1, more by `mouth` around the lips and by `eyes` around the lids.
+
+    Args:
+        landmarks: (N, 68, 2) pixels.
+        size: side of the picture.
+        mouth: added around the lips.
+        eyes: added around each eye.
+
+    Returns:
+        (N, 1, size, size).
+    """
+    places = torch.arange(size, device=landmarks.device, dtype=landmarks.dtype)
+    weights = landmarks.new_ones(len(landmarks), size, size)
+    for region, extra in ((OUTER_LIPS, mouth), (RIGHT_EYE, eyes), (LEFT_EYE, eyes)):
+        low, high = landmarks[:, region].amin(1), landmarks[:, region].amax(1)
+        width = (high - low)[:, :1]
+        low, high = low - _MARGIN * width, high + _MARGIN * width  # (N, 2)
+        inside = ((torch.minimum(places - low[..., None], high[..., None] - places)) / _SOFTNESS).clamp(0, 1)
+        weights = weights + extra * inside[:, 1, :, None] * inside[:, 0, None, :]
+    return weights[:, None]

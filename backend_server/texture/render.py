@@ -1,0 +1,101 @@
+"""How do landmarks become frames with alpha, as many as there are?
+
+Pictures are made in small batches and handed out at once, so a long clip needs no more memory than a short one.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from backend_server.progress import Progress, silent
+from backend_server.texture.identity import Identity
+from backend_server.texture.objective import to_pictures
+from backend_server.texture.synthesis import References, TextureGenerator
+from backend_server.texture.warp import sample
+from shared.errors import ShapeError, WeightsError
+from shared.landmarks import POINT_COUNT
+
+FRAMES_A_BATCH = 4  # more is no faster on a CPU, and the first picture comes later
+
+
+def tuned_generator(generator: TextureGenerator, identity: Identity) -> TextureGenerator:
+    """The generator with the identity's own weights; the generator itself when it has none.
+
+    Raises:
+        WeightsError: the identity was tuned from another network.
+    """
+    if not identity.weights:
+        return generator
+    tuned = copy.deepcopy(generator)
+    own = tuned.state_dict()
+    for name, weight in identity.weights.items():
+        if name not in own or own[name].shape != weight.shape:
+            raise WeightsError(
+                "this identity was adapted with other texture weights than the installed ones; "
+                "adapt it again from its images"
+            )
+        own[name].copy_(torch.from_numpy(np.ascontiguousarray(weight)))
+    return tuned
+
+
+def references_of(identity: Identity, device: torch.device) -> References:
+    """The identity's reference pictures as tensors, (1, R, ...)."""
+    images = to_pictures(torch.from_numpy(identity.reference_images).to(device))
+    landmarks = torch.from_numpy(identity.reference_landmarks).to(device).float()
+    return References(images[None], landmarks[None])
+
+
+def to_bytes(pictures: Tensor, alpha: Tensor) -> NDArray[np.uint8]:
+    """(N, 3, H, W) in [-1, 1] and (N, 1, H, W) in [0, 1] to u8 (N, H, W, 4), straight alpha."""
+    rgba = torch.cat([pictures.add(1).div(2), alpha], 1).clamp(0, 1).mul(255).round()
+    return rgba.to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy()
+
+
+def render(
+    generator: TextureGenerator, identity: Identity, landmarks: NDArray[np.float32], progress: Progress = silent
+) -> Iterator[NDArray[np.uint8]]:
+    """Pictures of a person with the given landmarks, in chunks as they are made.
+
+    Args:
+        generator: of the weights that the identity was adapted from.
+        identity: who.
+        landmarks: l_t, (T, 68, 2) pixels of the crop.
+        progress: told after each chunk.
+
+    Yields:
+        u8 (n, 256, 256, 4), RGB and straight alpha.
+
+    Raises:
+        ShapeError: the landmarks are no (T, 68, 2).
+        WeightsError: the identity was tuned from another network.
+    """
+    if landmarks.ndim != 3 or landmarks.shape[1:] != (POINT_COUNT, 2):
+        raise ShapeError(f"expected landmarks of shape (T, 68, 2), got {landmarks.shape}")
+    return _chunks(tuned_generator(generator, identity).eval(), identity, landmarks, progress)
+
+
+def _chunks(
+    generator: TextureGenerator, identity: Identity, landmarks: NDArray[np.float32], progress: Progress
+) -> Iterator[NDArray[np.uint8]]:
+    device = next(generator.parameters()).device
+    references = references_of(identity, device)
+    matte = torch.from_numpy(identity.mattes[:1]).to(device)[:, None].float() / 255
+    # Inference mode must not stay on in the caller's code between two chunks.
+    with torch.inference_mode():
+        code = generator.encode(references)
+    progress("texture", 0, len(landmarks))
+    for start in range(0, len(landmarks), FRAMES_A_BATCH):
+        points = torch.from_numpy(np.ascontiguousarray(landmarks[start : start + FRAMES_A_BATCH])).to(device).float()
+        n = len(points)
+        with torch.inference_mode():
+            made = generator(points, references.expand(n), code.expand(n, -1))
+            alpha = sample(matte.expand(n, -1, -1, -1), made.source)
+            chunk = to_bytes(made.picture, alpha)
+        yield chunk
+        progress("texture", start + n, len(landmarks))

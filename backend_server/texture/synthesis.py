@@ -1,0 +1,102 @@
+"""What does every texture generator take and give?
+
+`TextureGenerator` is the interface of all presets: landmarks and reference pictures in, pictures out.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from backend_server.config import CROP_SIZE, TextureConfig
+from shared.errors import ShapeError
+
+
+@dataclass(frozen=True)
+class References:
+    """Pictures of the person to be shown, I^n, with their landmarks.
+
+    Attributes:
+        images: (N, R, 3, 256, 256) in [-1, 1]; the first of the R is the base that `warp` moves.
+        landmarks: (N, R, 68, 2) pixels.
+    """
+
+    images: Tensor
+    landmarks: Tensor
+
+    def __post_init__(self) -> None:
+        n, r = self.images.shape[:2]
+        if self.images.shape != (n, r, 3, CROP_SIZE, CROP_SIZE) or self.landmarks.shape != (n, r, 68, 2):
+            raise ShapeError(
+                f"references need images (N, R, 3, 256, 256) and landmarks (N, R, 68, 2), "
+                f"got {tuple(self.images.shape)} and {tuple(self.landmarks.shape)}"
+            )
+
+    def expand(self, count: int) -> References:
+        """The same references of one person for `count` pictures; no copy."""
+        return References(self.images.expand(count, -1, -1, -1, -1), self.landmarks.expand(count, -1, -1, -1))
+
+
+@dataclass(frozen=True)
+class Synthesis:
+    """What a generator made.
+
+    Attributes:
+        picture: I_t, (N, 3, 256, 256) in [-1, 1].
+        painted: what the network painted before blending, same shape; the picture itself for `paper`.
+        mask: share of the painting in the picture, (N, 1, 256, 256); ones for `paper`.
+        warped: the moved reference, (N, 3, 256, 256); zeros for `paper`.
+        source: pixel of the base reference for each pixel, (N, 2, 256, 256); each pixel itself for `paper`.
+    """
+
+    picture: Tensor
+    painted: Tensor
+    mask: Tensor
+    warped: Tensor
+    source: Tensor
+
+
+class TextureGenerator(nn.Module):
+    """G_T = (E_I, E_L): the interface of all presets.
+
+    Args:
+        config: its preset names the subclass.
+    """
+
+    # Top, left and size of the square of the picture that the network changes; losses are taken there.
+    window: tuple[int, int, int] = (0, 0, CROP_SIZE)
+    # D_T as it was trained with this generator, for Eq. 9 and 10 in fine-tuning; none of the generator's own weights.
+    judges: tuple[nn.Module, ...] = ()
+
+    def __init__(self, config: TextureConfig) -> None:
+        super().__init__()
+        self.config = config
+
+    def in_window(self, x: Tensor) -> Tensor:
+        """The part (..., size, size) of pictures (..., 256, 256) that the network changes."""
+        top, left, size = self.window
+        return x[..., top : top + size, left : left + size]
+
+    @abstractmethod
+    def encode(self, references: References) -> Tensor:
+        """e = E_I(I^n), the mean over the references: (N, code_size)."""
+
+    @abstractmethod
+    def forward(self, landmarks: Tensor, references: References, code: Tensor | None = None) -> Synthesis:
+        """Pictures of the person with the given landmarks.
+
+        Args:
+            landmarks: l_t, (N, 68, 2) pixels of the crop.
+            references: pictures of the person.
+            code: what `encode` gives; computed when None.
+        """
+
+
+def identity_source(count: int, like: Tensor) -> Tensor:
+    """Each pixel as its own source, (N, 2, 256, 256)."""
+    line = torch.arange(CROP_SIZE, device=like.device, dtype=like.dtype)
+    rows, columns = torch.meshgrid(line, line, indexing="ij")
+    return torch.stack([columns, rows]).expand(count, -1, -1, -1)

@@ -1,0 +1,176 @@
+"""What happens in one step of training t-GAN?
+
+Phase 1 learns from pairs, with the discriminator after a warm-up; phase 2 from episodes (Fig. 3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.func import functional_call
+
+from backend_server.config import TextureConfig, TextureTrainingConfig
+from backend_server.data.episodes import Episode, Pairs
+from backend_server.texture import losses
+from backend_server.texture.augmentation import AugmentationStrength
+from backend_server.texture.discriminator import build_discriminator
+from backend_server.texture.generator import build_generator
+from backend_server.texture.meta_learning import Weights, outer_gradient
+from backend_server.texture.objective import Batch, FeatureNetwork, condition, generator_objective, make_batch
+from backend_server.texture.synthesis import Synthesis
+
+_AVERAGING = 0.998  # of the running mean of the weights, which is what gets shipped
+_LARGEST_GRADIENT = 1.0
+
+
+@dataclass
+class TextureTrainer:
+    """Networks, optimisers and counters of one training run.
+
+    Attributes:
+        config: of the networks.
+        training: of the run.
+        device: where it runs.
+        feature_networks: of Eq. 10; the discriminator's features when empty.
+        step: steps of phase 1 done so far.
+        episodes: episodes of phase 2 done so far.
+    """
+
+    config: TextureConfig
+    training: TextureTrainingConfig
+    device: str = "cpu"
+    seed: int = 0
+    feature_networks: Sequence[FeatureNetwork] = ()
+    step: int = 0
+    episodes: int = 0
+    averages: dict[str, Tensor] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        torch.manual_seed(self.seed)  # PyTorch draws the first weights of a layer from its global generator
+        layout = torch.channels_last
+        self.generator = build_generator(self.config).to(self.device, memory_format=layout)  # type: ignore[call-overload]
+        self.discriminator = build_discriminator(self.config).to(self.device, memory_format=layout)  # type: ignore[call-overload]
+        rate = self.config.learning_rate
+        self.optimizer = torch.optim.Adam(self.generator.parameters(), rate, betas=(0.5, 0.99))
+        self.discriminator_optimizer = torch.optim.Adam(self.discriminator.parameters(), rate, betas=(0.5, 0.99))
+        self.outer_optimizer = torch.optim.Adam(self.generator.parameters(), self.config.outer_learning_rate)
+        self.random = torch.Generator().manual_seed(self.seed)
+
+    @property
+    def optimizers(self) -> list[torch.optim.Optimizer]:
+        """All optimisers, in the order in which a checkpoint keeps them."""
+        return [self.optimizer, self.discriminator_optimizer, self.outer_optimizer]
+
+    @property
+    def is_warm(self) -> bool:
+        """Whether the discriminator takes part."""
+        return self.step >= self.training.warm_up_steps
+
+    def batch(self, pairs: Pairs) -> Batch:
+        """Pairs as tensors, changed at random."""
+        references, reference_landmarks, targets, target_landmarks = (
+            torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
+            for array in (pairs.references, pairs.reference_landmarks, pairs.targets, pairs.target_landmarks)
+        )
+        return make_batch(
+            references, reference_landmarks, targets, target_landmarks, AugmentationStrength(), self.random
+        )
+
+    def pair_step(self, pairs: Pairs, rate_share: float = 1.0) -> dict[str, float]:
+        """One step of phase 1; returns its losses by name.
+
+        Args:
+            pairs: of any speakers.
+            rate_share: of the full learning rate.
+        """
+        for group in (*self.optimizer.param_groups, *self.discriminator_optimizer.param_groups):
+            group["lr"] = self.config.learning_rate * rate_share
+        batch = self.batch(pairs)
+        report: dict[str, float] = {}
+        self.discriminator.requires_grad_(False)
+        objective = generator_objective(
+            self.generator,
+            batch,
+            discriminator=self.discriminator if self.is_warm else None,
+            feature_networks=self.feature_networks,
+        )
+        self.optimizer.zero_grad(set_to_none=True)
+        objective.total.backward()
+        torch.nn.utils.clip_grad_norm_(self.generator.parameters(), _LARGEST_GRADIENT)
+        self.optimizer.step()
+        # A hundred steps before it judges, the discriminator begins to learn.
+        if self.step >= self.training.warm_up_steps - 100:
+            report["discriminator"] = self._discriminator_step(batch, objective.synthesis)
+        self.step += 1
+        self._average()
+        parts = (objective.pixel, objective.adversarial, objective.perceptual, objective.synthesis.mask.mean())
+        names = ("pixel", "adversarial", "perceptual", "mask")
+        return report | {name: float(part.detach()) for name, part in zip(names, parts, strict=True)}
+
+    def _discriminator_step(self, batch: Batch, synthesis: Synthesis) -> float:
+        self.discriminator.requires_grad_(True)
+        reference = condition(self.generator, synthesis, batch.references)
+        real = self.discriminator(self.generator.in_window(batch.targets), reference).score
+        fake = self.discriminator(self.generator.in_window(synthesis.picture).detach(), reference).score
+        loss = losses.discriminator_loss(real, fake)
+        self.discriminator_optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.discriminator_optimizer.step()
+        return float(loss.detach())
+
+    def episode_step(self, episodes: Sequence[Episode], *, is_second_order: bool = False) -> float:
+        """One update of the global weights from several tasks; returns the mean query loss."""
+        self.discriminator.requires_grad_(False)
+
+        def loss(weights: Weights, batch: Batch) -> Tensor:
+            def forward(*inputs: object) -> Synthesis:
+                return functional_call(self.generator, dict(weights), inputs)
+
+            return generator_objective(
+                self.generator,
+                batch,
+                discriminator=self.discriminator if self.is_warm else None,
+                feature_networks=self.feature_networks,
+                forward=forward,
+            ).total
+
+        weights = dict(self.generator.named_parameters())
+        total = 0.0
+        self.outer_optimizer.zero_grad(set_to_none=True)
+        for episode in episodes:
+            outer = outer_gradient(
+                loss,
+                weights,
+                self.batch(episode.support),
+                self.batch(episode.query),
+                steps=self.training.inner_steps,
+                step_size=self.config.inner_step_size,
+                is_second_order=is_second_order,
+            )
+            total += float(outer.loss) / (self.training.inner_steps * len(episodes))
+            for name, weight in weights.items():
+                share = outer.gradients[name] / len(episodes)
+                weight.grad = share if weight.grad is None else weight.grad + share
+        torch.nn.utils.clip_grad_norm_(self.generator.parameters(), _LARGEST_GRADIENT)
+        self.outer_optimizer.step()
+        self.episodes += len(episodes)
+        self._average()
+        return total
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        # Young averages follow faster, or the random first weights would linger.
+        keep = min(_AVERAGING, (1 + self.step) / (10 + self.step))
+        for name, tensor in self.generator.state_dict().items():
+            if name not in self.averages or not tensor.is_floating_point():
+                self.averages[name] = tensor.clone()
+            else:
+                self.averages[name].lerp_(tensor, 1 - keep)
+
+    def adopt_averages(self) -> None:
+        """Makes the averaged weights the generator's own, as phase 2 starts from them."""
+        self.generator.load_state_dict(self.averages)

@@ -1,0 +1,168 @@
+"""How is t-GAN trained from a prepared corpus, start to finish?
+
+Phase 1 learns from pairs of pictures and brings in the discriminator after a warm-up; phase 2, the last fifth of the
+time, runs episodes (Fig. 3). The averaged weights are written after every checkpoint, so a stopped run has a result.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from backend_server.config import TEXTURE_PRESETS, TextureTrainingConfig
+from backend_server.data.corpus import Corpus
+from backend_server.data.episodes import Pairs, PairSampler, load_faces
+from backend_server.progress import Progress, silent
+from backend_server.texture.checkpointing import load_state, save_state
+from backend_server.texture.discriminator import build_discriminator
+from backend_server.texture.generator import build_generator, save_texture_generator
+from backend_server.texture.objective import FeatureNetwork, to_pictures
+from backend_server.texture.synthesis import References, TextureGenerator
+from backend_server.texture.trainer import TextureTrainer
+from shared.errors import ValueRangeError
+
+log = logging.getLogger(__name__)
+
+_EPISODES_AN_UPDATE = 2
+_REPORT_STEPS = 50
+_VALIDATION_PAIRS = 16
+
+
+@torch.no_grad()
+def validation_psnr(generator: TextureGenerator, pairs: Pairs) -> tuple[float, float]:
+    """Mean PSNR in dB of the pictures and of the warped references alone, over whole pictures."""
+    scores, still = [], []
+    for i in range(0, len(pairs.targets), 4):
+        images = to_pictures(torch.from_numpy(pairs.references[i : i + 4]))[:, None]
+        references = References(images, torch.from_numpy(pairs.reference_landmarks[i : i + 4])[:, None])
+        made = generator(torch.from_numpy(pairs.target_landmarks[i : i + 4]), references)
+        target = to_pictures(torch.from_numpy(pairs.targets[i : i + 4]))
+        scores += _psnr(made.picture, target)
+        still += _psnr(made.warped, target)
+    return float(np.mean(scores)), float(np.mean(still))
+
+
+def _psnr(pictures: Tensor, targets: Tensor) -> list[float]:
+    error = ((pictures.clamp(-1, 1) - targets) / 2).square().mean((1, 2, 3))
+    return (-10 * error.clamp_min(1e-10).log10()).tolist()
+
+
+def _check(preset: str, minutes: float | None, steps: int | None) -> None:
+    if preset not in TEXTURE_PRESETS:
+        raise ValueRangeError(f"there is no texture preset {preset!r}; choose one of {', '.join(TEXTURE_PRESETS)}")
+    if (minutes is None) == (steps is None):
+        raise ValueRangeError("say either how many minutes or how many steps the texture network shall train")
+
+
+def train_texture(
+    *,
+    corpus: Path,
+    out: Path,
+    preset: str = "warp",
+    resume: bool = False,
+    device: str = "cpu",
+    minutes: float | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+    feature_networks: Sequence[FeatureNetwork] = (),
+    training: TextureTrainingConfig | None = None,
+    progress: Progress = silent,
+) -> None:
+    """Trains t-GAN and writes its weights.
+
+    Args:
+        corpus: folder that `prepare` wrote.
+        out: the weights file; the run's state goes to the folder beside it that ends in ".run".
+        preset: "warp" or "paper".
+        resume: go on with the run of that folder.
+        device: "cpu" or "cuda:N".
+        minutes: how long to train; give this or `steps`.
+        steps: how many updates to make, those of episodes included.
+        seed: of the first weights and of every draw.
+        feature_networks: of Eq. 10; the discriminator's features when empty.
+        training: how; the default when None.
+        progress: told after every update.
+
+    Raises:
+        CorpusError: there is nothing to learn from.
+        ValueRangeError: an unknown preset, or neither or both of `minutes` and `steps`.
+        WeightsError: the run to resume is missing or damaged.
+    """
+    _check(preset, minutes, steps)
+    training = training or TextureTrainingConfig()
+    run = out.with_suffix(".run")
+    trainer = TextureTrainer(TEXTURE_PRESETS[preset], training, device, seed, feature_networks)
+    seconds = load_state(run, trainer) if resume else 0.0
+    rng = np.random.default_rng((seed, trainer.step, trainer.episodes))
+    source = Corpus(corpus)
+    limits = {"clips_of_a_speaker": training.clips_of_a_speaker, "every_nth": training.every_nth_frame}
+    clips = load_faces(source, "train", **limits, rng=np.random.default_rng(seed), progress=progress)
+    sampler = PairSampler(clips, training.far_pair_share)
+    held_out = _held_out_pairs(source, set(sampler.speakers), seed)
+    log.info("%d people, %d pictures", len(sampler.speakers), sum(len(clip.faces) for clip in clips))
+
+    started, saved, losses = time.monotonic() - seconds, time.monotonic(), {}
+    updates = trainer.step + trainer.episodes // _EPISODES_AN_UPDATE
+    while True:
+        elapsed = time.monotonic() - started
+        share = updates / steps if steps is not None else elapsed / (60 * (minutes or 0) + 1e-9)
+        if share >= 1:
+            break
+        in_phase_1 = share < 1 - training.episode_share
+        if in_phase_1:
+            rate = 0.05 + 0.95 * math.cos(math.pi / 2 * share / (1 - training.episode_share))
+            _note(losses, trainer.pair_step(sampler.pairs(training.batch_size, rng), rate))
+        else:
+            if trainer.episodes == 0:
+                trainer.adopt_averages()
+            sizes = (training.support_images, training.query_images)
+            episodes = [sampler.episode(*sizes, rng) for _ in range(_EPISODES_AN_UPDATE)]
+            _note(losses, {"query": trainer.episode_step(episodes)})
+        updates += 1
+        progress("texture", int(1000 * min(share, 1)), 1000)
+        if updates % _REPORT_STEPS == 0:
+            means = " ".join(f"{name} {np.mean(values):.4f}" for name, values in losses.items())
+            log.info("update %d, %.1f min: %s", updates, elapsed / 60, means)
+            losses.clear()
+        if time.monotonic() - saved > training.checkpoint_seconds:
+            save_state(run, trainer, elapsed)
+            _write(out, trainer, held_out, updates)
+            saved = time.monotonic()
+    save_state(run, trainer, time.monotonic() - started)
+    _write(out, trainer, held_out, updates)
+
+
+def _note(losses: dict[str, list[float]], parts: dict[str, float]) -> None:
+    for name, value in parts.items():
+        losses.setdefault(name, []).append(value)
+
+
+def _held_out_pairs(corpus: Corpus, seen: set[str], seed: int) -> Pairs | None:
+    """Pairs of people who are not trained on, or of held-out clips where there are no such people."""
+    if not corpus.speakers("val"):
+        return None
+    rng = np.random.default_rng(seed)
+    clips = load_faces(corpus, "val", clips_of_a_speaker=2, every_nth=5, rng=rng)
+    strangers = [clip for clip in clips if clip.speaker not in seen]
+    return PairSampler(strangers or clips, 0.5).pairs(_VALIDATION_PAIRS, rng)
+
+
+def _write(out: Path, trainer: TextureTrainer, held_out: Pairs | None, updates: int) -> None:
+    shipped = build_generator(trainer.config)
+    shipped.load_state_dict({name: tensor.cpu() for name, tensor in trainer.averages.items()})
+    judge = build_discriminator(trainer.config)
+    judge.load_state_dict({name: tensor.cpu() for name, tensor in trainer.discriminator.state_dict().items()})
+    shipped.judges = (judge,)
+    notes = {"updates": str(updates), "episodes": str(trainer.episodes)}
+    if held_out is not None:
+        psnr, warp = validation_psnr(shipped.eval(), held_out)
+        notes["held_out_psnr"] = f"{psnr:.2f}"
+        log.info("held-out PSNR %.2f dB, warp alone %.2f dB", psnr, warp)
+    save_texture_generator(out, shipped, notes)

@@ -1,0 +1,151 @@
+"""Where in the reference image does each pixel of the new picture come from?
+
+A thin-plate spline (Bookstein 1989) is the smoothest map that takes the new landmarks to the reference's. Points on
+the picture's border hold still; seven points on the skull, which has no landmarks of its own, follow the head.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from backend_server.config import CROP_SIZE
+from shared.landmarks import LEFT_BROW, LEFT_EYE, LIPS, POINT_COUNT, RIGHT_BROW, RIGHT_EYE, STABLE
+
+GRID_SIZE = 64  # places along a side at which the spline is evaluated; between them it is interpolated
+# How much each control point may be missed, for smoothness: lips, lids and brows are met closely (a little give keeps
+# the map smooth where two lips or lids nearly touch, and lids that shut must not drag the brows along); jaw and nose are
+# less exactly tied to what the skin does.
+_CLOSE, _LOOSE, _BORDER_STIFFNESS = 3e-3, 0.1, 0.05
+_SKULL_FROM_JAW = (2, 4, 6, 8, 10, 12, 14)
+_SKULL_HEIGHT = 0.5  # of the distance from a jaw point to the eyes, mirrored over the eye line
+_BORDER = tuple((x, y) for x in (0.0, 0.25, 0.5, 0.75, 1.0) for y in (0.0, 0.25, 0.5, 0.75, 1.0) if {x, y} & {0.0, 1.0})
+
+
+@dataclass(frozen=True)
+class Flow:
+    """A map from the pixels of the new picture to those of the reference.
+
+    Attributes:
+        source: where each grid place comes from, (T, 2, G, G) pixels of the reference.
+        stretch: logarithm of the area there over the area here, (T, 1, G, G); negative where the warp pulls apart.
+    """
+
+    source: Tensor
+    stretch: Tensor
+
+
+def head_motion(reference: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """The similarity that best takes the stable points of `reference` (T, 68, 2) to those of `target`.
+
+    Returns:
+        matrix (T, 2, 2) and offset (T, 2), for points @ matrix + offset.
+    """
+    source, wanted = reference[:, list(STABLE)], target[:, list(STABLE)]
+    source_mean, wanted_mean = source.mean(1, keepdim=True), wanted.mean(1, keepdim=True)
+    a, b = source - source_mean, wanted - wanted_mean
+    size = a.square().sum((1, 2)).clamp_min(1e-6)
+    cosine = (a * b).sum((1, 2)) / size
+    sine = (a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]).sum(1) / size
+    matrix = torch.stack([torch.stack([cosine, sine], -1), torch.stack([-sine, cosine], -1)], -2)
+    return matrix, (wanted_mean - source_mean @ matrix).squeeze(1)
+
+
+def control_points(reference: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Points of the reference and of the new picture that belong together, (T, P, 2) pixels each.
+
+    The 68 landmarks, the skull and the border.
+    """
+    eyes = reference[:, [*range(RIGHT_EYE.start, RIGHT_EYE.stop), *range(LEFT_EYE.start, LEFT_EYE.stop)]]
+    middle = eyes.mean(1, keepdim=True)
+    skull = middle + _SKULL_HEIGHT * (middle - reference[:, list(_SKULL_FROM_JAW)])
+    matrix, offset = head_motion(reference, target)
+    border = reference.new_tensor(_BORDER).expand(len(reference), -1, -1) * (CROP_SIZE - 1)
+    return (
+        torch.cat([reference, skull, border], 1),
+        torch.cat([target, skull @ matrix + offset[:, None], border], 1),
+    )
+
+
+def _kernel(squared_distance: Tensor) -> Tensor:
+    return squared_distance * (squared_distance + 1e-9).log()
+
+
+def _squared_distances(a: Tensor, b: Tensor) -> Tensor:
+    return (a[:, :, None, 0] - b[:, None, :, 0]).square() + (a[:, :, None, 1] - b[:, None, :, 1]).square()
+
+
+def stiffness_of_points(like: Tensor) -> Tensor:
+    """How much each of the control points may be missed, (P,)."""
+    stiffness = like.new_full((POINT_COUNT,), _LOOSE)
+    for part in (LIPS, RIGHT_EYE, LEFT_EYE, RIGHT_BROW, LEFT_BROW):
+        stiffness[part] = _CLOSE
+    anchors = like.new_full((len(_SKULL_FROM_JAW) + len(_BORDER),), _BORDER_STIFFNESS)
+    return torch.cat([stiffness, anchors])
+
+
+def thin_plate_spline(points: Tensor, values: Tensor, places: Tensor, stiffness: Tensor) -> Tensor:
+    """The spline through `values` at `points`, read at `places`.
+
+    Args:
+        points: (T, P, 2), coordinates of about unit size.
+        values: (T, P, C).
+        places: (T, Q, 2).
+        stiffness: (P,); 0 passes through a point's value, more trades that for smoothness.
+
+    Returns:
+        (T, Q, C).
+    """
+    count = points.shape[1]
+    affine = torch.cat([torch.ones_like(points[..., :1]), points], -1)  # (T, P, 3)
+    kernel = _kernel(_squared_distances(points, points)) + stiffness.diag()
+    top = torch.cat([kernel, affine], -1)
+    bottom = torch.cat([affine.mT, points.new_zeros(len(points), 3, 3)], -1)
+    right = torch.cat([values, values.new_zeros(len(values), 3, values.shape[-1])], 1)
+    weights = torch.linalg.solve(torch.cat([top, bottom], 1), right)  # (T, P + 3, C)
+    at = torch.cat([torch.ones_like(places[..., :1]), places], -1)
+    return _kernel(_squared_distances(places, points)) @ weights[:, :count] + at @ weights[:, count:]
+
+
+def landmark_flow(reference: Tensor, target: Tensor, grid_size: int = GRID_SIZE) -> Flow:
+    """The map that carries the reference picture to the target landmarks.
+
+    Args:
+        reference: landmarks of the reference picture, (T, 68, 2) pixels.
+        target: landmarks of the new picture, the same shape.
+        grid_size: G.
+    """
+    origin, points = control_points(reference.float(), target.float())
+    half = (CROP_SIZE - 1) / 2
+    line = torch.linspace(-1, 1, grid_size, device=reference.device)
+    rows, columns = torch.meshgrid(line, line, indexing="ij")
+    places = torch.stack([columns, rows], -1).reshape(1, -1, 2)
+    # The spline carries displacements, so that its stiffness resists bending and not the identity.
+    moved = thin_plate_spline(
+        points / half - 1, (origin - points) / half, places.expand(len(points), -1, -1), stiffness_of_points(points)
+    )
+    source = ((places + moved + 1) * half).mT.reshape(-1, 2, grid_size, grid_size)
+    return Flow(source, _stretch(source))
+
+
+def _stretch(source: Tensor) -> Tensor:
+    step = (CROP_SIZE - 1) / (source.shape[-1] - 1)
+    right = F.pad(source[..., :, 1:] - source[..., :, :-1], (0, 1, 0, 0), mode="replicate") / step
+    down = F.pad(source[..., 1:, :] - source[..., :-1, :], (0, 0, 0, 1), mode="replicate") / step
+    area = right[:, 0] * down[:, 1] - right[:, 1] * down[:, 0]
+    return area.clamp(0.02, 50.0).log()[:, None]
+
+
+def at_full_size(field: Tensor) -> Tensor:
+    """A field of the grid (T, C, G, G) at every pixel: (T, C, 256, 256)."""
+    return F.interpolate(field, size=(CROP_SIZE, CROP_SIZE), mode="bilinear", align_corners=True)
+
+
+def sample(image: Tensor, source: Tensor) -> Tensor:
+    """Pictures (T, C, H, W) read at the pixels `source` (T, 2, h, w): (T, C, h, w); the border goes on outside."""
+    scale = source.new_tensor([2 / (image.shape[-1] - 1), 2 / (image.shape[-2] - 1)])
+    grid = source.permute(0, 2, 3, 1) * scale - 1
+    return F.grid_sample(image, grid, mode="bilinear", padding_mode="border", align_corners=True)
