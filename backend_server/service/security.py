@@ -1,12 +1,14 @@
 """Who may talk to the service?
 
-ZeroMQ's CURVE encrypts every byte and proves both sides. Only connections with a listed key get as far as a message;
-all others end in the handshake. Clients and the worker have keys of their own and cannot stand in for each other.
+ZeroMQ's CURVE encrypts every byte and proves both sides. Only clients with a listed key get as far as a message; all
+others end in the handshake. The worker, a child on the same machine, shows a one-off password instead (PLAIN, over
+loopback): frames are not encrypted twice.
 """
 
 from __future__ import annotations
 
 import os
+import secrets
 import socket as system_socket
 from pathlib import Path
 from typing import NamedTuple
@@ -18,9 +20,8 @@ from zmq.utils import z85
 from shared.endpoint import Connection, read_connection_file, write_connection_file
 from shared.errors import ConnectionFileError, ValueRangeError
 
-CLIENTS = "clients"
-WORKERS = "workers"
-
+_CLIENTS = b"clients"
+_WORKER = b"worker"
 _HANDSHAKES_A_TURN = 64
 
 
@@ -45,7 +46,8 @@ class Gate:
 
     def __init__(self, context: zmq.Context) -> None:
         self.server_keys = KeyPair.fresh()
-        self._allowed: dict[str, set[bytes]] = {CLIENTS: set(), WORKERS: set()}
+        self._client_keys: set[bytes] = set()
+        self._worker_password = secrets.token_bytes(32)  # nobody's, until a worker starts
         self.socket = context.socket(zmq.REP)
         self.socket.linger = 0
         self.socket.bind("inproc://zeromq.zap.01")
@@ -59,31 +61,41 @@ class Gate:
                 )
             except zmq.Again:
                 return
-            is_listed = mechanism == b"CURVE" and self._knows(domain.decode(), credentials)
-            verdict = (b"200", b"OK") if is_listed else (b"400", b"unknown key")
+            is_listed = self._knows(domain, mechanism, credentials)
+            verdict = (b"200", b"OK") if is_listed else (b"400", b"unknown")
             self.socket.send_multipart([version, request, *verdict, b"", b""])
 
-    def _knows(self, domain: str, credentials: list[bytes]) -> bool:
-        return len(credentials) == 1 and z85.encode(credentials[0]) in self._allowed.get(domain, ())
+    def allow_client(self, public_key: bytes) -> None:
+        """Lets clients with this key in."""
+        self._client_keys.add(public_key)
 
-    def allow(self, domain: str, public_key: bytes) -> None:
-        """Lists a key."""
-        self._allowed[domain].add(public_key)
-
-    def forbid(self, domain: str, public_key: bytes) -> None:
-        """Takes a key off the list; open connections stay."""
-        self._allowed[domain].discard(public_key)
-
-    def guard(self, socket: zmq.Socket, domain: str) -> None:
-        """Makes a socket a CURVE server of a domain; call it before binding."""
+    def guard_clients(self, socket: zmq.Socket) -> None:
+        """Makes a socket the one for clients; call it before binding."""
         socket.curve_server = True
         socket.curve_publickey = self.server_keys.public
         socket.curve_secretkey = self.server_keys.secret
-        socket.zap_domain = domain.encode()
+        socket.zap_domain = _CLIENTS
+
+    def guard_worker(self, socket: zmq.Socket) -> str:
+        """Makes a socket the one for the next worker; call it before binding. Returns the password of the worker."""
+        socket.plain_server = True
+        socket.zap_domain = _WORKER
+        password = secrets.token_hex(32)
+        self._worker_password = password.encode()
+        return password
 
     def close(self) -> None:
         """Lets nobody in any more."""
         self.socket.close()
+
+    def _knows(self, domain: bytes, mechanism: bytes, credentials: list[bytes]) -> bool:
+        match domain, mechanism, credentials:
+            case (b"clients", b"CURVE", [key]):
+                return z85.encode(key) in self._client_keys
+            case (b"worker", b"PLAIN", [_name, password]):
+                return secrets.compare_digest(password, self._worker_password)
+            case _:
+                return False
 
 
 def bind(socket: zmq.Socket, host: str) -> str:

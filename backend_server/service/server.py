@@ -22,7 +22,7 @@ from backend_server.service.identities import IdentityStore
 from backend_server.service.intake import Intake, read
 from backend_server.service.jobs import Scheduler
 from backend_server.service.logs import start_log
-from backend_server.service.security import CLIENTS, Gate, KeyPair, announce, bind, withdraw
+from backend_server.service.security import Gate, KeyPair, announce, bind, withdraw
 from backend_server.service.settings import CASCADE, ServiceSettings
 from backend_server.service.spool import FreeBytes, free_bytes
 from backend_server.service.store import JobStore
@@ -79,7 +79,7 @@ class Server:
             stack.callback(self._scheduler.close)
             self._desk = Desk(settings.device, self._clients, store, self._scheduler, identities)
             client_keys = KeyPair.fresh()
-            gate.allow(CLIENTS, client_keys.public)
+            gate.allow_client(client_keys.public)
             announce(settings.connection_file, address, gate.server_keys, client_keys)
             stack.callback(withdraw, settings.connection_file)
             log.info("listening at %s, connection file %s", address, settings.connection_file)
@@ -204,7 +204,7 @@ def _listening_socket(context: zmq.Context, gate: Gate) -> zmq.Socket:
     socket.maxmsgsize = MAX_PART_BYTES
     socket.sndhwm = 8  # what is not sent yet stays in the store
     socket.rcvhwm = 64
-    gate.guard(socket, CLIENTS)
+    gate.guard_clients(socket)
     return socket
 
 

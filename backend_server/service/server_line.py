@@ -14,7 +14,7 @@ class ServerLine:
     """The worker's connection to its server.
 
     Args:
-        config: address and keys.
+        config: address and password.
     """
 
     def __init__(self, config: WorkerConfig) -> None:
@@ -22,9 +22,8 @@ class ServerLine:
         self._socket = self._context.socket(zmq.PAIR)
         self._socket.linger = 2000  # milliseconds
         self._socket.rcvhwm = self._socket.sndhwm = BUFFERED_MESSAGES
-        self._socket.curve_serverkey = config.server_public_key.encode()
-        self._socket.curve_publickey = config.public_key.encode()
-        self._socket.curve_secretkey = config.secret_key.encode()
+        self._socket.plain_username = b"worker"
+        self._socket.plain_password = config.password.encode()
         self._socket.connect(config.address)
 
     def send(self, message: Message) -> None:

@@ -71,8 +71,8 @@ def read_message(path: Path) -> list[bytes]:
             if count > MAX_PARTS:
                 raise MessageError(f"{path} is damaged: it names {count} parts")
             sizes = struct.unpack(f"<{count}Q", file.read(8 * count))
-            if sum(sizes) > path.stat().st_size:
-                raise MessageError(f"{path} is damaged: it is shorter than its parts")
+            if file.tell() + sum(sizes) != path.stat().st_size:
+                raise MessageError(f"{path} is damaged: its size is not that of its parts")
             return [file.read(size) for size in sizes]
     except (OSError, struct.error) as error:
         raise MessageError(f"cannot read the stored message {path}: {error}") from error

@@ -1,7 +1,7 @@
 """How does the server hold its worker: start it, talk to it, notice that it died?
 
-The worker is a child process that connects back over loopback with a key of its own. Its standard input carries the
-keys and stays open: when the server dies, however it dies, the worker reads the end of it and ends too.
+The worker is a child process that connects back over loopback with a password of its own. Its standard input carries
+that and stays open: when the server dies, however it dies, the worker reads the end of it and ends too.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import msgspec
 import zmq
 
 import backend_server
-from backend_server.service.security import WORKERS, Gate, KeyPair, bind
+from backend_server.service.security import Gate, bind
 from backend_server.service.settings import ServiceSettings
 from shared.wire import Bytes
 
@@ -27,9 +27,7 @@ class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
     """First line of the worker's standard input."""
 
     address: str
-    server_public_key: str
-    public_key: str
-    secret_key: str
+    password: str
     device: str
     cascade: str
     identity_files: str
@@ -47,18 +45,13 @@ class WorkerProcess:
     """
 
     def __init__(self, context: zmq.Context, gate: Gate, settings: ServiceSettings) -> None:
-        self._gate = gate
-        self._keys = KeyPair.fresh()
-        gate.allow(WORKERS, self._keys.public)
         self.socket = context.socket(zmq.PAIR)
         self.socket.linger = 0
         self.socket.rcvhwm = self.socket.sndhwm = BUFFERED_MESSAGES
-        gate.guard(self.socket, WORKERS)
+        password = gate.guard_worker(self.socket)
         config = WorkerConfig(
             address=bind(self.socket, "127.0.0.1"),
-            server_public_key=gate.server_keys.public.decode(),
-            public_key=self._keys.public.decode(),
-            secret_key=self._keys.secret.decode(),
+            password=password,
             device=settings.device,
             cascade=settings.cascade,
             identity_files=settings.identity_files,
@@ -108,7 +101,6 @@ class WorkerProcess:
 
     def close(self) -> None:
         """Ends the worker at once, whatever it does."""
-        self._gate.forbid(WORKERS, self._keys.public)
         if self._process.poll() is None:
             self._process.kill()
         self._process.wait()

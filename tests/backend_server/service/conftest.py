@@ -68,8 +68,7 @@ class Client:
         return self.until(protocol.Done, protocol.Failed, protocol.Cancelled, job=job)
 
     def close(self):
-        self.socket.close()
-        self.context.term()
+        self.context.destroy(linger=0)
 
 
 class Service:
@@ -87,6 +86,7 @@ class Service:
             "cascade": "speech_face_fake:FakeCascade",
             "identity_files": "speech_face_fake",
             "spare_bytes": 0,
+            "stuck_seconds": 1.0,
             **settings,
         }
         self.clients = []

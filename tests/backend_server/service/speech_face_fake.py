@@ -99,7 +99,7 @@ class FakeCascade:
                 wait_for("go", progress, "texture")
             progress("texture", first, count)
             numbers = landmarks[first : first + 5, 0, 0].astype(np.uint8)
-            yield np.broadcast_to(numbers[:, None, None, None], (len(numbers), 256, 256, 4))
+            yield np.broadcast_to(numbers[:, None, None, None], (len(numbers), 64, 64, 4))
         progress("texture", count, count)
 
 
