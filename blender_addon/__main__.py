@@ -35,7 +35,7 @@ def make_scene(
     Raises:
         RuntimeError: an operator refused; the message is its sentence.
     """
-    bpy.ops.wm.read_factory_settings(use_empty=True)
+    bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)  # keeps the preferences
     scene = bpy.context.scene
     rate = timing.FrameRate.from_decimal(fps)
     scene.render.fps, scene.render.fps_base = rate.fps, rate.fps_base
@@ -77,10 +77,14 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--fps", type=float, default=25.0, help="frames a second of the scene")
     parser.add_argument("--first-frame", type=int, default=1, help="scene frame on which the sound begins")
     parser.add_argument("--epochs", type=int, default=10, help="how long the face is learnt")
+    parser.add_argument("--connection-file", default="", help="of a backend that runs; one is started if left out")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same result")
     given = parser.parse_args(arguments)
     os.environ.setdefault(backend_process.PYTHON_VARIABLE, sys.executable)
     register()
+    entry = bpy.context.preferences.addons.new()
+    entry.module = __package__ or ""
+    entry.preferences.connection_file = given.connection_file
     try:
         make_scene(
             given.speech,

@@ -147,6 +147,8 @@ class Client:
                 self._greet(message)
             elif isinstance(message, protocol.Failed) and message.parent == self._hello_id:
                 raise errors.SpeechFaceError(message.sentence, code=message.code, detail=message.detail)
+            elif isinstance(message, protocol.Failed) and message.code is errors.ErrorCode.UNKNOWN_CLIENT:
+                self._lose()  # ZeroMQ reconnected by itself; the backend wants a Hello from the new connection
             elif not isinstance(message, protocol.Pong):
                 messages.append(message)
         return messages

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ._shared import errors, landmarks
 
 AXES = (0, 1)  # of a bone's location: the object's x and z
-_BONE_LENGTH = 0.01  # of the picture's width
+_BONE_LENGTH = 0.016  # of the picture's width
 _SHAPE_NAME = "Speech Face Point"
 _PALETTES = {
     "jaw": "THEME09",
@@ -123,7 +123,7 @@ def _dress(rig: bpy.types.Object) -> None:
 
 def _make_point_shape() -> bpy.types.Object:
     mesh = bpy.data.meshes.new(_SHAPE_NAME)
-    size = 0.6
+    size = 0.5
     tips = [(size, 0, 0), (-size, 0, 0), (0, size, 0), (0, -size, 0), (0, 0, size), (0, 0, -size)]
     faces = [(a, b, c) for a in (0, 1) for b in (2, 3) for c in (4, 5)]
     mesh.from_pydata(tips, [], faces)

@@ -1,0 +1,70 @@
+"""A cascade with foreseeable numbers, for the real service: the numbers of the add-on tests' FakeBackend."""
+
+import os
+import signal
+import threading
+from types import SimpleNamespace
+
+import numpy as np
+
+DIES, WAITS = 7, 8  # seeds
+
+
+def neutral():
+    x, y = np.meshgrid(np.linspace(60, 190, 17), np.linspace(90, 220, 4))
+    return np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float32)
+
+
+class Cascade:
+    weights_version = "0123456789ab"
+
+    @classmethod
+    def load(cls, device):
+        return cls()
+
+    def adapt(self, images, landmarks, *, epochs, seed, progress):
+        for epoch in range(epochs):
+            progress("fine-tuning", epoch, epochs)
+        return SimpleNamespace(
+            neutral_landmarks=neutral(),
+            crop=np.eye(2, 3, dtype=np.float32),
+            epochs=epochs,
+            losses=(),
+            held_out_psnr=None,
+        )
+
+    def animate(self, speech, sample_rate, frame_times, identity, *, seed, progress, **_):
+        progress("speech", 0, 2)
+        if seed == DIES:
+            os.kill(os.getpid(), signal.SIGKILL)
+        step = 0
+        while seed == WAITS:
+            progress("speech", step, 100_000)
+            step += 1
+            threading.Event().wait(0.01)
+        index = np.arange(len(frame_times))
+        moved = np.stack([np.sin(index / 3), 0.5 * index], axis=1)
+        landmarks = (neutral() + moved[:, None]).astype(np.float32)
+        return SimpleNamespace(
+            frame_times=frame_times,
+            canonical=landmarks,
+            landmarks=landmarks,
+            neutral=neutral(),
+            crop=np.eye(2, 3, dtype=np.float32),
+        )
+
+    def render(self, identity, landmarks, progress):
+        for first in range(0, len(landmarks), 8):
+            progress("texture", first, len(landmarks))
+            count = min(8, len(landmarks) - first)
+            yield np.full((count, 256, 256, 4), 200, np.uint8)
+
+
+def save_identity(path, identity):
+    path.write_bytes(b"identity")
+
+
+def load_identity(path):
+    return SimpleNamespace(
+        neutral_landmarks=neutral(), crop=np.eye(2, 3, dtype=np.float32), epochs=0, losses=(), held_out_psnr=None
+    )

@@ -1,0 +1,138 @@
+"""Does the zip that users install hold what it should, install without complaint, and make a face?"""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("bpy", reason="the bpy module exists for CPython 3.11 only")
+
+ROOT = Path(__file__).resolve().parents[2]
+
+PROGRAM = """
+import json, sys
+from pathlib import Path
+import bpy
+import addon_utils
+
+job = json.loads(sys.argv[1])
+bpy.ops.extensions.package_install_files(filepath=job["zip"], repo="user_default", enable_on_install=True)
+name = "bl_ext.user_default.speech_face"
+addon = bpy.context.preferences.addons[name]
+addon.preferences.connection_file = job["connection_file"]
+scene = bpy.context.scene
+scene.render.fps = 24
+strip = scene.sequence_editor_create().strips.new_sound("Voice", job["sound"], 1, 37)
+strip.frame_offset_start = 10
+bpy.ops.speechface.add_images(directory=job["folder"], files=[{"name": "photo.png"}])
+outcome = bpy.ops.speechface.generate()
+rig = scene.speech_face.rig
+animation = rig.animation_data
+curves = animation.action.layers[0].strips[0].channelbag(animation.action_slot).fcurves
+nodes = scene.speech_face.plane.data.materials[0].node_tree.nodes
+found = {
+    "outcome": list(outcome),
+    "curves": len(curves),
+    "frames": [curves[0].keyframe_points[0].co[0], curves[0].keyframe_points[-1].co[0]],
+    "picture": bpy.path.abspath(nodes["Speech Face Frames"].image.filepath),
+    "user_folder": bpy.utils.extension_path_user(name),
+    "warnings": [str(w) for w in addon_utils._extensions_warnings_get()],
+    "shared": sys.modules[name + "._shared"].wire.__name__,
+    "top_level": [m for m in ("shared", "blender_addon", "backend_server") if m in sys.modules],
+}
+addon_utils.disable(name)
+found["classes_left"] = [n for n in dir(bpy.types) if n.startswith("SPEECHFACE")]
+print("FOUND " + json.dumps(found))
+"""
+
+
+@pytest.fixture(scope="module")
+def builder():
+    import importlib.util
+
+    spec = importlib.util.spec_from_file_location("build_addon", ROOT / "build_addon.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def extension(builder, tmp_path_factory):
+    """The zip, built in a process of its own; the wheels are kept in the checkout."""
+    out = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, str(ROOT / "build_addon.py"), "--out", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=250, check=False)
+    if "cannot be downloaded" in done.stderr:
+        pytest.skip(f"the wheels are not here: {done.stderr.strip()}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return next(out.glob("*.zip"))
+
+
+def test_the_zip_holds_exactly_what_it_should(extension, builder):
+    with zipfile.ZipFile(extension) as archive:
+        names = set(archive.namelist())
+        manifest = tomllib.loads(archive.read("blender_manifest.toml").decode())
+        assert archive.read("operators.py") == (ROOT / "blender_addon" / "operators.py").read_bytes()
+        assert archive.read("shared/wire.py") == (ROOT / "shared" / "wire.py").read_bytes()
+        for name, digest in builder.WHEELS.items():
+            assert hashlib.sha256(archive.read(f"wheels/{name}")).hexdigest() == digest
+    assert {Path(name).name for name in manifest["wheels"]} == set(builder.WHEELS)
+    assert {name for name in names if name.startswith("wheels/")} == {f"wheels/{name}" for name in builder.WHEELS}
+    assert not any("__pycache__" in name or name.startswith(("tests", "backend_server")) for name in names)
+    assert {"__init__.py", "_shared.py", "LICENSE", "shared/__init__.py", "shared/protocol.py"} <= names
+
+
+def test_versions_agree(extension):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    manifest = tomllib.loads((ROOT / "blender_addon" / "blender_manifest.toml").read_text("utf-8"))
+    assert manifest["version"] == project["version"]
+    assert extension.name == f"speech_face-{manifest['version']}.zip"
+    pins = {Path(name).name.split("-cp3")[0] for name in manifest["wheels"]}
+    assert pins == {d.replace("==", "-") for d in project["dependencies"] if d.startswith(("pyzmq", "msgspec"))}
+
+
+def test_an_altered_wheel_is_refused(builder, tmp_path):
+    for name in builder.WHEELS:
+        (tmp_path / name).write_bytes(b"another")
+    with pytest.raises(builder.AddonError, match="has the checksum"):
+        builder.fetch_wheels(tmp_path)
+
+
+@pytest.mark.slow
+def test_the_installed_zip_makes_a_face(extension, fake_backend, speech_file, tmp_path, addon):
+    import numpy as np
+
+    from blender_addon.png_writer import encode_png
+
+    (tmp_path / "photo.png").write_bytes(encode_png(np.full((64, 64, 3), 90, np.uint8)))
+    job = {
+        "zip": str(extension),
+        "connection_file": str(fake_backend.connection_file),
+        "sound": str(speech_file()),
+        "folder": str(tmp_path),
+    }
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("SPEECH_FACE")}
+    environment["BLENDER_USER_RESOURCES"] = str(tmp_path / "blender")
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, json.dumps(job)],
+        capture_output=True, text=True, timeout=250, check=False, env=environment, cwd=tmp_path,
+    )  # fmt: skip
+    lines = [line for line in done.stdout.splitlines() if line.startswith("FOUND ")]
+    assert lines, done.stdout + done.stderr
+    found = json.loads(lines[0].removeprefix("FOUND "))
+    assert found["outcome"] == ["FINISHED"]
+    assert found["curves"] == 136
+    assert found["frames"] == [47, 132]
+    assert found["picture"].startswith(found["user_folder"])
+    assert Path(found["picture"]).is_file()
+    assert found["warnings"] == []
+    assert found["shared"] == "bl_ext.user_default.speech_face.shared.wire"
+    assert found["top_level"] == []
+    assert found["classes_left"] == []
+    assert done.returncode == 0, done.stderr
