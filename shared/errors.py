@@ -24,6 +24,7 @@ class ErrorCode(StrEnum):
     BAD_VALUE = "bad_value"
     UNKNOWN_IDENTITY = "unknown_identity"
     UNKNOWN_JOB = "unknown_job"
+    UNKNOWN_CLIENT = "unknown_client"
     NO_SPACE = "no_space"
     OUT_OF_MEMORY = "out_of_memory"
     WORKER_DIED = "worker_died"

@@ -77,7 +77,9 @@ class Desk:
                 self._clients.greet(client)
                 self._clients.reply(client, self._welcome(message))
             elif not is_known:
-                raise MessageError("say Hello first; this connection is new to the backend")
+                raise MessageError(
+                    "this connection is new to the backend; say Hello first", code=ErrorCode.UNKNOWN_CLIENT
+                )
             else:
                 self._answer(client, message, arrival)
         except SpeechFaceError as error:

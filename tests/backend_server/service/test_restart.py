@@ -66,7 +66,7 @@ def test_a_silent_client_is_forgotten_and_may_come_back(new_service):
             return True
         client.send(protocol.Ping())
         answer = client.receive()
-        return isinstance(answer, protocol.Failed) and "say Hello first" in answer.sentence
+        return isinstance(answer, protocol.Failed) and answer.code is ErrorCode.UNKNOWN_CLIENT
 
     service.wait_for(is_forgotten)
     client.send(protocol.Hello())
