@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from scipy.signal import lfilter, resample_poly
 
 from backend_server.data.corpus import Clip
 from backend_server.progress import Progress, silent
-from backend_server.speech.acoustic_model import AcousticModel
+from backend_server.speech.acoustic_model import AcousticModel, load_acoustic_model
 from backend_server.speech.windows import feature_windows
 
 SPEEDS = (0.88, 0.94, 1.06, 1.12)  # voices between a man's and a woman's, tempos as people vary
@@ -63,6 +64,15 @@ class MotionExample:
     frame_times: NDArray[np.float64]
     canonical: Array
     views: tuple[View, ...]
+
+
+def load_listener(path: Path, device: str = "cpu") -> AcousticModel:
+    """The acoustic model through which the examples are heard.
+
+    Raises:
+        WeightsError: its weights file cannot be read.
+    """
+    return load_acoustic_model(path, device)
 
 
 def add_noise(waveform: Array, level_db: float, random: np.random.Generator) -> Array:

@@ -17,14 +17,13 @@ from torch import Tensor
 from backend_server.checkpoints import save_checkpoint
 from backend_server.config import MotionConfig
 from backend_server.data.corpus import Corpus
-from backend_server.data.motion_examples import MotionExample, motion_examples
+from backend_server.data.motion_examples import MotionExample, load_listener, motion_examples
 from backend_server.motion.discriminator import MotionDiscriminator
 from backend_server.motion.evaluation import MotionFigures, evaluate_motion
 from backend_server.motion.generator import KIND, MotionGenerator
 from backend_server.motion.losses import discriminator_loss, motion_losses
 from backend_server.pca import fit_pca
 from backend_server.progress import Progress, silent
-from backend_server.speech.acoustic_model import load_acoustic_model
 from backend_server.training_state import load_state, save_state, state_path
 from shared.errors import CorpusError
 
@@ -184,7 +183,7 @@ def train_motion(
     clips = data.clips("train")
     if not clips:
         raise CorpusError(f"The corpus {corpus} has no training clips; prepare it again.")
-    model = load_acoustic_model(speech_weights, device)
+    model = load_listener(speech_weights, device)
     config = dataclasses.replace(config or MotionConfig(), channels=model.channels)
     random = np.random.default_rng(seed)
     examples = motion_examples(clips, model, random, config.variations, progress)

@@ -1,4 +1,8 @@
+import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -206,3 +210,19 @@ def test_a_message_that_only_the_backend_sends_is_unsupported(service):
     stranger = service.client(says_hello=False)
     stranger.send(protocol.Ping())
     assert stranger.receive().code is ErrorCode.UNKNOWN_CLIENT
+
+
+def test_the_client_on_the_protocol_page_works(service):
+    page = (Path(__file__).parents[3] / "docs" / "protocol.md").read_text(encoding="utf-8")
+    code = page.split("```python\n")[1].split("```")[0]
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=Path(__file__).parents[3],
+        env={**os.environ, "SPEECH_FACE_CONNECTION_FILE": str(service.connection_file)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert result.stdout.splitlines()[:2] == ["cpu", "(25, 68, 2)"]
+    assert "Done" in result.stdout
