@@ -17,8 +17,8 @@ from shared.landmarks import LEFT_BROW, LEFT_EYE, LIPS, POINT_COUNT, RIGHT_BROW,
 
 GRID_SIZE = 64  # places along a side at which the spline is evaluated; between them it is interpolated
 # How much each control point may be missed, for smoothness: lips, lids and brows are met closely (a little give keeps
-# the map smooth where two lips or lids nearly touch, and lids that shut must not drag the brows along); jaw and nose are
-# less exactly tied to what the skin does.
+# the map smooth where two lips or lids nearly touch, and lids that shut must not drag the brows along); jaw and nose
+# are less exactly tied to what the skin does.
 _CLOSE, _LOOSE, _BORDER_STIFFNESS = 3e-3, 0.1, 0.05
 _SKULL_FROM_JAW = (2, 4, 6, 8, 10, 12, 14)
 _SKULL_HEIGHT = 0.5  # of the distance from a jaw point to the eyes, mirrored over the eye line

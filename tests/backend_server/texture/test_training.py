@@ -1,0 +1,91 @@
+import csv
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from backend_server import config
+from backend_server.config import TextureTrainingConfig
+from backend_server.data.corpus import COLUMNS
+from backend_server.texture.generator import load_texture_generator
+from backend_server.texture.training import train_texture
+from shared.errors import Cancelled, CorpusError, ValueRangeError, WeightsError
+
+BRIEF = TextureTrainingConfig(
+    batch_size=2, warm_up_steps=2, every_nth_frame=1, episode_share=0.5, support_images=1, query_images=1, inner_steps=1
+)
+
+
+@pytest.fixture
+def corpus(tmp_path, drawn_faces, face_landmarks):
+    """Two people to learn from and one held out, six frames each."""
+    root = tmp_path / "corpus"
+    faces = drawn_faces(6)
+    rows = []
+    for speaker, split in (("a", "train"), ("b", "train"), ("c", "val")):
+        folder = root / speaker / "one"
+        (folder / "faces").mkdir(parents=True)
+        for t, crop in enumerate(faces.crops):
+            cv2.imwrite(str(folder / "faces" / f"{t + 1:04d}.jpg"), crop[..., ::-1])
+        np.savez(
+            folder / "landmarks.npz",
+            frame_times=np.arange(6) / 25,
+            landmarks=faces.landmarks,
+            canonical=faces.landmarks,
+            neutral=faces.landmarks[0],
+            crop=faces.crop,
+        )
+        rows.append((speaker, "one", split, 0.24, 6, "say"))
+    with (root / "index.tsv").open("w", newline="") as file:
+        writer = csv.writer(file, delimiter="\t")
+        writer.writerows([COLUMNS, *rows])
+    return root
+
+
+@pytest.fixture(autouse=True)
+def small_networks(monkeypatch, small_configs):
+    for preset, small in small_configs.items():
+        monkeypatch.setitem(config.TEXTURE_PRESETS, preset, small)
+
+
+@pytest.mark.slow
+def test_training_writes_weights_and_goes_on_where_it_stopped(corpus, tmp_path):
+    out = tmp_path / "texture.safetensors"
+    train_texture(corpus=corpus, out=out, steps=8, training=BRIEF, seed=1)
+    first = load_texture_generator(out)
+    state = torch.load(tmp_path / "texture.run" / "state.pt", weights_only=True)
+    assert state["step"] == 4 and state["episodes"] == 8  # half of the updates, two episodes each
+    assert state["seconds"] > 0 and len(first.judges) == 1
+
+    train_texture(corpus=corpus, out=out, steps=10, training=BRIEF, seed=1, resume=True)
+    state = torch.load(tmp_path / "texture.run" / "state.pt", weights_only=True)
+    assert state["step"] + state["episodes"] // 2 == 10
+
+
+def test_the_paper_preset_trains_too(corpus, tmp_path):
+    out = tmp_path / "paper.safetensors"
+    train_texture(corpus=corpus, out=out, preset="paper", steps=2, training=replace(BRIEF, warm_up_steps=0))
+    assert load_texture_generator(out).config.preset == "paper"
+
+
+def test_training_can_be_cancelled(corpus, tmp_path):
+    def stop(stage, step, _steps):
+        if stage == "texture" and step > 0:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        train_texture(corpus=corpus, out=tmp_path / "t.safetensors", steps=50, training=BRIEF, progress=stop)
+
+
+def test_bad_settings_are_named(corpus, tmp_path):
+    out = tmp_path / "t.safetensors"
+    with pytest.raises(ValueRangeError, match="'oil'"):
+        train_texture(corpus=corpus, out=out, preset="oil", steps=1)
+    with pytest.raises(ValueRangeError, match="minutes"):
+        train_texture(corpus=corpus, out=out)
+    with pytest.raises(CorpusError):
+        train_texture(corpus=tmp_path / "nowhere", out=out, steps=1)
+    with pytest.raises(WeightsError, match=r"t\.run"):
+        train_texture(corpus=corpus, out=out, steps=1, resume=True)
