@@ -16,7 +16,7 @@ import zmq
 from backend_server.service.store import JobState, JobStore
 from shared import wire
 from shared.errors import MessageError
-from shared.protocol import Failed, Message
+from shared.protocol import Failed, Message, Pong
 from shared.wire import Bytes
 
 log = logging.getLogger(__name__)
@@ -79,6 +79,18 @@ class Clients:
         client = self._clients.get(name)
         if client is not None:
             client.next_results[job] = received + 1
+
+    def follows(self, name: bytes, job: str) -> bool:
+        """Whether a client is being sent the results of a job."""
+        client = self._clients.get(name)
+        return client is not None and job in client.next_results
+
+    def beat(self) -> None:
+        """Shows everyone that the service lives, also those whose own pings wait behind a long upload."""
+        parts = wire.encode(Pong())
+        for client in self._clients.values():
+            if not client.line:
+                client.line.append(parts)
 
     def flush(self) -> None:
         """Sends what can be sent without waiting."""

@@ -95,8 +95,9 @@ class Desk:
                 record = self._store.find(message.job)
                 if record is None:
                     raise _unknown_job(message.job)
-                has_ended = record.state is JobState.ENDED
-                self._clients.attach(client, message.job, record.results - 1 if has_ended else record.results)
+                if not self._clients.follows(client, message.job):
+                    has_ended = record.state is JobState.ENDED
+                    self._clients.attach(client, message.job, record.results - 1 if has_ended else record.results)
                 self._scheduler.cancel(message.job)
             case Ping():
                 self._clients.reply(client, Pong(parent=message.id))
@@ -122,7 +123,7 @@ class Desk:
             return
         known = self._identities.answer(arrival.identity) if self._identities.has(arrival.identity) else None
         if known is not None:
-            self._scheduler.finish(request.job, [known], arrival.parts)
+            self._scheduler.finish(request.job, known)
         else:
             self._scheduler.submit(request.job, arrival.parts, 0)
 

@@ -97,16 +97,15 @@ class Scheduler:
             self._end(job, Cancelled())
             self._tell_positions()
 
-    def finish(self, job: str, messages: Sequence[Message], request: Sequence[Bytes]) -> None:
-        """Answers a new job at once, without the worker.
+    def finish(self, job: str, result: Message) -> None:
+        """Answers a new job at once, without the worker: its one result is known.
 
         Raises:
             NoSpaceError: the disk has no room for it.
         """
-        self._store.add(job, request, 0)
+        self._store.add(job, (), 0)
         self._tell(job, Accepted(job=job, position=0))
-        for sequence, message in enumerate(messages, 1):
-            self._store.append(job, sequence, wire.encode(msgspec.structs.replace(message, job=job, sequence=sequence)))
+        self._store.append(job, 1, wire.encode(msgspec.structs.replace(result, job=job, sequence=1)))
         self._end(job, Done())
 
     def tick(self) -> None:

@@ -10,11 +10,11 @@ from shared.protocol import Failed
 
 def failure(error: BaseException) -> Failed:
     """The message that reports an exception: its code, one sentence, and the trace for the log."""
-    detail = "".join(traceback.format_exception(error))[-8000:]
+    detail = "".join(traceback.format_exception(error))
     if isinstance(error, SpeechFaceError):
-        return Failed(code=error.code, sentence=error.sentence, detail=error.detail or detail)
+        return Failed(code=error.code, sentence=error.sentence[:4000], detail=(error.detail or detail)[-8000:])
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # torch's own
         sentence = "the backend ran out of memory; use a shorter strip, or a device with more memory"
-        return Failed(code=ErrorCode.OUT_OF_MEMORY, sentence=sentence, detail=detail)
+        return Failed(code=ErrorCode.OUT_OF_MEMORY, sentence=sentence, detail=detail[-8000:])
     sentence = f"the backend met an error that it does not know ({type(error).__name__}: {error}); see its log"
-    return Failed(code=ErrorCode.INTERNAL, sentence=sentence[:2000], detail=detail)
+    return Failed(code=ErrorCode.INTERNAL, sentence=sentence[:4000], detail=detail[-8000:])

@@ -30,15 +30,14 @@ from backend_server.service.worker_process import WorkerProcess
 from shared import wire
 from shared.endpoint import default_connection_file
 from shared.errors import MessageError
-from shared.protocol import MAX_PART_BYTES
+from shared.protocol import HEARTBEAT_SECONDS, MAX_PART_BYTES
 from shared.wire import Bytes
 
 log = logging.getLogger(__name__)
 
 _IDLE_MILLISECONDS = 50
-_BUSY_MILLISECONDS = 5  # while a client's pipe is full or the intake reads
+_BUSY_MILLISECONDS = 10  # while a client's pipe is full or the intake reads
 _MESSAGES_A_TURN = 64
-_HOUSEKEEPING_SECONDS = 1.0
 _LINGER_MILLISECONDS = 200
 
 
@@ -92,7 +91,7 @@ class Server:
             self._wait()
             self._turn()
             if time.monotonic() >= housekeeping:
-                housekeeping = time.monotonic() + _HOUSEKEEPING_SECONDS
+                housekeeping = time.monotonic() + HEARTBEAT_SECONDS
                 self._keep_house()
 
     def stop(self) -> None:
@@ -134,6 +133,7 @@ class Server:
             self._desk.handle(client, read(parts, version))
 
     def _keep_house(self) -> None:
+        self._clients.beat()
         self._clients.forget_silent(self._settings.silent_seconds)
         self._store.purge(self._settings.keep_seconds)
         if self._settings.parent_pid is not None and not _is_alive(self._parent):

@@ -41,7 +41,7 @@ class ServiceSettings:
     worker_attempts: int = 2
     keep_seconds: float = 7 * 24 * 3600.0
     spare_bytes: int = 256 * 1024 * 1024
-    silent_seconds: float = 60.0
+    silent_seconds: float = 300.0
 
     @property
     def identity_dir(self) -> Path:

@@ -79,6 +79,7 @@ class JobStore:
             self._database.execute("PRAGMA synchronous = NORMAL")
             self._database.execute(_SCHEMA)
             self._database.execute("UPDATE jobs SET state = 'queued' WHERE state = 'running'")
+            self._remove_orphans()
         except sqlite3.DatabaseError as error:
             self._database.close()
             raise _database_error(folder, error) from error
@@ -165,6 +166,12 @@ class JobStore:
         rows = self._database.execute("SELECT id FROM jobs WHERE state = 'ended' AND changed <= ?", (limit,))
         for (job,) in rows.fetchall():
             self.drop(job)
+
+    def _remove_orphans(self) -> None:
+        known = {self._job_folder(row[0]) for row in self._database.execute("SELECT id FROM jobs")}
+        for folder in self._folder.glob("job_*"):
+            if folder not in known:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def _job_folder(self, job: str) -> Path:
         return self._folder / f"job_{job}"

@@ -49,8 +49,13 @@ class Client:
         return message
 
     def receive(self, seconds=DEADLINE):
-        assert self.socket.poll(seconds * 1000), "the service did not answer"
-        return wire.decode(self.socket.recv_multipart())
+        """The next message that is not a heartbeat nobody asked for."""
+        deadline = time.monotonic() + seconds
+        while True:
+            assert self.socket.poll(max(0.0, deadline - time.monotonic()) * 1000), "the service did not answer"
+            message = wire.decode(self.socket.recv_multipart())
+            if message.parent or not isinstance(message, protocol.Pong):
+                return message
 
     def until(self, *kinds, job=None, seconds=DEADLINE):
         """All messages (of a job) up to the first of one of the kinds."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shared import protocol
+from shared import protocol, wire
 from shared.errors import ErrorCode
 
 FAST, SLOW, STUCK, DIE, DIE_ONCE, BROKEN, BAD_SOUND, NO_MEMORY, PAUSE_IN_TEXTURE, WAIT = range(10)
@@ -25,6 +25,14 @@ def test_welcome_says_what_the_backend_has(service):
     pong = client.receive()
     assert isinstance(pong, protocol.Pong)
     assert pong.parent == ping.id
+
+
+def test_it_shows_that_it_lives_without_being_asked(service):
+    client = service.client()
+    assert client.socket.poll(10_000)
+    beat = wire.decode(client.socket.recv_multipart())
+    assert isinstance(beat, protocol.Pong)
+    assert beat.parent == ""
 
 
 def test_landmarks_of_the_mean_face(service, animate):

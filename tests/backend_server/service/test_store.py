@@ -54,6 +54,12 @@ def test_jobs_survive_and_running_ones_are_queued_again(tmp_path):
     second.close()
 
 
+def test_folders_without_a_job_are_removed(tmp_path):
+    (tmp_path / "job_lost").mkdir()
+    JobStore(tmp_path).close()
+    assert not (tmp_path / "job_lost").exists()
+
+
 def test_only_ended_jobs_are_purged(store, tmp_path):
     for job in "abc":
         store.add(job, [b""], 0)
