@@ -38,9 +38,9 @@ def handles(strip: bpy.types.SoundStrip) -> tuple[float, float]:
     return float(strip.frame_final_start), float(strip.frame_final_end)
 
 
-def content_frames(strip: bpy.types.SoundStrip) -> float:
-    """Frames of the untrimmed, not retimed strip; `content_duration` since 5.2, `frame_duration` before."""
-    return float(strip.content_duration if hasattr(strip, "content_duration") else strip.frame_duration)
+def content_trim(strip: bpy.types.SoundStrip) -> float:
+    """Frames cut off for good before the untrimmed strip, by a hard split; `content_trim_start` since 5.2."""
+    return float(strip.content_trim_start if hasattr(strip, "content_trim_start") else strip.animation_offset_start)
 
 
 def new_fcurve(bag: bpy.types.ActionChannelbag, data_path: str, index: int, group: str) -> bpy.types.FCurve:

@@ -111,20 +111,6 @@ class AnimationJob:
         """How much of the current stage is done, 0 to 1."""
         return min(self.step / self.steps, 1.0) if self.steps else 0.0
 
-    @property
-    def status(self) -> str:
-        """One line for people: the stage, its steps and the time left."""
-        if self.is_over or self.state is JobState.WAITING:
-            return self.state.value.capitalize()
-        if self.queue_position:
-            return f"Waiting behind {self.queue_position} other job{'s' if self.queue_position > 1 else ''}"
-        line = (self.stage or self.state.value).capitalize()
-        if self.steps:
-            line += f"  {self.step}/{self.steps}"
-        if self.seconds_left is not None:
-            line += f"  {_duration(self.seconds_left)} left"
-        return line
-
     def cancel(self) -> None:
         """Asks the job to end; the next tick does it."""
         self._wants_cancel = True
@@ -303,8 +289,3 @@ class AnimationJob:
     def _fail(self, error: errors.SpeechFaceError) -> None:
         self.error = error
         self.state = JobState.FAILED
-
-
-def _duration(seconds: float) -> str:
-    whole = round(seconds)
-    return f"{whole // 60} min {whole % 60:02d} s" if whole >= 60 else f"{whole} s"

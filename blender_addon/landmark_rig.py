@@ -16,16 +16,16 @@ from ._shared import errors, landmarks
 AXES = (0, 1)  # of a bone's location: the object's x and z
 _BONE_LENGTH = 0.016  # of the picture's width
 _SHAPE_NAME = "Speech Face Point"
-_PALETTES = {
-    "jaw": "THEME09",
-    "right_brow": "THEME04",
-    "left_brow": "THEME04",
-    "nose_bridge": "THEME03",
-    "nose_base": "THEME03",
-    "right_eye": "THEME07",
-    "left_eye": "THEME07",
-    "outer_lips": "THEME01",
-    "inner_lips": "THEME02",
+_COLOURS = {
+    "jaw": (0.95, 0.75, 0.25),
+    "right_brow": (0.45, 0.6, 1.0),
+    "left_brow": (0.45, 0.6, 1.0),
+    "nose_bridge": (0.45, 0.85, 0.35),
+    "nose_base": (0.45, 0.85, 0.35),
+    "right_eye": (0.3, 0.85, 0.9),
+    "left_eye": (0.3, 0.85, 0.9),
+    "outer_lips": (0.95, 0.3, 0.3),
+    "inner_lips": (1.0, 0.55, 0.7),
 }
 
 
@@ -110,7 +110,9 @@ def _make_collections(armature: bpy.types.Armature) -> None:
         for index in segment.points:
             bone = armature.bones[landmarks.NAMES[index]]
             collection.assign(bone)
-            bone.color.palette = _PALETTES[segment.name]
+            bone.color.palette = "CUSTOM"
+            bone.color.custom.normal = _COLOURS[segment.name]
+            bone.color.custom.select = bone.color.custom.active = (1.0, 1.0, 1.0)
 
 
 def _dress(rig: bpy.types.Object) -> None:

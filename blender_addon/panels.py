@@ -9,6 +9,7 @@ from __future__ import annotations
 import bpy
 
 from . import generation
+from .job import AnimationJob
 from .properties import scene_settings
 from .session import session
 
@@ -90,7 +91,7 @@ def draw_action(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     running = session.generation
     column = layout.column()
     if running is not None:
-        column.progress(factor=running.job.fraction, text=running.job.status, type="BAR")
+        column.progress(factor=running.job.fraction, text=status_line(running.job), type="BAR")
         column.operator("speechface.cancel", icon="X")
         return
     button = column.column()
@@ -104,6 +105,19 @@ def draw_action(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
             lines.label(text=line, icon="INFO" if not number else "BLANK1")
 
 
+def status_line(job: AnimationJob) -> str:
+    """One line for people: the stage, its steps and the time left."""
+    if job.queue_position:
+        return f"Waiting behind {job.queue_position} other job{'s' if job.queue_position > 1 else ''}"
+    line = (job.stage or job.state.value).capitalize()
+    if job.steps:
+        line += f"  {job.step}/{job.steps}"
+    if job.seconds_left is not None:
+        minutes, seconds = divmod(round(job.seconds_left), 60)
+        line += f"  {minutes} min {seconds:02d} s left" if minutes else f"  {seconds} s left"
+    return line
+
+
 def draw_backend(layout: bpy.types.UILayout) -> None:
     """Draws how the backend stands, and start and stop."""
     row = layout.row(align=True)
@@ -111,7 +125,7 @@ def draw_backend(layout: bpy.types.UILayout) -> None:
     if session.backend is not None:
         row.operator("speechface.copy_log", text="", icon="COPYDOWN")
     if session.is_connected:
-        row.operator("speechface.stop_backend", text="", icon="CANCEL")
+        row.operator("speechface.stop_backend", text="", icon="SNAP_FACE")
     else:
         row.operator("speechface.start_backend", text="", icon="PLAY")
 

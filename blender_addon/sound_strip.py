@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import aud
@@ -69,19 +70,23 @@ def find(scene: bpy.types.Scene, name: str) -> bpy.types.SoundStrip:
     raise errors.SoundError(f"scene {scene.name} has no sound strip; add the speech in the Video Sequencer")
 
 
-def placement(strip: bpy.types.SoundStrip) -> timing.StripPlacement:
+def placement(scene: bpy.types.Scene, strip: bpy.types.SoundStrip) -> timing.StripPlacement:
     """Where a strip lies in its scene.
 
     Raises:
         SoundError: the strip is retimed unevenly.
     """
     left, right = compat.handles(strip)
-    start = compat.content_start(strip) - strip.animation_offset_start
-    return timing.StripPlacement(start, left, right, strip.sound_offset, _speed(strip))
+    start = compat.content_start(strip) - compat.content_trim(strip)
+    return timing.StripPlacement(start, left, right, strip.sound_offset, _speed(scene, strip))
 
 
-def _speed(strip: bpy.types.SoundStrip) -> float:
-    """How much faster than recorded a strip plays; retiming keys carry their scene frame and nothing else."""
+def _speed(scene: bpy.types.Scene, strip: bpy.types.SoundStrip) -> float:
+    """How much faster than recorded a strip plays.
+
+    A retiming key tells its scene frame but not which frame of the sound it holds; only for the first and the last
+    is that known: the sound's own first and last.
+    """
     keys = [key.timeline_frame for key in strip.retiming_keys]
     if not keys:
         return 1.0
@@ -89,7 +94,30 @@ def _speed(strip: bpy.types.SoundStrip) -> float:
         raise errors.SoundError(
             f"the sound strip {strip.name} changes its speed midway; give it one speed, or render it to a sound file"
         )
-    return compat.content_frames(strip) / (keys[-1] - keys[0])
+    frames = max(1, round(float(frame_rate(scene).frames(_sound_seconds(strip)))))  # as Blender counts them
+    return frames / (keys[-1] - keys[0])
+
+
+def _sound_seconds(strip: bpy.types.SoundStrip) -> float:
+    """Length of the whole sound; looked up once a file, because the panel asks at every redraw."""
+    with _sound_file(strip) as path:
+        return _file_seconds(path, path.stat().st_mtime_ns, strip.name)
+
+
+@lru_cache(maxsize=32)
+def _file_seconds(path: Path, _modified_ns: int, name: str) -> float:
+    try:
+        sound = aud.Sound(str(path))  # pyright: ignore[reportCallIssue] (the stubs know no constructor)
+        return sound.length / sound.specs[0]
+    except aud.error as error:  # pyright: ignore[reportGeneralTypeIssues] (nor that it is an exception)
+        raise _unreadable(name, path, error) from error  # pyright: ignore[reportGeneralTypeIssues]
+
+
+def _unreadable(name: str, path: Path, error: object) -> errors.SoundError:
+    return errors.SoundError(
+        f"the sound of strip {name} ({path.name}) cannot be read; replace it with a WAV, FLAC, MP3 or OGG file",
+        detail=str(error),
+    )
 
 
 def strip_frames(scene: bpy.types.Scene, strip: bpy.types.SoundStrip) -> timing.StripFrames:
@@ -99,7 +127,7 @@ def strip_frames(scene: bpy.types.Scene, strip: bpy.types.SoundStrip) -> timing.
         SoundError: the strip is retimed unevenly, or longer than the backend takes.
         ValueRangeError: the strip shows no frame.
     """
-    frames = timing.strip_frames(frame_rate(scene), placement(strip))
+    frames = timing.strip_frames(frame_rate(scene), placement(scene, strip))
     seconds = float(frames.frame_times[-1] - frames.frame_times[0])
     if seconds > protocol.MAX_STRIP_SECONDS:
         raise errors.SoundError(
@@ -117,7 +145,7 @@ def read(scene: bpy.types.Scene, strip: bpy.types.SoundStrip) -> StripSpeech:
         ValueRangeError: the strip shows no frame.
     """
     frames = strip_frames(scene, strip)
-    step = float(frame_rate(scene).seconds(1)) * _speed(strip)
+    step = float(frame_rate(scene).seconds(1)) * _speed(scene, strip)
     start, end = max(0.0, float(frames.frame_times[0])), float(frames.frame_times[-1]) + step
     samples = np.zeros(0, np.float32)
     if end > 0:
@@ -159,10 +187,7 @@ def _decode(path: Path, start: float, end: float, name: str) -> NDArray[np.float
         # `cache` decodes everything and raises; `data` alone would end Blender on a file that is no sound
         data = part.resample(SAMPLE_RATE, _RESAMPLE_QUALITY).cache().data()  # (S, channels)
     except aud.error as error:  # pyright: ignore[reportGeneralTypeIssues] (nor that it is an exception)
-        raise errors.SoundError(
-            f"the sound of strip {name} ({path.name}) cannot be read; replace it with a WAV, FLAC, MP3 or OGG file",
-            detail=str(error),
-        ) from error  # pyright: ignore[reportGeneralTypeIssues]
+        raise _unreadable(name, path, error) from error  # pyright: ignore[reportGeneralTypeIssues]
     samples = np.asarray(data, np.float32).reshape(len(data), -1).mean(axis=1)  # aud's own mix would add and clip
     first = timing.sample_index(lead, SAMPLE_RATE)
     return np.clip(samples[first : first + timing.sample_index(end - start, SAMPLE_RATE)], -1.0, 1.0)

@@ -21,10 +21,10 @@ class Clock:
 
 @pytest.fixture
 def parts(addon):
-    from blender_addon import client, job
+    from blender_addon import client, job, panels
     from blender_addon._shared import endpoint, errors, protocol
 
-    return SimpleNamespace(client=client, job=job, endpoint=endpoint, errors=errors, protocol=protocol)
+    return SimpleNamespace(client=client, job=job, panels=panels, endpoint=endpoint, errors=errors, protocol=protocol)
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def test_a_broken_connection_is_taken_up_again(parts, connect, fake_backend):
     client = connect()
     job = parts.job.AnimationJob(request(parts), client, list.append)
     until(lambda: job.tick() or job.steps == 10)
-    assert job.status == "Waiting for a test  3/10  1 min 15 s left"
+    assert parts.panels.status_line(job) == "Waiting for a test  3/10  1 min 15 s left"
     client._lose()
     assert not client.is_ready
     until(lambda: job.tick() or fake_backend.messages("Attach"))

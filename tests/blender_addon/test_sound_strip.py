@@ -82,7 +82,7 @@ def test_an_even_speed_is_followed(sound_strip, add_strip):
     strip = add_strip(start=1, fps=24)
     keys = [SimpleNamespace(timeline_frame=1), SimpleNamespace(timeline_frame=49)]
     faster = SimpleNamespace(
-        name="Voice", frame_start=1, frame_final_start=1, frame_final_end=49, frame_duration=96,
+        name="Voice", frame_start=1, frame_final_start=1, frame_final_end=49,
         animation_offset_start=0, sound_offset=0.0, retiming_keys=keys, sound=strip.sound,
     )  # fmt: skip
     speech = sound_strip.read(bpy.context.scene, faster)
@@ -94,7 +94,7 @@ def test_an_even_speed_is_followed(sound_strip, add_strip):
 def test_an_uneven_speed_is_refused(sound_strip):
     keys = [SimpleNamespace(timeline_frame=f) for f in (1, 20, 60)]
     with pytest.raises(sound_strip.errors.SoundError, match="changes its speed midway"):
-        sound_strip._speed(SimpleNamespace(name="Voice", retiming_keys=keys))
+        sound_strip._speed(bpy.context.scene, SimpleNamespace(name="Voice", retiming_keys=keys))
 
 
 def test_a_missing_file_is_said(sound_strip, add_strip, speech_file):
