@@ -107,9 +107,11 @@ def synthesise(text: str, voice: str = "en", rate: int = 170, pitch: int = 50) -
         pitch: 0 to 100, 50 is normal.
 
     Raises:
-        ValueRangeError: an unknown voice, or a rate or pitch outside its range.
-        SpeechFaceError: espeak-ng is not installed.
+        ValueRangeError: an empty text, an unknown voice, or a rate or pitch outside its range.
+        SpeechFaceError: espeak-ng is not installed, or says nothing.
     """
+    if not text.strip():
+        raise ValueRangeError("there is nothing to say: the text is empty; write some words")
     if not 80 <= rate <= 450:
         raise ValueRangeError(f"the speaking rate is {rate} words a minute; choose one from 80 to 450")
     if not 0 <= pitch <= 100:
@@ -139,7 +141,9 @@ def synthesise(text: str, voice: str = "en", rate: int = 170, pitch: int = 50) -
     data = text.encode()
     library.espeak_Synth(data, len(data) + 1, 0, 1, 0, _UTF8 | _END_PAUSE, None, None)
     library.espeak_Synchronize()
-    samples = np.concatenate(blocks) if blocks else np.zeros(0, np.int16)
+    if not blocks:
+        raise SpeechFaceError(f"espeak-ng stayed silent on the text {text!r}; try another voice")
+    samples = np.concatenate(blocks)
     return SyntheticSpeech(AudioClip(samples.astype(np.float32) / 32768.0, sample_rate), tuple(phonemes))
 
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 import csv
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -93,16 +94,44 @@ def _locate(folder: Path, row: dict[str, str]) -> Path:
     return direct if direct.exists() or not row.get("speaker") else folder / row["speaker"] / row["file"]
 
 
-def _hear(work: tuple[Path, SpeechConfig]) -> NDArray[np.float16] | None:
+def _hear(work: tuple[Path, SpeechConfig]) -> NDArray[np.float16]:
+    """The log-mel frames of a file; none, and a line in the log, when it cannot be read."""
     path, config = work
-    torch.set_num_threads(1)
     try:
         clip = read_audio(path)
         waveform = to_waveform(clip.samples, clip.sample_rate)
     except SoundError as error:
         _LOG.warning("left out: %s", error)
-        return None
+        return np.zeros((0, config.mel_bands), np.float16)
     return log_mel(torch.from_numpy(waveform), config).numpy().astype(np.float16)
+
+
+def _hear_all(work: Sequence[tuple[Path, SpeechConfig]], processes: int) -> Iterator[NDArray[np.float16]]:
+    """Features in the order of the work."""
+    if processes <= 1:
+        yield from map(_hear, work)
+        return
+    with ProcessPoolExecutor(
+        processes, mp_context=get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)
+    ) as pool:
+        yield from pool.map(_hear, work, chunksize=16)
+
+
+def _fingerprint(utterances: Sequence[Utterance], config: SpeechConfig) -> str:
+    """Changes with whatever the frames depend on."""
+    settings = (_FEATURES_VERSION, config.mel_bands, config.window_samples, config.hop_samples)
+    named = [(str(utterance.path), utterance.text) for utterance in utterances]
+    return hashlib.sha256(repr((settings, named)).encode()).hexdigest()[:16]
+
+
+def _keep_frames(file: Path, mels: Sequence[NDArray[np.float16]]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(file, frames=np.concatenate(mels), lengths=[len(mel) for mel in mels])
+
+
+def _read_frames(file: Path) -> list[NDArray[np.float16]]:
+    with np.load(file) as stored:
+        return np.split(stored["frames"], np.cumsum(stored["lengths"])[:-1])
 
 
 def load_features(
@@ -122,27 +151,20 @@ def load_features(
         processes: how many to read with.
         progress: told of every hundredth file.
     """
-    key = repr([(str(u.path), u.text) for u in utterances]) + repr((config.mel_bands, config.window_samples))
-    name = hashlib.sha256(f"{_FEATURES_VERSION}{key}".encode()).hexdigest()[:16]
-    file = cache / f"features-{name}.npz" if cache else None
+    file = cache / f"features-{_fingerprint(utterances, config)}.npz" if cache else None
     if file and file.exists():
-        with np.load(file) as stored:
-            frames, lengths = stored["frames"], stored["lengths"]
-        mels: list[NDArray[np.float16] | None] = list(np.split(frames, np.cumsum(lengths)[:-1]))
+        mels = _read_frames(file)
     else:
         mels = []
-        with ProcessPoolExecutor(processes) as pool:
-            for mel in pool.map(_hear, [(u.path, config) for u in utterances], chunksize=16):
-                mels.append(mel)
-                if len(mels) % 100 == 0:
-                    progress("reading speech", len(mels), len(utterances))
-        if file:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            whole = [np.zeros((0, config.mel_bands), np.float16) if mel is None else mel for mel in mels]
-            np.savez(file, frames=np.concatenate(whole), lengths=[len(mel) for mel in whole])
+        for mel in _hear_all([(u.path, config) for u in utterances], processes):
+            mels.append(mel)
+            if len(mels) % 100 == 0:
+                progress("reading speech", len(mels), len(utterances))
+        if file and mels:
+            _keep_frames(file, mels)
     limit = LONGEST_SECONDS * SAMPLE_RATE / config.hop_samples
     return [
         Features(mel, utterance.text, utterance.corpus)
         for mel, utterance in zip(mels, utterances, strict=True)
-        if mel is not None and SHORTEST_FRAMES_A_CHARACTER * len(utterance.text) <= len(mel) <= limit
+        if SHORTEST_FRAMES_A_CHARACTER * len(utterance.text) <= len(mel) <= limit
     ]

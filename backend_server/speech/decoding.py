@@ -14,14 +14,9 @@ from backend_server.config import CHARACTERS
 BLANK = len(CHARACTERS)  # 28
 _CLASS = {character: index for index, character in enumerate(CHARACTERS)}
 _ALWAYS_WORDS = frozenset("aio")  # single letters that are words of English on their own
-_LETTER_NAMES = {
-    letter: name.replace("-", " ")
-    for letter, name in zip(
-        "abcdefghijklmnopqrstuvwxyz",
-        "ay bee see dee ee ef gee aitch eye jay kay el em en oh pee cue ar ess tee you vee double-you ex why zee".split(),  # noqa: SIM905
-        strict=True,
-    )
-}
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+_NAMES = "ay,bee,see,dee,ee,ef,gee,aitch,eye,jay,kay,el,em,en,oh,pee,cue,ar,ess,tee,you,vee,double you,ex,why,zee"
+_LETTER_NAMES = dict(zip(_LETTERS, _NAMES.split(","), strict=True))
 
 
 def normalise_text(text: str) -> str:

@@ -1,0 +1,152 @@
+"""Sound files of every kind become the same waveform; bad ones are refused with one sentence."""
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import soundfile
+
+from backend_server.speech.audio import check_speech, read_audio, to_waveform, write_wav
+from shared.errors import SoundError
+
+
+def tone(rate: int, seconds: float = 0.5, hertz: float = 440.0) -> np.ndarray:
+    return (0.5 * np.sin(2 * np.pi * hertz * np.arange(int(rate * seconds)) / rate)).astype(np.float32)
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 22050, 44100, 96000])
+def test_a_tone_at_any_rate_becomes_the_same_16_khz_tone(rate: int):
+    waveform = to_waveform(tone(rate), rate)
+    assert len(waveform) == pytest.approx(8000, abs=1)
+    np.testing.assert_allclose(waveform[500:7500], tone(16000)[500:7500], atol=2e-3)
+
+
+def test_stereo_is_the_mean_of_its_channels(tmp_path: Path):
+    left, right = tone(16000), np.zeros(8000, np.float32)
+    soundfile.write(tmp_path / "two.wav", np.stack([left, right], axis=1), 16000, subtype="FLOAT")
+    clip = read_audio(tmp_path / "two.wav")
+    np.testing.assert_allclose(clip.samples, left / 2, atol=1e-6)
+    np.testing.assert_allclose(to_waveform(np.stack([left, right], axis=1), 16000), left / 2, atol=1e-6)
+
+
+def test_too_loud_samples_are_clipped():
+    assert np.abs(to_waveform(3 * tone(16000), 16000)).max() == 1.0
+
+
+def test_a_wav_survives_the_round_trip_within_16_bits(tmp_path: Path):
+    write_wav(tmp_path / "new" / "tone.wav", tone(16000))
+    clip = read_audio(tmp_path / "new" / "tone.wav")
+    assert (clip.sample_rate, clip.seconds) == (16000, 0.5)
+    np.testing.assert_allclose(clip.samples, tone(16000), atol=1 / 32768)
+
+
+def write_video(path: Path, *, with_sound: bool) -> None:
+    with av.open(str(path), "w") as container:
+        pictures = container.add_stream("mpeg4", rate=25)
+        pictures.width = pictures.height = 32
+        sound = container.add_stream("aac", rate=44100, layout="stereo") if with_sound else None
+        for _ in range(15):
+            frame = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")
+            container.mux(pictures.encode(frame))
+        container.mux(pictures.encode())
+        if sound is not None:
+            both = np.stack([tone(44100), tone(44100)])
+            frame = av.AudioFrame.from_ndarray(both, format="fltp", layout="stereo")
+            frame.rate = 44100
+            container.mux(sound.encode(frame))
+            container.mux(sound.encode())
+
+
+def test_the_sound_of_a_video_is_read(tmp_path: Path):
+    write_video(tmp_path / "talk.mp4", with_sound=True)
+    clip = read_audio(tmp_path / "talk.mp4")
+    assert clip.sample_rate == 44100
+    assert clip.seconds == pytest.approx(0.5, abs=0.06)
+    spectrum = np.abs(np.fft.rfft(clip.samples))
+    assert spectrum.argmax() / clip.seconds == pytest.approx(440.0, abs=4.0)
+
+
+def make_missing(path: Path) -> Path:
+    return path / "missing.wav"
+
+
+def make_empty(path: Path) -> Path:
+    (path / "empty.wav").touch()
+    return path / "empty.wav"
+
+
+def make_text(path: Path) -> Path:
+    (path / "notes.wav").write_text("not a sound at all, " * 50)
+    return path / "notes.wav"
+
+
+def make_cut_header(path: Path) -> Path:
+    write_wav(path / "whole.wav", tone(16000))
+    (path / "cut.wav").write_bytes((path / "whole.wav").read_bytes()[:20])
+    return path / "cut.wav"
+
+
+def make_no_samples(path: Path) -> Path:
+    write_wav(path / "none.wav", np.zeros(0, np.float32))
+    return path / "none.wav"
+
+
+def make_mute_video(path: Path) -> Path:
+    write_video(path / "mute.mp4", with_sound=False)
+    return path / "mute.mp4"
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (make_missing, "there is no sound file"),
+        (lambda path: path, "is a folder"),
+        (make_empty, "0 bytes"),
+        (make_text, "is not a sound file"),
+        (make_cut_header, "is not a sound file"),
+        (make_no_samples, "holds no sound"),
+        (make_mute_video, "no sound"),
+    ],
+)
+def test_a_bad_file_is_refused_with_its_name_in_one_sentence(tmp_path: Path, make, reason: str):
+    path = make(tmp_path)
+    with pytest.raises(SoundError, match=reason) as caught:
+        read_audio(path)
+    assert str(path) in caught.value.sentence
+    assert "\n" not in caught.value.sentence
+
+
+def test_a_file_over_half_an_hour_is_refused_before_it_is_read(tmp_path: Path):
+    soundfile.write(tmp_path / "long.flac", np.zeros(8000 * 1801, np.int16), 8000)
+    with pytest.raises(SoundError, match=r"1801 s.*1800 s"):
+        read_audio(tmp_path / "long.flac")
+
+
+@pytest.mark.parametrize(
+    ("waveform", "reason"),
+    [
+        (np.zeros(0, np.float32), "empty"),
+        (tone(16000, 0.05), r"0\.050 s.*0\.1 s"),
+        (np.zeros(16000, np.float32), "silent"),
+        (tone(16000) * 1e-3, "-66 dBFS"),
+        (np.full(16000, np.nan, np.float32), "16000 samples"),
+        (np.ones(16000 * 1801, np.float32), r"1801 s.*1800 s"),
+    ],
+)
+def test_a_waveform_without_speech_is_refused(waveform: np.ndarray, reason: str):
+    with pytest.raises(SoundError, match=reason):
+        check_speech(waveform)
+
+
+def test_quiet_speech_passes():
+    check_speech(tone(16000) * 1e-2)
+
+
+def test_broken_samples_and_rates_are_refused():
+    with pytest.raises(SoundError, match="1 samples"):
+        to_waveform(np.array([0.0, np.inf], np.float32), 16000)
+    with pytest.raises(SoundError, match="0 Hz"):
+        to_waveform(tone(16000), 0)
+    with pytest.raises(SoundError, match="shape"):
+        to_waveform(np.zeros((2, 2, 2), np.float32), 16000)

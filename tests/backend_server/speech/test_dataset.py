@@ -1,0 +1,85 @@
+"""Folders of speech: which rows are used, and that features are read once."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from backend_server.config import SpeechConfig
+from backend_server.speech import dataset
+from backend_server.speech.audio import write_wav
+from backend_server.speech.dataset import load_features, read_index
+from shared.errors import CorpusError
+
+
+def write_index(folder: Path, text: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "index.tsv").write_text(text)
+    return folder
+
+
+def test_rows_of_a_folder_of_files(tone_corpus: Path):
+    utterances = read_index(tone_corpus)
+    assert [u.split for u in utterances] == ["train"] * 8 + ["val"] * 2
+    assert utterances[3].text == "a bad cab"
+    assert utterances[3].path == tone_corpus / "3.wav"
+    assert {u.corpus for u in utterances} == {tone_corpus.name}
+
+
+def test_quotes_other_languages_and_unsayable_texts(tmp_path: Path):
+    folder = write_index(
+        tmp_path,
+        'file\tlanguage\ttext\nbooks/p1/a.wav\ten\t"Yes, he said\nb.wav\tde\tja\nc.wav\ten\tin 1984\nd.wav\ten\tno\n',
+    )
+    assert [(u.text, u.split, u.corpus) for u in read_index(folder)] == [
+        ("yes he said", "train", "books"),
+        ("no", "train", tmp_path.name),
+    ]
+
+
+def test_a_file_may_stand_in_the_folder_of_its_speaker(tmp_path: Path):
+    write_wav(tmp_path / "s1" / "a.wav", np.zeros(100))
+    folder = write_index(tmp_path, "speaker\tfile\ttext\ns1\ta.wav\tyes\n")
+    assert read_index(folder)[0].path == tmp_path / "s1" / "a.wav"
+
+
+def test_a_prepared_corpus_names_clips(tmp_path: Path):
+    folder = write_index(tmp_path, "speaker\tclip\tsplit\tseconds\tframes\ttext\ns1\tc2\tval\t3\t75\tyes\n")
+    (utterance,) = read_index(folder)
+    assert utterance.path == tmp_path / "s1" / "c2" / "speech.wav"
+    assert (utterance.corpus, utterance.split) == (tmp_path.name, "val")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [("file\tspeaker\na.wav\ts1\n", "needs the columns"), ("file\ttext\na.wav\t99\n", "no English"), ("", "needs")],
+)
+def test_an_unusable_index_is_refused(tmp_path: Path, text: str, reason: str):
+    with pytest.raises(CorpusError, match=reason):
+        read_index(write_index(tmp_path, text))
+    with pytest.raises(CorpusError, match=r"no .*index\.tsv"):
+        read_index(tmp_path / "elsewhere")
+
+
+def test_features_are_kept_and_read_once(tone_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    utterances = read_index(tone_corpus)
+    first = load_features(utterances, SpeechConfig(), cache=tmp_path)
+    assert [len(item.mel) for item in first[:2]] == [1 + 3 * 12, 1 + 3 * 12]
+    assert first[0].mel.dtype == np.float16
+
+    def fail(work: object) -> None:
+        raise AssertionError(work)
+
+    monkeypatch.setattr(dataset, "_hear", fail)
+    again = load_features(utterances, SpeechConfig(), cache=tmp_path)
+    assert [item.text for item in again] == [item.text for item in first]
+    np.testing.assert_array_equal(again[5].mel, first[5].mel)
+
+
+def test_unreadable_and_impossible_utterances_are_left_out(tmp_path: Path):
+    folder = write_index(tmp_path, "file\ttext\nmissing.wav\tyes\nshort.wav\tmuch too much text for this\nok.wav\ta\n")
+    write_wav(folder / "short.wav", np.full(1600, 0.1))
+    write_wav(folder / "ok.wav", np.full(1600, 0.1))
+    for _ in range(2):  # read, and read from the cache
+        kept = load_features(read_index(folder), SpeechConfig(), cache=tmp_path / "cache")
+        assert [item.text for item in kept] == ["a"]

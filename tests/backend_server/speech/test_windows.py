@@ -1,0 +1,60 @@
+"""Windows of scores: exact interpolation at any frame rate, and edges that stand."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backend_server.speech.windows import OFFSETS, feature_windows
+from shared.errors import ShapeError
+
+
+def ramp(count: int) -> np.ndarray:
+    """Channel 0 is the time in seconds at 50 scores a second, channel 1 its negative."""
+    seconds = np.arange(count, dtype=np.float32) / 50.0
+    return np.stack([seconds, -seconds], axis=1)
+
+
+def test_offsets_are_six_samples_33_ms_apart_centred_on_the_frame():
+    np.testing.assert_allclose(OFFSETS, [-0.0825, -0.0495, -0.0165, 0.0165, 0.0495, 0.0825])
+
+
+def test_by_hand_between_two_scores():
+    scores = np.array([[0.0], [10.0], [30.0], [0.0], [0.0], [0.0], [0.0], [0.0], [0.0]], np.float32)
+    window = feature_windows(scores, 50.0, np.array([0.0165]))
+    # moments -0.066 -0.033 0 0.033 0.066 0.099 s are positions -3.3 -1.65 0 1.65 3.3 4.95
+    np.testing.assert_allclose(window[0, :, 0], [0.0, 0.0, 0.0, 10 + 0.65 * 20, 0.0, 0.0], atol=1e-4)
+
+
+@given(st.floats(10.0, 120.0), st.floats(0.1, 1.0))
+def test_a_linear_score_is_read_exactly_at_any_frame_rate(fps: float, start: float):
+    times = start + np.arange(20) / fps
+    windows = feature_windows(ramp(200), 50.0, times)
+    np.testing.assert_allclose(windows[..., 0], times[:, None] + OFFSETS, atol=1e-5)
+    np.testing.assert_allclose(windows[..., 1], -windows[..., 0], atol=1e-6)
+
+
+def test_edges_are_clamped_to_the_first_and_last_score():
+    windows = feature_windows(ramp(10), 50.0, np.array([-5.0, 5.0]))
+    assert np.all(windows[0, :, 0] == 0.0)
+    np.testing.assert_allclose(windows[1, :, 0], 0.18)
+
+
+def test_one_score_and_no_frames():
+    assert feature_windows(np.ones((1, 29), np.float32), 50.0, np.array([0.0, 1.0])).shape == (2, 6, 29)
+    assert feature_windows(ramp(5), 50.0, np.zeros(0)).shape == (0, 6, 2)
+
+
+@given(st.integers(1, 30), st.floats(0.5, 100.0), st.lists(st.floats(-2.0, 4.0), max_size=5))
+def test_windows_stay_within_the_range_of_the_scores(count: int, rate: float, times: list[float]):
+    scores = np.random.default_rng(count).normal(size=(count, 3)).astype(np.float32)
+    windows = feature_windows(scores, rate, np.array(times, np.float64))
+    assert windows.shape == (len(times), 6, 3)
+    assert windows.dtype == np.float32
+    assert np.all(windows <= scores.max(0) + 1e-6)
+    assert np.all(windows >= scores.min(0) - 1e-6)
+
+
+def test_no_scores_are_refused():
+    with pytest.raises(ShapeError, match=r"\(0, 29\)"):
+        feature_windows(np.zeros((0, 29), np.float32), 50.0, np.zeros(1))
