@@ -122,6 +122,7 @@ class AnimationJob:
         try:
             self._tick()
         except errors.SpeechFaceError as error:
+            self._cancel_remote()  # it may still run there: the disk here is full, say
             self._fail(error)
 
     def run_until_done(self, timeout: float | None = None) -> None:
@@ -268,6 +269,7 @@ class AnimationJob:
             self._is_resent = True  # the connection broke before the request had arrived
             self._client.send(self._sent)
             return
+        self._job_id = ""  # over; nothing to cancel
         raise errors.SpeechFaceError(failed.sentence, code=failed.code, detail=failed.detail)
 
     def _finish(self, done: protocol.Done) -> None:

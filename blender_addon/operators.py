@@ -141,13 +141,13 @@ class SPEECHFACE_OT_add_images(bpy.types.Operator):
         if len(rows) + len(names) > protocol.MAX_IMAGE_COUNT:
             self.report({"ERROR"}, f"At most {protocol.MAX_IMAGE_COUNT} reference images are used; choose fewer")
             return {"CANCELLED"}
-        for name in names:
-            path = Path(bpy.path.abspath(self.directory)) / name
-            try:
-                image = bpy.data.images.load(str(path), check_existing=True)
-            except RuntimeError:
-                self.report({"ERROR"}, f"{path} cannot be read; choose PNG, JPEG, TIFF or WebP photos")
-                return {"CANCELLED"}
+        paths = [Path(bpy.path.abspath(self.directory)) / name for name in names]
+        if missing := [path for path in paths if not path.is_file()]:
+            self.report({"ERROR"}, f"{missing[0]} is not there; choose PNG, JPEG, TIFF or WebP photos")
+            return {"CANCELLED"}
+        for path in paths:
+            image = bpy.data.images.load(str(path), check_existing=True)
+            image.preview_ensure()
             rows.add().image = image
         return {"FINISHED"}
 

@@ -99,10 +99,7 @@ def draw_action(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     button.operator_context = "INVOKE_DEFAULT"
     button.operator("speechface.generate", icon="OUTLINER_DATA_ARMATURE")
     if reason := generation.disabled_reason(context):
-        lines = column.column(align=True)
-        lines.scale_y = 0.8
-        for number, line in enumerate(_wrap(reason)):
-            lines.label(text=line, icon="INFO" if not number else "BLANK1")
+        _draw_sentence(column, reason, "INFO")
 
 
 def status_line(job: AnimationJob) -> str:
@@ -128,6 +125,9 @@ def draw_backend(layout: bpy.types.UILayout) -> None:
         row.operator("speechface.stop_backend", text="", icon="SNAP_FACE")
     else:
         row.operator("speechface.start_backend", text="", icon="PLAY")
+    row.operator("preferences.addon_show", text="", icon="PREFERENCES").module = __package__
+    if problem := session.problem:
+        _draw_sentence(layout, problem[:1].upper() + problem[1:], "ERROR")
 
 
 def draw_panel(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
@@ -138,6 +138,13 @@ def draw_panel(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     layout.separator()
     draw_action(layout, context)
     draw_backend(layout)
+
+
+def _draw_sentence(layout: bpy.types.UILayout, sentence: str, icon: str) -> None:
+    lines = layout.column(align=True)
+    lines.scale_y = 0.8
+    for number, line in enumerate(_wrap(sentence)):
+        lines.label(text=line, icon=icon if not number else "BLANK1")
 
 
 def _wrap(sentence: str) -> list[str]:

@@ -108,9 +108,9 @@ def _checkout() -> str:
 
 def _user_folder() -> Path:
     try:
-        return Path(bpy.utils.extension_path_user(__package__, create=True))
+        return Path(bpy.utils.extension_path_user(__package__))
     except ValueError:  # not installed as an extension
-        folder = bpy.utils.user_resource("DATAFILES", path="speech_face", create=True)
+        folder = bpy.utils.user_resource("DATAFILES", path="speech_face")
         return Path(folder) if folder else Path(tempfile.gettempdir()) / "speech_face"
 
 

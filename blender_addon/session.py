@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import bpy
 
-from ._shared import endpoint
+from ._shared import endpoint, errors
 from .backend_process import BackendProcess
 from .client import Client
 
@@ -33,6 +33,7 @@ class Session:
         self.client: Client | None = None
         self.generation: Generation | None = None
         self._settings: BackendSettings | None = None
+        self._refusal = ""
 
     def connect(self, settings: BackendSettings) -> Client:
         """The connection to the backend, which is started if it is ours and does not run.
@@ -43,6 +44,7 @@ class Session:
         if settings != self._settings:
             self.close()
         self._settings = settings
+        self._refusal = ""
         if not settings.connection_file and (self.backend is None or not self.backend.is_running):
             self._drop_client()  # of a backend that has ended
             self.backend = BackendProcess(settings.command(), settings.data_folder)
@@ -62,27 +64,46 @@ class Session:
 
     @property
     def is_connected(self) -> bool:
-        """Whether there is a connection, ready or not."""
-        return self.client is not None
+        """Whether there is a connection, ready or not, to a backend that has not ended."""
+        return self.client is not None and (self.backend is None or self.backend.is_running)
 
     @property
     def status(self) -> str:
         """One line for the panel."""
+        if self._refusal:
+            return "Refused"
         if self.client is None:
             return "Not running"
-        if self.backend is not None and not self.backend.is_running:
+        if not self.is_connected:
             return "Ended unexpectedly"
         if self.client.is_ready and self.client.welcome is not None:
             return f"Ready on {self.client.welcome.device}"
         return "Starting" if self.backend is not None else "Connecting"
 
+    @property
+    def problem(self) -> str:
+        """What is wrong with the backend, as a sentence; empty when nothing is known."""
+        if self._refusal or self.client is None or self.client.is_ready:
+            return self._refusal
+        try:
+            self.check_backend()
+        except errors.SpeechFaceError as error:
+            return error.sentence
+        return self.client.last_error.sentence if self.backend is None and self.client.last_error else ""
+
     def poll_idle(self) -> None:
-        """Keeps the connection alive between jobs."""
-        if self.client is not None and self.generation is None:
+        """Keeps the connection alive between jobs; a backend that refuses is left, and `problem` says why."""
+        if self.client is None or self.generation is not None:
+            return
+        try:
             self.client.poll()
+        except errors.SpeechFaceError as error:
+            self.close()
+            self._refusal = error.sentence
 
     def close(self) -> None:
         """Ends the connection, and the backend if it is ours."""
+        self._refusal = ""
         self._drop_client()
         if self.backend is not None:
             self.backend.stop()

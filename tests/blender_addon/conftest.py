@@ -149,6 +149,7 @@ class FakeBackend:
         endpoint.write_connection_file(self.connection_file, connection)
         self.received = []
         self.is_mute = False
+        self.refuses = ""  # sentence: nobody is welcome
         self.fails_with = None  # sentence: AnimateRequest fails
         self.holds = False  # jobs are accepted and then nothing comes
         self.drops = set()  # sequence numbers that are lost the first time
@@ -210,6 +211,9 @@ class FakeBackend:
 
         job = message.job
         match message:
+            case protocol.Hello() if self.refuses:
+                code = errors.ErrorCode.VERSION_MISMATCH
+                yield protocol.Failed(parent=message.id, code=code, sentence=self.refuses)
             case protocol.Hello():
                 yield protocol.Welcome(parent=message.id, backend="fake 1", device="cpu")
             case protocol.Ping():

@@ -213,3 +213,13 @@ def test_run_until_done_keeps_its_timeout(parts, connect, fake_backend):
     assert job.state is parts.job.JobState.FAILED
     assert "longer than 0.5 s" in job.error.sentence
     until(lambda: fake_backend.messages("Cancel"))
+
+
+def test_a_failure_on_this_side_ends_the_job_on_the_other(parts, connect, fake_backend):
+    def full(_frames):
+        raise parts.errors.NoSpaceError("the disk is full")
+
+    job = parts.job.AnimationJob(request(parts), connect(), full)
+    job.run_until_done(timeout=20)
+    assert job.error.code is parts.errors.ErrorCode.NO_SPACE
+    until(lambda: fake_backend.messages("Cancel"))
