@@ -26,20 +26,33 @@ class StageClock:
     """Measures the stages of a job and guesses how long the present one still takes."""
 
     def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self.stage = ""
+        self._seconds: dict[str, float] = {}
+        self._stage = ""
         self._began = self._noted = time.monotonic()
         self._first_step = 0
 
     def note(self, stage: str, step: int, steps: int) -> float | None:
-        """Notes a step; returns the seconds that the stage still needs, None while nobody knows."""
-        now = time.monotonic()
-        self.seconds[stage] = self.seconds.get(stage, 0.0) + now - self._noted
-        self._noted = now
-        if stage != self.stage:
-            self.stage, self._began, self._first_step = stage, now, step
+        """Notes a step; returns the seconds that the stage still needs, None while nobody knows.
+
+        A stage lasts from its first note to the first note of the next.
+        """
+        now = self._count(self._stage or stage)
+        if stage != self._stage:
+            self._stage, self._began, self._first_step = stage, now, step
         done = step - self._first_step
         return (now - self._began) / done * max(0, steps - step) if done > 0 else None
+
+    def finish(self) -> dict[str, float]:
+        """Seconds a stage took, by name."""
+        if self._stage:
+            self._count(self._stage)
+        return dict(self._seconds)
+
+    def _count(self, stage: str) -> float:
+        now = time.monotonic()
+        self._seconds[stage] = self._seconds.get(stage, 0.0) + now - self._noted
+        self._noted = now
+        return now
 
 
 class JobRun:
@@ -92,7 +105,7 @@ class JobRun:
             self._identities.save(identity, content, wire.encode(adapted))
         if self._received < 1:
             self._line.send(adapted)
-        return Done(job=self._job, seconds=self._clock.seconds)
+        return Done(job=self._job, seconds=self._clock.finish())
 
     def animate(self, request: AnimateRequest) -> Done:
         """Makes and sends motion and texture.
@@ -126,7 +139,9 @@ class JobRun:
             )
             self._line.send(curves)
         texture_count = self._render(identity, landmarks) if request.wants_texture and identity is not None else 0
-        return Done(job=self._job, frame_count=len(landmarks), texture_count=texture_count, seconds=self._clock.seconds)
+        return Done(
+            job=self._job, frame_count=len(landmarks), texture_count=texture_count, seconds=self._clock.finish()
+        )
 
     def progress(self, stage: str, step: int, steps: int) -> None:
         """Tells the server how far the job is.
