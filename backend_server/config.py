@@ -38,7 +38,7 @@ class SpeechConfig:
     learning_rate: float = 1.5e-3
     weight_decay: float = 1e-2
     batch_seconds: float = 60.0
-    epochs: int = 4
+    epochs: int = 5
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from shared.errors import SpeechFaceError, ValueRangeError
 ACCENTS = ("en", "en-us", "en-gb-scotland", "en-gb-x-rp", "en-us-nyc", "en-gb-x-gbcwmd", "en-029", "en-gb-x-gbclan")
 TIMBRES = ("m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8", "f1", "f2", "f3", "f4", "f5")
 SAMPLE_TEXT = "Good morning! Before you move on, look how a few warm words bring my face to life."
-SAMPLE_VOICE = "en-gb-x-rp+f2"
+SAMPLE_VOICE = "en-us+f2"
 SAMPLE_RATE_WORDS = 150  # a minute
 
 _RETRIEVAL, _PHONEME_EVENTS, _NO_EXIT = 1, 0x0001, 0x8000
@@ -72,7 +72,6 @@ class _Event(ctypes.Structure):
     )
 
 
-_Samples = "ctypes._Pointer[ctypes.c_short]"
 _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
 
 
@@ -125,7 +124,7 @@ def synthesise(text: str, voice: str = "en", rate: int = 170, pitch: int = 50) -
     blocks: list[NDArray[np.int16]] = []
     phonemes: list[Phoneme] = []
 
-    def receive(samples: _Samples, count: int, events: ctypes.Array[_Event]) -> int:
+    def receive(samples: ctypes._Pointer[ctypes.c_short], count: int, events: ctypes.Array[_Event]) -> int:
         if samples and count:
             blocks.append(np.ctypeslib.as_array(samples, (count,)).copy())
         index = 0
