@@ -13,7 +13,7 @@ from pathlib import Path
 
 import bpy
 
-from . import backend_process, register, unregister
+from . import backend_process, compat, register, unregister
 from ._shared import timing
 from .properties import scene_settings
 
@@ -49,7 +49,8 @@ def make_scene(
     for image in images:
         wanted.images.add().image = bpy.data.images.load(str(image.resolve()))
     bpy.ops.speechface.generate()
-    scene.frame_start, scene.frame_end = first_frame, first_frame + round(strip.frame_final_duration) - 1
+    first, end = compat.handles(strip)
+    scene.frame_start, scene.frame_end = round(first), round(end) - 1
     scene.render.film_transparent = True
     _add_camera(scene)
     bpy.ops.wm.save_mainfile()

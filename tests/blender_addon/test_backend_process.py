@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("bpy", reason="the bpy module exists for CPython 3.11 only")
+pytest.importorskip("bpy", reason="there is no bpy module for this Python")
 
 
 @pytest.fixture

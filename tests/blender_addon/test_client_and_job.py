@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-pytest.importorskip("bpy", reason="the bpy module exists for CPython 3.11 only")
+pytest.importorskip("bpy", reason="there is no bpy module for this Python")
 
 
 class Clock:

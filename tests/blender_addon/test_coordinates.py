@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-pytest.importorskip("bpy", reason="the bpy module exists for CPython 3.11 only")
+pytest.importorskip("bpy", reason="there is no bpy module for this Python")
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-bpy = pytest.importorskip("bpy", reason="the bpy module exists for CPython 3.11 only")
+bpy = pytest.importorskip("bpy", reason="there is no bpy module for this Python")
 
 RATES = {
     "24": (24, 1.0, Fraction(24)),
