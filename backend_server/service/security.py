@@ -109,7 +109,8 @@ def bind(socket: zmq.Socket, host: str) -> str:
         socket.bind(f"tcp://{wanted}")
     except zmq.ZMQError as error:
         raise ValueRangeError(
-            f"cannot listen on {host} ({error}); give --bind an IP address of this machine, such as 127.0.0.1"
+            f"cannot listen on {host} ({zmq.strerror(error.errno or 0)}); "
+            "give --bind an IP address of this machine, such as 127.0.0.1"
         ) from error
     address = socket.get_string(zmq.LAST_ENDPOINT)
     return address.replace("//0.0.0.0:", f"//{system_socket.gethostname()}:")

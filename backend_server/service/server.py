@@ -46,15 +46,16 @@ class Server:
 
     Args:
         settings: how it runs.
+        stop: ends `run` when it is set, by a signal handler or another thread.
         measure: free bytes of a folder's disk.
 
     Raises:
         SpeechFaceError: the address, the data folder or the connection file cannot be used.
     """
 
-    def __init__(self, settings: ServiceSettings, measure: FreeBytes = free_bytes) -> None:
+    def __init__(self, settings: ServiceSettings, stop: threading.Event, measure: FreeBytes = free_bytes) -> None:
         self._settings = settings
-        self._stop = threading.Event()
+        self._stop = stop
         self._parent = _process(settings.parent_pid)
         with ExitStack() as stack:  # closed in reverse, also when something here fails
             store = JobStore(settings.job_dir, settings.spare_bytes, measure)
@@ -68,6 +69,10 @@ class Server:
             self._socket = _listening_socket(context, gate)
             stack.callback(self._socket.close, linger=_LINGER_MILLISECONDS)
             address = bind(self._socket, settings.bind)
+            client_keys = KeyPair.fresh()
+            gate.allow_client(client_keys.public)
+            announce(settings.connection_file, address, gate.server_keys, client_keys)
+            stack.callback(withdraw, settings.connection_file)
             self._intake = Intake()
             stack.callback(self._intake.close)
             self._store = store
@@ -77,15 +82,11 @@ class Server:
             )
             stack.callback(self._scheduler.close)
             self._desk = Desk(settings.device, self._clients, store, self._scheduler, identities)
-            client_keys = KeyPair.fresh()
-            gate.allow_client(client_keys.public)
-            announce(settings.connection_file, address, gate.server_keys, client_keys)
-            stack.callback(withdraw, settings.connection_file)
             log.info("listening at %s, connection file %s", address, settings.connection_file)
             self._resources = stack.pop_all()
 
     def run(self) -> None:
-        """Serves until `stop` is called or the parent process ends."""
+        """Serves until `stop` is set or the parent process ends."""
         housekeeping = time.monotonic()
         while not self._stop.is_set():
             self._wait()
@@ -93,10 +94,6 @@ class Server:
             if time.monotonic() >= housekeeping:
                 housekeeping = time.monotonic() + HEARTBEAT_SECONDS
                 self._keep_house()
-
-    def stop(self) -> None:
-        """Ends `run` soon; may be called from a signal handler or another thread."""
-        self._stop.set()
 
     def close(self) -> None:
         """Removes the connection file, ends the worker and frees everything."""
@@ -138,7 +135,7 @@ class Server:
         self._store.purge(self._settings.keep_seconds)
         if self._settings.parent_pid is not None and not _is_alive(self._parent):
             log.info("process %d has ended; so does the backend", self._settings.parent_pid)
-            self.stop()
+            self._stop.set()
 
 
 def serve(
@@ -182,9 +179,10 @@ def serve_with(settings: ServiceSettings) -> None:
         SpeechFaceError: as `serve`.
     """
     start_log(settings.data_dir / "backend.log")
-    server = Server(settings)
+    stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: server.stop())
+        signal.signal(number, lambda *_: stop.set())
+    server = Server(settings, stop)
     try:
         server.run()
     finally:
