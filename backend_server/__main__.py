@@ -16,7 +16,7 @@ from backend_server.commands.console import ManyValues, StageBars, output, plain
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 
 Images = Annotated[list[Path] | None, typer.Option("--images", help="Pictures of one person, or folders of them.")]
-Device = Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:N, or auto for CUDA where there is some.")]
 Seed = Annotated[int, typer.Option(help="The same seed gives the same result.")]
 Epochs = Annotated[
     int, typer.Option(min=0, max=200, help="Fine-tuning epochs; 0 uses the trained weights as they are.")
@@ -46,7 +46,7 @@ def animate(
     blink: Annotated[bool, typer.Option(help="Let the eyes blink.")] = True,
     epochs: Epochs = 10,
     seed: Seed = 0,
-    device: Device = "cpu",
+    device: Device = "auto",
 ) -> None:
     """Speech and images in; landmarks, curves, frames with alpha, a preview film and a report out."""
     with plain_failures(), StageBars() as bars:
@@ -77,7 +77,7 @@ def adapt(
     images: Images = None,
     epochs: Epochs = 10,
     seed: Seed = 0,
-    device: Device = "cpu",
+    device: Device = "auto",
 ) -> None:
     """Learns one face from 1 to 20 pictures and keeps it in a file for `animate --identity`."""
     with plain_failures(), StageBars() as bars:
@@ -90,7 +90,7 @@ def adapt(
 @app.command()
 def serve(
     connection_file: Annotated[Path | None, typer.Option(help="Where to write the address and keys.")] = None,
-    device: Device = "cpu",
+    device: Device = "auto",
     bind: Annotated[str, typer.Option(help="Address to listen on; loopback unless you say otherwise.")] = "127.0.0.1",
     data_dir: Annotated[Path | None, typer.Option(help="Where the queue, results and identities are kept.")] = None,
     parent_pid: Annotated[int | None, typer.Option(help="End when this process has ended.")] = None,
@@ -121,7 +121,7 @@ def train(
     stage: Annotated[Stage, typer.Argument(help="Which network.")],
     data: Annotated[list[Path], typer.Option(help="A corpus made by `prepare`; for speech also transcribed speech.")],
     out: Annotated[Path, typer.Option(help="The weights file, or the folder for it.")],
-    device: Device = "cpu",
+    device: Device = "auto",
     resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint.")] = False,
     minutes: Annotated[float | None, typer.Option(min=0.1, help="Stop after this long; else when it is done.")] = None,
     preset: Annotated[str, typer.Option(help="Texture: warp (shipped) or paper.")] = "warp",
@@ -139,7 +139,7 @@ def train(
 def evaluate(
     data: Annotated[Path, typer.Option(help="A corpus made by `prepare`.")],
     out: Annotated[Path, typer.Argument(help="Folder for the report.")],
-    device: Device = "cpu",
+    device: Device = "auto",
 ) -> None:
     """Measures motion, blinks and texture on held-out sentences and people; numbers and plots."""
     with plain_failures(), StageBars() as bars:
@@ -152,7 +152,7 @@ def evaluate(
 @app.command()
 def bench(
     out: Annotated[Path | None, typer.Option(help="Also write the figures here as JSON.")] = None,
-    device: Device = "cpu",
+    device: Device = "auto",
 ) -> None:
     """Measures speed and memory of each stage on this machine."""
     with plain_failures(), StageBars() as bars:

@@ -31,6 +31,7 @@ from backend_server.texture.generator import load_texture_generator
 from backend_server.texture.identity import Identity
 from backend_server.texture.render import render
 from backend_server.texture.synthesis import TextureGenerator
+from shared.errors import ValueRangeError
 from shared.landmarks import EYE_REGION
 
 
@@ -53,16 +54,31 @@ class LandmarkMotion:
     crop: NDArray[np.float32]
 
 
+def choose_device(device: str) -> str:
+    """The device meant: "auto" is CUDA where there is some, else the CPU.
+
+    Raises:
+        ValueRangeError: torch knows no such device, or this machine has none.
+    """
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueRangeError(f"the device {device!r} cannot be used here; choose cpu, cuda, cuda:N or auto") from error
+    return device
+
+
 class Cascade:
     """The trained networks of one weights folder on one device.
 
     Args:
-        device: "cpu", "cuda" or "cuda:N".
+        device: "cpu", "cuda", "cuda:N", or "auto" for CUDA where there is some.
         weights: folder of the four safetensors files.
     """
 
-    def __init__(self, device: str = "cpu", weights: Path = WEIGHTS_DIR) -> None:
-        self.device = device
+    def __init__(self, device: str = "auto", weights: Path = WEIGHTS_DIR) -> None:
+        self.device = device = choose_device(device)
         self.weights_version = weights_version(weights)
         self._weights = weights
         self._acoustic_model = load_acoustic_model(weights / "speech.safetensors", device)
@@ -70,10 +86,11 @@ class Cascade:
         self._blink_generator = load_blink_generator(weights / "blink.safetensors", device)
 
     @classmethod
-    def load(cls, device: str = "cpu", weights: Path = WEIGHTS_DIR) -> Cascade:
+    def load(cls, device: str = "auto", weights: Path = WEIGHTS_DIR) -> Cascade:
         """The cascade, ready to run.
 
         Raises:
+            ValueRangeError: there is no such device.
             WeightsError: a weights file is missing, damaged or of another network.
         """
         return cls(device, weights)

@@ -44,7 +44,7 @@ class AnimateSettings:
     has_blinks: bool = True
     epochs: int = 10
     seed: int = 0
-    device: str = "cpu"
+    device: str = "auto"
 
 
 def picture_paths(paths: Sequence[Path]) -> tuple[Path, ...]:
@@ -185,7 +185,7 @@ def _write_report(
         "frames": frame_count,
         "frame_rate": settings.frame_rate.frames_per_second,
         "seed": settings.seed,
-        "device": settings.device,
+        "device": cascade.device,
         "weights_version": cascade.weights_version,
         "held_out_psnr_db": identity.held_out_psnr if identity else None,
         "seconds_per_stage": {stage: round(seconds, 3) for stage, seconds in clock.seconds.items()},

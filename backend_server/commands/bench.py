@@ -70,10 +70,10 @@ def bench(out: Path | None, *, device: str, progress: Progress = silent) -> Tabl
     note("render 256 x 256, PNG written", RENDERED_FRAMES / seconds, "frames/s")
     note("memory while rendering, beyond the loaded cascade", (peak - before) / 2**20, "MiB")
     if out is not None:
-        document = {"machine": machine(device), "date": datetime.now(UTC).date().isoformat()}
+        document = {"machine": machine(cascade.device), "date": datetime.now(UTC).date().isoformat()}
         figures_json = [asdict(figure) for figure in figures]
         out.write_text(json.dumps({**document, "figures": figures_json}, indent=2) + "\n", encoding="utf-8")
-    table = Table("figure", "value", "unit", title=machine(device))
+    table = Table("figure", "value", "unit", title=machine(cascade.device))
     for figure in figures:
         table.add_row(figure.name, f"{figure.value:g}", figure.unit)
     return table

@@ -64,7 +64,7 @@ def evaluate(data: Path, out: Path, *, device: str, progress: Progress) -> str:
             pictures.append(("faces.png", "Held-out people: real frames, and the same frames rendered"))
         facts = {
             "weights": cascade.weights_version,
-            "machine": machine(device),
+            "machine": machine(cascade.device),
             "date": datetime.now(UTC).date().isoformat(),
             "clips": ", ".join(f"{len(clips)} {name}" for name, clips in moved.items()),
         }

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backend_server.blink.training import train_blink
+from backend_server.cascade import choose_device
 from backend_server.checkpoints import WEIGHTS_DIR
 from backend_server.motion.training import train_motion
 from backend_server.progress import Progress
@@ -37,12 +38,13 @@ def train(settings: TrainSettings, progress: Progress) -> str:
         SpeechFaceError: the data cannot be used, or an option does not fit the stage.
     """
     out = settings.out if settings.out.suffix == ".safetensors" else settings.out / f"{settings.stage}.safetensors"
+    device = choose_device(settings.device)
     if settings.stage == "speech":
         rates = train_speech(
             corpora=settings.data,
             out=out,
             resume=settings.resume,
-            device=settings.device,
+            device=device,
             minutes=settings.minutes,
             seed=settings.seed,
             progress=progress,
@@ -58,7 +60,7 @@ def train(settings: TrainSettings, progress: Progress) -> str:
             corpus=corpus,
             speech_weights=speech_weights,
             out=out,
-            device=settings.device,
+            device=device,
             resume=settings.resume,
             seed=settings.seed,
             progress=progress,
@@ -68,7 +70,7 @@ def train(settings: TrainSettings, progress: Progress) -> str:
         result = train_blink(
             corpus=corpus,
             out=out,
-            device=settings.device,
+            device=device,
             resume=settings.resume,
             seed=settings.seed,
             progress=progress,
@@ -78,7 +80,7 @@ def train(settings: TrainSettings, progress: Progress) -> str:
         corpus=corpus,
         out=out,
         preset=settings.preset,
-        device=settings.device,
+        device=device,
         resume=settings.resume,
         minutes=settings.minutes or TEXTURE_MINUTES,
         seed=settings.seed,
