@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .preferences import BackendSettings
 
 _WATCH_SECONDS = 0.5
-_AREAS = ("VIEW_3D", "SEQUENCE_EDITOR", "PREFERENCES")
+_AREAS = {"VIEW_3D": "UI", "SEQUENCE_EDITOR": "UI", "PREFERENCES": "WINDOW"}  # editor -> region with our panel
 
 
 class Session:
@@ -124,11 +124,13 @@ session = Session()
 
 
 def redraw() -> None:
-    """Lets every panel that shows the session be drawn again."""
+    """Lets every panel that shows the session be drawn again, and nothing else: a heavy scene takes long to draw."""
     for window in bpy.context.window_manager.windows if bpy.context.window_manager else ():
         for area in window.screen.areas:
             if area.type in _AREAS:
-                area.tag_redraw()
+                for region in area.regions:
+                    if region.type == _AREAS[area.type]:
+                        region.tag_redraw()
 
 
 def watch() -> None:
