@@ -40,11 +40,12 @@ class BlinkGenerator(nn.Module):
         self.register_buffer("neutral_canonical", torch.zeros(POINT_COUNT, 2))
         self.register_buffer("coefficient_scale", torch.ones(config.components))
 
-    def forward(self, noise: Tensor) -> Tensor:
+    def forward(self, noise: Tensor, threshold_shift: float = 0.0) -> Tensor:
         """Eye-region displacements.
 
         Args:
             noise: standard normal, (N, T, 10); T is 75 in training, any length works.
+            threshold_shift: raises the event threshold, in standard deviations: blinks become rarer.
 
         Returns:
             (N, T, 22, 2), canonical units, points in the order of `shared.landmarks.EYE_REGION`.
@@ -54,7 +55,8 @@ class BlinkGenerator(nn.Module):
         """
         if noise.ndim != 3 or noise.shape[2] != self.config.noise_size:
             raise ShapeError(f"expected noise of shape (N, T, {self.config.noise_size}), got {tuple(noise.shape)}")
-        events = torch.sigmoid(self.config.event_steepness * (noise[..., :1] - self.event_threshold))
+        threshold = self.event_threshold + threshold_shift
+        events = torch.sigmoid(self.config.event_steepness * (noise[..., :1] - threshold))
         states, _ = self.recurrence(torch.cat([noise, events], dim=-1))  # (N, T, hidden)
         coefficients = self.encoder(states) * self.coefficient_scale  # (N, T, C)
         return self.decoder(coefficients).unflatten(-1, (len(EYE_REGION), 2))

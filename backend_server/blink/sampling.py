@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
+from scipy.stats import norm
 
 from backend_server.blink.generator import BlinkGenerator
 from backend_server.config import CORPUS_FRAME_RATE
 from backend_server.metrics.landmarks import eye_aspect_ratio
-from shared.errors import ShapeError
+from shared.errors import ShapeError, ValueRangeError
 from shared.landmarks import EYE_REGION
 
 OPEN_DROP = 0.15  # eyes count as open while the lid gap has lost less than this share
@@ -62,17 +63,31 @@ def without_last_blink(motion: Array, shut: NDArray[np.floating]) -> Array:
     return motion * fade[:, None, None]
 
 
+def threshold_shift(threshold: float, frequency: float) -> float:
+    """By how much an event threshold of standard normal noise moves so that it is passed `frequency` times as often."""
+    chance = min(frequency * float(norm.sf(threshold)), 0.2)
+    return float(norm.isf(chance)) - threshold
+
+
 @torch.inference_mode()
-def draw_timeline(generator: BlinkGenerator, frames: int, seed: int) -> Array:
-    """Eye motion at 25 frames/s, (frames, 22, 2): blocks of the generator, joined where the eyes are open."""
+def draw_timeline(generator: BlinkGenerator, frames: int, seed: int, frequency: float = 1.0) -> Array:
+    """Eye motion at 25 frames/s, (frames, 22, 2): blocks of the generator, joined where the eyes are open.
+
+    Args:
+        generator: G_B.
+        frames: how many are wanted.
+        seed: of the noise.
+        frequency: how many times as many blinks as the generator was trained to make.
+    """
     config, device = generator.config, next(generator.parameters()).device
     neutral = generator.neutral_canonical.cpu().numpy()
     noise_source = torch.Generator().manual_seed(seed)
+    shift = threshold_shift(float(generator.event_threshold), frequency) if frequency != 1 else 0.0
     pieces: list[Array] = [np.zeros((0, len(EYE_REGION), 2), np.float32)]
     filled = 0
     while filled < frames:
         noise = torch.randn(BLOCKS_AT_ONCE, config.frames, config.noise_size, generator=noise_source)
-        for block in generator(noise.to(device)).float().cpu().numpy():
+        for block in generator(noise.to(device), shift).float().cpu().numpy():
             span = open_span(closing(block, neutral))
             pieces.append(anchored(block[span]))
             filled += span.stop - span.start
@@ -85,7 +100,13 @@ def draw_timeline(generator: BlinkGenerator, frames: int, seed: int) -> Array:
 
 
 def blink_displacements(
-    generator: BlinkGenerator, frame_times: NDArray[np.float64], seed: int, gain: float = 1.0
+    generator: BlinkGenerator,
+    frame_times: NDArray[np.float64],
+    seed: int,
+    gain: float = 1.0,
+    *,
+    frequency: float = 1.0,
+    duration: float = 1.0,
 ) -> Array:
     """Blinks for the frames of a clip.
 
@@ -97,21 +118,28 @@ def blink_displacements(
         frame_times: (T,), seconds, not falling.
         seed: chooses the blinks.
         gain: multiplies them; 1 closes the eyes, 0 keeps them still.
+        frequency: how many times as often as usual eyes blink, above 0 and up to 5.
+        duration: how many times as long as usual a blink takes, 0.25 to 4.
 
     Returns:
         Displacements of the eye region, (T, 22, 2), canonical units, at rest in the first and the last frame.
 
     Raises:
         ShapeError: the frame times are not a list of rising numbers.
+        ValueRangeError: frequency or duration are out of range.
     """
+    if not 0 < frequency <= 5:
+        raise ValueRangeError(f"The blink frequency must lie above 0 and be at most 5, got {frequency}.")
+    if not 0.25 <= duration <= 4:
+        raise ValueRangeError(f"The blink duration must lie between 0.25 and 4, got {duration}.")
     times = np.asarray(frame_times, np.float64)
     if times.ndim != 1 or not np.isfinite(times).all() or (np.diff(times) < 0).any():
         raise ShapeError(f"expected rising frame times of shape (T,), got shape {times.shape}")
     if len(times) == 0:
         return np.zeros((0, len(EYE_REGION), 2), np.float32)
-    positions = np.round((times - times[0]) * CORPUS_FRAME_RATE, 6)  # 6.9999999 is frame 7
+    positions = np.round((times - times[0]) * CORPUS_FRAME_RATE / duration, 6)  # 6.9999999 is frame 7
     frames = int(np.ceil(positions[-1])) + 2
-    timeline = draw_timeline(generator, frames, seed)
+    timeline = draw_timeline(generator, frames, seed, frequency * duration)
     shut = closing(timeline, generator.neutral_canonical.cpu().numpy())
     whole = int(positions[-1]) + 1  # frames of the timeline inside the clip
     timeline[:whole] = without_last_blink(timeline[:whole], shut[:whole])

@@ -21,6 +21,7 @@ from shared.errors import CorpusError
 from shared.landmarks import EYE_REGION
 
 LEAST_DEPTH = 0.6  # of the lid gap; shallower drops are squints and glances
+CLOSED_DEPTH = 0.85  # to which a blink is scaled: the tracker sees the lashes of shut eyes as a gap
 LONGEST_FRAMES = 16  # 0.64 s at 25 frames/s
 LEAD_FRAMES = 2  # kept before the drop is noticed
 TAIL_FRAMES = 4  # kept after the lids are back, for their slow end
@@ -108,7 +109,8 @@ def collect_targets(clips: Sequence[Array], neutral_canonical: Array, frame_rate
     gap = _open_gap(neutral_canonical)
     for canonical in clips:
         cut, slow = cut_blinks(canonical, neutral_canonical, frame_rate)
-        blinks += [blink for blink in cut if lid_gaps(blink).max() < OVERSHOOT * gap]
+        clean = [blink for blink in cut if lid_gaps(blink).max() < OVERSHOOT * gap]
+        blinks += [blink * (CLOSED_DEPTH * gap / -lid_gaps(blink).min()) for blink in clean]
         if np.ptp(lid_gaps(slow)) < LARGEST_SQUINT * gap:
             calm.append(slow)
     if not blinks or not calm:

@@ -64,7 +64,8 @@ def views(displacements: Tensor, basis: Tensor, offsets: list[int], crop: int) -
     gaps = vertical[..., list(LOWER_LIDS)].mean(-1) - vertical[..., list(UPPER_LIDS)].mean(-1)  # (N, T)
     speeds = gaps.diff(dim=1)
     crops = [codes[:, start : start + crop].flatten(1) for start in offsets]
-    return [codes.flatten(1), gaps.sort(1).values, speeds.sort(1).values, *crops]
+    steps = codes.diff(dim=1)[:, offsets].flatten(0, 1)  # (N * crops, C)
+    return [codes.flatten(1), gaps.sort(1).values, speeds.sort(1).values, steps, *crops]
 
 
 class BlinkTrainer:
@@ -104,6 +105,11 @@ class BlinkTrainer:
         drawn = compose(self.targets, count, self.config.frames, CORPUS_FRAME_RATE, self.config, self.random)
         return torch.from_numpy(drawn)
 
+    def set_progress(self, share: float) -> None:
+        """Sets the learning rate for the given share of the training: full at first, falling to zero from the middle."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.config.learning_rate * min(1.0, 2 * (1 - share))
+
     def step(self) -> float:
         """Draws real and generated sequences, takes one step of Adam, and returns the loss."""
         config = self.config
@@ -118,7 +124,7 @@ class BlinkTrainer:
         )
         loss = config.lambda_range * range_loss(real, generated)
         for index, (first, second) in enumerate(pairs):
-            loss = loss + mmd_loss(first, second, self.bandwidths[min(index, 3)])
+            loss = loss + mmd_loss(first, second, self.bandwidths[min(index, 4)])
         self.optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.generator.parameters(), 1.0)
@@ -178,6 +184,7 @@ def train_blink(
     steps, losses = trainer.config.steps, []
     first = load_state(state_path(out), trainer.generator, trainer.optimizer) if resume else 0
     for step in range(first, steps):
+        trainer.set_progress(step / steps)
         losses.append(trainer.step())
         progress("blink", step + 1, steps)
         if (step + 1) % _SAVE_EVERY == 0:

@@ -13,12 +13,14 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import median_filter
 from scipy.signal import lfilter, resample_poly
 
 from backend_server.data.corpus import Clip
 from backend_server.progress import Progress, silent
 from backend_server.speech.acoustic_model import AcousticModel, load_acoustic_model
 from backend_server.speech.windows import feature_windows
+from shared.landmarks import JAW, LIPS
 
 SPEEDS = (0.88, 0.94, 1.06, 1.12)  # voices between a man's and a woman's, tempos as people vary
 NOISE_DB = (5.0, 25.0)  # speech level over noise level
@@ -88,6 +90,34 @@ def change_speed(waveform: Array, speed: float) -> Array:
     return resample_poly(waveform, 100, round(100 * speed)).astype(np.float32)
 
 
+def speech_presence(waveform: Array, frame_times: NDArray[np.float64]) -> Array:
+    """How much a frame belongs to speech, (T,): 1 from 0.2 s before a sound to 0.16 s after it, 0 far from any.
+
+    A sound is 20 ms whose level lies in the upper two thirds between the clip's quiet and its loud moments, in dB.
+    """
+    blocks = waveform[: len(waveform) // 320 * 320].reshape(-1, 320)
+    level = 10 * np.log10((blocks.astype(np.float64) ** 2).mean(1) + 1e-9)
+    quiet, loud = np.percentile(level, (5, 95))
+    sounds = (np.flatnonzero(median_filter(level, 5) > quiet + (loud - quiet) / 3) + 0.5) * 0.02  # seconds
+    if len(sounds) == 0:
+        return np.zeros(len(frame_times), np.float32)
+    ahead = sounds[None, :] - frame_times[:, None]  # (T, sounds), seconds until each
+    distance = np.where(ahead > 0, ahead - 0.12, -ahead - 0.08).min(1)
+    return np.clip(1 - distance / 0.08, 0, 1).astype(np.float32)
+
+
+def rest_in_silence(canonical: Array, neutral: Array, presence: Array) -> Array:
+    """Landmarks (T, 68, 2) whose jaw and lips are at rest where presence (T,) is 0.
+
+    Some people wait with an open mouth, others with a closed one, and no sound tells which. A network trained on both
+    leaves the mouth ajar in every pause.
+    """
+    result = canonical.copy()
+    for points in (JAW, LIPS):
+        result[:, points] = neutral[points] + presence[:, None, None] * (canonical[:, points] - neutral[points])
+    return result
+
+
 def make_views(waveform: Array, model: AcousticModel, count: int, random: np.random.Generator) -> tuple[View, ...]:
     """The clip as it is and `count` variations of it, every second one with noise."""
     views = [View(model.scores(waveform), model.scores_per_second)]
@@ -105,6 +135,7 @@ def motion_examples(
     model: AcousticModel,
     random: np.random.Generator,
     variations: int = 0,
+    rest: Array | None = None,
     progress: Progress = silent,
 ) -> list[MotionExample]:
     """Examples of clips, in their order.
@@ -114,6 +145,7 @@ def motion_examples(
         model: the acoustic model whose scores the motion network shall read.
         random: of the variations.
         variations: further ways to hear each clip.
+        rest: neutral canonical landmarks (68, 2) that jaw and lips take in silence; None leaves them as they are.
         progress: told of every clip.
 
     Raises:
@@ -121,10 +153,11 @@ def motion_examples(
     """
     clips, examples = list(clips), []
     for index, clip in enumerate(clips):
-        landmarks = clip.landmarks()
-        views = make_views(clip.waveform(), model, variations, random)
-        examples.append(
-            MotionExample(clip.speaker, clip.name, clip.split, landmarks.frame_times, landmarks.canonical, views)
-        )
+        landmarks, waveform = clip.landmarks(), clip.waveform()
+        times, canonical = landmarks.frame_times, landmarks.canonical
+        if rest is not None:
+            canonical = rest_in_silence(canonical, rest, speech_presence(waveform, times))
+        views = make_views(waveform, model, variations, random)
+        examples.append(MotionExample(clip.speaker, clip.name, clip.split, times, canonical, views))
         progress("listen", index + 1, len(clips))
     return examples

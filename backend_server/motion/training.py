@@ -8,11 +8,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from backend_server.checkpoints import save_checkpoint
 from backend_server.config import MotionConfig
@@ -24,7 +26,7 @@ from backend_server.motion.generator import KIND, MotionGenerator
 from backend_server.motion.losses import discriminator_loss, motion_losses
 from backend_server.pca import fit_pca
 from backend_server.progress import Progress, silent
-from backend_server.training_state import load_state, save_state, state_path
+from backend_server.training_state import Stateful, load_state, save_state, state_path
 from shared.errors import CorpusError
 
 LOG = logging.getLogger(__name__)
@@ -88,6 +90,7 @@ class MotionTrainer:
         self._initialize(neutral_canonical)
         self.generator.to(device)
         self.discriminator.to(device)
+        self.average = AveragedModel(self.generator, multi_avg_fn=get_ema_multi_avg_fn(config.averaging))
         self.generator_steps = torch.optim.Adam(self.generator.parameters(), lr=config.learning_rate)
         self.discriminator_steps = torch.optim.Adam(self.discriminator.parameters(), lr=config.learning_rate)
 
@@ -110,9 +113,17 @@ class MotionTrainer:
             run = slice(first, first + self.run_frames)
             shift = self.random.uniform(-1, 1) * self.config.jitter_seconds
             windows = view.windows(example.frame_times[run], shift)
-            features.append(windows + self.random.normal(0, self.config.score_noise, windows.shape))
+            features.append(self._disturbed(windows))
             targets.append(example.canonical[run])
         return self._tensor(features), self._tensor(targets)
+
+    def _disturbed(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Windows (T, 6, C) plus one random offset of each class for the whole run, and noise."""
+        scale = np.float32(self.config.score_noise)
+        if scale == 0:
+            return windows
+        noise = self.random.standard_normal(windows.shape, dtype=np.float32)
+        return windows + scale * (noise + self.random.standard_normal(windows.shape[-1:], dtype=np.float32))
 
     def _tensor(self, arrays: list[NDArray]) -> Tensor:
         return torch.from_numpy(np.stack(arrays).astype(np.float32)).to(self.device)
@@ -129,6 +140,7 @@ class MotionTrainer:
         self.generator_steps.zero_grad()
         terms.total.backward()
         self.generator_steps.step()
+        self.average.update_parameters(self.generator)
         parts = (terms.distance, terms.regularization, terms.direction, terms.adversarial, judged)
         return EpochLosses(*(float(part.detach()) for part in parts))
 
@@ -137,6 +149,17 @@ class MotionTrainer:
         for optimizer in (self.generator_steps, self.discriminator_steps):
             for group in optimizer.param_groups:
                 group["lr"] = share * self.config.learning_rate
+
+    @property
+    def parts(self) -> tuple[Stateful, ...]:
+        """Everything that a step changes, except the random numbers."""
+        networks = (self.generator, self.discriminator, self.average)
+        return (*networks, self.generator_steps, self.discriminator_steps)
+
+    @property
+    def result(self) -> MotionGenerator:
+        """The generator with its averaged weights."""
+        return cast(MotionGenerator, self.average.module)
 
     def epoch(self) -> EpochLosses:
         """As many steps as the examples fill batches."""
@@ -186,10 +209,11 @@ def train_motion(
     model = load_listener(speech_weights, device)
     config = dataclasses.replace(config or MotionConfig(), channels=model.channels)
     random = np.random.default_rng(seed)
-    examples = motion_examples(clips, model, random, config.variations, progress)
+    rest = data.neutral_canonical if config.rests_in_silence else None
+    examples = motion_examples(clips, model, random, config.variations, rest, progress)
     held_out = motion_examples(data.clips("val"), model, random)
     trainer = MotionTrainer(examples, torch.from_numpy(data.neutral_canonical), config, seed, device)
-    parts = (trainer.generator, trainer.discriminator, trainer.generator_steps, trainer.discriminator_steps)
+    parts = trainer.parts
     first = load_state(state_path(out), *parts) if resume else 0
     losses = None
     for epoch in range(first, config.epochs):
@@ -198,7 +222,7 @@ def train_motion(
         LOG.info("epoch %d: %s", epoch + 1, losses)
         save_state(state_path(out), epoch + 1, *parts)
         progress("motion", epoch + 1, config.epochs)
-    generator = trainer.generator.cpu().eval()
+    generator = trainer.result.cpu().eval()
     known, unknown = _judge(generator, held_out, {clip.speaker for clip in clips})
     notes = {}
     for name, figures in (("known people", known), ("unknown people", unknown)):

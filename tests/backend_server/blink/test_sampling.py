@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import norm
 
 from backend_server.blink import sampling
 from backend_server.metrics.blink import find_blinks
-from shared.errors import ShapeError
+from shared.errors import ShapeError, ValueRangeError
 
 
 def ear(generator, displacements):
@@ -63,6 +64,28 @@ def test_no_end_cuts_a_blink(frames, seed):
     is_open = np.flatnonzero(shut[: max(frames - sampling.MARGIN_FRAMES, 0)] < sampling.OPEN_DROP)
     kept = max(is_open[-1] - 2, 0) if len(is_open) else 0
     assert np.array_equal(result[:kept], motion[:kept])
+
+
+def test_frequency_and_duration_are_controls(event_generator):
+    times = np.arange(25 * 400) / 25
+
+    def measure(**controls):
+        motion = sampling.blink_displacements(event_generator, times, seed=0, **controls)
+        blinks = find_blinks(ear(event_generator, motion), 25)
+        return blinks.rate, np.nanmean(blinks.durations)
+
+    rate, duration = measure()
+    assert measure(frequency=2)[0] == pytest.approx(2 * rate, rel=0.3)
+    slow_rate, slow_duration = measure(duration=1.5)
+    assert slow_rate == pytest.approx(rate, rel=0.3)
+    assert slow_duration == pytest.approx(1.5 * duration, rel=0.2)
+    with pytest.raises(ValueRangeError, match="9"):
+        measure(frequency=9)
+
+
+def test_the_threshold_of_a_half_is_passed_half_as_often():
+    shifted = 2.0 + sampling.threshold_shift(2.0, 0.5)
+    assert norm.sf(shifted) == pytest.approx(0.5 * norm.sf(2.0))
 
 
 def test_empty_and_unsorted_times(event_generator):
