@@ -144,8 +144,9 @@ class _FineTuning:
         return self.rng.permutation(targets).tolist()
 
     def _step(self, optimizer: torch.optim.Optimizer, targets: list[int]) -> float:
-        judges = self.initial.judges
-        objective = generator_objective(self.tuned, self._batch(targets), discriminator=judges[0] if judges else None)
+        # A discriminator that no longer learns is soon fooled, so its features judge and its score does not.
+        judge = self.initial.judges[0] if self.initial.judges else None
+        objective = generator_objective(self.tuned, self._batch(targets), discriminator=judge, is_adversarial=False)
         optimizer.zero_grad(set_to_none=True)
         objective.total.backward()
         torch.nn.utils.clip_grad_norm_(self.tuned.parameters(), 1.0)

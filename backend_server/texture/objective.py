@@ -90,6 +90,7 @@ def generator_objective(
     batch: Batch,
     *,
     discriminator: nn.Module | None = None,
+    is_adversarial: bool = True,
     feature_networks: Sequence[FeatureNetwork] = (),
     forward: Forward | None = None,
 ) -> Objective:
@@ -99,6 +100,7 @@ def generator_objective(
         generator: whose config weighs the losses.
         batch: references, landmarks, targets.
         discriminator: D_T; None leaves Eq. 9 out.
+        is_adversarial: whether D_T's score counts; its features do in any case.
         feature_networks: of Eq. 10; the discriminator's features stand in when there are none.
         forward: called in the generator's place, for weights other than its own.
     """
@@ -120,7 +122,7 @@ def generator_objective(
     if discriminator is not None:
         reference = condition(generator, synthesis, batch.references)
         verdict = discriminator(ours, reference)
-        adversarial = losses.adversarial_loss(verdict.score)
+        adversarial = losses.adversarial_loss(verdict.score) if is_adversarial else adversarial
         if not feature_networks:
             real = discriminator(theirs, reference).features
             perceptual = losses.perceptual_loss([verdict.features], [real], [config.alpha_1], norm=config.pixel_norm)

@@ -20,6 +20,9 @@ GRID_SIZE = 64  # places along a side at which the spline is evaluated; between 
 # the map smooth where two lips or lids nearly touch, and lids that shut must not drag the brows along); jaw and nose
 # are less exactly tied to what the skin does.
 _CLOSE, _LOOSE, _BORDER_STIFFNESS = 3e-3, 0.1, 0.05
+_SMALLEST_GAP = 3.0  # pixels between two lids or lips, as far as the warp is concerned
+_UPPER_EDGES = (37, 38, 43, 44, 61, 62, 63)
+_LOWER_EDGES = (41, 40, 47, 46, 67, 66, 65)
 _SKULL_FROM_JAW = (2, 4, 6, 8, 10, 12, 14)
 _SKULL_HEIGHT = 0.5  # of the distance from a jaw point to the eyes, mirrored over the eye line
 _BORDER = tuple((x, y) for x in (0.0, 0.25, 0.5, 0.75, 1.0) for y in (0.0, 0.25, 0.5, 0.75, 1.0) if {x, y} & {0.0, 1.0})
@@ -54,6 +57,24 @@ def head_motion(reference: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     return matrix, (wanted_mean - source_mean @ matrix).squeeze(1)
 
 
+def kept_apart(reference: Tensor, target: Tensor) -> Tensor:
+    """Target landmarks whose lids and lips keep a small gap where the reference has one.
+
+    At no gap at all two points in one place would come from two places, and the map could not squeeze what lies
+    between them.
+    """
+    upper, lower = list(_UPPER_EDGES), list(_LOWER_EDGES)
+    gap = reference[:, lower] - reference[:, upper]  # (T, 7, 2)
+    length = gap.norm(dim=-1, keepdim=True).clamp_min(1e-6)
+    along = gap / length
+    left = ((target[:, lower] - target[:, upper]) * along).sum(-1, keepdim=True)
+    missing = (length.clamp_max(_SMALLEST_GAP) - left).clamp_min(0) * along / 2
+    apart = target.clone()
+    apart[:, upper] -= missing
+    apart[:, lower] += missing
+    return apart
+
+
 def control_points(reference: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """Points of the reference and of the new picture that belong together, (T, P, 2) pixels each.
 
@@ -66,7 +87,7 @@ def control_points(reference: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     border = reference.new_tensor(_BORDER).expand(len(reference), -1, -1) * (CROP_SIZE - 1)
     return (
         torch.cat([reference, skull, border], 1),
-        torch.cat([target, skull @ matrix + offset[:, None], border], 1),
+        torch.cat([kept_apart(reference, target), skull @ matrix + offset[:, None], border], 1),
     )
 
 

@@ -7,7 +7,7 @@ from backend_server.data.episodes import ClipFaces, PairSampler, expressions, ke
 
 
 def clip_faces(speaker, frames, seed):
-    """Pictures whose every pixel is the frame's number; the mouth opens frame by frame, the last frame's eyes are shut."""
+    """Pictures that hold their frame's number; the mouth opens frame by frame, the last frame's eyes are shut."""
     rng = np.random.default_rng(seed)
     landmarks = np.tile(rng.random((68, 2), np.float32) * 200, (frames, 1, 1))
     landmarks[:, [36, 45]] = [[60, 100], [180, 100]]

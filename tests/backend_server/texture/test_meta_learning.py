@@ -44,12 +44,12 @@ def test_the_second_order_is_the_derivative_of_the_summed_loss():
     settings = {"steps": 3, "step_size": 0.2, "is_second_order": True}
     outer = outer_gradient(loss, weights, support, query, **settings)
     step = 1e-6
-    for name in weights:
-        nudge = torch.zeros_like(weights[name]).view(-1)
+    for name, weight in weights.items():
+        nudge = torch.zeros_like(weight).view(-1)
         nudge[0] = step
-        nudge = nudge.view_as(weights[name])
+        nudge = nudge.view_as(weight)
         up, down = (
-            outer_gradient(loss, {**weights, name: weights[name] + sign * nudge}, support, query, **settings).loss
+            outer_gradient(loss, {**weights, name: weight + sign * nudge}, support, query, **settings).loss
             for sign in (1, -1)
         )
         assert outer.gradients[name].view(-1)[0].item() == pytest.approx(

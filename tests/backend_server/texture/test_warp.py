@@ -1,6 +1,7 @@
+import pytest
 import torch
 
-from backend_server.texture.warp import at_full_size, head_motion, landmark_flow, sample, thin_plate_spline
+from backend_server.texture.warp import at_full_size, head_motion, kept_apart, landmark_flow, sample, thin_plate_spline
 
 
 def test_a_spline_without_stiffness_passes_through_its_values():
@@ -54,3 +55,20 @@ def test_the_flow_is_differentiable_in_the_landmarks(face_landmarks):
     target = torch.from_numpy(face_landmarks(mouth=12))[None].requires_grad_()
     landmark_flow(reference, target, grid_size=16).source.sum().backward()
     assert target.grad is not None and torch.isfinite(target.grad).all() and target.grad.abs().sum() > 0
+
+
+def test_lids_that_shut_keep_a_gap_for_the_warp_unless_they_were_shut(face_landmarks):
+    reference = torch.from_numpy(face_landmarks(mouth=0, lids=9))[None]
+    target = torch.from_numpy(face_landmarks(mouth=0, lids=0))[None]
+    apart = kept_apart(reference, target)
+    assert (apart[0, 41, 1] - apart[0, 37, 1]).item() == pytest.approx(3.0)
+    assert torch.equal(apart[0, 60:], target[0, 60:])  # lips that were shut stay so
+    wide = torch.from_numpy(face_landmarks(mouth=20))[None]
+    assert torch.equal(kept_apart(reference, wide), wide)
+
+
+def test_shut_eyes_squeeze_what_lay_between_the_lids(face_landmarks):
+    reference = torch.from_numpy(face_landmarks(lids=10))[None]
+    source = at_full_size(landmark_flow(reference, torch.from_numpy(face_landmarks(lids=0))[None]).source)
+    # four pixels above the shut lids there is skin from above the open eye
+    assert source[0, 1, 92, 89] < reference[0, 37, 1] + 0.5
