@@ -44,11 +44,17 @@ def make_scene(
     wanted = scene_settings(scene)
     wanted.strip_name = strip.name
     wanted.epochs, wanted.seed, wanted.use_texture = epochs, seed, bool(images)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    bpy.ops.wm.save_as_mainfile(filepath=str(out.resolve()))
     for image in images:
         wanted.images.add().image = bpy.data.images.load(str(image.resolve()))
-    bpy.ops.speechface.generate()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    is_new = not out.exists()
+    bpy.ops.wm.save_as_mainfile(filepath=str(out.resolve()))  # first, so that the pictures lie beside it
+    try:
+        bpy.ops.speechface.generate()
+    except RuntimeError:
+        if is_new:
+            out.unlink()
+        raise
     first, end = compat.handles(strip)
     scene.frame_start, scene.frame_end = round(first), round(end) - 1
     scene.render.film_transparent = True

@@ -108,9 +108,10 @@ class SPEECHFACE_OT_cancel(bpy.types.Operator):
         return session.generation is not None
 
     def execute(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
-        """Asks the running job to end."""
+        """Ends the running job at once; Generate itself notices at its next timer event."""
         if session.generation is not None:
             session.generation.job.cancel()
+            session.generation.job.tick()
         return {"FINISHED"}
 
 
