@@ -14,7 +14,7 @@ from pathlib import Path
 import bpy
 
 from . import backend_process, compat, register, unregister
-from ._shared import timing
+from ._shared import errors, timing
 from .properties import scene_settings
 
 
@@ -102,7 +102,7 @@ def main(arguments: list[str]) -> int:
             epochs=given.epochs,
             seed=given.seed,
         )
-    except RuntimeError as error:
+    except (RuntimeError, errors.SpeechFaceError) as error:
         sys.stderr.write(f"{str(error).strip()}\n")
         return 2
     finally:
