@@ -94,8 +94,6 @@ class BlinkConfig:
     hidden_size: int = 64
     components: int = 8  # set by training to the fewest that hold pca_variance
     pca_variance: float = 0.99  # Section 4.2
-    event_threshold: float = 2.3  # standard deviations of noise; passed once in 3.7 s at 25 frames/s
-    event_steepness: float = 8.0  # of the sigmoid around it
     blinks_per_second: float = 0.3  # of the training sequences; people blink 0.28 to 0.4 times (Section 4.2)
     blink_stretch: tuple[float, float] = (1.0, 1.5)  # in time; most blinks are one fast blinker's, people take 0.33 s
     bandwidth_factors: tuple[float, ...] = (0.1, 0.3, 1.0, 3.0)  # times the median squared distance: sigma in Eq. 6

@@ -19,11 +19,6 @@ KIND = "blink"
 class BlinkGenerator(nn.Module):
     """A recurrent network over noise whose last linear layer starts as the principal components of eye motion.
 
-    The paper gives no more than "RNN". Blinks are rare events, and a recurrent network that starts from small random
-    weights answers noise with small motion at all times. So the first channel of the noise reaches it a second time
-    through a steep sigmoid that starts at `event_threshold` standard deviations and is trained like all else: noise
-    above the threshold, once in some seconds, is a jolt that the network learns to answer with a blink.
-
     Attributes:
         neutral_canonical: the average face at rest, (68, 2), canonical units.
     """
@@ -31,8 +26,7 @@ class BlinkGenerator(nn.Module):
     def __init__(self, config: BlinkConfig) -> None:
         super().__init__()
         self.config = config
-        self.event_threshold = nn.Parameter(torch.tensor(config.event_threshold))
-        self.recurrence = nn.GRU(config.noise_size + 1, config.hidden_size, batch_first=True)
+        self.recurrence = nn.GRU(config.noise_size, config.hidden_size, batch_first=True)
         self.encoder = nn.Linear(config.hidden_size, config.components)
         self.decoder = nn.Linear(config.components, 2 * len(EYE_REGION))
         self.neutral_canonical: Tensor
@@ -40,12 +34,11 @@ class BlinkGenerator(nn.Module):
         self.register_buffer("neutral_canonical", torch.zeros(POINT_COUNT, 2))
         self.register_buffer("coefficient_scale", torch.ones(config.components))
 
-    def forward(self, noise: Tensor, threshold_shift: float = 0.0) -> Tensor:
+    def forward(self, noise: Tensor) -> Tensor:
         """Eye-region displacements.
 
         Args:
             noise: standard normal, (N, T, 10); T is 75 in training, any length works.
-            threshold_shift: raises the event threshold, in standard deviations: blinks become rarer.
 
         Returns:
             (N, T, 22, 2), canonical units, points in the order of `shared.landmarks.EYE_REGION`.
@@ -55,9 +48,7 @@ class BlinkGenerator(nn.Module):
         """
         if noise.ndim != 3 or noise.shape[2] != self.config.noise_size:
             raise ShapeError(f"expected noise of shape (N, T, {self.config.noise_size}), got {tuple(noise.shape)}")
-        threshold = self.event_threshold + threshold_shift
-        events = torch.sigmoid(self.config.event_steepness * (noise[..., :1] - threshold))
-        states, _ = self.recurrence(torch.cat([noise, events], dim=-1))  # (N, T, hidden)
+        states, _ = self.recurrence(noise)  # (N, T, hidden)
         coefficients = self.encoder(states) * self.coefficient_scale  # (N, T, C)
         return self.decoder(coefficients).unflatten(-1, (len(EYE_REGION), 2))
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
-from scipy.stats import norm
+from scipy.ndimage import maximum_filter1d
 
 from backend_server.blink.generator import BlinkGenerator
 from backend_server.config import CORPUS_FRAME_RATE
@@ -20,7 +20,9 @@ from shared.landmarks import EYE_REGION
 
 OPEN_DROP = 0.15  # eyes count as open while the lid gap has lost less than this share
 MARGIN_FRAMES = 2  # kept open on either side of a seam or of the end
-BLOCKS_AT_ONCE = 64
+BLINK_MARGIN_FRAMES = 3  # belong to a blink before it is noticed and after it is over
+SHORTEST_CALM = 0.05  # of its length, to which the time between blinks is squeezed at most
+BLOCKS = 64  # drawn at once
 
 Array = NDArray[np.float32]
 
@@ -63,40 +65,42 @@ def without_last_blink(motion: Array, shut: NDArray[np.floating]) -> Array:
     return motion * fade[:, None, None]
 
 
-def threshold_shift(threshold: float, frequency: float) -> float:
-    """By how much an event threshold of standard normal noise moves so that it is passed `frequency` times as often."""
-    chance = min(frequency * float(norm.sf(threshold)), 0.2)
-    return float(norm.isf(chance)) - threshold
-
-
 @torch.inference_mode()
-def draw_timeline(generator: BlinkGenerator, frames: int, seed: int, frequency: float = 1.0) -> Array:
-    """Eye motion at 25 frames/s, (frames, 22, 2): blocks of the generator, joined where the eyes are open.
-
-    Args:
-        generator: G_B.
-        frames: how many are wanted.
-        seed: of the noise.
-        frequency: how many times as many blinks as the generator was trained to make.
-    """
+def draw_timeline(generator: BlinkGenerator, noise_source: torch.Generator) -> Array:
+    """About three minutes of eye motion at 25 frames/s, (F, 22, 2): blocks joined where the eyes are open."""
     config, device = generator.config, next(generator.parameters()).device
     neutral = generator.neutral_canonical.cpu().numpy()
-    noise_source = torch.Generator().manual_seed(seed)
-    shift = threshold_shift(float(generator.event_threshold), frequency) if frequency != 1 else 0.0
-    pieces: list[Array] = [np.zeros((0, len(EYE_REGION), 2), np.float32)]
-    filled = 0
-    while filled < frames:
-        noise = torch.randn(BLOCKS_AT_ONCE, config.frames, config.noise_size, generator=noise_source)
-        for block in generator(noise.to(device), shift).float().cpu().numpy():
-            span = open_span(closing(block, neutral))
-            pieces.append(anchored(block[span]))
-            filled += span.stop - span.start
-        if filled == 0:
-            pieces.append(
-                np.zeros((frames, len(EYE_REGION), 2), np.float32)
-            )  # eyes that never open: leave them at rest
-            break
-    return np.concatenate(pieces)[:frames]
+    noise = torch.randn(BLOCKS, config.frames, config.noise_size, generator=noise_source)
+    blocks = generator(noise.to(device)).float().cpu().numpy()
+    pieces = [anchored(block[open_span(closing(block, neutral))]) for block in blocks]
+    timeline = np.concatenate(pieces)
+    return timeline if len(timeline) else np.zeros((config.frames, *timeline.shape[1:]), np.float32)  # never open: rest
+
+
+def frame_lengths(shut: NDArray[np.floating], frequency: float, duration: float) -> NDArray[np.float64]:
+    """How long each frame of a timeline lasts, (F,), in frames of 1/25 s.
+
+    Frames of blinks last `duration`. All others are stretched or squeezed so that in the whole timeline blinks come
+    `frequency` times as often.
+
+    Args:
+        shut: closings, (F,).
+        frequency: above 0.
+        duration: above 0.
+    """
+    is_blink = maximum_filter1d(shut > OPEN_DROP, 2 * BLINK_MARGIN_FRAMES + 1)
+    share = float(is_blink.mean())
+    calm = max((1 / frequency - share * duration) / max(1 - share, 1e-6), SHORTEST_CALM)
+    return np.where(is_blink, duration, calm)
+
+
+def _check(times: NDArray[np.float64], frequency: float, duration: float) -> None:
+    if times.ndim != 1 or not np.isfinite(times).all() or (np.diff(times) < 0).any():
+        raise ShapeError(f"expected rising frame times of shape (T,), got shape {times.shape}")
+    if not 0.1 <= frequency <= 4:
+        raise ValueRangeError(f"The blink frequency must lie between 0.1 and 4, got {frequency}.")
+    if not 0.25 <= duration <= 4:
+        raise ValueRangeError(f"The blink duration must lie between 0.25 and 4, got {duration}.")
 
 
 def blink_displacements(
@@ -118,31 +122,32 @@ def blink_displacements(
         frame_times: (T,), seconds, not falling.
         seed: chooses the blinks.
         gain: multiplies them; 1 closes the eyes, 0 keeps them still.
-        frequency: how many times as often as usual eyes blink, above 0 and up to 5.
-        duration: how many times as long as usual a blink takes, 0.25 to 4.
+        frequency: how many times as often as usual (0.3 a second) eyes blink, 0.1 to 4.
+        duration: how many times as long as usual (0.33 s) a blink takes, 0.25 to 4.
 
     Returns:
-        Displacements of the eye region, (T, 22, 2), canonical units, at rest in the first and the last frame.
+        Displacements of the eye region, (T, 22, 2), canonical units; the eyes are open in the first and last frame.
 
     Raises:
         ShapeError: the frame times are not a list of rising numbers.
         ValueRangeError: frequency or duration are out of range.
     """
-    if not 0 < frequency <= 5:
-        raise ValueRangeError(f"The blink frequency must lie above 0 and be at most 5, got {frequency}.")
-    if not 0.25 <= duration <= 4:
-        raise ValueRangeError(f"The blink duration must lie between 0.25 and 4, got {duration}.")
     times = np.asarray(frame_times, np.float64)
-    if times.ndim != 1 or not np.isfinite(times).all() or (np.diff(times) < 0).any():
-        raise ShapeError(f"expected rising frame times of shape (T,), got shape {times.shape}")
+    _check(times, frequency, duration)
     if len(times) == 0:
         return np.zeros((0, len(EYE_REGION), 2), np.float32)
-    positions = np.round((times - times[0]) * CORPUS_FRAME_RATE / duration, 6)  # 6.9999999 is frame 7
-    frames = int(np.ceil(positions[-1])) + 2
-    timeline = draw_timeline(generator, frames, seed, frequency * duration)
-    shut = closing(timeline, generator.neutral_canonical.cpu().numpy())
-    whole = int(positions[-1]) + 1  # frames of the timeline inside the clip
-    timeline[:whole] = without_last_blink(timeline[:whole], shut[:whole])
+    positions = np.round((times - times[0]) * CORPUS_FRAME_RATE, 6)  # frames of 1/25 s; 6.9999999 is frame 7
+    neutral = generator.neutral_canonical.cpu().numpy()
+    noise_source = torch.Generator().manual_seed(seed)
+    pieces, lengths = [], []
+    while sum(length.sum() for length in lengths) < positions[-1] + 2:
+        pieces.append(draw_timeline(generator, noise_source))
+        lengths.append(frame_lengths(closing(pieces[-1], neutral), frequency, duration))
+    timeline = np.concatenate(pieces)
+    begins = np.concatenate([[0.0], np.cumsum(np.concatenate(lengths))])[: len(timeline)]  # of each frame
+    whole = int(np.searchsorted(begins, positions[-1], side="right"))  # frames that begin within the clip
+    timeline = timeline[: whole + 1].copy()
+    timeline[:whole] = without_last_blink(timeline[:whole], closing(timeline[:whole], neutral))
     timeline[whole:] = timeline[whole - 1]
-    motion = PchipInterpolator(np.arange(frames), timeline, axis=0)(positions)
+    motion = PchipInterpolator(begins[: len(timeline)], timeline, axis=0)(positions)
     return (gain * motion).astype(np.float32)

@@ -106,7 +106,7 @@ class BlinkTrainer:
         return torch.from_numpy(drawn)
 
     def set_progress(self, share: float) -> None:
-        """Sets the learning rate for the given share of the training: full at first, falling to zero from the middle."""
+        """Sets the learning rate for a share of the training done: full at first, falling to zero from the middle."""
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.learning_rate * min(1.0, 2 * (1 - share))
 

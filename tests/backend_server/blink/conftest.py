@@ -34,8 +34,8 @@ class EventGenerator(BlinkGenerator):
         self.neutral_canonical.copy_(torch.from_numpy(neutral))
         self.shutting = torch.from_numpy(shutting)
 
-    def forward(self, noise: torch.Tensor, threshold_shift: float = 0.0) -> torch.Tensor:
-        events = (noise[..., 0] > self.event_threshold + threshold_shift).float()  # (N, T)
+    def forward(self, noise: torch.Tensor) -> torch.Tensor:
+        events = (noise[..., 0] > 2.2).float()  # (N, T)
         kernel = torch.tensor([0.3, 0.8, 1.0, 0.9, 0.6, 0.4, 0.2]).flip(0)
         amount = torch.nn.functional.conv1d(torch.nn.functional.pad(events, (6, 0))[:, None], kernel[None, None])[:, 0]
         return amount.clamp(max=1)[..., None, None] * self.shutting

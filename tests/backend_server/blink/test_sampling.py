@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import norm
 
 from backend_server.blink import sampling
 from backend_server.metrics.blink import find_blinks
@@ -83,9 +82,13 @@ def test_frequency_and_duration_are_controls(event_generator):
         measure(frequency=9)
 
 
-def test_the_threshold_of_a_half_is_passed_half_as_often():
-    shifted = 2.0 + sampling.threshold_shift(2.0, 0.5)
-    assert norm.sf(shifted) == pytest.approx(0.5 * norm.sf(2.0))
+def test_frame_lengths_by_hand():
+    shut = np.zeros(100)
+    shut[50:54] = 1  # ten frames with the margin: a tenth of the time
+    assert sampling.frame_lengths(shut, 1, 1) == pytest.approx(np.ones(100))
+    slower = sampling.frame_lengths(shut, 0.5, 2)
+    assert slower[47:57] == pytest.approx(2)
+    assert slower.sum() == pytest.approx(200)  # the same blink in twice the time: half as often
 
 
 def test_empty_and_unsorted_times(event_generator):
