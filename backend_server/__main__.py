@@ -116,7 +116,22 @@ def prepare(
     output.print(report)
 
 
-@app.command()
+@app.command(cls=ManyValues)
+def synthesize(
+    data: Annotated[list[Path], typer.Option(help="Folders of transcribed speech whose texts are spoken.")],
+    out: Annotated[Path, typer.Option(help="Folder for the sounds and their index.tsv.")],
+    hours: Annotated[float, typer.Option(min=0.001, help="How much speech.")] = 4.0,
+    seed: Seed = 0,
+) -> None:
+    """Makes synthetic training speech with exact texts (needs the extra `train`)."""
+    with plain_failures(), StageBars() as bars:
+        from backend_server.commands.synthesize import synthesize
+
+        summary = synthesize(tuple(data), out, hours=hours, seed=seed, progress=bars)
+    output.print(summary)
+
+
+@app.command(cls=ManyValues)
 def train(
     stage: Annotated[Stage, typer.Argument(help="Which network.")],
     data: Annotated[list[Path], typer.Option(help="A corpus made by `prepare`; for speech also transcribed speech.")],
@@ -124,7 +139,9 @@ def train(
     device: Device = "auto",
     resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint.")] = False,
     minutes: Annotated[float | None, typer.Option(min=0.1, help="Stop after this long; else when it is done.")] = None,
-    preset: Annotated[str, typer.Option(help="Texture: warp (shipped) or paper.")] = "warp",
+    preset: Annotated[
+        str, typer.Option(help="shipped, or paper for the paper's numbers (motion, texture).")
+    ] = "shipped",
     seed: Seed = 0,
 ) -> None:
     """Trains one network; checkpoints are kept beside the weights."""

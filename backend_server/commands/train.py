@@ -8,12 +8,14 @@ from pathlib import Path
 from backend_server.blink.training import train_blink
 from backend_server.cascade import choose_device
 from backend_server.checkpoints import WEIGHTS_DIR
+from backend_server.config import PAPER_MOTION, MotionConfig
 from backend_server.motion.training import train_motion
 from backend_server.progress import Progress
 from backend_server.speech.training import train_speech
 from backend_server.texture.training import train_texture
 from shared.errors import ValueRangeError
 
+PRESETS = ("shipped", "paper")
 TEXTURE_MINUTES = 60.0  # the texture network has no last epoch; this long unless told otherwise
 
 
@@ -37,6 +39,8 @@ def train(settings: TrainSettings, progress: Progress) -> str:
     Raises:
         SpeechFaceError: the data cannot be used, or an option does not fit the stage.
     """
+    if settings.preset not in PRESETS:
+        raise ValueRangeError(f"there is no preset {settings.preset!r}; choose one of {', '.join(PRESETS)}")
     out = settings.out if settings.out.suffix == ".safetensors" else settings.out / f"{settings.stage}.safetensors"
     device = choose_device(settings.device)
     if settings.stage == "speech":
@@ -63,6 +67,7 @@ def train(settings: TrainSettings, progress: Progress) -> str:
             device=device,
             resume=settings.resume,
             seed=settings.seed,
+            config=PAPER_MOTION if settings.preset == "paper" else MotionConfig(),
             progress=progress,
         )
         return f"{out}: {result}"
@@ -79,7 +84,7 @@ def train(settings: TrainSettings, progress: Progress) -> str:
     train_texture(
         corpus=corpus,
         out=out,
-        preset=settings.preset,
+        preset="paper" if settings.preset == "paper" else "warp",
         device=device,
         resume=settings.resume,
         minutes=settings.minutes or TEXTURE_MINUTES,
