@@ -44,3 +44,22 @@ class EventGenerator(BlinkGenerator):
 @pytest.fixture
 def event_generator(neutral, shutting) -> EventGenerator:
     return EventGenerator(neutral, shutting)
+
+
+SHAPE = np.array([0.1, 0.6, 1.0, 0.9, 0.6, 0.35, 0.15], np.float32)
+
+
+@pytest.fixture
+def make_clip(neutral, shutting):
+    """Canonical landmarks (75, 68, 2) with blinks at the given frames, a slow drift and tracking noise."""
+
+    def make(*starts: int, seed: int = 0) -> np.ndarray:
+        amount = np.zeros(75, np.float32)
+        for start in starts:
+            amount[start : start + len(SHAPE)] = SHAPE[: 75 - start]
+        clip = np.repeat(neutral[None], 75, axis=0)
+        drift = 0.01 * np.sin(np.arange(75) / 20, dtype=np.float32)
+        clip[:, list(EYE_REGION)] += amount[:, None, None] * shutting + drift[:, None, None]
+        return clip + 0.001 * np.random.default_rng(seed).standard_normal(clip.shape).astype(np.float32)
+
+    return make

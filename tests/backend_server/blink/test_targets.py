@@ -1,31 +1,11 @@
 import numpy as np
 import pytest
-import torch
 
 from backend_server.blink.targets import collect_targets, compose, cut_blinks, lid_gaps, stretched
-from backend_server.blink.training import BlinkTrainer, blink_curves
+from backend_server.blink.training import blink_curves
 from backend_server.config import BlinkConfig
 from backend_server.metrics.blink import blink_statistics
 from shared.errors import CorpusError
-from shared.landmarks import EYE_REGION
-
-SHAPE = np.array([0.1, 0.6, 1.0, 0.9, 0.6, 0.35, 0.15], np.float32)
-
-
-@pytest.fixture
-def make_clip(neutral, shutting):
-    """Canonical landmarks (75, 68, 2) with blinks at the given frames, a slow drift and tracking noise."""
-
-    def make(*starts: int, seed: int = 0) -> np.ndarray:
-        amount = np.zeros(75, np.float32)
-        for start in starts:
-            amount[start : start + len(SHAPE)] = SHAPE[: 75 - start]
-        clip = np.repeat(neutral[None], 75, axis=0)
-        drift = 0.01 * np.sin(np.arange(75) / 20, dtype=np.float32)
-        clip[:, list(EYE_REGION)] += amount[:, None, None] * shutting + drift[:, None, None]
-        return clip + 0.001 * np.random.default_rng(seed).standard_normal(clip.shape).astype(np.float32)
-
-    return make
 
 
 def test_blinks_are_cut_out_and_the_drift_stays_behind(make_clip, neutral, shutting):
@@ -64,12 +44,3 @@ def test_a_stretched_blink_keeps_ends_and_depth(make_clip, neutral):
 def test_clips_without_a_blink_are_refused(make_clip, neutral):
     with pytest.raises(CorpusError, match="2 training clips"):
         collect_targets([make_clip(), make_clip(seed=1)], neutral, 25.0)
-
-
-def test_training_lowers_the_loss_and_repeats_itself(make_clip, neutral):
-    targets = collect_targets([make_clip(20, 50), make_clip(30)], neutral, 25.0)
-    config = BlinkConfig(hidden_size=16, batch_size=32, learning_rate=2e-2)
-    first, second = (BlinkTrainer(targets, torch.from_numpy(neutral), config, seed=1) for _ in range(2))
-    losses = [first.step() for _ in range(25)]
-    assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])
-    assert [second.step() for _ in range(3)] == losses[:3]
