@@ -12,6 +12,7 @@ import multiprocessing
 import os
 import shutil
 import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -34,24 +35,29 @@ from shared.errors import CorpusError, NoSpaceError, ValueRangeError
 _PARTIAL = ".partial"
 
 
-def prepare(video_dir: Path, out: Path, *, workers: int = 0, progress: Progress = silent) -> PrepareReport:
+def prepare(
+    video_dir: Path, out: Path, *, workers: int = 0, clips_of_a_speaker: int = 0, progress: Progress = silent
+) -> PrepareReport:
     """Prepares the corpus of all videos under `video_dir`.
 
     Args:
         video_dir: holds .mpg .mpeg .mp4 .avi .mkv .mov .webm, one folder a speaker, and perhaps an `index.tsv`.
         out: the corpus's folder; made, or completed.
         workers: processes; 0 takes one a processor core.
+        clips_of_a_speaker: the first so many of each speaker and split, for a small corpus; 0 takes all.
         progress: receives ("prepare", clips done, clips), then ("canonical", ...); may raise `Cancelled`.
 
     Raises:
         CorpusError: there is no video, or none of them can serve.
         NoSpaceError: the disk is full.
-        ValueRangeError: `workers` is negative.
+        ValueRangeError: `workers` or `clips_of_a_speaker` is negative.
     """
     if workers < 0:
         raise ValueRangeError(f"The number of worker processes must be 0 or more, got {workers}.")
+    if clips_of_a_speaker < 0:
+        raise ValueRangeError(f"The number of clips of a speaker must be 0 (all) or more, got {clips_of_a_speaker}.")
     started = time.perf_counter()
-    sources = find_sources(video_dir)
+    sources = _first_of_each(find_sources(video_dir), clips_of_a_speaker)
     missing = [source for source in sources if not _is_made(source, out)]
     with _full_disk_named(out):
         out.mkdir(parents=True, exist_ok=True)
@@ -78,6 +84,17 @@ def prepare(video_dir: Path, out: Path, *, workers: int = 0, progress: Progress 
             f"None of the {len(sources)} videos can serve; the first, {first.video}, because {first.reason}."
         )
     return report
+
+
+def _first_of_each(sources: list[Source], count: int) -> list[Source]:
+    """The first `count` sources of each speaker and split; all when `count` is 0."""
+    seen: Counter[tuple[str, str]] = Counter()
+    chosen = []
+    for source in sources:
+        seen[source.speaker, source.split] += 1
+        if not count or seen[source.speaker, source.split] <= count:
+            chosen.append(source)
+    return chosen
 
 
 def _is_made(source: Source, out: Path) -> bool:

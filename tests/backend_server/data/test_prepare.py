@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from backend_server.data.corpus import Corpus
-from backend_server.data.prepare import prepare
+from backend_server.data.prepare import _first_of_each, prepare
+from backend_server.data.sources import Source
 from backend_server.retarget import retarget, stabilize
 from shared.errors import Cancelled, CorpusError, NoSpaceError, ValueRangeError
 
@@ -181,3 +182,10 @@ def test_two_grid_clips_open_their_mouths_and_close_them(tmp_path):
         opening = np.linalg.norm(canonical[:, 62] - canonical[:, 66], axis=-1)
         assert opening.min() < 0.03
         assert 0.08 < opening.max() < 0.5
+
+
+def test_a_small_corpus_has_the_first_clips_of_each_speaker_and_split():
+    people = (("ann", "train"), ("ann", "train"), ("ann", "train"), ("ann", "val"), ("bob", "train"))
+    sources = [Source(Path(f"{n}.mp4"), who, str(n), split, "") for n, (who, split) in enumerate(people)]
+    assert [s.clip for s in _first_of_each(sources, 2)] == ["0", "1", "3", "4"]
+    assert _first_of_each(sources, 0) == sources
