@@ -77,7 +77,8 @@ class Session:
         if not self.is_connected:
             return "Ended unexpectedly"
         if self.client.is_ready and self.client.welcome is not None:
-            return f"Ready on {self.client.welcome.device}"
+            device = self.client.welcome.device
+            return "Ready" if device == "auto" else f"Ready on {device}"  # the worker has not chosen yet
         return "Starting" if self.backend is not None else "Connecting"
 
     @property

@@ -40,7 +40,7 @@ class Desk:
     """Takes what clients ask for to those who can do it.
 
     Args:
-        device: of the worker, for the Welcome.
+        device: asked for; the Welcome says so until the worker knows better.
         clients: who is connected.
         store: the jobs.
         scheduler: the queue and the worker.
@@ -144,7 +144,7 @@ class Desk:
         return Welcome(
             parent=hello.id,
             backend=f"Speech Face {_version()}",
-            device=self._device,
+            device=worker.device if (worker := self._scheduler.welcome) else self._device,
             weights=tuple(sorted(path.stem for path in weights)),
             weights_version=self.weights_version or "",
             spool_free_bytes=self._store.free_bytes(),

@@ -73,6 +73,11 @@ class Engine(Protocol):
     """Makes identities, motion and pictures."""
 
     @property
+    def device(self) -> str:
+        """Where it computes, "cpu" or "cuda:0"."""
+        ...
+
+    @property
     def weights_version(self) -> str:
         """Changes when the weights change."""
         ...

@@ -141,7 +141,7 @@ class Server:
 def serve(
     *,
     connection_file: Path | None = None,
-    device: str = "cpu",
+    device: str = "auto",
     bind: str = "127.0.0.1",
     data_dir: Path | None = None,
     cascade: str = CASCADE,
@@ -151,7 +151,7 @@ def serve(
 
     Args:
         connection_file: where clients find address and keys; the user's default place if None.
-        device: of the worker, "cpu" or "cuda:0".
+        device: of the worker, "cpu", "cuda:0" or "auto".
         bind: IP address to listen on, optionally with ":port".
         data_dir: keeps queue, results, identities and logs; the user's data folder if None.
         cascade: "module:attribute" of the class that the worker loads.

@@ -16,7 +16,7 @@ class ServiceSettings:
     Attributes:
         connection_file: where clients find address and keys.
         data_dir: keeps queue, results, identities and logs.
-        device: of the worker, "cpu" or "cuda:0".
+        device: of the worker, "cpu", "cuda:0" or "auto".
         bind: IP address to listen on, optionally with ":port".
         cascade: "module:attribute" of the class that the worker loads.
         identity_files: module with `save_identity` and `load_identity`.
@@ -31,7 +31,7 @@ class ServiceSettings:
 
     connection_file: Path
     data_dir: Path
-    device: str = "cpu"
+    device: str = "auto"
     bind: str = "127.0.0.1"
     cascade: str = CASCADE
     identity_files: str = IDENTITY_FILES

@@ -44,7 +44,7 @@ def main() -> int:
         line.send(failure(error))
         line.close()
         return 1
-    line.send(Welcome(backend="worker", device=config.device, weights_version=engine.weights_version))
+    line.send(Welcome(backend="worker", device=engine.device, weights_version=engine.weights_version))
     received = 0
     while True:
         message = line.receive()

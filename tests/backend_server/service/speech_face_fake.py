@@ -37,6 +37,7 @@ def wait_for(name, progress, stage):
 
 
 class FakeCascade:
+    device = "cpu"
     weights_version = "0123456789ab"
 
     @classmethod
