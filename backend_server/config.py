@@ -60,10 +60,11 @@ class MotionConfig:
     learning_rate: float = 1e-3  # 2e-4 in Section 4.2
     is_decayed: bool = True  # learning rate falls to zero over the second half
     batch_size: int = 6
-    epochs: int = 20
+    epochs: int = 30
     run_frames: int = 75  # consecutive frames of each clip of a batch
     speaker_balance: float = 0.5  # 0: all clips alike; 1: all speakers alike
     variations: int = 4  # further ways to hear each clip: speed, pitch, noise
+    clean_share: float = 0.3  # of the draws hear the clip as it is
     jitter_seconds: float = 0.01  # speech read up to this much early or late
     score_noise: float = 0.0  # standard deviation of what is added to the scores
     rests_in_silence: bool = True  # jaw and lips of the training targets are at rest where nobody speaks

@@ -108,7 +108,8 @@ class MotionTrainer:
         features, targets = [], []
         for index in self.random.choice(len(self.examples), self.config.batch_size, p=self.chances):
             example = self.examples[index]
-            view = example.views[self.random.integers(len(example.views))]
+            is_clean = len(example.views) == 1 or self.random.random() < self.config.clean_share
+            view = example.views[0 if is_clean else self.random.integers(1, len(example.views))]
             first = self.random.integers(len(example.frame_times) - self.run_frames + 1)
             run = slice(first, first + self.run_frames)
             shift = self.random.uniform(-1, 1) * self.config.jitter_seconds
