@@ -22,7 +22,7 @@ from backend_server.face.crop import crop_transform, to_crop
 from backend_server.face.reference import FaceReferences, prepare_references
 from backend_server.motion.generator import load_motion_generator
 from backend_server.progress import Progress, silent
-from backend_server.retarget import retarget
+from backend_server.retarget import lid_gains, retarget
 from backend_server.speech.acoustic_model import load_acoustic_model
 from backend_server.speech.audio import check_speech, to_waveform
 from backend_server.speech.windows import feature_windows
@@ -32,7 +32,7 @@ from backend_server.texture.identity import Identity
 from backend_server.texture.render import render
 from backend_server.texture.synthesis import TextureGenerator
 from shared.errors import ValueRangeError
-from shared.landmarks import EYE_REGION
+from shared.landmarks import EYE_REGION, LEFT_EYE, RIGHT_EYE
 
 
 @dataclass(frozen=True)
@@ -145,10 +145,14 @@ class Cascade:
         canonical = self.neutral_canonical + speech_displacements  # l_t^m = l_p^m + delta l_t^m
 
         progress("blink", 2, 3)
-        eyes = list(EYE_REGION)  # l_t^M: the eyes are the blink generator's
-        canonical[:, eyes] = self.blink_landmarks(frame_times, seed, blink_gain if blink else 0.0)[:, eyes]
-
         neutral, crop = (identity.neutral_landmarks, identity.crop) if identity else self._mean_face()
+        eyes = list(EYE_REGION)  # l_t^M: the eyes are the blink generator's
+        blinking = self.blink_landmarks(frame_times, seed, blink_gain if blink else 0.0)
+        for eye, gain in zip((RIGHT_EYE, LEFT_EYE), lid_gains(self.neutral_canonical, neutral), strict=True):
+            open_eye = self.neutral_canonical[eye]
+            blinking[:, eye] = open_eye + gain * (blinking[:, eye] - open_eye)
+        canonical[:, eyes] = blinking[:, eyes]
+
         landmarks = retarget(canonical, self.neutral_canonical, neutral)  # l_t, Eq. 7
         progress("blink", 3, 3)
         return LandmarkMotion(frame_times, canonical, landmarks, neutral, crop)

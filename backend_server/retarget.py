@@ -17,6 +17,8 @@ from shared.landmarks import LEFT_EYE, MIRROR, POINT_COUNT, RIGHT_EYE, STABLE
 
 Points = NDArray[np.floating]
 
+LID_GAIN_RANGE = (0.5, 2.0)  # beyond it the landmarks of the lids are not to be trusted
+
 
 class Extent(NamedTuple):
     """The size of a set of points, S in Eq. 7."""
@@ -117,6 +119,25 @@ def retarget(canonical: Points, neutral_canonical: Points, neutral_landmarks: Po
     return (neutral_landmarks + displacements).astype(np.float32)
 
 
+def lid_gains(neutral_canonical: Points, neutral_landmarks: Points) -> tuple[float, float]:
+    """By how much the lids' motion has to grow for the right and the left eye of a person to close, after Eq. 7.
+
+    The paper scales all points by the size of the whole face, so eyes that are larger for their face than the mean
+    face's would stay half open in a blink.
+
+    Args:
+        neutral_canonical: l_p^m, (68, 2) canonical units.
+        neutral_landmarks: l_p, (68, 2) pixels.
+    """
+    transfer = _displacement_transfer(neutral_canonical, neutral_landmarks)
+    gains = [
+        _lid_gap(neutral_landmarks[eye]) / max(_lid_gap(neutral_canonical[eye] @ transfer.T), 1e-6)
+        for eye in (RIGHT_EYE, LEFT_EYE)
+    ]
+    low, high = LID_GAIN_RANGE
+    return min(max(gains[0], low), high), min(max(gains[1], low), high)
+
+
 def to_canonical(landmarks: Points, neutral_landmarks: Points, neutral_canonical: Points) -> NDArray[np.float32]:
     """Carries a person's motion over to the canonical face, the inverse of `retarget` (Section 4.2).
 
@@ -166,6 +187,11 @@ def _displacement_transfer(neutral_canonical: Points, neutral_landmarks: Points)
     align = procrustes_align(neutral_canonical, neutral_landmarks)
     person, canonical = extent(align.inverse().apply(neutral_landmarks)), extent(neutral_canonical)
     return align.matrix * (person.width / canonical.width, person.height / canonical.height)
+
+
+def _lid_gap(eye: Points) -> float:
+    """Mean distance of the upper from the lower lid of one eye's six points."""
+    return float(np.linalg.norm(eye[[1, 2]] - eye[[5, 4]], axis=1).mean())
 
 
 def _as_complex(points: NDArray[np.float64]) -> NDArray[np.complex128]:

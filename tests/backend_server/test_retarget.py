@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from backend_server.retarget import (
     Similarity,
     extent,
+    lid_gains,
     mean_shape,
     normalize_shape,
     procrustes_align,
@@ -103,6 +104,18 @@ def test_there_and_back_is_the_same_motion(placed, seed):
     back = to_canonical(retarget(canonical, neutral, person).astype(np.float64), person, neutral)
     pixel = np.finfo(np.float32).eps * np.abs(person).max() / np.sqrt(abs(np.linalg.det(placed.matrix)))
     np.testing.assert_allclose(back, canonical, atol=max(1e-4, 20 * pixel))
+
+
+def test_the_lids_of_larger_eyes_move_further():
+    neutral = face(0)
+    neutral[[37, 38, 43, 44], 1], neutral[[40, 41, 46, 47], 1] = -0.1, 0.1
+    large = neutral.copy()
+    large[[37, 38], 1] -= 0.05
+    right, left = lid_gains(neutral, 80 * large + 128)
+    np.testing.assert_allclose(left, 1, rtol=0.02)
+    np.testing.assert_allclose(right, 1.25, rtol=0.02)
+    large[[43, 44], 1] -= 9
+    assert lid_gains(neutral, large)[1] <= 2
 
 
 def test_stabilizing_removes_the_head_but_not_the_lips():
