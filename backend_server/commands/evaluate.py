@@ -16,7 +16,6 @@ from backend_server.config import CORPUS_FRAME_RATE
 from backend_server.data.corpus import Clip, Corpus
 from backend_server.evaluation.motion import (
     ClipMotion,
-    MotionFigures,
     by_split,
     evaluate_motion,
     figures_by_method,
@@ -26,6 +25,7 @@ from backend_server.evaluation.report import ReportTable, write_report
 from backend_server.evaluation.texture import RECIPES, ClipTexture, evaluate_texture, mean_texture
 from backend_server.metrics.blink import BlinkStatistics, blink_statistics
 from backend_server.metrics.landmarks import eye_aspect_ratio
+from backend_server.metrics.motion import MotionFigures
 from backend_server.progress import Progress
 from shared.timing import FrameRate, frame_times
 

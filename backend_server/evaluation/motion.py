@@ -7,7 +7,7 @@ the real one has its head motion removed.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,69 +15,11 @@ from numpy.typing import NDArray
 from backend_server.cascade import Cascade
 from backend_server.config import CORPUS_FRAME_RATE, SAMPLE_RATE
 from backend_server.data.corpus import Clip
-from backend_server.metrics.landmarks import (
-    amplitude_ratio,
-    closure_recall,
-    correlation,
-    landmark_distance,
-    mouth_opening,
-    mouth_width,
-    offset_frames,
-    velocity_error,
-)
+from backend_server.metrics.motion import MotionFigures, mean_figures, motion_figures
 from backend_server.progress import Progress
 from backend_server.retarget import retarget, stabilize
-from shared.landmarks import LIPS
 
-ALL_POINTS = slice(0, 68)
 Motion = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class MotionFigures:
-    """Figures of one clip, or their mean over clips.
-
-    Attributes:
-        opening_correlation: Pearson, mouth opening.
-        width_correlation: Pearson, mouth width.
-        opening_amplitude: spread of the opening over that of the real one.
-        lips_lmd: pixels of the crop.
-        all_lmd: the same over all 68 points.
-        velocity_error: pixels a frame, lips.
-        closure_recall: share of really closed frames that are closed.
-        offset_frames: delay of the opening at the best correlation.
-    """
-
-    opening_correlation: float
-    width_correlation: float
-    opening_amplitude: float
-    lips_lmd: float
-    all_lmd: float
-    velocity_error: float
-    closure_recall: float
-    offset_frames: float
-
-
-def motion_figures(generated: Motion, real: Motion) -> MotionFigures:
-    """Figures of one clip: generated against real landmarks, both (T, 68, 2) crop pixels."""
-    opening, real_opening = mouth_opening(generated), mouth_opening(real)
-    return MotionFigures(
-        opening_correlation=correlation(opening, real_opening),
-        width_correlation=correlation(mouth_width(generated), mouth_width(real)),
-        opening_amplitude=amplitude_ratio(opening, real_opening),
-        lips_lmd=landmark_distance(generated, real, LIPS),
-        all_lmd=landmark_distance(generated, real, ALL_POINTS),
-        velocity_error=velocity_error(generated, real, LIPS),
-        closure_recall=closure_recall(opening, real_opening),
-        offset_frames=float(offset_frames(opening, real_opening)),
-    )
-
-
-def mean_figures(figures: Sequence[MotionFigures]) -> MotionFigures:
-    """Mean of each figure over clips; clips where a figure does not exist do not count for it."""
-    return MotionFigures(
-        *(float(np.nanmean([getattr(f, field.name) for f in figures])) for field in fields(MotionFigures))
-    )
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ class MotionDiscriminator(nn.Module):
 
     def forward(self, landmarks: Tensor) -> Tensor:
         """Logits of being real, (...,), of canonical landmarks (..., 68, 2) in canonical units."""
-        coefficients = self.encoder(landmarks.flatten(-2) / self.config.loss_unit)  # (..., 33)
+        coefficients = self.encoder(landmarks.flatten(-2) / self.config.judged_unit)  # (..., 33)
         return self.judge(F.leaky_relu(coefficients, SLOPE)).squeeze(-1)
 
     @torch.no_grad()
@@ -36,4 +36,4 @@ class MotionDiscriminator(nn.Module):
         """
         origin = components.mean + neutral_canonical.flatten()
         self.encoder.weight.copy_(components.components)
-        self.encoder.bias.copy_(-(components.components @ origin) / self.config.loss_unit)
+        self.encoder.bias.copy_(-(components.components @ origin) / self.config.judged_unit)

@@ -43,8 +43,8 @@ def test_the_discriminator_starts_by_reencoding_landmarks(components, displaceme
     discriminator = MotionDiscriminator(config)
     discriminator.initialize(components, neutral)
     landmarks = neutral + displacements.unflatten(1, (68, 2))
-    coefficients = discriminator.encoder(landmarks.flatten(1) / config.loss_unit)
-    assert torch.allclose(coefficients * config.loss_unit, components.encode(displacements), atol=1e-3)
+    coefficients = discriminator.encoder(landmarks.flatten(1) / config.judged_unit)
+    assert torch.allclose(coefficients * config.judged_unit, components.encode(displacements), atol=1e-3)
     assert discriminator(landmarks.unflatten(0, (8, 10))).shape == (8, 10)
 
 

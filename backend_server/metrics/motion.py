@@ -1,0 +1,83 @@
+"""Which figures say how well a generated motion follows a real one?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend_server.metrics.landmarks import (
+    amplitude_ratio,
+    closure_recall,
+    correlation,
+    direction_agreement,
+    landmark_distance,
+    mouth_opening,
+    mouth_width,
+    offset_frames,
+    velocity_error,
+)
+
+ALL_POINTS = slice(0, 68)
+
+
+@dataclass(frozen=True)
+class MotionFigures:
+    """Figures of one clip, or their means over clips; distances are in the unit of the landmarks.
+
+    Attributes:
+        opening_correlation: Pearson, mouth opening.
+        width_correlation: Pearson, mouth width.
+        opening_amplitude: spread of the opening over that of the real one.
+        lips_lmd: mean distance of the lip points.
+        all_lmd: the same over all 68 points.
+        velocity_error: the same for the lips' steps from frame to frame.
+        direction_agreement: share of lip coordinates that rise together (Eq. 3 as printed).
+        closure_recall: share of really closed frames that are closed; NaN when the real lips never close.
+        offset_frames: delay of the opening at the best correlation.
+    """
+
+    opening_correlation: float
+    width_correlation: float
+    opening_amplitude: float
+    lips_lmd: float
+    all_lmd: float
+    velocity_error: float
+    direction_agreement: float
+    closure_recall: float
+    offset_frames: float
+
+    def sentence(self) -> str:
+        """All figures in a line."""
+        return ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in asdict(self).items())
+
+
+def motion_figures(generated: NDArray[np.floating], real: NDArray[np.floating]) -> MotionFigures:
+    """Figures of one clip: generated against real landmarks, both (T, 68, 2)."""
+    opening, real_opening = mouth_opening(generated), mouth_opening(real)
+    return MotionFigures(
+        opening_correlation=correlation(opening, real_opening),
+        width_correlation=correlation(mouth_width(generated), mouth_width(real)),
+        opening_amplitude=amplitude_ratio(opening, real_opening),
+        lips_lmd=landmark_distance(generated, real),
+        all_lmd=landmark_distance(generated, real, ALL_POINTS),
+        velocity_error=velocity_error(generated, real),
+        direction_agreement=direction_agreement(generated, real),
+        closure_recall=closure_recall(opening, real_opening),
+        offset_frames=float(offset_frames(opening, real_opening)),
+    )
+
+
+def mean_figures(figures: Sequence[MotionFigures]) -> MotionFigures:
+    """Mean of each figure over clips; a clip where it does not exist does not count for it."""
+    return MotionFigures(
+        **{field.name: _mean([getattr(f, field.name) for f in figures]) for field in fields(MotionFigures)}
+    )
+
+
+def _mean(values: Sequence[float]) -> float:
+    """Mean of the numbers among the values; NaN when there are none."""
+    numbers = [value for value in values if not np.isnan(value)]
+    return float(np.mean(numbers)) if numbers else float("nan")
