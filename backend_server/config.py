@@ -51,7 +51,8 @@ class MotionConfig:
     hidden_size: int = 256
     components: int = 33  # PCA coefficients (Section 4.2)
     score_temperature: float = 0.0  # above 0: log-softmax of the scores over it, a fixed transform
-    loss_unit: float = 0.01  # canonical units; about a pixel of the crop, since the paper's weights suppose pixels
+    loss_unit: float = 0.1  # canonical units; lengths in the losses, whose unit the paper does not give
+    judged_unit: float = 0.01  # canonical units; lengths the discriminator sees, about a pixel of the crop
     direction_scale: float = 0.5  # loss units a frame, scale of the smooth sign in Eq. 3
     lambda_dist: float = 1.0  # Eq. 5
     lambda_reg: float = 0.05  # 0.5 in Eq. 5, which takes a tenth of the mouth's amplitude
@@ -62,7 +63,7 @@ class MotionConfig:
     batch_size: int = 6
     epochs: int = 30
     run_frames: int = 75  # consecutive frames of each clip of a batch
-    speaker_balance: float = 0.5  # 0: all clips alike; 1: all speakers alike
+    speaker_balance: float = 0.1  # 0: all clips alike; 1: all speakers alike
     variations: int = 4  # further ways to hear each clip: speed, pitch, noise
     clean_share: float = 0.3  # of the draws hear the clip as it is
     jitter_seconds: float = 0.01  # speech read up to this much early or late
@@ -74,6 +75,7 @@ class MotionConfig:
 PAPER_MOTION = MotionConfig(
     encoder_channels=(32, 64, 64),
     hidden_size=128,
+    loss_unit=0.01,
     lambda_reg=0.5,
     learning_rate=2e-4,
     is_decayed=False,
