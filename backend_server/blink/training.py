@@ -51,7 +51,7 @@ def views(displacements: Tensor, basis: Tensor, offsets: list[int], crop: int) -
 
     A kernel on whole sequences sees two equal blinks at different times as two different things. So besides the whole
     sequence, as in the paper, short crops are compared, and what does not depend on time: the lid gaps and their
-    speeds in order of size.
+    speeds in order of size, and single steps from frame to frame, whose narrow kernel forbids jitter between blinks.
 
     Args:
         displacements: (N, T, 22, 2).
