@@ -36,6 +36,7 @@ def make_scene(
         RuntimeError: an operator refused; the message is its sentence.
     """
     bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)  # keeps the preferences
+    bpy.context.preferences.filepaths.save_version = 0  # no scene.blend1 beside the result
     scene = bpy.context.scene
     rate = timing.FrameRate.from_decimal(fps)
     scene.render.fps, scene.render.fps_base = rate.fps, rate.fps_base

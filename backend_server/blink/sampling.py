@@ -19,6 +19,7 @@ from shared.errors import ShapeError, ValueRangeError
 from shared.landmarks import EYE_REGION
 
 OPEN_DROP = 0.15  # eyes count as open while the lid gap has lost less than this share
+SHUT_DROP = 0.5  # a closing beyond it is a blink
 MARGIN_FRAMES = 2  # kept open on either side of a seam or of the end
 BLINK_MARGIN_FRAMES = 3  # belong to a blink before it is noticed and after it is over
 SHORTEST_CALM = 0.05  # of its length, to which the time between blinks is squeezed at most
@@ -65,6 +66,32 @@ def without_last_blink(motion: Array, shut: NDArray[np.floating]) -> Array:
     return motion * fade[:, None, None]
 
 
+def blink_count(shut: NDArray[np.floating]) -> int:
+    """How many times the eyes shut in closings (T,)."""
+    return int((np.diff((shut > SHUT_DROP).astype(np.int8), prepend=0) > 0).sum())
+
+
+def spread(counts: list[int]) -> list[int]:
+    """An order of blocks in which a face never stares, given the number of blinks in each.
+
+    A block with one blink comes first, so that a short clip has one too, and no two blocks without any come together
+    while that can be. Every block stays in, so the rate of blinks over a long clip is the generator's.
+
+    Args:
+        counts: blinks of each block.
+
+    Returns:
+        Block numbers, each once.
+    """
+    rest = list(range(len(counts)))
+    order: list[int] = []
+    while rest:
+        wanted = [b for b in rest if (counts[b] == 1 if not order else counts[b] > 0 or counts[order[-1]] > 0)]
+        order.append(wanted[0] if wanted else rest[0])
+        rest.remove(order[-1])
+    return order
+
+
 @torch.inference_mode()
 def draw_timeline(generator: BlinkGenerator, noise_source: torch.Generator) -> Array:
     """About three minutes of eye motion at 25 frames/s, (F, 22, 2): blocks joined where the eyes are open."""
@@ -73,7 +100,8 @@ def draw_timeline(generator: BlinkGenerator, noise_source: torch.Generator) -> A
     noise = torch.randn(BLOCKS, config.frames, config.noise_size, generator=noise_source)
     blocks = generator(noise.to(device)).float().cpu().numpy()
     pieces = [anchored(block[open_span(closing(block, neutral))]) for block in blocks]
-    timeline = np.concatenate(pieces)
+    order = spread([blink_count(closing(piece, neutral)) for piece in pieces])
+    timeline = np.concatenate([pieces[number] for number in order])
     return timeline if len(timeline) else np.zeros((config.frames, *timeline.shape[1:]), np.float32)  # never open: rest
 
 
@@ -114,8 +142,8 @@ def blink_displacements(
 ) -> Array:
     """Blinks for the frames of a clip.
 
-    The same seed gives the same blinks, at the same seconds after the first frame, at every frame rate. In a clip of
-    under two seconds there may be none.
+    The same seed gives the same blinks, at the same seconds after the first frame, at every frame rate. A clip
+    of three seconds has one, a shorter one may have none.
 
     Args:
         generator: G_B.

@@ -96,3 +96,18 @@ def test_empty_and_unsorted_times(event_generator):
     assert sampling.blink_displacements(event_generator, np.array([4.2]), seed=0).shape == (1, 22, 2)
     with pytest.raises(ShapeError):
         sampling.blink_displacements(event_generator, np.array([1.0, 0.5]), seed=0)
+
+
+def test_blinks_are_counted_when_the_eyes_shut():
+    assert sampling.blink_count(np.array([0, 0.2, 0.9, 0.9, 0.1, 0.6, 0.0, 0.4])) == 2
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=40))
+def test_a_face_never_stares_while_it_has_blinks_left(counts):
+    order = sampling.spread(counts)
+    assert sorted(order) == list(range(len(counts)))
+    assert counts[order[0]] == 1 or 1 not in counts
+    ordered = [counts[number] for number in order]
+    for place in range(2, len(ordered)):
+        if ordered[place - 1] == ordered[place] == 0:
+            assert not any(ordered[place:])
