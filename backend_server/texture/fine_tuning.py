@@ -24,7 +24,8 @@ from shared.errors import ValueRangeError
 
 MAX_REFERENCES = 5  # N, images that the code is taken from at test (Section 4.3)
 _BATCH = 2  # a step stays short enough to be cancelled within half a second
-_FEWEST_TARGETS = 6  # an epoch sees at least so many, however few images there are
+_FEWEST_TARGETS = 4  # an epoch sees at least so many, however few images there are
+_IMAGES_FOR_FULL_RATE = 8  # fewer images show little that is new and would teach to trust the warp alone
 _IMAGES_TO_HOLD_OUT = 5  # from so many on, a fifth of them is kept for judging
 _PATIENCE = 3  # epochs without progress on the held-out images
 # Colours stay as they are: they are what shall be learned.
@@ -109,7 +110,12 @@ class _FineTuning:
         """Tunes a copy of the network and keeps its best state."""
         progress("adapt", 0, 1)
         self.tuned = copy.deepcopy(self.initial).requires_grad_(True).eval()
-        optimizer = torch.optim.Adam(self.tuned.parameters(), self.tuned.config.fine_tuning_learning_rate)
+        if len(self.learned) == 1:
+            # One image tells who it is, not how that face moves: only the code and what it steers may change.
+            for name, parameter in self.tuned.named_parameters():
+                parameter.requires_grad_(name.startswith("encoder.") or "norm.affine" in name)
+        rate = self.tuned.config.fine_tuning_learning_rate * min(1.0, len(self.learned) / _IMAGES_FOR_FULL_RATE)
+        optimizer = torch.optim.Adam([p for p in self.tuned.parameters() if p.requires_grad], rate)
         base = References(self.faces.images[None, :1], self.faces.landmarks[None, :1])
         self.expressions = unseen_expressions(self.faces.landmarks[self.learned])
         self.rehearsed = rehearsal_pictures(self.initial, base, self.expressions)
