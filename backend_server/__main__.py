@@ -164,7 +164,7 @@ def evaluate(
         from backend_server.commands.evaluate import evaluate
 
         table = evaluate(data, out, device=device, progress=bars)
-    output.print(table)
+    output.print(table, soft_wrap=True, markup=False, highlight=False)
 
 
 @app.command()
