@@ -39,12 +39,13 @@ def main() -> int:
     try:
         engine = _load_engine(config)
         identities = IdentityStore(Path(config.identity_dir), config.identity_files)
+        welcome = Welcome(backend="worker", device=engine.device, weights_version=engine.weights_version)
     except Exception as error:
         log.exception("the cascade cannot be loaded")
         line.send(failure(error))
         line.close()
         return 1
-    line.send(Welcome(backend="worker", device=engine.device, weights_version=engine.weights_version))
+    line.send(welcome)
     received = 0
     while True:
         message = line.receive()

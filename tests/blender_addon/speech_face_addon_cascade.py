@@ -16,6 +16,7 @@ def neutral():
 
 
 class Cascade:
+    device = "cpu"
     weights_version = "0123456789ab"
 
     @classmethod
