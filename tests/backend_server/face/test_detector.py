@@ -1,3 +1,6 @@
+from pathlib import Path
+
+import av
 import cv2
 import numpy as np
 import pytest
@@ -132,3 +135,15 @@ def test_the_libraries_do_not_chatter(capfd):
     with FaceDetector() as detector:
         detector.detect(astronaut())
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.corpus
+def test_an_upright_face_is_never_seen_upside_down(detector):
+    video = Path(__file__).resolve().parents[4] / "shared" / "data" / "grid" / "s30" / "bwwy5n.mpg"
+    if not video.exists():
+        pytest.skip(f"the corpus file {video} is not here")
+    with av.open(str(video)) as film:
+        frames = [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
+    for frame in frames[::4]:
+        landmarks = detector.detect(frame).landmarks
+        assert landmarks[8, 1] > landmarks[27, 1] + 80  # the chin under the brows
