@@ -134,17 +134,19 @@ class Cascade:
         Raises:
             SoundError: the sound is empty, silent or too long.
         """
-        progress("speech", 0, 3)
+        progress("speech", 0, 1)
         waveform = to_waveform(speech, sample_rate)  # A
         check_speech(waveform)
         scores = self._acoustic_model.scores(waveform)
         features = feature_windows(scores, self._acoustic_model.scores_per_second, frame_times)  # F_t, (T, 6, 29)
+        progress("speech", 1, 1)
 
-        progress("motion", 1, 3)
+        progress("motion", 0, 1)
         speech_displacements = motion_gain * self._speech_displacements(features)
         canonical = self.neutral_canonical + speech_displacements  # l_t^m = l_p^m + delta l_t^m
+        progress("motion", 1, 1)
 
-        progress("blink", 2, 3)
+        progress("blink", 0, 1)
         neutral, crop = (identity.neutral_landmarks, identity.crop) if identity else self._mean_face()
         eyes = list(EYE_REGION)  # l_t^M: the eyes are the blink generator's
         blinking = self.blink_landmarks(frame_times, seed, blink_gain if blink else 0.0)
@@ -154,7 +156,7 @@ class Cascade:
         canonical[:, eyes] = blinking[:, eyes]
 
         landmarks = retarget(canonical, self.neutral_canonical, neutral)  # l_t, Eq. 7
-        progress("blink", 3, 3)
+        progress("blink", 1, 1)
         return LandmarkMotion(frame_times, canonical, landmarks, neutral, crop)
 
     @torch.inference_mode()
