@@ -156,7 +156,7 @@ def train(
 @app.command()
 def evaluate(
     data: Annotated[Path, typer.Option(help="A corpus made by `prepare`.")],
-    out: Annotated[Path, typer.Argument(help="Folder for the report.")],
+    out: Annotated[Path, typer.Option(help="Folder for the report.")],
     device: Device = "auto",
 ) -> None:
     """Measures motion, blinks and texture on held-out sentences and people; numbers and plots."""
