@@ -115,16 +115,7 @@ def train_texture(
         share = updates / steps if steps is not None else elapsed / (60 * (minutes or 0) + 1e-9)
         if share >= 1:
             break
-        in_phase_1 = share < 1 - training.episode_share
-        if in_phase_1:
-            rate = 0.05 + 0.95 * math.cos(math.pi / 2 * share / (1 - training.episode_share))
-            _note(losses, trainer.pair_step(sampler.pairs(training.batch_size, rng), rate))
-        else:
-            if trainer.episodes == 0:
-                trainer.adopt_averages()
-            sizes = (training.support_images, training.query_images)
-            episodes = [sampler.episode(*sizes, rng) for _ in range(_EPISODES_AN_UPDATE)]
-            _note(losses, {"query": trainer.episode_step(episodes)})
+        _note(losses, _update(trainer, sampler, training, share, rng))
         updates += 1
         progress("texture", int(1000 * min(share, 1)), 1000)
         if updates % _REPORT_STEPS == 0:
@@ -137,6 +128,24 @@ def train_texture(
             saved = time.monotonic()
     save_state(run, trainer, time.monotonic() - started)
     _write(out, trainer, held_out, updates)
+
+
+def _update(
+    trainer: TextureTrainer,
+    sampler: PairSampler,
+    training: TextureTrainingConfig,
+    share: float,
+    rng: np.random.Generator,
+) -> dict[str, float]:
+    """One step on pairs, or, in the last share of the run, on episodes (Fig. 3); returns its losses."""
+    if share < 1 - training.episode_share:
+        rate = 0.05 + 0.95 * math.cos(math.pi / 2 * share / (1 - training.episode_share))
+        return trainer.pair_step(sampler.pairs(training.batch_size, rng), rate)
+    if trainer.episodes == 0:
+        trainer.adopt_averages()
+    sizes = (training.support_images, training.query_images)
+    episodes = [sampler.episode(*sizes, rng) for _ in range(_EPISODES_AN_UPDATE)]
+    return {"query": trainer.episode_step(episodes)}
 
 
 def _note(losses: dict[str, list[float]], parts: dict[str, float]) -> None:

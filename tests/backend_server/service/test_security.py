@@ -160,6 +160,7 @@ def test_the_worker_ends_when_the_server_is_killed(new_service):
     worker = worker_of(service)
     service.kill()
     worker.wait(20)
+    assert not worker.is_running()
 
 
 @posix
