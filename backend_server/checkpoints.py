@@ -16,7 +16,7 @@ from typing import TypeVar
 import msgspec
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from shared.errors import WeightsError
 
@@ -68,6 +68,18 @@ def load_checkpoint(
     except (KeyError, msgspec.DecodeError) as error:
         raise WeightsError(f"the settings inside {path} are damaged: {error}") from error
     return config, tensors, notes
+
+
+def fill(network: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Gives a network the weights that `load_checkpoint` read from `path`, half floats as full ones.
+
+    Raises:
+        WeightsError: names or shapes are not those of the network, as after a change of its code.
+    """
+    try:
+        network.load_state_dict({name: t.float() if t.is_floating_point() else t for name, t in tensors.items()})
+    except RuntimeError as error:
+        raise WeightsError(f"the weights in {path} do not fit the network they name", detail=str(error)) from error
 
 
 @lru_cache(maxsize=32)

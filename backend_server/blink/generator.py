@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from backend_server.checkpoints import load_checkpoint
+from backend_server.checkpoints import fill, load_checkpoint
 from backend_server.config import BlinkConfig
 from backend_server.pca import PrincipalComponents
 from shared.errors import ShapeError
@@ -74,5 +74,5 @@ def load_blink_generator(path: Path, device: str = "cpu") -> BlinkGenerator:
     """
     config, tensors, _ = load_checkpoint(path, KIND, BlinkConfig, device)
     generator = BlinkGenerator(config)
-    generator.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+    fill(generator, tensors, path)
     return generator.to(device).eval()

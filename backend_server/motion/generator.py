@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from backend_server.checkpoints import load_checkpoint
+from backend_server.checkpoints import fill, load_checkpoint
 from backend_server.config import MotionConfig
 from backend_server.pca import PrincipalComponents
 from shared.errors import ShapeError
@@ -108,5 +108,5 @@ def load_motion_generator(path: Path, device: str = "cpu") -> MotionGenerator:
     """
     config, tensors, _ = load_checkpoint(path, KIND, MotionConfig, device)
     generator = MotionGenerator(config)
-    generator.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+    fill(generator, tensors, path)
     return generator.to(device).eval()

@@ -16,10 +16,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from backend_server.checkpoints import load_checkpoint
+from backend_server.checkpoints import fill, load_checkpoint
 from backend_server.config import SpeechConfig
 from backend_server.speech.features import SILENCE, log_mel, normalise, speech_level
-from shared.errors import WeightsError
 
 KIND = "speech"
 MEL_STEP = 4  # mel frames a position of the inner network
@@ -115,8 +114,5 @@ def load_acoustic_model(path: Path, device: str = "cpu") -> CtcAcousticModel:
     """
     config, tensors, _ = load_checkpoint(path, KIND, SpeechConfig, device)
     model = CtcAcousticModel(config).to(device)
-    try:
-        model.load_state_dict({name: t.float() if t.is_floating_point() else t for name, t in tensors.items()})
-    except RuntimeError as error:
-        raise WeightsError(f"the weights in {path} do not fit the network they name") from error
+    fill(model, tensors, path)
     return model.eval()

@@ -8,13 +8,13 @@ from typing import TypeVar
 import torch
 from torch import nn
 
-from backend_server.checkpoints import load_checkpoint, save_checkpoint
+from backend_server.checkpoints import fill, load_checkpoint, save_checkpoint
 from backend_server.config import TextureConfig
 from backend_server.texture.discriminator import build_discriminator
 from backend_server.texture.paper_generator import PaperGenerator
 from backend_server.texture.synthesis import TextureGenerator
 from backend_server.texture.warp_generator import WarpGenerator
-from shared.errors import ValueRangeError, WeightsError
+from shared.errors import ValueRangeError
 
 KIND = "texture"
 _JUDGE = "discriminator."
@@ -51,15 +51,12 @@ def load_texture_generator(path: Path, device: str = "cpu") -> TextureGenerator:
     """
     config, tensors, _ = load_checkpoint(path, KIND, TextureConfig, device)
     generator = build_generator(config)
-    judging = {name.removeprefix(_JUDGE): t.float() for name, t in tensors.items() if name.startswith(_JUDGE)}
-    try:
-        generator.load_state_dict({name: t.float() for name, t in tensors.items() if not name.startswith(_JUDGE)})
-        if judging:
-            judge = build_discriminator(config)
-            judge.load_state_dict(judging)
-            generator.judges = (_ready(judge, device),)
-    except RuntimeError as error:
-        raise WeightsError(f"{path} does not fit the texture network of its own settings: {error}") from error
+    judging = {name.removeprefix(_JUDGE): t for name, t in tensors.items() if name.startswith(_JUDGE)}
+    fill(generator, {name: t for name, t in tensors.items() if not name.startswith(_JUDGE)}, path)
+    if judging:
+        judge = build_discriminator(config)
+        fill(judge, judging, path)
+        generator.judges = (_ready(judge, device),)
     return _ready(generator, device)
 
 

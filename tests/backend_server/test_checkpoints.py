@@ -1,11 +1,19 @@
 """Weights files: what comes back is what was written, and anything else is refused by name."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import nn
 
-from backend_server.checkpoints import load_checkpoint, save_checkpoint, weights_version
+from backend_server.blink.generator import load_blink_generator
+from backend_server.checkpoints import WEIGHTS_DIR, fill, load_checkpoint, save_checkpoint, weights_version
+from backend_server.motion.generator import load_motion_generator
+from backend_server.speech.acoustic_model import load_acoustic_model
+from backend_server.texture.generator import load_texture_generator
 from shared.errors import WeightsError
 
 
@@ -55,3 +63,30 @@ def test_the_version_changes_with_any_weight(saved):
     assert before == weights_version(saved.parent)
     save_checkpoint(saved, "net", Config(), {"w": torch.zeros(1)})
     assert weights_version(saved.parent) != before
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
+def test_a_network_is_filled_with_full_floats(dtype):
+    network = nn.Linear(2, 1)
+    fill(network, {"weight": torch.tensor([[1.0, 2.0]], dtype=dtype), "bias": torch.zeros(1, dtype=dtype)}, Path("x"))
+    assert network.weight.dtype == torch.float32
+    assert network(torch.ones(1, 2)).item() == 3
+
+
+@pytest.mark.parametrize(
+    ("stage", "load"),
+    [
+        ("speech", load_acoustic_model),
+        ("motion", load_motion_generator),
+        ("blink", load_blink_generator),
+        ("texture", load_texture_generator),
+    ],
+)
+def test_shipped_weights_that_no_longer_fit_are_refused_by_name(stage, load, tmp_path):
+    with safe_open(WEIGHTS_DIR / f"{stage}.safetensors", framework="pt") as file:
+        names = list(file.keys())
+        tensors = {name: file.get_tensor(name) for name in names[1:]}
+        metadata = file.metadata()
+    save_file(tensors, tmp_path / "old.safetensors", metadata)
+    with pytest.raises(WeightsError, match=r"old\.safetensors"):
+        load(tmp_path / "old.safetensors")
