@@ -77,8 +77,10 @@ def amplitude_ratio(generated: Array, target: Array) -> float:
     return float(generated.std()) / spread if spread > 1e-12 else 0.0
 
 
-def offset_frames(generated: Array, target: Array, reach: int = 8) -> int:
+def offset_frames(generated: Array, target: Array, reach: int = 8) -> float:
     """Delay at which a generated curve (T,) correlates best with the real one.
+
+    The peak of the cross-correlation is read between frames, from the parabola through its three highest values.
 
     Args:
         generated: the curve to be judged.
@@ -95,7 +97,12 @@ def offset_frames(generated: Array, target: Array, reach: int = 8) -> int:
         late = generated[max(delay, 0) : length + min(delay, 0)]
         early = target[max(-delay, 0) : length - max(delay, 0)]
         scores[delay] = correlation(late, early)
-    return max(scores, key=lambda delay: (scores[delay], -abs(delay)))
+    best = max(scores, key=lambda delay: (scores[delay], -abs(delay)))
+    if abs(best) == reach:
+        return float(best)
+    before, peak, after = scores[best - 1], scores[best], scores[best + 1]
+    bend = before - 2 * peak + after
+    return best + 0.5 * (before - after) / bend if bend < -1e-12 else float(best)
 
 
 def landmark_distance(generated: Array, target: Array, points: slice = LIPS) -> float:

@@ -31,17 +31,19 @@ class MotionFigures:
         opening_correlation: Pearson, mouth opening.
         width_correlation: Pearson, mouth width.
         opening_amplitude: spread of the opening over that of the real one.
+        width_amplitude: the same of the width.
         lips_lmd: mean distance of the lip points.
         all_lmd: the same over all 68 points.
         velocity_error: the same for the lips' steps from frame to frame.
         direction_agreement: share of lip coordinates that rise together (Eq. 3 as printed).
         closure_recall: share of really closed frames that are closed; NaN when the real lips never close.
-        offset_frames: delay of the opening at the best correlation.
+        offset_frames: delay of the opening at the best correlation, read between frames.
     """
 
     opening_correlation: float
     width_correlation: float
     opening_amplitude: float
+    width_amplitude: float
     lips_lmd: float
     all_lmd: float
     velocity_error: float
@@ -57,16 +59,18 @@ class MotionFigures:
 def motion_figures(generated: NDArray[np.floating], real: NDArray[np.floating]) -> MotionFigures:
     """Figures of one clip: generated against real landmarks, both (T, 68, 2)."""
     opening, real_opening = mouth_opening(generated), mouth_opening(real)
+    width, real_width = mouth_width(generated), mouth_width(real)
     return MotionFigures(
         opening_correlation=correlation(opening, real_opening),
-        width_correlation=correlation(mouth_width(generated), mouth_width(real)),
+        width_correlation=correlation(width, real_width),
         opening_amplitude=amplitude_ratio(opening, real_opening),
+        width_amplitude=amplitude_ratio(width, real_width),
         lips_lmd=landmark_distance(generated, real),
         all_lmd=landmark_distance(generated, real, ALL_POINTS),
         velocity_error=velocity_error(generated, real),
         direction_agreement=direction_agreement(generated, real),
         closure_recall=closure_recall(opening, real_opening),
-        offset_frames=float(offset_frames(opening, real_opening)),
+        offset_frames=offset_frames(opening, real_opening),
     )
 
 

@@ -52,7 +52,18 @@ def test_correlation_and_amplitude():
 @pytest.mark.parametrize("delay", [-3, 0, 2])
 def test_offset_is_positive_when_late(delay):
     target = np.random.default_rng(1).standard_normal(80).cumsum()
-    assert m.offset_frames(np.roll(target, delay)[8:-8], target[8:-8], reach=5) == delay
+    assert m.offset_frames(np.roll(target, delay)[8:-8], target[8:-8], reach=5) == pytest.approx(delay, abs=0.2)
+
+
+@pytest.mark.parametrize("delay", [-1.6, 0.4, 8.0])
+def test_offset_is_read_between_frames(delay):
+    frames = np.arange(75)
+    curve = lambda moments: np.sin(0.4 * moments) + np.sin(0.23 * moments + 1)  # noqa: E731
+    assert m.offset_frames(curve(frames - delay), curve(frames)) == pytest.approx(delay, abs=0.05)
+
+
+def test_a_still_curve_has_no_offset():
+    assert m.offset_frames(np.ones(20), np.sin(np.arange(20.0))) == 0
 
 
 def test_distance_velocity_and_direction_by_hand():
