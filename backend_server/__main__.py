@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.models import OptionInfo
 
 from backend_server.commands.console import ManyValues, StageBars, output, plain_failures
+from shared.motion_controls import RANGES, MotionControls
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 
@@ -21,6 +23,10 @@ Seed = Annotated[int, typer.Option(help="The same seed gives the same result.")]
 Epochs = Annotated[
     int, typer.Option(min=0, max=200, help="Fine-tuning epochs; 0 uses the trained weights as they are.")
 ]
+
+
+def _control(name: str, meaning: str) -> OptionInfo:
+    return typer.Option(help=f"{meaning}, {RANGES[name].least:g} to {RANGES[name].most:g}.")
 
 
 class Stage(StrEnum):
@@ -44,6 +50,12 @@ def animate(
     fps: Annotated[float, typer.Option(help="Frames a second: 25, 23.976, 29.97 ...")] = 25.0,
     texture: Annotated[bool, typer.Option(help="Render pictures, or curves alone.")] = True,
     blink: Annotated[bool, typer.Option(help="Let the eyes blink.")] = True,
+    silence: Annotated[float, _control("silence", "How far the mouth rests where nobody speaks")] = 0.0,
+    intensity: Annotated[float, _control("intensity", "Multiplies what the speech moves")] = 1.0,
+    smoothing: Annotated[float, _control("smoothing", "Seconds, width of a Gaussian along time")] = 0.0,
+    lead: Annotated[float, _control("lead", "Seconds by which the mouth comes before the sound")] = 0.0,
+    blink_frequency: Annotated[float, _control("blink_frequency", "Times as many blinks")] = 1.0,
+    blink_duration: Annotated[float, _control("blink_duration", "Times as long blinks")] = 1.0,
     epochs: Epochs = 10,
     seed: Seed = 0,
     device: Device = "auto",
@@ -63,6 +75,14 @@ def animate(
             frame_rate=FrameRate.from_decimal(fps),
             has_texture=texture,
             has_blinks=blink,
+            controls=MotionControls(
+                silence=silence,
+                intensity=intensity,
+                smoothing=smoothing,
+                lead=lead,
+                blink_frequency=blink_frequency,
+                blink_duration=blink_duration,
+            ),
             epochs=epochs,
             seed=seed,
             device=device,
@@ -144,12 +164,14 @@ def train(
         str, typer.Option(help="shipped, or paper for the paper's numbers (motion, texture).")
     ] = "shipped",
     seed: Seed = 0,
+    start: Annotated[Path | None, typer.Option(help="Weights to begin with instead of random ones (speech).")] = None,
 ) -> None:
     """Trains one network; checkpoints are kept beside the weights."""
     with plain_failures(), StageBars() as bars:
         from backend_server.commands.train import TrainSettings, train
 
-        summary = train(TrainSettings(stage.value, tuple(data), out, device, resume, minutes, preset, seed), bars)
+        settings = TrainSettings(stage.value, tuple(data), out, device, resume, minutes, preset, seed, start)
+        summary = train(settings, bars)
     output.print(summary)
 
 
@@ -157,14 +179,20 @@ def train(
 def evaluate(
     data: Annotated[Path, typer.Option(help="A corpus made by `prepare`.")],
     out: Annotated[Path, typer.Option(help="Folder for the report.")],
+    speech: Annotated[Path | None, typer.Option(help="Transcribed speech, to count wrong characters.")] = None,
+    ablations: Annotated[bool, typer.Option(help="Also train networks with other contexts and losses.")] = False,
+    epochs: Annotated[int, typer.Option(min=1, help="Of each of those trainings.")] = 15,
+    texture: Annotated[bool, typer.Option(help="Also render the held-out people.")] = True,
     device: Device = "auto",
 ) -> None:
-    """Measures motion, blinks and texture on held-out sentences and people; numbers and plots."""
+    """Measures motion, blinks, hearing and texture on held-out sentences and people; one page with pictures."""
     with plain_failures(), StageBars() as bars:
-        from backend_server.commands.evaluate import evaluate
+        from backend_server.commands.evaluate import EvaluateSettings, evaluate
 
-        table = evaluate(data, out, device=device, progress=bars)
-    output.print(table, soft_wrap=True, markup=False, highlight=False)
+        settings = EvaluateSettings(data, out, speech, ablations, epochs, texture, device)
+        tables = evaluate(settings, bars)
+    output.print(tables, soft_wrap=True, markup=False, highlight=False)
+    output.print(f"written to {out / 'report.html'}")
 
 
 @app.command()

@@ -81,8 +81,9 @@ class Cascade:
         self.device = device = choose_device(device)
         self.weights_version = weights_version(weights)
         self._weights = weights
-        self._acoustic_model = load_acoustic_model(weights / "speech.safetensors", device)
         self._motion_generator = load_motion_generator(weights / "motion.safetensors", device)
+        listens_to = self._motion_generator.config.listens_to
+        self._acoustic_model = load_acoustic_model(weights / "speech.safetensors", device, listens_to)
         self._blink_generator = load_blink_generator(weights / "blink.safetensors", device)
 
     @classmethod
@@ -137,8 +138,8 @@ class Cascade:
         progress("speech", 0, 1)
         waveform = to_waveform(speech, sample_rate)  # A
         check_speech(waveform)
-        scores = self._acoustic_model.scores(waveform)
-        features = feature_windows(scores, self._acoustic_model.scores_per_second, frame_times)  # F_t, (T, 6, 29)
+        heard = self._acoustic_model.features(waveform)
+        features = feature_windows(heard, self._acoustic_model.features_per_second, frame_times)  # F_t, (T, 6, C)
         progress("speech", 1, 1)
 
         progress("motion", 0, 1)

@@ -7,6 +7,7 @@ else; a checkpoint carries it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 SAMPLE_RATE = 16_000  # Hz, of every waveform behind `speech.audio`
 CROP_SIZE = 256  # pixels, side of the face crop (Section 4.3: images of 3 x 256 x 256)
@@ -35,6 +36,8 @@ class SpeechConfig:
     classes: int = 29  # Section 3.1
     scores_per_second: float = 50.0
     label_prior: float = 0.3  # flattens the peaks of CTC (Huang et al. 2024)
+    phone_weight: float = 0.5  # of CTC over phones, beside CTC over characters
+    timed_phone_weight: float = 1.0  # of the cross-entropy of phones whose times are known
     learning_rate: float = 1.5e-3
     weight_decay: float = 1e-2
     batch_seconds: float = 60.0
@@ -45,6 +48,7 @@ class SpeechConfig:
 class MotionConfig:
     """l-GAN (Sections 3.1 and 4.2); `PAPER_MOTION` has the paper's numbers, the defaults are what is shipped."""
 
+    listens_to: Literal["hidden", "scores"] = "scores"  # of the acoustic model; the paper's are scores of characters
     context: int = CONTEXT_FRAMES
     channels: int = 29
     encoder_channels: tuple[int, ...] = (96, 128, 128)  # VOCA's are 32, 64, 64; wider hears more in noise
@@ -98,7 +102,7 @@ class BlinkConfig:
     components: int = 8  # set by training to the fewest that hold pca_variance
     pca_variance: float = 0.99  # Section 4.2
     blinks_per_second: float = 0.3  # of the training sequences; people blink 0.28 to 0.4 times (Section 4.2)
-    blink_stretch: tuple[float, float] = (1.0, 1.5)  # in time; most blinks are one fast blinker's, people take 0.33 s
+    blink_stretch: tuple[float, float] = (1.0, 1.4)  # in time; most blinks are one fast blinker's, people take 0.33 s
     bandwidth_factors: tuple[float, ...] = (0.1, 0.3, 1.0, 3.0)  # times the median squared distance: sigma in Eq. 6
     crop_frames: int = 16  # compared beside whole sequences
     crops: int = 4  # such crops a step

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from backend_server.data.synthetic_speech import write_synthetic_corpus
+from backend_server.data.synthetic_corpus import write_synthetic_corpus
 from backend_server.progress import Progress
 from backend_server.speech.dataset import read_index
 

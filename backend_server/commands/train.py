@@ -9,6 +9,7 @@ from backend_server.blink.training import train_blink
 from backend_server.cascade import choose_device
 from backend_server.checkpoints import WEIGHTS_DIR
 from backend_server.config import PAPER_MOTION, MotionConfig
+from backend_server.data.synthetic_speech import phones_of_text
 from backend_server.motion.training import train_motion
 from backend_server.progress import Progress
 from backend_server.speech.training import train_speech
@@ -31,6 +32,7 @@ class TrainSettings:
     minutes: float | None
     preset: str
     seed: int
+    start: Path | None = None
 
 
 def train(settings: TrainSettings, progress: Progress) -> str:
@@ -48,6 +50,8 @@ def train(settings: TrainSettings, progress: Progress) -> str:
             corpora=settings.data,
             out=out,
             resume=settings.resume,
+            start=settings.start,
+            transcribe=phones_of_text,
             device=device,
             minutes=settings.minutes,
             seed=settings.seed,

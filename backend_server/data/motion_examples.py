@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,18 +34,18 @@ class View:
     """One way to hear a clip.
 
     Attributes:
-        scores: (U, C).
-        scores_per_second: of `scores`.
+        features: (U, C).
+        features_per_second: of `features`.
         speed: how many seconds of the clip pass in one second of what is heard.
     """
 
-    scores: Array
-    scores_per_second: float
+    features: Array
+    features_per_second: float
     speed: float = 1.0
 
     def windows(self, frame_times: NDArray[np.float64], shift_seconds: float = 0.0) -> Array:
         """Speech windows at the frame times of the clip, (T, 6, C), read `shift_seconds` late."""
-        return feature_windows(self.scores, self.scores_per_second, frame_times / self.speed + shift_seconds)
+        return feature_windows(self.features, self.features_per_second, frame_times / self.speed + shift_seconds)
 
 
 @dataclass(frozen=True)
@@ -68,13 +69,13 @@ class MotionExample:
     views: tuple[View, ...]
 
 
-def load_listener(path: Path, device: str = "cpu") -> AcousticModel:
+def load_listener(path: Path, device: str, listens_to: Literal["hidden", "scores"]) -> AcousticModel:
     """The acoustic model through which the examples are heard.
 
     Raises:
         WeightsError: its weights file cannot be read.
     """
-    return load_acoustic_model(path, device)
+    return load_acoustic_model(path, device, listens_to)
 
 
 def add_noise(waveform: Array, level_db: float, random: np.random.Generator) -> Array:
@@ -120,13 +121,13 @@ def rest_in_silence(canonical: Array, neutral: Array, presence: Array) -> Array:
 
 def make_views(waveform: Array, model: AcousticModel, count: int, random: np.random.Generator) -> tuple[View, ...]:
     """The clip as it is and `count` variations of it, every second one with noise."""
-    views = [View(model.scores(waveform), model.scores_per_second)]
+    views = [View(model.features(waveform), model.features_per_second)]
     for index in range(count):
         speed = float(random.choice(SPEEDS))
         heard = change_speed(waveform, speed)
         if index % 2 == 0:
             heard = add_noise(heard, random.uniform(*NOISE_DB), random)
-        views.append(View(model.scores(heard), model.scores_per_second, speed))
+        views.append(View(model.features(heard), model.features_per_second, speed))
     return tuple(views)
 
 
@@ -142,7 +143,7 @@ def motion_examples(
 
     Args:
         clips: of a prepared corpus.
-        model: the acoustic model whose scores the motion network shall read.
+        model: the acoustic model whose features the motion network shall read.
         random: of the variations.
         variations: further ways to hear each clip.
         rest: neutral canonical landmarks (68, 2) that jaw and lips take in silence; None leaves them as they are.

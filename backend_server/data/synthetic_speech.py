@@ -6,8 +6,6 @@ Uses espeak-ng as a library (the optional requirement `espeakng-loader`); nothin
 from __future__ import annotations
 
 import ctypes
-import random
-from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,41 +16,26 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from backend_server.progress import Progress, silent
+from backend_server.articulation.phones import TimedPhone, phones_of_ipa, timed_phones
 from backend_server.speech.audio import AudioClip, to_waveform, write_wav
 from shared.errors import SpeechFaceError, ValueRangeError
 
-ACCENTS = ("en", "en-us", "en-gb-scotland", "en-gb-x-rp", "en-us-nyc", "en-gb-x-gbcwmd", "en-029", "en-gb-x-gbclan")
-TIMBRES = ("m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8", "f1", "f2", "f3", "f4", "f5")
 SAMPLE_TEXT = "Good morning! Before you move on, look how a few warm words bring my face to life."
 SAMPLE_VOICE = "en-us+f2"
 SAMPLE_RATE_WORDS = 150  # a minute
 
-_RETRIEVAL, _PHONEME_EVENTS, _NO_EXIT = 1, 0x0001, 0x8000
+_RETRIEVAL, _PHONEME_EVENTS, _IPA_EVENTS, _NO_EXIT = 1, 0x0001, 0x0002, 0x8000
 _RATE, _PITCH, _RANGE = 1, 3, 4
-_UTF8, _END_PAUSE = 1, 0x1000
+_UTF8, _END_PAUSE, _IPA = 1, 0x1000, 0x02
 _EVENT_END, _EVENT_PHONEME = 0, 7
 
 
 @dataclass(frozen=True)
-class Phoneme:
-    """One phoneme of synthetic speech.
-
-    Attributes:
-        symbol: espeak-ng's own mnemonic; empty or with underscores for a pause.
-        seconds: when it begins.
-    """
-
-    symbol: str
-    seconds: float
-
-
-@dataclass(frozen=True)
 class SyntheticSpeech:
-    """What espeak-ng said and when."""
+    """What was said and when: the sound, and phones without gaps from its beginning to its end."""
 
     clip: AudioClip
-    phonemes: tuple[Phoneme, ...]
+    phones: tuple[TimedPhone, ...]
 
 
 class _EventName(ctypes.Union):
@@ -86,7 +69,7 @@ def _library() -> tuple[ctypes.CDLL, int]:
         ) from error
     library = ctypes.CDLL(loader.get_library_path())
     data = str(loader.get_data_path()).encode()
-    rate = library.espeak_Initialize(_RETRIEVAL, 0, data, _PHONEME_EVENTS | _NO_EXIT)
+    rate = library.espeak_Initialize(_RETRIEVAL, 0, data, _PHONEME_EVENTS | _IPA_EVENTS | _NO_EXIT)
     if rate <= 0:
         raise SpeechFaceError(
             "espeak-ng does not start; reinstall it with: pip install --force-reinstall espeakng-loader"
@@ -122,16 +105,16 @@ def synthesise(text: str, voice: str = "en", rate: int = 170, pitch: int = 50) -
     library.espeak_SetParameter(_RATE, rate, 0)
     library.espeak_SetParameter(_PITCH, pitch, 0)
     blocks: list[NDArray[np.int16]] = []
-    phonemes: list[Phoneme] = []
+    events: list[tuple[float, tuple[str, ...]]] = []
 
-    def receive(samples: ctypes._Pointer[ctypes.c_short], count: int, events: ctypes.Array[_Event]) -> int:
+    def receive(samples: ctypes._Pointer[ctypes.c_short], count: int, heard: ctypes.Array[_Event]) -> int:
         if samples and count:
             blocks.append(np.ctypeslib.as_array(samples, (count,)).copy())
         index = 0
-        while events[index].type != _EVENT_END:
-            if events[index].type == _EVENT_PHONEME:
-                symbol = events[index].id.string.decode("utf-8", "replace")
-                phonemes.append(Phoneme(symbol, events[index].audio_position / 1000.0))
+        while heard[index].type != _EVENT_END:
+            if heard[index].type == _EVENT_PHONEME:
+                ipa = heard[index].id.string.decode("utf-8", "replace")
+                events.append((heard[index].audio_position / 1000.0, phones_of_ipa(ipa)))
             index += 1
         return 0
 
@@ -143,34 +126,28 @@ def synthesise(text: str, voice: str = "en", rate: int = 170, pitch: int = 50) -
     if not blocks:
         raise SpeechFaceError(f"espeak-ng stayed silent on the text {text!r}; try another voice")
     samples = np.concatenate(blocks)
-    return SyntheticSpeech(AudioClip(samples.astype(np.float32) / 32768.0, sample_rate), tuple(phonemes))
+    clip = AudioClip(samples.astype(np.float32) / 32768.0, sample_rate)
+    return SyntheticSpeech(clip, timed_phones(events, clip.seconds))
 
 
-def write_synthetic_corpus(
-    texts: Sequence[str], out: Path, *, hours: float, seed: int, progress: Progress = silent
-) -> int:
-    """Writes spoken recombinations of texts as a folder of training speech; returns how many files.
+def phones_of_text(text: str, voice: str = "en-us") -> tuple[str, ...]:
+    """The phones, without silences, that a voice of espeak-ng would say for a text.
 
-    Each file speaks 3 to 12 consecutive words of one text with a random voice, rate, pitch and loudness. `index.tsv`
-    names file, seconds, speaker, split ("train") and text.
+    Raises:
+        ValueRangeError: an unknown voice.
+        SpeechFaceError: espeak-ng is not installed.
     """
-    rng = random.Random(seed)
-    rows, total = ["file\tseconds\tspeaker\tsplit\ttext"], 0.0
-    while total < hours * 3600.0:
-        words = rng.choice(texts).split()
-        length = rng.randint(3, 12)
-        start = rng.randint(0, max(0, len(words) - length))
-        text = " ".join(words[start : start + length]).lower()
-        voice = f"{rng.choice(ACCENTS)}+{rng.choice(TIMBRES)}"
-        speech = synthesise(text, voice, rng.randint(120, 230), rng.randint(20, 80))
-        waveform = to_waveform(speech.clip.samples, speech.clip.sample_rate)
-        name = f"{len(rows) // 500:03d}/{len(rows):06d}.wav"
-        write_wav(out / name, waveform * rng.uniform(0.3, 0.9))
-        rows.append(f"{name}\t{speech.clip.seconds:.2f}\t{voice}\ttrain\t{text}")
-        total += speech.clip.seconds
-        progress("synthetic speech", int(total), int(hours * 3600.0))
-    (out / "index.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
-    return len(rows) - 1
+    library, _ = _library()
+    if library.espeak_SetVoiceByName(voice.encode()) != 0:
+        raise ValueRangeError(f"espeak-ng has no voice {voice!r}; try 'en' or 'en-us+f3'")
+    library.espeak_TextToPhonemes.restype = ctypes.c_char_p
+    buffer = ctypes.create_string_buffer(text.encode())
+    position = ctypes.c_void_p(ctypes.addressof(buffer))
+    phones: list[str] = []
+    while position.value:  # one clause a call; the library moves the pointer
+        clause = library.espeak_TextToPhonemes(ctypes.byref(position), _UTF8, _IPA)
+        phones += phones_of_ipa((clause or b"").decode("utf-8", "replace"))
+    return tuple(phones)
 
 
 def write_sample(path: Path) -> None:

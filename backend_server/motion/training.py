@@ -207,8 +207,9 @@ def train_motion(
     clips = data.clips("train")
     if not clips:
         raise CorpusError(f"The corpus {corpus} has no training clips; prepare it again.")
-    model = load_listener(speech_weights, device)
-    config = dataclasses.replace(config or MotionConfig(), channels=model.channels)
+    config = config or MotionConfig()
+    model = load_listener(speech_weights, device, config.listens_to)
+    config = dataclasses.replace(config, channels=model.channels)
     random = np.random.default_rng(seed)
     rest = data.neutral_canonical if config.rests_in_silence else None
     examples = motion_examples(clips, model, random, config.variations, rest, progress)

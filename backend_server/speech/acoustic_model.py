@@ -1,14 +1,16 @@
-"""Which network turns a waveform into scores of characters over time (F_t of Section 3.1)?
+"""Which network turns a waveform into features of speech over time (F_t of Section 3.1)?
 
-The paper uses a pre-trained DeepSpeech; this is a convolutional CTC network of that kind, small enough to ship and
-fast on a CPU. All convolutions are centred, so a score speaks of its own moment and a long clip can be computed in
-pieces without seams.
+The paper uses the character scores of a pre-trained DeepSpeech; this is a convolutional CTC network of that kind,
+small enough to ship and fast on a CPU. Scores forget the vowel's shape that the last hidden layer still knows, so both
+can be listened to. All convolutions are centred: a feature speaks of its own moment, and a long clip can be computed
+in pieces without seams.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
@@ -26,13 +28,13 @@ _PIECE_FRAMES = 6000  # mel frames computed at once: 60 s
 
 
 class AcousticModel(Protocol):
-    """Anything that hears speech as channels of scores over time."""
+    """Anything that hears speech as channels of features over time."""
 
     channels: int
-    scores_per_second: float
+    features_per_second: float
 
-    def scores(self, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Scores (U, channels) of a 16 kHz waveform (S,); score u speaks of second u / scores_per_second."""
+    def features(self, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Features (U, channels) of a 16 kHz waveform (S,); feature u speaks of second u / features_per_second."""
         ...
 
 
@@ -50,17 +52,21 @@ class ResidualBlock(nn.Module):
 
 
 class CtcAcousticModel(nn.Module):
-    """Log-mel frames to 29 CTC scores, 50 a second (`AcousticModel`).
+    """Log-mel frames to a hidden layer and to 29 CTC scores, 50 a second (`AcousticModel`).
 
     A stem at 50 positions a second, residual blocks at 25 a second where most of the work is cheap, and a head back at
     50 a second that sees the stem again, for sharp timing.
+
+    Args:
+        config: the sizes.
+        listens_to: what `features` are: the last "hidden" layer, or the "scores" of the 29 characters.
     """
 
-    def __init__(self, config: SpeechConfig) -> None:
+    def __init__(self, config: SpeechConfig, listens_to: Literal["hidden", "scores"] = "hidden") -> None:
         super().__init__()
-        self.config = config
-        self.channels = config.classes
-        self.scores_per_second = config.scores_per_second
+        self.config, self.listens_to = config, listens_to
+        self.channels = config.stem_channels if listens_to == "hidden" else config.classes
+        self.features_per_second = config.scores_per_second
         stem, wide, half = config.stem_channels, config.channels, config.kernel // 2
         self.stem = nn.Conv1d(config.mel_bands, stem, 7, stride=2, padding=3, bias=False)
         self.stem_norm = nn.BatchNorm1d(stem)
@@ -78,21 +84,34 @@ class CtcAcousticModel(nn.Module):
         layers = self.config.blocks + 2  # the blocks, the way down and the mix, which is narrower
         return MEL_STEP * (layers * (self.config.kernel // 2) + 2)
 
-    def forward(self, mel: Tensor) -> Tensor:
-        """Scores (N, F / 2, classes) of normalised log-mel frames (N, F, bands); F is a multiple of 4."""
+    def hidden(self, mel: Tensor) -> Tensor:
+        """The last hidden layer (N, stem, F / 2) over normalised log-mel frames (N, F, bands); F is a multiple of 4."""
         fine = F.relu(self.stem_norm(self.stem(mel.transpose(1, 2))))  # (N, stem, F / 2)
         coarse = self.blocks(F.relu(self.down_norm(self.down(fine))))  # (N, wide, F / 4)
         raised = self.up(coarse).unflatten(1, (2, -1)).permute(0, 2, 3, 1).flatten(2)  # (N, stem, F / 2)
-        x = self.mix(F.relu(self.up_norm(raised + fine)))
-        return self.head(x).transpose(1, 2)
+        return self.mix(F.relu(self.up_norm(raised + fine)))
+
+    def forward(self, mel: Tensor) -> Tensor:
+        """Scores before the softmax (N, F / 2, classes) of normalised log-mel frames (N, F, bands)."""
+        return self.head(self.hidden(mel)).transpose(1, 2)
+
+    def features(self, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What `listens_to` says, (1 + S // 320, channels), of a 16 kHz waveform (S,), as `AcousticModel`.
+
+        A clip is heard as if silence surrounded it. The result does not depend on the pieces in which a long clip is
+        computed.
+        """
+        return self._hear(waveform, self.forward if self.listens_to == "scores" else self._hidden_in_time)
+
+    def scores(self, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
+        """CTC scores before the softmax, (1 + S // 320, 29), of a 16 kHz waveform (S,), for `decoding`."""
+        return self._hear(waveform, self.forward)
+
+    def _hidden_in_time(self, mel: Tensor) -> Tensor:
+        return self.hidden(mel).transpose(1, 2)
 
     @torch.inference_mode()
-    def scores(self, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
-        """CTC scores before the softmax, (1 + S // 320, 29), of a 16 kHz waveform (S,).
-
-        Score u speaks of second u / 50. A clip is heard as if silence surrounded it. The result does not depend on
-        the pieces in which a long clip is computed.
-        """
+    def _hear(self, waveform: NDArray[np.float32], network: Callable[[Tensor], Tensor]) -> NDArray[np.float32]:
         device = next(self.parameters()).device
         mel = log_mel(torch.as_tensor(waveform, dtype=torch.float32, device=device), self.config)
         mel = normalise(mel, speech_level(mel))
@@ -101,18 +120,20 @@ class CtcAcousticModel(nn.Module):
         mel = F.pad(mel, (0, 0, margin, margin + -len(mel) % MEL_STEP), value=SILENCE)
         pieces = []
         for start in range(0, len(mel) - 2 * margin, _PIECE_FRAMES):
-            piece = self(mel[None, start : start + _PIECE_FRAMES + 2 * margin])[0]
+            piece = network(mel[None, start : start + _PIECE_FRAMES + 2 * margin])[0]
             pieces.append(piece[margin // 2 : len(piece) - margin // 2])
         return torch.cat(pieces)[:count].float().cpu().numpy()
 
 
-def load_acoustic_model(path: Path, device: str = "cpu") -> CtcAcousticModel:
-    """The trained network of a checkpoint, ready for `scores`.
+def load_acoustic_model(
+    path: Path, device: str = "cpu", listens_to: Literal["hidden", "scores"] = "hidden"
+) -> CtcAcousticModel:
+    """The trained network of a checkpoint, ready to listen.
 
     Raises:
         WeightsError: the file is missing, damaged, or of another network.
     """
     config, tensors, _ = load_checkpoint(path, KIND, SpeechConfig, device)
-    model = CtcAcousticModel(config).to(device)
+    model = CtcAcousticModel(config, listens_to).to(device)
     fill(model, tensors, path)
     return model.eval()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -11,9 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from backend_server.speech.acoustic_model import MEL_STEP
+from backend_server.speech.dataset import Features
 from backend_server.speech.decoding import encode_text
 from backend_server.speech.features import SILENCE, normalise, speech_level
 
+UNKNOWN = -1  # of a phone
+SCORE_STEP = 2  # mel frames a score
 _TAIL_FRAMES = 8  # silence after the longest utterance
 
 
@@ -24,18 +27,24 @@ class Batch:
     Attributes:
         mel: (N, F, bands), normalised, surrounded by silence.
         lengths: (N,), the scores of each utterance; the silence after it is left out.
-        targets: (sum of target_lengths,), class numbers.
-        target_lengths: (N,).
+        characters: (sum of character_counts,), class numbers.
+        character_counts: (N,); 0 where the text is not known.
+        phones: (sum of phone_counts,), class numbers of the utterances whose phones' order alone is known.
+        phone_counts: (N,); 0 for the others.
+        timed_phones: (N, F / 2), the class number at each score, or `UNKNOWN`.
     """
 
     mel: Tensor
     lengths: Tensor
-    targets: Tensor
-    target_lengths: Tensor
+    characters: Tensor
+    character_counts: Tensor
+    phones: Tensor
+    phone_counts: Tensor
+    timed_phones: Tensor
 
     def to(self, device: str) -> Batch:
         """The same batch on a device."""
-        return Batch(*(t.to(device) for t in (self.mel, self.lengths, self.targets, self.target_lengths)))
+        return Batch(*(getattr(self, part.name).to(device) for part in fields(self)))
 
 
 def normalised(mel: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -44,19 +53,37 @@ def normalised(mel: NDArray[np.float32]) -> NDArray[np.float32]:
     return normalise(frames, speech_level(frames)).numpy()
 
 
-def make_batch(items: Sequence[tuple[NDArray[np.float32], str]], lead: int = 0) -> Batch:
-    """A batch of normalised frames (F, bands) and their texts; `lead` frames of silence stand before each."""
-    longest = max(len(mel) for mel, _ in items) + lead + _TAIL_FRAMES
+def phones_at(item: Features, count: int, lead: int) -> NDArray[np.int64]:
+    """The class number of the phone at each of `count` scores, (count,); `UNKNOWN` where there is none.
+
+    Args:
+        item: its phones begin at mel frames.
+        count: of scores, two mel frames apart.
+        lead: mel frames before the utterance.
+    """
+    frames = SCORE_STEP * np.arange(count) - lead
+    current = np.searchsorted(item.begins, frames, side="right") - 1
+    is_known = (current >= 0) & (frames < len(item.mel))
+    return np.where(is_known, item.phones[current.clip(min=0)] if len(item.begins) else UNKNOWN, UNKNOWN)
+
+
+def make_batch(items: Sequence[Features], lead: int = 0) -> Batch:
+    """A batch of utterances with normalised frames; `lead` frames of silence stand before each."""
+    longest = max(len(item.mel) for item in items) + lead + _TAIL_FRAMES
     padded = -(-longest // MEL_STEP) * MEL_STEP
-    mel = np.full((len(items), padded, items[0][0].shape[1]), SILENCE, np.float32)
-    for row, (frames, _) in zip(mel, items, strict=True):
-        row[lead : lead + len(frames)] = frames
-    targets = [encode_text(text) for _, text in items]
+    mel = np.full((len(items), padded, items[0].mel.shape[1]), SILENCE, np.float32)
+    for row, item in zip(mel, items, strict=True):
+        row[lead : lead + len(item.mel)] = item.mel
+    characters = [encode_text(item.text) for item in items]
+    phones = [item.phones[: 0 if len(item.begins) else None] for item in items]
     return Batch(
         torch.from_numpy(mel),
-        torch.tensor([(lead + len(frames) + 1) // 2 for frames, _ in items]),
-        torch.from_numpy(np.concatenate(targets)),
-        torch.tensor([len(target) for target in targets]),
+        torch.tensor([(lead + len(item.mel) + 1) // SCORE_STEP for item in items]),
+        torch.from_numpy(np.concatenate(characters)),
+        torch.tensor([len(one) for one in characters]),
+        torch.from_numpy(np.concatenate(phones)),
+        torch.tensor([len(one) for one in phones]),
+        torch.from_numpy(np.stack([phones_at(item, padded // SCORE_STEP, lead) for item in items])),
     )
 
 

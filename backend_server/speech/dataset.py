@@ -2,7 +2,9 @@
 
 A folder of speech has an `index.tsv` with a header, tabs and no quoting. Either column `file` (relative to the folder,
 or to the folder of the row's `speaker`) names a sound or video file, or `speaker` and `clip` name a clip of a prepared
-corpus. `text` is required, `split` ("train" unless given), `language` (only "en" is read) and `speaker` are optional.
+corpus. `text` is required, `split` ("train" unless given), `language` ("en" unless given), `speaker` and `phones` are
+optional. `phones` are the names of phones, each with the second at which it begins ("SIL:0.000 B:0.120 ..."); of other
+languages only rows with phones are read.
 """
 
 from __future__ import annotations
@@ -10,9 +12,9 @@ from __future__ import annotations
 import csv
 import hashlib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -20,6 +22,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from backend_server.articulation.phones import PHONES, TimedPhone
 from backend_server.config import SAMPLE_RATE, SpeechConfig
 from backend_server.progress import Progress, silent
 from backend_server.speech.audio import read_audio, to_waveform
@@ -41,22 +44,34 @@ class Utterance:
         path: sound or video.
         corpus: the name errors are counted under.
         split: "train", "val" or another.
-        text: in the model's characters, never empty.
+        text: in the model's characters; empty only where the language is not English.
+        phones: the phones with the seconds at which they begin, rising; empty when nobody knows.
     """
 
     path: Path
     corpus: str
     split: str
     text: str
+    phones: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)
 class Features:
-    """An utterance as the network's training sees it: log-mel frames f16 (F, bands), before normalisation."""
+    """An utterance as the network's training sees it.
+
+    Attributes:
+        mel: log-mel frames f16 (F, bands), before normalisation.
+        text: in the model's characters; empty where only phones are known.
+        corpus: the name errors are counted under.
+        phones: class numbers (P,) of `PHONES`; empty when nobody knows.
+        begins: the mel frame at which each phone begins, (P,), rising; empty when only their order is known.
+    """
 
     mel: NDArray[np.float16]
     text: str
     corpus: str
+    phones: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    begins: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
 
 
 def read_index(folder: Path) -> list[Utterance]:
@@ -75,16 +90,35 @@ def read_index(folder: Path) -> list[Utterance]:
         raise CorpusError(f"{index} needs the columns 'file' (or 'clip') and 'text'; it has {sorted(columns)}")
     utterances = []
     for row in rows:
-        text = normalise_text(row["text"] or "")
-        if not text or (row.get("language") or "en") != "en":
+        is_english = (row.get("language") or "en") == "en"
+        text = normalise_text(row["text"] or "") if is_english else ""
+        phones = _read_phones(row.get("phones") or "", index)
+        if not text and (is_english or not phones):
             continue
         path = _locate(folder, row)
         parts = path.relative_to(folder).parts
         corpus = parts[0] if len(parts) > 2 and "clip" not in columns else folder.name
-        utterances.append(Utterance(path, corpus, row.get("split") or "train", text))
+        utterances.append(Utterance(path, corpus, row.get("split") or "train", text, phones))
     if not utterances:
-        raise CorpusError(f"{index} names no English sentence that can be used")
+        raise CorpusError(f"{index} names no English sentence that can be used, nor one with phones")
     return utterances
+
+
+def write_phones(phones: Sequence[TimedPhone]) -> str:
+    """What stands in the column `phones`."""
+    return " ".join(f"{phone.name}:{phone.begin:.3f}" for phone in phones)
+
+
+def _read_phones(column: str, index: Path) -> tuple[tuple[str, float], ...]:
+    try:
+        pairs = [pair.split(":") for pair in column.split()]
+        phones = tuple((name, float(begin)) for name, begin in pairs)
+    except ValueError as error:
+        raise CorpusError(f"{index} has a row whose phones cannot be read ({error}); write them as B:0.120") from error
+    unknown = sorted({name for name, _ in phones} - set(PHONES))
+    if unknown:
+        raise CorpusError(f"{index} names phones that there are not: {', '.join(unknown)}; use ARPAbet and SIL")
+    return phones
 
 
 def _locate(folder: Path, row: dict[str, str]) -> Path:
@@ -140,15 +174,17 @@ def load_features(
     *,
     cache: Path | None = None,
     processes: int = 1,
+    transcribe: Callable[[str], Sequence[str]] | None = None,
     progress: Progress = silent,
 ) -> list[Features]:
-    """Log-mel frames of every utterance that can be read and is not over 20 s long.
+    """Log-mel frames and labels of every utterance that can be read and is not over 20 s long.
 
     Args:
         utterances: what to read.
         config: gives the features.
         cache: a folder that keeps the frames for the next time.
         processes: how many to read with.
+        transcribe: the phones of a text, for utterances whose phones are not known.
         progress: told of every hundredth file.
     """
     file = cache / f"features-{_fingerprint(utterances, config)}.npz" if cache else None
@@ -164,7 +200,18 @@ def load_features(
             _keep_frames(file, mels)
     limit = LONGEST_SECONDS * SAMPLE_RATE / config.hop_samples
     return [
-        Features(mel, utterance.text, utterance.corpus)
+        Features(mel, utterance.text, utterance.corpus, *_label(utterance, config, transcribe))
         for mel, utterance in zip(mels, utterances, strict=True)
-        if SHORTEST_FRAMES_A_CHARACTER * len(utterance.text) <= len(mel) <= limit
+        if SHORTEST_FRAMES_A_CHARACTER * len(utterance.text) <= len(mel) <= limit and len(mel) > 0
     ]
+
+
+def _label(
+    utterance: Utterance, config: SpeechConfig, transcribe: Callable[[str], Sequence[str]] | None
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Class numbers of the phones and the mel frames at which they begin, as `Features` has them."""
+    names, begins = [name for name, _ in utterance.phones], [begin for _, begin in utterance.phones]
+    if not names and transcribe:
+        names = list(transcribe(utterance.text))
+    frames = np.asarray(begins, np.float32) * (SAMPLE_RATE / config.hop_samples)
+    return np.array([PHONES.index(name) for name in names], np.int64), frames

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -33,11 +34,11 @@ def evaluate_speech(
     """
     model.eval()
     texts: dict[str, tuple[list[str], list[str]]] = defaultdict(lambda: ([], []))
-    for item in features:
+    for item in (item for item in features if item.text):
         mel = item.mel.astype(np.float32)
         if noise is not None:
             mel = add_noise(mel, np.resize(noise, mel.shape), noise_db)
-        batch = make_batch([(normalised(mel), item.text)], lead=MEL_STEP * 8)
+        batch = make_batch([replace(item, mel=normalised(mel))], lead=MEL_STEP * 8)
         references, hypotheses = texts[item.corpus]
         references.append(item.text)
         hypotheses.append(decode_greedy(model(batch.mel)[0].numpy()))

@@ -12,13 +12,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from backend_server.checkpoints import load_checkpoint, save_checkpoint
+from backend_server.articulation.phones import PHONES
+from backend_server.checkpoints import fill, load_checkpoint, save_checkpoint
 from backend_server.config import SAMPLE_RATE, SpeechConfig
-from backend_server.speech.acoustic_model import CtcAcousticModel
+from backend_server.speech.acoustic_model import KIND, CtcAcousticModel
 from backend_server.speech.augmentation import Augmentation, mask, noise_bank, vary
 from backend_server.speech.batches import Batch, make_batch, normalised, plan_epoch
 from backend_server.speech.dataset import SHORTEST_FRAMES_A_CHARACTER, Features
-from backend_server.speech.losses import ctc_loss
+from backend_server.speech.losses import ctc_loss, phone_loss
 from shared.errors import WeightsError
 
 _KIND = "speech_training"
@@ -48,9 +49,12 @@ class SpeechTrainer:
         self.model = CtcAcousticModel(config).to(device)
         self.average = CtcAcousticModel(config).to(device).eval()
         self.average.load_state_dict(self.model.state_dict())
+        self.phone_head = nn.Conv1d(config.stem_channels, len(PHONES) + 1, 1).to(device)  # the last class is the blank
         self.prior = torch.full((config.classes,), 1.0 / config.classes, device=device)
+        self.phone_prior = torch.full((len(PHONES) + 1,), 1.0 / (len(PHONES) + 1), device=device)
+        self.parameters = [*self.model.parameters(), *self.phone_head.parameters()]
         self.optimiser = torch.optim.AdamW(
-            self.model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, betas=(0.9, 0.98)
+            self.parameters, lr=config.learning_rate, weight_decay=config.weight_decay, betas=(0.9, 0.98)
         )
         self.bank = noise_bank([item.mel for item in features], config, np.random.default_rng(seed))
         self.augmentation = Augmentation()
@@ -71,7 +75,8 @@ class SpeechTrainer:
             mel = vary(plain, self.bank, self.augmentation, rng)
             if len(mel) < SHORTEST_FRAMES_A_CHARACTER * len(item.text):  # spoken too fast for CTC now
                 mel = plain
-            items.append((mask(normalised(mel), self.augmentation, rng), item.text))
+            begins = item.begins * (len(mel) / len(plain))
+            items.append(replace(item, mel=mask(normalised(mel), self.augmentation, rng), begins=begins))
         return make_batch(items, lead=int(rng.integers(_LONGEST_LEAD))).to(self.device)
 
     def learning_rate(self) -> float:
@@ -91,21 +96,31 @@ class SpeechTrainer:
         for group in self.optimiser.param_groups:
             group["lr"] = self.learning_rate()
         self.model.train()
-        scores = self.model(batch.mel)
-        loss = ctc_loss(scores, batch.lengths, batch.targets, batch.target_lengths, self.prior, self._prior_weight())
+        hidden = self.model.hidden(batch.mel)
+        scores, phones = (head(hidden).transpose(1, 2) for head in (self.model.head, self.phone_head))
+        loss = self._loss(batch, scores, phones)
         self.optimiser.zero_grad()
         loss.backward()
-        nn.utils.clip_grad_norm_(self.model.parameters(), _LARGEST_GRADIENT)
+        nn.utils.clip_grad_norm_(self.parameters, _LARGEST_GRADIENT)
         self.optimiser.step()
-        self._follow(scores.detach(), batch.lengths)
+        self._follow(scores.detach(), phones.detach(), batch.lengths)
         self.step += 1
         return float(loss.detach())
 
+    def _loss(self, batch: Batch, scores: Tensor, phones: Tensor) -> Tensor:
+        """CTC of characters and phones, and the cross-entropy of phones whose times are known."""
+        weight, config = self._prior_weight(), self.config
+        loss = ctc_loss(scores, batch.lengths, batch.characters, batch.character_counts, self.prior, weight)
+        order = ctc_loss(phones, batch.lengths, batch.phones, batch.phone_counts, self.phone_prior, weight)
+        timed = phone_loss(phones, batch.timed_phones)
+        return loss + config.phone_weight * order + config.timed_phone_weight * timed
+
     @torch.no_grad()
-    def _follow(self, scores: Tensor, lengths: Tensor) -> None:
+    def _follow(self, scores: Tensor, phones: Tensor, lengths: Tensor) -> None:
         """Moves the running averages of the class probabilities and of the weights."""
         heard = torch.arange(scores.shape[1], device=scores.device) < lengths[:, None]
-        self.prior.lerp_(scores.softmax(2)[heard].mean(0), 1.0 - _PRIOR_AVERAGE).clamp_(min=_LEAST_PRIOR)
+        for prior, now in ((self.prior, scores), (self.phone_prior, phones)):
+            prior.lerp_(now.softmax(2)[heard].mean(0), 1.0 - _PRIOR_AVERAGE).clamp_(min=_LEAST_PRIOR)
         share = 1.0 - min(_AVERAGE, (1.0 + self.step) / (10.0 + self.step))  # the first weights are soon forgotten
         for kept, now in zip(self.average.state_dict().values(), self.model.state_dict().values(), strict=True):
             if kept.is_floating_point():
@@ -125,9 +140,20 @@ class SpeechTrainer:
         model.load_state_dict(self.weights())
         return model.eval()
 
+    def start_from(self, path: Path) -> None:
+        """Begins with the weights of an earlier training instead of random ones.
+
+        Raises:
+            WeightsError: the file is damaged or of a network of other sizes.
+        """
+        _, tensors, _ = load_checkpoint(path, KIND, SpeechConfig, self.device)
+        for network in (self.model, self.average):
+            fill(network, tensors, path)
+
     def save(self, path: Path) -> None:
         """Keeps all that `resume` needs."""
-        tensors = {"prior": self.prior}
+        tensors = {"prior": self.prior, "phone_prior": self.phone_prior}
+        tensors |= {f"phone_head.{name}": tensor for name, tensor in self.phone_head.state_dict().items()}
         tensors |= {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
         tensors |= {f"average.{name}": tensor for name, tensor in self.average.state_dict().items()}
         for index, state in self.optimiser.state_dict()["state"].items():
@@ -145,7 +171,8 @@ class SpeechTrainer:
             raise WeightsError(f"{path} was trained with other settings; remove it or train without --resume")
         self.model.load_state_dict(_below("model.", tensors))
         self.average.load_state_dict(_below("average.", tensors))
-        self.prior = tensors["prior"]
+        self.phone_head.load_state_dict(_below("phone_head.", tensors))
+        self.prior, self.phone_prior = tensors["prior"], tensors["phone_prior"]
         state: dict[int, dict[str, Tensor]] = defaultdict(dict)
         for name, tensor in _below("optimiser.", tensors).items():
             index, key = name.split(".", 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from backend_server.checkpoints import save_checkpoint
@@ -28,6 +28,8 @@ def train_speech(
     run: Path | None = None,
     config: SpeechConfig = _DEFAULT_CONFIG,
     resume: bool = False,
+    start: Path | None = None,
+    transcribe: Callable[[str], Sequence[str]] | None = None,
     device: str = "cpu",
     minutes: float | None = None,
     checkpoint_minutes: float = 3.0,
@@ -43,6 +45,8 @@ def train_speech(
         run: a folder for the state of the run and the cached features; beside `out` unless given.
         config: the network and the length of the run.
         resume: go on from the state in `run`, if there is one.
+        start: weights of an earlier training to begin with, unless one is resumed.
+        transcribe: the phones of an English text; without it only phones that the corpora name are learned.
         device: where to compute.
         minutes: stop after so long, to be resumed; no limit when None.
         checkpoint_minutes: how often the state is kept and the errors are logged.
@@ -61,7 +65,12 @@ def train_speech(
     utterances = [utterance for folder in corpora for utterance in read_index(folder)]
     train, judged = (
         load_features(
-            [u for u in utterances if u.split == split], config, cache=run, processes=processes, progress=progress
+            [u for u in utterances if u.split == split],
+            config,
+            cache=run,
+            processes=processes,
+            transcribe=transcribe,
+            progress=progress,
         )
         for split in ("train", "val")
     )
@@ -71,6 +80,8 @@ def train_speech(
     state = run / "state.safetensors"
     if resume and state.exists():
         trainer.resume(state)
+    elif start:
+        trainer.start_from(start)
     _LOG.info("%d utterances to train on, step %d of %d", len(train), trainer.step, trainer.steps)
     few = few_of_each(judged, _JUDGED_ON_THE_WAY)
     begin = saved = time.monotonic()

@@ -1,7 +1,7 @@
-"""Which six samples of the scores does the motion network see around a moment (Section 4.2, Fig. 6 left)?
+"""Which samples of the features does the motion network see around a moment (Section 4.2, Fig. 6 left)?
 
-The paper reads six audio frames, about 198 ms. Here the scores are a continuous function of time, so that a window can
-stand at exactly the time of any frame of any frame rate.
+The paper reads six audio frames, about 198 ms. Here the features are a continuous function of time, so that a window
+can stand at exactly the time of any frame of any frame rate.
 """
 
 from __future__ import annotations
@@ -12,32 +12,39 @@ from numpy.typing import NDArray
 from backend_server.config import CONTEXT_FRAMES, CONTEXT_SPACING_SECONDS
 from shared.errors import ShapeError
 
-OFFSETS = (np.arange(CONTEXT_FRAMES) - (CONTEXT_FRAMES - 1) / 2) * CONTEXT_SPACING_SECONDS  # seconds, symmetric
+
+def window_offsets(context: int) -> NDArray[np.float64]:
+    """Seconds of each moment of a window from its frame, (context,), symmetric."""
+    return (np.arange(context) - (context - 1) / 2) * CONTEXT_SPACING_SECONDS
 
 
 def feature_windows(
-    scores: NDArray[np.float32], scores_per_second: float, frame_times: NDArray[np.float64]
+    features: NDArray[np.float32],
+    features_per_second: float,
+    frame_times: NDArray[np.float64],
+    context: int = CONTEXT_FRAMES,
 ) -> NDArray[np.float32]:
-    """Scores interpolated at six moments 33 ms apart, centred on each frame time.
+    """Features interpolated at moments 33 ms apart, centred on each frame time.
 
     Args:
-        scores: (U, C); score u speaks of second u / scores_per_second.
-        scores_per_second: above 0.
-        frame_times: (T,), seconds; before the first or after the last score the edge score stands.
+        features: (U, C); feature u speaks of second u / features_per_second.
+        features_per_second: above 0.
+        frame_times: (T,), seconds; before the first or after the last feature the edge stands.
+        context: how many moments.
 
     Returns:
-        (T, 6, C).
+        (T, context, C).
 
     Raises:
-        ShapeError: there are no scores, or the shapes are others.
+        ShapeError: there are no features, or the shapes are others.
     """
-    if scores.ndim != 2 or len(scores) == 0:
-        raise ShapeError(f"expected scores of shape (U, C) with U above 0, got {scores.shape}")
+    if features.ndim != 2 or len(features) == 0:
+        raise ShapeError(f"expected features of shape (U, C) with U above 0, got {features.shape}")
     if np.ndim(frame_times) != 1:
         raise ShapeError(f"expected frame times of shape (T,), got {np.shape(frame_times)}")
-    times = np.asarray(frame_times, dtype=np.float64)[:, None] + OFFSETS  # (T, 6)
-    positions = np.clip(times * scores_per_second, 0.0, len(scores) - 1)
-    lower = np.minimum(positions.astype(np.int64), max(len(scores) - 2, 0))
-    upper = np.minimum(lower + 1, len(scores) - 1)
+    times = np.asarray(frame_times, dtype=np.float64)[:, None] + window_offsets(context)  # (T, context)
+    positions = np.clip(times * features_per_second, 0.0, len(features) - 1)
+    lower = np.minimum(positions.astype(np.int64), max(len(features) - 2, 0))
+    upper = np.minimum(lower + 1, len(features) - 1)
     share = (positions - lower).astype(np.float32)[..., None]
-    return (1.0 - share) * scores[lower] + share * scores[upper]
+    return (1.0 - share) * features[lower] + share * features[upper]

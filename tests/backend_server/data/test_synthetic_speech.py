@@ -1,6 +1,7 @@
 """Speech of espeak-ng: known text, known phoneme times, the same sample every time."""
 
 import importlib.util
+import itertools
 import sys
 from pathlib import Path
 
@@ -8,9 +9,8 @@ import numpy as np
 import pytest
 
 from backend_server.data import synthetic_speech
-from backend_server.data.synthetic_speech import synthesise, write_sample, write_synthetic_corpus
+from backend_server.data.synthetic_speech import phones_of_text, synthesise, write_sample
 from backend_server.speech.audio import check_speech, read_audio
-from backend_server.speech.dataset import read_index
 from shared.errors import SpeechFaceError, ValueRangeError
 
 SAMPLE = Path(synthetic_speech.__file__).parents[1] / "samples" / "speech.wav"
@@ -21,26 +21,39 @@ needs_espeak = pytest.mark.skipif(
 
 
 @needs_espeak
-def test_phonemes_come_in_order_and_within_the_sound():
+def test_phones_are_those_of_the_text_and_fill_the_sound():
     speech = synthesise("Maybe you would.", "en", 150)
-    symbols = [phoneme.symbol.strip("',") for phoneme in speech.phonemes]
-    times = [phoneme.seconds for phoneme in speech.phonemes]
-    assert symbols[:5] == ["m", "eI", "b", "i:", "j"] or symbols[:3] == ["m", "eI", "b"]
-    assert times == sorted(times)
-    assert times[0] >= 0.0
-    assert times[-1] <= speech.clip.seconds + 0.01
+    phones = speech.phones
+    assert [p.name for p in phones if p.name != "SIL"] == ["M", "EY", "B", "IY", "Y", "UW", "W", "UH", "D"]
+    assert (phones[0].begin, phones[-1].end) == (0.0, speech.clip.seconds)
+    assert all(one.end == other.begin for one, other in itertools.pairwise(phones))
     check_speech(speech.clip.samples)
 
 
 @needs_espeak
 def test_a_pause_is_silent_and_speech_is_not_at_the_reported_times():
     speech = synthesise("Baa. Baa.", "en", 120)
-    pauses = [p.seconds for p in speech.phonemes if p.symbol.startswith("_")]
-    rate = speech.clip.sample_rate
-    middle = speech.clip.samples[int((pauses[0] + 0.1) * rate) : int((pauses[0] + 0.2) * rate)]
-    assert np.abs(middle).max() < 0.02
-    vowel = next(p.seconds for p in speech.phonemes if "A" in p.symbol)
-    assert np.abs(speech.clip.samples[int(vowel * rate) : int((vowel + 0.1) * rate)]).max() > 0.1
+
+    def loudest(name: str, number: int) -> float:
+        phone = [p for p in speech.phones if p.name == name][number]
+        begin, end = (int(t * speech.clip.sample_rate) for t in (phone.begin + 0.1, phone.end - 0.02))
+        return float(np.abs(speech.clip.samples[begin:end]).max())
+
+    assert loudest("SIL", -2 if speech.phones[-1].name == "SIL" else -1) < 0.02
+    assert loudest("AA", 0) > 0.1
+
+
+@needs_espeak
+@pytest.mark.parametrize(
+    ("text", "voice", "phones"),
+    [
+        ("Good vision, boys!", "en-us", "G UH D V IH ZH AH N B OY Z"),
+        ("schöne Füße", "de", "SH UE N AH F UE S AH"),
+        ("नाम", "hi", "N AA M"),
+    ],
+)
+def test_a_text_has_the_phones_of_its_language(text: str, voice: str, phones: str):
+    assert phones_of_text(text, voice) == tuple(phones.split())
 
 
 @needs_espeak
@@ -68,16 +81,6 @@ def test_without_espeak_the_error_says_what_to_install(monkeypatch: pytest.Monke
 def test_a_text_of_nothing_is_refused():
     with pytest.raises(ValueRangeError, match="nothing to say"):
         synthesise("  ")
-
-
-@needs_espeak
-def test_a_synthetic_corpus_can_be_trained_on(tmp_path: Path):
-    count = write_synthetic_corpus(["one two three four five"], tmp_path, hours=0.003, seed=0)
-    utterances = read_index(tmp_path)
-    assert len(utterances) == count > 0
-    assert all("one two three four five".find(utterance.text) >= 0 for utterance in utterances)
-    clip = read_audio(utterances[0].path)
-    assert clip.sample_rate == 16000
 
 
 @needs_espeak

@@ -15,9 +15,9 @@ class LevelModel:
     """Hears one thing only: channel 0 is the level of the sound; the other two channels are constant."""
 
     channels = 3
-    scores_per_second = 50.0
+    features_per_second = 50.0
 
-    def scores(self, waveform: np.ndarray) -> np.ndarray:
+    def features(self, waveform: np.ndarray) -> np.ndarray:
         steps = 1 + len(waveform) // 320
         padded = np.pad(waveform, (160, 480))
         level = [np.abs(padded[320 * u : 320 * u + 320]).mean() for u in range(steps)]

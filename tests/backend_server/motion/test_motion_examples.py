@@ -17,8 +17,8 @@ def test_a_faster_clip_is_shorter_and_its_windows_still_fit_the_frames(level_mod
     swelling = (np.sin(2000 * seconds) * seconds).astype(np.float32)
     assert len(change_speed(swelling, 1.25)) == pytest.approx(32_000 / 1.25, abs=1)
     frame_times = np.arange(5, 45) / 25
-    plain = View(level_model.scores(swelling), 50.0).windows(frame_times)
-    fast = View(level_model.scores(change_speed(swelling, 1.25)), 50.0, 1.25).windows(frame_times)
+    plain = View(level_model.features(swelling), 50.0).windows(frame_times)
+    fast = View(level_model.features(change_speed(swelling, 1.25)), 50.0, 1.25).windows(frame_times)
     assert plain.shape == (40, 6, 3)
     assert np.allclose(plain.mean(1)[:, 0], fast.mean(1)[:, 0], atol=0.02)
 
@@ -34,7 +34,7 @@ def test_the_first_view_is_the_clip_as_it_is(corpus, level_model):
     examples = motion_examples(clips, level_model, np.random.default_rng(0), variations=3)
     assert [example.name for example in examples] == [clip.name for clip in clips]
     assert [len(example.views) for example in examples] == [4, 4]
-    assert np.array_equal(examples[0].views[0].scores, level_model.scores(clips[0].waveform()))
+    assert np.array_equal(examples[0].views[0].features, level_model.features(clips[0].waveform()))
     assert examples[0].views[0].speed == 1
     again = make_views(clips[0].waveform(), level_model, 3, np.random.default_rng(0))
-    assert np.array_equal(again[3].scores, examples[0].views[3].scores)
+    assert np.array_equal(again[3].features, examples[0].views[3].features)

@@ -30,7 +30,7 @@ def speech(seconds: float, seed: int = 0) -> np.ndarray:
 @pytest.mark.parametrize("samples", [1600, 16000, 16001, 16159, 16320, 48123])
 def test_fifty_scores_a_second_of_29_classes(model: AcousticModel, samples: int):
     scores = model.scores(speech(4)[:samples])
-    assert (model.channels, model.scores_per_second) == (29, 50.0)
+    assert (model.channels, model.features_per_second) == (model.config.stem_channels, 50.0)
     assert scores.shape == (1 + samples // 320, 29)
     assert scores.dtype == np.float32
     assert np.isfinite(scores).all()

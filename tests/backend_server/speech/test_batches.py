@@ -4,20 +4,32 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend_server.speech.batches import make_batch, plan_epoch
+from backend_server.speech.batches import UNKNOWN, make_batch, plan_epoch
+from backend_server.speech.dataset import Features
 from backend_server.speech.features import SILENCE
 
 
 def test_a_batch_by_hand():
     short, long = np.ones((5, 64), np.float32), np.full((10, 64), 2.0, np.float32)
-    batch = make_batch([(short, "a b"), (long, "c")], lead=2)
+    batch = make_batch([Features(short, "a b", "x", np.array([3, 5])), Features(long, "c", "x")], lead=2)
     assert batch.mel.shape == (2, 20, 64)  # 2 + 10 + 8 frames
     assert np.all(batch.mel[0, :2].numpy() == np.float32(SILENCE))
     assert np.all(batch.mel[0, 2:7].numpy() == 1.0)
     assert np.all(batch.mel[0, 7:].numpy() == np.float32(SILENCE))
     assert batch.lengths.tolist() == [4, 6]  # scores of 7 and 12 frames
-    assert batch.targets.tolist() == [1, 0, 2, 3]
-    assert batch.target_lengths.tolist() == [3, 1]
+    assert batch.characters.tolist() == [1, 0, 2, 3]
+    assert batch.character_counts.tolist() == [3, 1]
+    assert (batch.phones.tolist(), batch.phone_counts.tolist()) == ([3, 5], [2, 0])
+    assert (batch.timed_phones == UNKNOWN).all()
+
+
+def test_timed_phones_stand_where_they_are_heard():
+    item = Features(np.ones((9, 64), np.float32), "", "x", np.array([0, 7, 4]), np.array([0.0, 3.0, 6.0], np.float32))
+    batch = make_batch([item], lead=4)
+    # scores stand at mel frames -4 -2 0 2 4 6 8 10 ... of the utterance, which has nine
+    expected = [UNKNOWN, UNKNOWN, 0, 0, 7, 4, 4, UNKNOWN]
+    assert batch.timed_phones[0, :8].tolist() == expected
+    assert batch.phone_counts.tolist() == batch.character_counts.tolist() == [0]
 
 
 @given(st.lists(st.integers(10, 2000), min_size=1, max_size=60), st.integers(0, 3))

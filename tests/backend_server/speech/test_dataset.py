@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from backend_server.articulation.phones import PHONES, TimedPhone
 from backend_server.config import SpeechConfig
 from backend_server.speech import dataset
 from backend_server.speech.audio import write_wav
-from backend_server.speech.dataset import load_features, read_index
+from backend_server.speech.dataset import load_features, read_index, write_phones
 from shared.errors import CorpusError
 
 
@@ -59,6 +60,24 @@ def test_an_unusable_index_is_refused(tmp_path: Path, text: str, reason: str):
         read_index(write_index(tmp_path, text))
     with pytest.raises(CorpusError, match=r"no .*index\.tsv"):
         read_index(tmp_path / "elsewhere")
+
+
+def test_phones_stand_in_the_index_or_are_transcribed(tmp_path: Path):
+    rows = "file\tlanguage\ttext\tphones\na.wav\tde\tja\tSIL:0.000 Y:0.020 AA:0.05\nb.wav\ten\tpa\t\n"
+    folder = write_index(tmp_path, rows)
+    for name in ("a.wav", "b.wav"):
+        write_wav(folder / name, np.full(3200, 0.1))
+    foreign, english = load_features(read_index(folder), SpeechConfig(), transcribe=lambda text: ("P", "AA"))
+    assert (foreign.text, foreign.begins.tolist()) == ("", [0.0, 2.0, 5.0])
+    assert [PHONES[index] for index in foreign.phones] == ["SIL", "Y", "AA"]
+    assert ([PHONES[index] for index in english.phones], len(english.begins)) == (["P", "AA"], 0)
+    assert write_phones([TimedPhone("B", 0.12, 0.2), TimedPhone("SIL", 0.2, 1.0)]) == "B:0.120 SIL:0.200"
+
+
+@pytest.mark.parametrize(("phones", "reason"), [("B:x", "cannot be read"), ("B", "cannot be read"), ("QQ:0", "QQ")])
+def test_phones_that_cannot_be_read_are_refused(tmp_path: Path, phones: str, reason: str):
+    with pytest.raises(CorpusError, match=reason):
+        read_index(write_index(tmp_path, f"file\ttext\tphones\na.wav\tyes\t{phones}\n"))
 
 
 def test_features_are_kept_and_read_once(tone_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

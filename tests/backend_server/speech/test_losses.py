@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from backend_server.speech.decoding import BLANK
-from backend_server.speech.losses import ctc_loss
+from backend_server.speech.losses import ctc_loss, phone_loss
 
 
 def by_all_paths(scores: torch.Tensor, target: list[int], prior: torch.Tensor, weight: float) -> torch.Tensor:
@@ -56,3 +56,21 @@ def test_the_loss_falls_to_nothing_for_a_certain_network():
     prior = torch.full((29,), 1 / 29)
     loss = ctc_loss(scores, torch.tensor([3]), torch.tensor([4, 9]), torch.tensor([2]), prior, 0.0)
     assert float(loss) == pytest.approx(0.0, abs=1e-5)
+
+
+def test_utterances_without_labels_do_not_count():
+    scores = torch.randn(2, 6, 29, generator=torch.Generator().manual_seed(2), requires_grad=True)
+    prior = torch.full((29,), 1 / 29)
+    both = ctc_loss(scores, torch.tensor([6, 6]), torch.tensor([4]), torch.tensor([0, 1]), prior, 0.3)
+    alone = ctc_loss(scores[1:], torch.tensor([6]), torch.tensor([4]), torch.tensor([1]), prior, 0.3)
+    torch.testing.assert_close(both, alone)
+    none = ctc_loss(scores, torch.tensor([6, 6]), torch.tensor([]), torch.tensor([0, 0]), prior, 0.3)
+    assert float(none.detach()) == 0.0
+
+
+def test_only_known_phones_count():
+    scores = torch.zeros(1, 3, 4)
+    scores[0, 1, 2] = 100.0
+    assert float(phone_loss(scores, torch.tensor([[-1, 2, -1]]))) == pytest.approx(0.0, abs=1e-6)
+    assert float(phone_loss(scores, torch.tensor([[1, 2, -1]]))) == pytest.approx(torch.tensor(4.0).log() / 2)
+    assert float(phone_loss(scores, torch.full((1, 3), -1))) == 0.0

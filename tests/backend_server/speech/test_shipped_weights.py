@@ -31,7 +31,7 @@ def sample() -> np.ndarray:
 
 def test_the_file_is_small_and_whole(model: CtcAcousticModel):
     assert WEIGHTS.stat().st_size < 8 * 2**20
-    assert (model.channels, model.scores_per_second) == (29, 50.0)
+    assert (model.channels, model.features_per_second) == (192, 50.0)
     assert all(bool(tensor.isfinite().all()) for tensor in model.state_dict().values())
 
 

@@ -1,11 +1,11 @@
-"""Windows of scores: exact interpolation at any frame rate, and edges that stand."""
+"""Windows of features: exact interpolation at any frame rate, and edges that stand."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend_server.speech.windows import OFFSETS, feature_windows
+from backend_server.speech.windows import feature_windows, window_offsets
 from shared.errors import ShapeError
 
 
@@ -16,7 +16,7 @@ def ramp(count: int) -> np.ndarray:
 
 
 def test_offsets_are_six_samples_33_ms_apart_centred_on_the_frame():
-    np.testing.assert_allclose(OFFSETS, [-0.0825, -0.0495, -0.0165, 0.0165, 0.0495, 0.0825])
+    np.testing.assert_allclose(window_offsets(6), [-0.0825, -0.0495, -0.0165, 0.0165, 0.0495, 0.0825])
 
 
 def test_by_hand_between_two_scores():
@@ -30,7 +30,7 @@ def test_by_hand_between_two_scores():
 def test_a_linear_score_is_read_exactly_at_any_frame_rate(fps: float, start: float):
     times = start + np.arange(20) / fps
     windows = feature_windows(ramp(200), 50.0, times)
-    np.testing.assert_allclose(windows[..., 0], times[:, None] + OFFSETS, atol=1e-5)
+    np.testing.assert_allclose(windows[..., 0], times[:, None] + window_offsets(6), atol=1e-5)
     np.testing.assert_allclose(windows[..., 1], -windows[..., 0], atol=1e-6)
 
 
@@ -38,6 +38,12 @@ def test_edges_are_clamped_to_the_first_and_last_score():
     windows = feature_windows(ramp(10), 50.0, np.array([-5.0, 5.0]))
     assert np.all(windows[0, :, 0] == 0.0)
     np.testing.assert_allclose(windows[1, :, 0], 0.18)
+
+
+def test_a_wider_window_holds_the_narrow_one():
+    times = np.array([0.5, 1.0])
+    wide, narrow = feature_windows(ramp(100), 50.0, times, 10), feature_windows(ramp(100), 50.0, times, 6)
+    np.testing.assert_allclose(wide[:, 2:-2], narrow, atol=1e-6)
 
 
 def test_one_score_and_no_frames():

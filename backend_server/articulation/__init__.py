@@ -1,0 +1,1 @@
+"""Which sounds is speech made of, and how does a mouth move through them?"""

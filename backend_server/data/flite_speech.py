@@ -1,0 +1,55 @@
+"""How do the voices of flite speak, whose timbre is recorded from people, and when does each phone begin?
+
+Uses the program `flite` (Carnegie Mellon University, a package of every Linux distribution) where it is installed.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from backend_server.articulation.phones import PHONES, timed_phones
+from backend_server.data.synthetic_speech import SyntheticSpeech
+from backend_server.speech.audio import read_audio
+from shared.errors import SpeechFaceError
+
+VOICES = ("awb", "kal16", "rms", "slt")
+_PHONE = re.compile(r"([a-z]+):([0-9.]+)")
+_OTHER_NAMES = {"PAU": (), "AX": ("AH",), "AXR": ("ER",), "EL": ("AH", "L"), "EM": ("AH", "M"), "EN": ("AH", "N")}
+
+
+def has_flite() -> bool:
+    """Whether the program is installed."""
+    return shutil.which("flite") is not None
+
+
+def synthesise_flite(text: str, voice: str, stretch: float = 1.0) -> SyntheticSpeech:
+    """Speaks an English text.
+
+    Args:
+        text: what to say.
+        voice: one of `VOICES`.
+        stretch: how many times as long as usual everything takes.
+
+    Raises:
+        SpeechFaceError: flite is not installed or says nothing.
+    """
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "speech.wav")
+        command = ["flite", "-voice", voice, "-psdur", "--setf", f"duration_stretch={stretch}", "-t", text]
+        try:
+            said = subprocess.run([*command, "-o", str(file)], capture_output=True, text=True, check=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise SpeechFaceError(f"flite cannot say {text!r} ({error}); install the package flite") from error
+        clip = read_audio(file)
+    begins, events = 0.0, []
+    for name, end in _PHONE.findall(said.stdout):  # flite prints when each phone ends
+        upper = name.upper()
+        events.append((begins, _OTHER_NAMES.get(upper, (upper,) if upper in PHONES else ())))
+        begins = float(end)
+    if not events:
+        raise SpeechFaceError(f"flite says no phones for {text!r}; install version 2.2 or newer")
+    return SyntheticSpeech(clip, timed_phones([*events, (begins, ())], clip.seconds))

@@ -1,0 +1,63 @@
+"""Folders of synthetic speech: what is in them, and that the times of phones survive a codec."""
+
+import importlib.util
+import random
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from backend_server.data.codecs import CODECS, through_codec
+from backend_server.data.flite_speech import synthesise_flite
+from backend_server.data.synthetic_corpus import SYLLABLES, invented_words, write_synthetic_corpus
+from backend_server.speech.audio import read_audio
+from backend_server.speech.dataset import read_index
+
+needs_espeak = pytest.mark.skipif(
+    importlib.util.find_spec("espeakng_loader") is None, reason="espeakng-loader is not installed"
+)
+SAMPLE = Path(__file__).parents[3] / "backend_server" / "samples" / "speech.wav"
+
+
+@needs_espeak
+def test_a_synthetic_corpus_can_be_trained_on(tmp_path: Path):
+    count = write_synthetic_corpus(["one two three four five"], tmp_path, hours=0.02, seed=1)
+    utterances = read_index(tmp_path)
+    assert len(utterances) == count > 10
+    assert all(utterance.text in "one two three four five" for utterance in utterances)
+    assert any(utterance.text == "" for utterance in utterances), "none speaks another language"
+    for utterance in utterances:
+        clip = read_audio(utterance.path)
+        assert clip.sample_rate == 16000
+        assert 0.0 == utterance.phones[0][1] < utterance.phones[-1][1] < clip.seconds
+
+
+@pytest.mark.parametrize("language", SYLLABLES)
+def test_invented_words_are_of_the_language(language: str):
+    words = invented_words(language, 5, random.Random(0)).split()
+    assert len(words) == 5
+    assert not any("_" in word for word in words)
+
+
+@pytest.mark.parametrize("name", CODECS)
+def test_a_codec_changes_the_sound_and_not_its_timing(name: str):
+    waveform = read_audio(SAMPLE).samples
+    coded = through_codec(waveform, name)
+    assert coded.shape == waveform.shape
+    span, reach = slice(8000, 40000), 400
+    likeness = [np.dot(waveform[span], coded[8000 + lag : 40000 + lag]) for lag in range(-reach, reach, 4)]
+    assert abs(4 * int(np.argmax(likeness)) - reach) <= 80  # 5 ms
+    assert not np.allclose(coded, waveform, atol=1e-3)
+
+
+@pytest.mark.skipif(shutil.which("flite") is None, reason="the program flite is not installed")
+def test_flite_says_when_each_phone_begins():
+    speech = synthesise_flite("Far. Pooh.", "slt")
+    assert [p.name for p in speech.phones if p.name != "SIL"] == ["F", "AA", "R", "P", "UW"]
+    loudness = {}
+    for phone in speech.phones:
+        begin, end = (int(t * speech.clip.sample_rate) for t in (phone.begin, phone.end))
+        loudness[phone.name] = np.abs(speech.clip.samples[begin:end]).mean()
+    assert loudness["AA"] > 10 * loudness["SIL"]
+    assert speech.phones[-1].end == speech.clip.seconds
