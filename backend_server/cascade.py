@@ -6,7 +6,7 @@ Nothing here is an algorithm of its own: each stage stands in its own folder and
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -20,11 +20,13 @@ from backend_server.checkpoints import WEIGHTS_DIR, weights_version
 from backend_server.config import CROP_SIZE
 from backend_server.face.crop import crop_transform, to_crop
 from backend_server.face.reference import FaceReferences, prepare_references
+from backend_server.motion.controls import controlled
 from backend_server.motion.generator import load_motion_generator
 from backend_server.progress import Progress, silent
 from backend_server.retarget import lid_gains, retarget
 from backend_server.speech.acoustic_model import load_acoustic_model
 from backend_server.speech.audio import check_speech, to_waveform
+from backend_server.speech.presence import speech_presence
 from backend_server.speech.windows import feature_windows
 from backend_server.texture.fine_tuning import adapt
 from backend_server.texture.generator import load_texture_generator
@@ -33,6 +35,7 @@ from backend_server.texture.render import render
 from backend_server.texture.synthesis import TextureGenerator
 from shared.errors import ValueRangeError
 from shared.landmarks import EYE_REGION, LEFT_EYE, RIGHT_EYE
+from shared.motion_controls import UNTOUCHED, MotionControls
 
 
 @dataclass(frozen=True)
@@ -115,8 +118,7 @@ class Cascade:
         *,
         seed: int = 0,
         blink: bool = True,
-        motion_gain: float = 1.0,
-        blink_gain: float = 1.0,
+        controls: MotionControls = UNTOUCHED,
         progress: Progress = silent,
     ) -> LandmarkMotion:
         """Landmarks of a face that says the speech (Sections 3.1 to 3.3).
@@ -124,12 +126,11 @@ class Cascade:
         Args:
             speech: samples (S,) in [-1, 1].
             sample_rate: Hz.
-            frame_times: (T,) seconds in the sound, in any order and spacing.
+            frame_times: (T,) seconds in the sound, ascending, in any spacing.
             identity: whose face; the mean face when None.
             seed: of the blinks.
             blink: whether the eyes blink.
-            motion_gain: multiplies the speech displacements; 1 leaves them as they are.
-            blink_gain: the same for the blinks.
+            controls: of the motion; the defaults leave it as the networks make it.
             progress: told of each stage.
 
         Raises:
@@ -138,19 +139,25 @@ class Cascade:
         progress("speech", 0, 1)
         waveform = to_waveform(speech, sample_rate)  # A
         check_speech(waveform)
+        heard_times = frame_times + controls.lead  # what is said then shows now
         heard = self._acoustic_model.features(waveform)
-        features = feature_windows(heard, self._acoustic_model.features_per_second, frame_times)  # F_t, (T, 6, C)
+        features = feature_windows(  # F_t, (T, context, C)
+            heard, self._acoustic_model.features_per_second, heard_times, self._motion_generator.config.context
+        )
         progress("speech", 1, 1)
 
         progress("motion", 0, 1)
-        speech_displacements = motion_gain * self._speech_displacements(features)
+        presence = speech_presence(waveform, heard_times) if controls.silence > 0 else None
+        speech_displacements = controlled(
+            self._speech_displacements(features), frame_times, self.neutral_canonical, presence, controls
+        )
         canonical = self.neutral_canonical + speech_displacements  # l_t^m = l_p^m + delta l_t^m
         progress("motion", 1, 1)
 
         progress("blink", 0, 1)
         neutral, crop = (identity.neutral_landmarks, identity.crop) if identity else self._mean_face()
         eyes = list(EYE_REGION)  # l_t^M: the eyes are the blink generator's
-        blinking = self.blink_landmarks(frame_times, seed, blink_gain if blink else 0.0)
+        blinking = self.blink_landmarks(frame_times, seed, controls if blink else replace(controls, blink_gain=0.0))
         for eye, gain in zip((RIGHT_EYE, LEFT_EYE), lid_gains(self.neutral_canonical, neutral), strict=True):
             open_eye = self.neutral_canonical[eye]
             blinking[:, eye] = open_eye + gain * (blinking[:, eye] - open_eye)
@@ -161,11 +168,20 @@ class Cascade:
         return LandmarkMotion(frame_times, canonical, landmarks, neutral, crop)
 
     @torch.inference_mode()
-    def blink_landmarks(self, frame_times: NDArray[np.float64], seed: int, gain: float = 1.0) -> NDArray[np.float32]:
+    def blink_landmarks(
+        self, frame_times: NDArray[np.float64], seed: int, controls: MotionControls = UNTOUCHED
+    ) -> NDArray[np.float32]:
         """The mean face blinking and otherwise still (Section 3.2): (T, 68, 2) canonical units."""
         canonical = np.repeat(self.neutral_canonical[None], len(frame_times), axis=0)
-        if gain > 0:
-            canonical[:, list(EYE_REGION)] += gain * blink_displacements(self._blink_generator, frame_times, seed)
+        if controls.blink_gain > 0:
+            canonical[:, list(EYE_REGION)] += blink_displacements(
+                self._blink_generator,
+                frame_times,
+                seed,
+                controls.blink_gain,
+                frequency=controls.blink_frequency,
+                duration=controls.blink_duration,
+            )
         return canonical
 
     def adapt(

@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import compat, keyframes, landmark_rig, reference_images, sound_strip, texture_plane
-from ._shared import errors
+from ._shared import errors, motion_controls
 from .coordinates import CropPlane
 from .job import AnimationJob, JobRequest, JobState
 from .png_writer import FrameFolder
 from .preferences import settings as backend_settings
-from .properties import scene_settings
+from .properties import SPEECHFACE_SceneSettings, scene_settings
 from .session import Session, session
 
 RIG_NAME = "Speech Face"
@@ -98,6 +98,7 @@ def prepare(context: bpy.types.Context) -> tuple[Plan, JobRequest]:
         seed=wanted.seed,
         wants_blink=wanted.use_blink,
         wants_texture=wanted.use_texture,
+        controls=_controls(wanted),
     )
     data_folder = backend_settings(context).data_folder
     plan = Plan(
@@ -110,6 +111,15 @@ def prepare(context: bpy.types.Context) -> tuple[Plan, JobRequest]:
         pictures=Path(bpy.data.filepath).parent / "speech_face" if bpy.data.filepath else data_folder / "pictures",
     )
     return plan, request
+
+
+def _controls(wanted: SPEECHFACE_SceneSettings) -> motion_controls.MotionControls:
+    """The sliders of the panel; Blender keeps them in single precision, which may lie a hair beyond a bound."""
+    chosen = {}
+    for name, bounds in motion_controls.RANGES.items():
+        if hasattr(wanted, name):
+            chosen[name] = min(max(round(getattr(wanted, name), 6), bounds.least), bounds.most)
+    return motion_controls.MotionControls(**chosen)
 
 
 class Generation:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ._shared import errors, protocol
+from ._shared import errors, motion_controls, protocol
 from .client import Client
 
 STARTUP_SECONDS = 120.0  # importing torch from a cold disk
@@ -49,6 +49,7 @@ class JobRequest:
         seed: of all randomness.
         wants_blink: whether the eyes blink.
         wants_texture: whether pictures are rendered.
+        controls: how the motion is shaped.
     """
 
     speech: NDArray[np.float32]
@@ -59,6 +60,7 @@ class JobRequest:
     seed: int = 0
     wants_blink: bool = True
     wants_texture: bool = True
+    controls: motion_controls.MotionControls = motion_controls.UNTOUCHED
 
 
 class AnimationJob:
@@ -193,6 +195,7 @@ class AnimationJob:
                 wants_texture=request.wants_texture,
                 speech=request.speech,
                 frame_times=request.frame_times,
+                **asdict(request.controls),
             ),
         )
 

@@ -86,6 +86,26 @@ def draw_settings(layout: bpy.types.UILayout, context: bpy.types.Context) -> Non
         targets.prop(wanted, "plane", placeholder="New")
 
 
+def draw_motion(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """Draws how the motion is shaped, closed until it is wanted."""
+    header, body = layout.panel("SPEECHFACE_motion", default_closed=True)
+    header.label(text="Motion")
+    if body is None:
+        return
+    wanted = scene_settings(context.scene)
+    column = body.column()
+    column.enabled = session.generation is None
+    column.use_property_split = True
+    column.use_property_decorate = False
+    mouth = column.column(align=True)
+    for name in ("intensity", "silence", "smoothing", "lead"):
+        mouth.prop(wanted, name)
+    eyes = column.column(align=True)
+    eyes.enabled = wanted.use_blink
+    for name in ("blink_frequency", "blink_duration"):
+        eyes.prop(wanted, name)
+
+
 def draw_action(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     """Draws Generate with the reason why it is off, or progress and Cancel."""
     running = session.generation
@@ -135,6 +155,7 @@ def draw_panel(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     draw_sources(layout, context)
     layout.separator()
     draw_settings(layout, context)
+    draw_motion(layout, context)
     layout.separator()
     draw_action(layout, context)
     draw_backend(layout)

@@ -17,10 +17,21 @@ from bpy.props import (
 )
 
 from . import compat, landmark_rig, texture_plane
-from ._shared import protocol
+from ._shared import motion_controls, protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+
+_SECONDS = {"subtype": "TIME_ABSOLUTE", "unit": "TIME_ABSOLUTE", "step": 1, "precision": 3}
+
+
+def _control(name: str, label: str, description: str, **looks: object) -> object:
+    bounds = motion_controls.RANGES[name]
+    default = getattr(motion_controls.UNTOUCHED, name)
+    return FloatProperty(
+        name=label, description=description, default=default, min=bounds.least, max=bounds.most, **looks
+    )
 
 
 def _strip_names(_settings: SPEECHFACE_SceneSettings, context: bpy.types.Context, edit_text: str) -> Iterable[str]:
@@ -77,6 +88,27 @@ class SPEECHFACE_SceneSettings(bpy.types.PropertyGroup):
         name="Seed", description="The same seed gives the same blinks and the same face", default=0, min=0
     )
     use_blink: BoolProperty(name="Blink", description="Let the eyes blink", default=True)
+    intensity: _control("intensity", "Intensity", "How far the speech moves jaw and lips. 1: as it was heard")
+    silence: _control(
+        "silence",
+        "Rest in Silence",
+        "How far jaw and lips come to rest where nobody speaks. 1: closed and still in every pause",
+        subtype="FACTOR",
+    )
+    smoothing: _control(
+        "smoothing",
+        "Smoothing",
+        "Evens the motion out over so much time. Lips that close stay closed. 0: off",
+        **_SECONDS,
+    )
+    lead: _control(
+        "lead",
+        "Lead",
+        "How much earlier than the sound the mouth moves. Below 0: later than the sound",
+        **_SECONDS,
+    )
+    blink_frequency: _control("blink_frequency", "Blink Frequency", "How many times as often as usual the eyes blink")
+    blink_duration: _control("blink_duration", "Blink Duration", "How many times as long as usual a blink takes")
     width: FloatProperty(
         name="Width",
         description="Side of the picture; the face fills about six tenths of it",

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from .buffers import Buffer
 from .errors import ErrorCode, MessageError
+from .motion_controls import RANGES, MotionControls
 
-PROTOCOL_VERSION = "1.0"  # major: another one is refused; minor: fields and messages were added
+PROTOCOL_VERSION = "1.1"  # major: another one is refused; minor: fields and messages were added
 
 MAX_STRIP_SECONDS = 30 * 60
 MAX_FRAME_COUNT = MAX_STRIP_SECONDS * 240
@@ -32,9 +33,12 @@ JobId = Annotated[str, Meta(pattern=r"\A[0-9A-Za-z_-]{0,64}\Z", description="emp
 IdentityId = Annotated[str, Meta(pattern=r"\A([0-9a-f]{64})?\Z", description="empty, or a sha256")]
 Seed = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 Count = Annotated[int, Meta(ge=0, le=2**53)]
-Gain = Annotated[float, Meta(ge=0.0, le=3.0)]
 Seconds = Annotated[float, Meta(ge=0.0)]
 Text = Annotated[str, Meta(max_length=20_000)]
+
+
+def _within(control: str) -> Meta:
+    return Meta(ge=RANGES[control].least, le=RANGES[control].most)
 
 
 def new_id() -> str:
@@ -147,11 +151,21 @@ class AnimateRequest(Message, frozen=True, kw_only=True, eq=False):
     seed: Seed = 0
     wants_blink: bool = True
     wants_texture: bool = True
-    motion_gain: Gain = 1.0
-    blink_gain: Gain = 1.0
+    silence: Annotated[float, _within("silence")] = 0.0
+    intensity: Annotated[float, _within("intensity")] = 1.0
+    smoothing: Annotated[float, _within("smoothing")] = 0.0  # seconds
+    lead: Annotated[float, _within("lead")] = 0.0  # seconds
+    blink_gain: Annotated[float, _within("blink_gain")] = 1.0
+    blink_frequency: Annotated[float, _within("blink_frequency")] = 1.0
+    blink_duration: Annotated[float, _within("blink_duration")] = 1.0
     speech: NDArray[np.float32]  # (S,) mono in [-1, 1]
     frame_times: NDArray[np.float64]  # (T,) seconds within `speech`, ascending
     references: tuple[NDArray[np.uint8], ...] = ()  # instead of an identity: images used as they are
+
+    @property
+    def controls(self) -> MotionControls:
+        """How the motion is to be shaped."""
+        return MotionControls(**{name: getattr(self, name) for name in RANGES})
 
     def check(self) -> None:
         """Checks the lengths, that the sound is finite, that the times ascend, and who is meant."""

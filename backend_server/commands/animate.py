@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ from backend_server.progress import Progress, StageClock
 from backend_server.speech.audio import check_speech, read_audio, to_waveform
 from backend_server.texture.identity import Identity, load_identity
 from shared.errors import ImageError, ValueRangeError
+from shared.motion_controls import UNTOUCHED, MotionControls
 from shared.timing import FrameRate, frame_times
 
 SAMPLE_SPEECH = Path(__file__).parents[1] / "samples" / "speech.wav"
@@ -42,6 +43,7 @@ class AnimateSettings:
     frame_rate: FrameRate
     has_texture: bool = True
     has_blinks: bool = True
+    controls: MotionControls = UNTOUCHED
     epochs: int = 10
     seed: int = 0
     device: str = "auto"
@@ -87,7 +89,14 @@ def animate(settings: AnimateSettings, progress: Progress) -> Path:
         clock("load", 1, 1)
         identity = _identity(cascade, settings, pictures, clock)
         motion = cascade.animate(
-            waveform, SAMPLE_RATE, times, identity, seed=settings.seed, blink=settings.has_blinks, progress=clock
+            waveform,
+            SAMPLE_RATE,
+            times,
+            identity,
+            seed=settings.seed,
+            blink=settings.has_blinks,
+            controls=settings.controls,
+            progress=clock,
         )
         _write_landmarks(folder, motion, settings.frame_rate)
         if settings.has_texture and identity is not None:
@@ -185,6 +194,7 @@ def _write_report(
         "frames": frame_count,
         "frame_rate": settings.frame_rate.frames_per_second,
         "seed": settings.seed,
+        "controls": asdict(settings.controls),
         "device": cascade.device,
         "weights_version": cascade.weights_version,
         "held_out_psnr_db": identity.held_out_psnr if identity else None,

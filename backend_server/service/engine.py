@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend_server.progress import Progress
+from shared.motion_controls import MotionControls
 
 
 class EngineIdentity(Protocol):
@@ -103,8 +104,7 @@ class Engine(Protocol):
         *,
         seed: int,
         blink: bool,
-        motion_gain: float,
-        blink_gain: float,
+        controls: MotionControls,
         progress: Progress,
     ) -> EngineMotion:
         """Makes the motion of a sound."""

@@ -122,8 +122,7 @@ class JobRun:
             identity,
             seed=request.seed,
             blink=request.wants_blink,
-            motion_gain=request.motion_gain,
-            blink_gain=request.blink_gain,
+            controls=request.controls,
             progress=self.progress,
         )
         landmarks = np.ascontiguousarray(motion.landmarks, np.float32)

@@ -6,9 +6,11 @@ import soundfile
 
 from backend_server.cascade import Cascade
 from backend_server.commands.animate import SAMPLE_SPEECH
+from backend_server.metrics.blink import find_blinks
 from backend_server.metrics.landmarks import eye_aspect_ratio, mouth_opening
 from shared.errors import Cancelled, SoundError, WeightsError
 from shared.landmarks import EYE_REGION
+from shared.motion_controls import MotionControls
 
 OTHERS = np.setdiff1d(np.arange(68), EYE_REGION)
 
@@ -50,7 +52,7 @@ def test_a_frame_is_a_function_of_its_time_alone(cascade, motion, speech):
 
 def test_blinks_follow_the_seed_and_leave_the_mouth_alone(cascade, speech):
     times = np.arange(0, 30, 1 / 25)
-    still = cascade.blink_landmarks(times, 0, gain=0.0)
+    still = cascade.blink_landmarks(times, 0, controls=MotionControls(blink_gain=0.0))
     np.testing.assert_array_equal(still, np.broadcast_to(cascade.neutral_canonical, still.shape))
     one, other = (cascade.blink_landmarks(times, seed) for seed in (1, 2))
     assert not np.array_equal(one, other)
@@ -59,10 +61,60 @@ def test_blinks_follow_the_seed_and_leave_the_mouth_alone(cascade, speech):
     np.testing.assert_array_equal(one[:, OTHERS], still[:, OTHERS])
 
 
-def test_gains_scale_the_motion(cascade, motion, speech):
-    half = cascade.animate(speech, 16_000, motion.frame_times, motion_gain=0.5)
-    full = motion.canonical[:, OTHERS] - cascade.neutral_canonical[OTHERS]
-    np.testing.assert_allclose(half.canonical[:, OTHERS] - cascade.neutral_canonical[OTHERS], full / 2, atol=1e-5)
+def spoken(cascade, motion):
+    """Displacements of what speech moves, (T, 46, 2)."""
+    return motion.canonical[:, OTHERS] - cascade.neutral_canonical[OTHERS]
+
+
+def test_controls_at_their_defaults_change_nothing(cascade, motion, speech):
+    again = cascade.animate(speech, 16_000, motion.frame_times, controls=MotionControls())
+    np.testing.assert_array_equal(again.landmarks, motion.landmarks)
+
+
+def test_intensity_scales_the_speech_and_not_the_blinks(cascade, motion, speech):
+    half = cascade.animate(speech, 16_000, motion.frame_times, controls=MotionControls(intensity=0.5))
+    np.testing.assert_allclose(spoken(cascade, half), spoken(cascade, motion) / 2, atol=1e-5)
+    np.testing.assert_array_equal(half.canonical[:, EYE_REGION], motion.canonical[:, EYE_REGION])
+    still = cascade.animate(speech, 16_000, motion.frame_times, controls=MotionControls(intensity=0, blink_gain=0))
+    np.testing.assert_array_equal(still.canonical, np.broadcast_to(cascade.neutral_canonical, still.canonical.shape))
+
+
+@pytest.mark.parametrize("lead", [-0.2, 0.013, 0.2])
+def test_lead_is_the_motion_of_another_moment_exactly(cascade, motion, speech, lead):
+    early = cascade.animate(speech, 16_000, motion.frame_times, controls=MotionControls(lead=lead))
+    late = cascade.animate(speech, 16_000, motion.frame_times + lead)
+    np.testing.assert_array_equal(early.canonical[:, OTHERS], late.canonical[:, OTHERS])
+    np.testing.assert_array_equal(early.canonical[:, EYE_REGION], motion.canonical[:, EYE_REGION])
+    np.testing.assert_array_equal(early.frame_times, motion.frame_times)
+
+
+@pytest.mark.parametrize("noise_level", [0.0, 0.02])
+def test_silence_holds_the_mouth_still_and_leaves_the_speech_as_it_is(cascade, speech, noise_level):
+    pause = np.zeros(3 * 16_000, np.float32)
+    sound = np.concatenate([pause, speech, pause])
+    sound += noise_level * np.random.default_rng(0).standard_normal(len(sound)).astype(np.float32)
+    times = np.arange(int(len(sound) / 16_000 * 25)) / 25
+    free = spoken(cascade, cascade.animate(sound, 16_000, times))
+    gated = spoken(cascade, cascade.animate(sound, 16_000, times, controls=MotionControls(silence=1.0)))
+    end = 3 + len(speech) / 16_000
+    for is_pause in (times < 2.5, times > end + 0.5):
+        assert np.abs(np.diff(free[is_pause], axis=0)).max() > 0
+        np.testing.assert_array_equal(gated[is_pause], 0)
+    inside = (times > 3.3) & (times < end - 0.3)
+    np.testing.assert_allclose(gated[inside], free[inside], atol=0.01)  # a breath between the words may rest
+    assert (gated[inside] == free[inside]).mean() > 0.9
+
+
+def test_blinks_come_as_often_and_last_as_long_as_asked(cascade):
+    times = np.arange(0, 120, 1 / 25)
+
+    def blinks(**controls):
+        ear = eye_aspect_ratio(cascade.blink_landmarks(times, 1, MotionControls(**controls)))
+        return find_blinks(ear, 25.0)
+
+    usual, many, slow = blinks(), blinks(blink_frequency=2.0), blinks(blink_duration=2.0)
+    assert len(many.starts) > 1.5 * len(usual.starts)
+    assert np.median(slow.ends - slow.starts) > 1.5 * np.median(usual.ends - usual.starts)
 
 
 def test_silence_is_refused(cascade):
@@ -80,5 +132,5 @@ def test_a_cancel_ends_the_work_at_the_next_report(cascade, speech):
 
 
 def test_missing_weights_are_named(tmp_path):
-    with pytest.raises(WeightsError, match=r"speech\.safetensors"):
+    with pytest.raises(WeightsError, match=r"motion\.safetensors"):
         Cascade.load(weights=tmp_path)

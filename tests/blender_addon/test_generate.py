@@ -121,6 +121,21 @@ def test_settings_reach_the_backend(ready, fake_backend, add_strip):
     assert adapt.images[0].shape == (48, 64, 3)
 
 
+def test_controls_of_the_motion_reach_the_backend_and_are_off_at_first(ready, fake_backend, add_strip):
+    from blender_addon._shared import motion_controls
+
+    add_strip()
+    bpy.ops.speechface.generate()
+    ready.silence, ready.intensity, ready.smoothing, ready.lead = 1, 1.3, 0.2, -0.2
+    ready.blink_frequency, ready.blink_duration = 0.1, 4
+    bpy.ops.speechface.generate()
+    first, second = (message.controls for message in fake_backend.messages("AnimateRequest"))
+    assert first == motion_controls.UNTOUCHED
+    assert second == motion_controls.MotionControls(
+        silence=1.0, intensity=1.3, smoothing=0.2, lead=-0.2, blink_frequency=0.1, blink_duration=4.0
+    )
+
+
 def test_one_undo_step_takes_all_back(ready, add_strip):
     add_strip()
     scene = bpy.context.scene.name

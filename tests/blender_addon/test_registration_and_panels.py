@@ -16,14 +16,19 @@ OPERATORS = (
 class Layout:
     """Records what is drawn, and refuses properties and operators that do not exist."""
 
-    def __init__(self, lines=None):
+    def __init__(self, lines=None, opens=()):
         self.lines = [] if lines is None else lines
+        self.opens = opens
         self.enabled = True
 
     def _child(self, *_, **__):
         return Layout(self.lines)
 
     row = column = box = _child
+
+    def panel(self, idname, default_closed=False):
+        assert idname.startswith("SPEECHFACE_")
+        return self._child(), self._child() if idname in self.opens or not default_closed else None
 
     def separator(self, **_):
         pass
@@ -54,10 +59,10 @@ class Layout:
         self.lines.append(f"{len(getattr(data, items))} rows, {getattr(active, active_name)} active")
 
 
-def draw():
+def draw(opens=()):
     from blender_addon import panels
 
-    layout = Layout()
+    layout = Layout(opens=opens)
     panels.draw_panel(layout, bpy.context)
     return layout.lines
 
@@ -86,6 +91,22 @@ def test_the_panel_says_why_generate_is_off(preferences):
         "Face Picture needs"
     )
     assert "Backend: Not running" in lines
+
+
+def test_the_controls_of_the_motion_are_folded_away_and_explained(addon):
+    from blender_addon._shared import motion_controls
+
+    shown = set(motion_controls.RANGES) - {"blink_gain"}
+    assert "Motion" in draw()
+    assert not any(line.startswith("intensity=") for line in draw())
+    lines = draw(opens=("SPEECHFACE_motion",))
+    assert {line.split("=")[0] for line in lines} >= shown
+    settings = bpy.context.scene.speech_face
+    for name in shown:
+        look, bounds = settings.bl_rna.properties[name], motion_controls.RANGES[name]
+        assert (look.hard_min, look.hard_max) == pytest.approx(tuple(bounds))
+        assert look.default == getattr(motion_controls.UNTOUCHED, name)
+        assert len(look.description) > 30
 
 
 def test_the_panel_shows_progress_and_cancel(preferences, fake_backend, add_strip, add_image):

@@ -58,7 +58,7 @@ def test_animate_requests_of_any_content_survive(speech, count, seed, gain, has_
     message = protocol.AnimateRequest(
         sample_rate=16_000,
         seed=seed,
-        motion_gain=gain,
+        intensity=gain,
         wants_blink=has_blink,
         speech=speech,
         frame_times=np.arange(count) * 1001 / 24000,

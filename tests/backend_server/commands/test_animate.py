@@ -58,3 +58,17 @@ def test_the_same_seed_gives_the_same_landmarks(run_command, sound, sample_sampl
     a, b, c = (np.load(tmp_path / name / "landmarks.npz")["landmarks"] for name in "abc")
     np.testing.assert_array_equal(a, b)
     assert not np.array_equal(a, c)
+
+
+def test_controls_shape_the_curves_and_stand_in_the_report(run_command, sound, sample_samples, tmp_path):
+    speech = sound("speech.wav", sample_samples, 16_000)
+    options = ("--intensity", 0, "--silence", 1, "--smoothing", 0.04, "--lead", 0.1, "--blink-frequency", 2)
+    done = run_command("animate", speech, "--no-texture", "--no-blink", *options, "--out", tmp_path / "out")
+    assert done.exit_code == 0, done.stderr
+    arrays = np.load(tmp_path / "out" / "landmarks.npz")
+    assert np.ptp(arrays["canonical"], axis=0).max() == 0
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["controls"] == {
+        **{"silence": 1, "intensity": 0, "smoothing": 0.04, "lead": 0.1},
+        **{"blink_gain": 1, "blink_frequency": 2, "blink_duration": 1},
+    }

@@ -84,6 +84,19 @@ def test_a_picture_without_a_face(refused, sound, sample_samples, tmp_path):
     assert "face" in sentence
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "sentence"),
+    [
+        ("--silence", 2, "the silence is 2; choose a value from 0 to 1"),
+        ("--lead", "nan", "the lead is nan; choose a value from -0.2 to 0.2"),
+        ("--blink-duration", 0.1, "the blink duration is 0.1; choose a value from 0.25 to 4"),
+    ],
+)
+def test_a_control_out_of_range(refused, sound, sample_samples, option, value, sentence):
+    speech = sound("speech.wav", sample_samples, 16_000)
+    assert refused(speech, "--no-texture", option, value) == f"error: {sentence}"
+
+
 def test_a_full_disk(refused, sound, sample_samples, monkeypatch):
     monkeypatch.setattr(output_folder.shutil, "disk_usage", lambda _: _Usage())
     sentence = refused(sound("speech.wav", sample_samples, 16_000), "--images", portrait_path())

@@ -60,7 +60,7 @@ class FakeCascade:
             held_out_psnr=30.0 if landmarks is None else None,
         )
 
-    def animate(self, speech, sample_rate, frame_times, identity, *, seed, blink, motion_gain, blink_gain, progress):
+    def animate(self, speech, sample_rate, frame_times, identity, *, seed, blink, controls, progress):
         progress("speech", 0, 2)
         match seed:
             case 1:
@@ -86,7 +86,7 @@ class FakeCascade:
         neutral = MEAN_FACE if identity is None else identity.neutral_landmarks
         return SimpleNamespace(
             frame_times=frame_times,
-            canonical=landmarks * motion_gain,
+            canonical=landmarks * controls.intensity + controls.lead,
             landmarks=landmarks,
             neutral=neutral,
             crop=np.eye(2, 3, dtype=np.float32),

@@ -1,0 +1,111 @@
+"""How is the motion that G_L makes smoothed, brought to rest and enlarged, when a person asks for it?
+
+Pure functions on displacements (T, 68, 2) from the neutral face, canonical units. Lead needs none of them: windows of
+speech are read at the frame times, so the cascade reads them that much later.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.motion_controls import MotionControls
+
+REACH = 4.0  # standard deviations, at which the Gaussian is cut
+CLOSED_GAP = 0.01  # canonical units between the inner lips: about a pixel of the crop, and as good as none
+OPENING_SLOPE = 3.0  # a smoothed mouth may open so many times as fast as the true one out of a closure
+BLOCK_FRAMES = 4096  # bounds the memory beside the result
+UPPER_LIP, LOWER_LIP = 62, 66  # the middles of the inner lips
+
+Array = NDArray[np.float32]
+
+
+def lip_gap(landmarks: Array) -> Array:
+    """Height between the middles of the inner lips, (...,), of landmarks (..., 68, 2); below 0 where they overlap."""
+    return landmarks[..., LOWER_LIP, 1] - landmarks[..., UPPER_LIP, 1]
+
+
+def smoothed(displacements: Array, frame_times: NDArray[np.float64], neutral: Array, seconds: float) -> Array:
+    """Motion through a Gaussian along time, without delay and at any spacing of the frames.
+
+    A frame counts for as long as it lasts, so frames that lie close together do not outweigh the rest. The mean of
+    an open and a closed mouth is a mouth ajar, and a lip closure is shorter than most Gaussians. So a smoothed frame
+    whose lips are further apart than three times the true gap beyond `CLOSED_GAP` goes back towards the true frame
+    until they are not: lips that were closed are closed, and no frame is taken back further than that needs.
+
+    Args:
+        displacements: (T, 68, 2), canonical units.
+        frame_times: (T,) seconds, ascending.
+        neutral: the face at rest, (68, 2), canonical units.
+        seconds: standard deviation; 0 returns the displacements themselves.
+    """
+    if seconds == 0 or len(displacements) < 2:
+        return displacements
+    spans = np.gradient(frame_times)
+    result = np.empty_like(displacements)
+    for first in range(0, len(displacements), BLOCK_FRAMES):
+        times = frame_times[first : first + BLOCK_FRAMES]
+        begin = np.searchsorted(frame_times, times[0] - REACH * seconds)
+        end = np.searchsorted(frame_times, times[-1] + REACH * seconds, side="right")
+        near = slice(int(begin), int(end))
+        blurred = _blurred(displacements[near], frame_times[near], spans[near], times, seconds)
+        frames = slice(first, first + len(times))
+        result[frames] = _closed_again(blurred, displacements[frames], neutral)
+    return result
+
+
+def _blurred(
+    values: Array, times: NDArray[np.float64], spans: NDArray[np.float64], wanted: NDArray[np.float64], seconds: float
+) -> Array:
+    """Gaussian means of values (N, 68, 2) at times and spans (N,), around the wanted times (W,)."""
+    lowest = np.searchsorted(times, wanted - REACH * seconds)
+    highest = np.searchsorted(times, wanted + REACH * seconds, side="right")
+    total = np.zeros((len(wanted), *values.shape[1:]), np.float64)
+    weights = np.zeros(len(wanted))
+    for step in range(int((highest - lowest).max())):
+        index = np.minimum(lowest + step, len(times) - 1)
+        share = spans[index] * np.exp(-0.5 * ((times[index] - wanted) / seconds) ** 2) * (lowest + step < highest)
+        total += share[:, None, None] * values[index]
+        weights += share
+    return (total / weights[:, None, None]).astype(np.float32)
+
+
+def _closed_again(blurred: Array, true: Array, neutral: Array) -> Array:
+    """Blurred displacements (W, 68, 2) brought so near to the true ones that no lip closure is lost."""
+    rest = float(lip_gap(neutral))
+    gap, blurred_gap = rest + lip_gap(true), rest + lip_gap(blurred)
+    allowed = CLOSED_GAP + OPENING_SLOPE * np.maximum(gap - CLOSED_GAP, 0)
+    excess = np.maximum(blurred_gap - allowed, 0)
+    share = np.divide(excess, blurred_gap - gap, out=np.zeros_like(excess), where=excess > 0)
+    return blurred + share[:, None, None] * (true - blurred)
+
+
+def rested(displacements: Array, presence: Array, silence: float) -> Array:
+    """Motion that comes to rest by `silence`, 0 to 1, where the presence of speech (T,) is 0."""
+    if silence == 0:
+        return displacements
+    return displacements * (1 - np.float32(silence) * (1 - presence))[:, None, None]
+
+
+def controlled(
+    displacements: Array,
+    frame_times: NDArray[np.float64],
+    neutral: Array,
+    presence: Array | None,
+    controls: MotionControls,
+) -> Array:
+    """The motion as the controls want it; lead and blinks are not done here.
+
+    Smoothing comes first, so that it does not carry motion into a silence that shall be still.
+
+    Args:
+        displacements: (T, 68, 2), canonical units.
+        frame_times: (T,) seconds, ascending.
+        neutral: the face at rest, (68, 2), canonical units.
+        presence: of speech at each frame, (T,), 0 to 1; None where nothing is to be silenced.
+        controls: what is wanted.
+    """
+    displacements = smoothed(displacements, frame_times, neutral, controls.smoothing)
+    if presence is not None:
+        displacements = rested(displacements, presence, controls.silence)
+    return controls.intensity * displacements

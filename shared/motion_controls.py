@@ -1,0 +1,67 @@
+"""How may a person shape the generated motion, and within which bounds?
+
+The add-on's sliders, the fields of `AnimateRequest`, the options of `animate` and the cascade all read them here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import NamedTuple
+
+from .errors import ValueRangeError
+
+
+class Range(NamedTuple):
+    """The least and the greatest value of a control."""
+
+    least: float
+    most: float
+
+
+RANGES = {
+    "silence": Range(0.0, 1.0),
+    "intensity": Range(0.0, 3.0),
+    "smoothing": Range(0.0, 0.2),  # seconds
+    "lead": Range(-0.2, 0.2),  # seconds
+    "blink_gain": Range(0.0, 3.0),
+    "blink_frequency": Range(0.1, 4.0),
+    "blink_duration": Range(0.25, 4.0),
+}
+
+
+@dataclass(frozen=True)
+class MotionControls:
+    """What is done to the motion that the networks make; the defaults leave it bit for bit as it is.
+
+    Attributes:
+        silence: how far jaw and lips come to rest where nobody speaks: 0 not at all, 1 wholly.
+        intensity: multiplies the speech displacements.
+        smoothing: standard deviation of a Gaussian along time, seconds; 0 is off. Lips that close stay closed.
+        lead: seconds by which the mouth comes before the sound; below 0 it comes after it.
+        blink_gain: multiplies the blink displacements; 0 keeps the eyes open.
+        blink_frequency: how many times as often as usual the eyes blink.
+        blink_duration: how many times as long as usual a blink takes.
+
+    Raises:
+        ValueRangeError: a value lies outside its range.
+    """
+
+    silence: float = 0.0
+    intensity: float = 1.0
+    smoothing: float = 0.0
+    lead: float = 0.0
+    blink_gain: float = 1.0
+    blink_frequency: float = 1.0
+    blink_duration: float = 1.0
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value, bounds = getattr(self, field.name), RANGES[field.name]
+            if not bounds.least <= value <= bounds.most:  # not a number lies in no range
+                name = field.name.replace("_", " ")
+                raise ValueRangeError(
+                    f"the {name} is {value:g}; choose a value from {bounds.least:g} to {bounds.most:g}"
+                )
+
+
+UNTOUCHED = MotionControls()
