@@ -92,7 +92,7 @@ def backend_breaches(inner, imported):
     part = inner.split(".")[0]
     parts = {m.split(".")[1] for m in imported if m.startswith("backend_server.")} - {part}
     forbidden = set()
-    if part in FOUNDATIONS or part in STAGES:
+    if part in FOUNDATIONS or part in STAGES or part == "articulation":
         forbidden = set(STAGES) | set(UPPER)
     elif part == "cascade":
         forbidden = set(UPPER)
@@ -146,6 +146,11 @@ PLANTED = [
         "backend_server/motion/x.py",
         "from backend_server.blink import generator",
         "backend_server.motion.x imports blink",
+    ),
+    (
+        "backend_server/articulation/x.py",
+        "from backend_server.speech import audio",
+        "backend_server.articulation.x imports speech",
     ),
     ("backend_server/motion/x.py", "from ..texture.warp import warp", "backend_server.motion.x imports texture"),
     ("backend_server/motion/x.py", "from backend_server import cascade", "backend_server.motion.x imports cascade"),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from backend_server.data.codecs import CODECS, through_codec
 from backend_server.data.flite_speech import VOICES, has_flite, synthesise_flite
+from backend_server.data.stop_closures import begin_with_closures
 from backend_server.data.synthetic_speech import SyntheticSpeech, synthesise
 from backend_server.progress import Progress, silent
 from backend_server.speech.audio import to_waveform, write_wav
@@ -43,8 +44,8 @@ def invented_words(language: str, count: int, rng: random.Random) -> str:
     return " ".join(words)
 
 
-def _speak(texts: Sequence[str], rng: random.Random, with_flite: bool) -> tuple[SyntheticSpeech, str, str, str]:
-    """Some speech with its voice, language and text."""
+def speak(texts: Sequence[str], rng: random.Random, with_flite: bool) -> tuple[SyntheticSpeech, str, str, str]:
+    """Some random speech with its voice, language and text."""
     if rng.random() < _FOREIGN_SHARE:
         language = rng.choice(sorted(SYLLABLES))
         text, voice = invented_words(language, rng.randint(3, 8), rng), f"{language}+{rng.choice(TIMBRES)}"
@@ -83,13 +84,13 @@ def write_synthetic_corpus(
     rng, with_flite = random.Random(seed), has_flite()
     rows, total = ["file\tseconds\tspeaker\tlanguage\tsplit\ttext\tphones"], 0.0
     while total < hours * 3600.0:
-        speech, voice, language, text = _speak(texts, rng, with_flite)
+        speech, voice, language, text = speak(texts, rng, with_flite)
         waveform = to_waveform(speech.clip.samples, speech.clip.sample_rate)
         if rng.random() < _CODEC_SHARE:
             waveform = through_codec(waveform, rng.choice(sorted(CODECS)))
         name = f"{len(rows) // 500:03d}/{len(rows):06d}.wav"
         write_wav(out / name, waveform * rng.uniform(0.3, 0.9))
-        phones = write_phones(speech.phones)
+        phones = write_phones(begin_with_closures(speech))
         rows.append(f"{name}\t{speech.clip.seconds:.2f}\t{voice}\t{language}\ttrain\t{text}\t{phones}")
         total += speech.clip.seconds
         progress("synthetic speech", int(total), int(hours * 3600.0))

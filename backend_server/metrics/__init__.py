@@ -1,1 +1,1 @@
-"""Numbers that judge the stages' results: pure functions of arrays; imports numpy, scipy and `shared` alone."""
+"""Numbers that judge results: pure functions of arrays; imports numpy, scipy, `shared` and the names of phones."""
