@@ -14,30 +14,31 @@ from scipy.ndimage import maximum_filter1d
 
 from backend_server.blink.generator import BlinkGenerator
 from backend_server.config import CORPUS_FRAME_RATE
+from backend_server.metrics.blink import BlinkStatistics, blink_curves, blink_statistics
 from backend_server.metrics.landmarks import eye_aspect_ratio
 from shared.errors import ShapeError, ValueRangeError
 from shared.landmarks import EYE_REGION
 
 OPEN_DROP = 0.15  # eyes count as open while the lid gap has lost less than this share
+OVER_DROP = 0.08  # a blink begins and is over where the lid gap has lost less than this share
 SHUT_DROP = 0.5  # a closing beyond it is a blink
 MARGIN_FRAMES = 2  # kept open on either side of a seam or of the end
+FADE_FRAMES = 3  # from the slow motion of open eyes to rest, before a blink that is left out
 BLINK_MARGIN_FRAMES = 3  # belong to a blink before it is noticed and after it is over
 SHORTEST_CALM = 0.05  # of its length, to which the time between blinks is squeezed at most
-BLOCKS = 64  # drawn at once
+BLOCKS = 16  # drawn at once
 
 Array = NDArray[np.float32]
 
 
 def closing(displacements: Array, neutral_canonical: Array) -> NDArray[np.floating]:
-    """How far the eyes are closed, (T,): 0 as the neutral face, 1 shut.
+    """How far the eyes are closed, (...,): 0 as the neutral face, 1 shut.
 
     Args:
-        displacements: of the eye region, (T, 22, 2), canonical units.
+        displacements: of the eye region, (..., 22, 2), canonical units.
         neutral_canonical: (68, 2).
     """
-    landmarks = np.broadcast_to(neutral_canonical, (len(displacements), 68, 2)).copy()
-    landmarks[:, list(EYE_REGION)] += displacements
-    return 1 - eye_aspect_ratio(landmarks) / eye_aspect_ratio(neutral_canonical)
+    return 1 - blink_curves(displacements, neutral_canonical) / eye_aspect_ratio(neutral_canonical)
 
 
 def open_span(shut: NDArray[np.floating]) -> slice:
@@ -57,12 +58,15 @@ def anchored(block: Array) -> Array:
 
 def without_last_blink(motion: Array, shut: NDArray[np.floating]) -> Array:
     """A motion (T, 22, 2) with closings (T,) whose last blink is left out if the end would cut it."""
-    if len(motion) == 0 or (shut[-MARGIN_FRAMES:] < OPEN_DROP).all():
+    lowered = shut > OVER_DROP
+    if not lowered[-MARGIN_FRAMES:].any():
         return motion
-    open_frames = np.flatnonzero(shut < OPEN_DROP)
-    open_frames = open_frames[open_frames < len(motion) - MARGIN_FRAMES]
-    last = int(open_frames[-1]) if len(open_frames) else 0
-    fade = np.clip((last - np.arange(len(motion))) / 3.0, 0, 1).astype(np.float32)  # to rest before the lids fall
+    end = int(np.flatnonzero(lowered)[-1])
+    before = np.flatnonzero(~lowered[:end])
+    begin = int(before[-1]) if len(before) else 0  # the last frame in which the lids had not begun to fall
+    if shut[begin:].max() < OPEN_DROP:
+        return motion  # a squint
+    fade = np.clip((begin - np.arange(len(motion))) / FADE_FRAMES, 0, 1).astype(np.float32)
     return motion * fade[:, None, None]
 
 
@@ -93,16 +97,19 @@ def spread(counts: list[int]) -> list[int]:
 
 
 @torch.inference_mode()
-def draw_timeline(generator: BlinkGenerator, noise_source: torch.Generator) -> Array:
-    """About three minutes of eye motion at 25 frames/s, (F, 22, 2): blocks joined where the eyes are open."""
+def draw_pieces(generator: BlinkGenerator, noise_source: torch.Generator) -> list[Array]:
+    """About 45 seconds of eye motion at 25 frames/s: pieces (F, 22, 2) that begin and end with open eyes at rest."""
     config, device = generator.config, next(generator.parameters()).device
     neutral = generator.neutral_canonical.cpu().numpy()
     noise = torch.randn(BLOCKS, config.frames, config.noise_size, generator=noise_source)
     blocks = generator(noise.to(device)).float().cpu().numpy()
-    pieces = [anchored(block[open_span(closing(block, neutral))]) for block in blocks]
-    order = spread([blink_count(closing(piece, neutral)) for piece in pieces])
-    timeline = np.concatenate([pieces[number] for number in order])
-    return timeline if len(timeline) else np.zeros((config.frames, *timeline.shape[1:]), np.float32)  # never open: rest
+    spans = [open_span(shut) for shut in closing(blocks, neutral)]
+    pieces = [anchored(block[span]) for block, span in zip(blocks, spans, strict=True)]
+    shut = np.split(closing(np.concatenate(pieces), neutral), np.cumsum([len(piece) for piece in pieces])[:-1])
+    ordered = [pieces[number] for number in spread([blink_count(one) for one in shut])]
+    if not any(len(piece) for piece in ordered):  # the eyes never open: rest
+        return [np.zeros((config.frames, len(EYE_REGION), 2), np.float32)]
+    return ordered
 
 
 def frame_lengths(shut: NDArray[np.floating], frequency: float, duration: float) -> NDArray[np.float64]:
@@ -120,6 +127,14 @@ def frame_lengths(shut: NDArray[np.floating], frequency: float, duration: float)
     share = float(is_blink.mean())
     calm = max((1 / frequency - share * duration) / max(1 - share, 1e-6), SHORTEST_CALM)
     return np.where(is_blink, duration, calm)
+
+
+def drawn_statistics(generator: BlinkGenerator, timelines: int, seed: int) -> BlinkStatistics:
+    """Blinking in so many timelines of 45 seconds, before any control of frequency and duration."""
+    noise_source = torch.Generator().manual_seed(seed)
+    neutral = generator.neutral_canonical.cpu().numpy()
+    drawn = [np.concatenate(draw_pieces(generator, noise_source)) for _ in range(timelines)]
+    return blink_statistics([blink_curves(timeline, neutral) for timeline in drawn], CORPUS_FRAME_RATE)
 
 
 def _check(times: NDArray[np.float64], frequency: float, duration: float) -> None:
@@ -150,8 +165,9 @@ def blink_displacements(
         frame_times: (T,), seconds, not falling.
         seed: chooses the blinks.
         gain: multiplies them; 1 closes the eyes, 0 keeps them still.
-        frequency: how many times as often as usual (0.3 a second) eyes blink, 0.1 to 4.
-        duration: how many times as long as usual (0.33 s) a blink takes, 0.25 to 4.
+        frequency: how many times as often as usual (0.3 a second) eyes blink, 0.1 to 4; less often where blinks
+            are so long that there is no time for more.
+        duration: how many times as long as usual (0.34 s) a blink takes, 0.25 to 4.
 
     Returns:
         Displacements of the eye region, (T, 22, 2), canonical units; the eyes are open in the first and last frame.
@@ -165,11 +181,13 @@ def blink_displacements(
     if len(times) == 0:
         return np.zeros((0, len(EYE_REGION), 2), np.float32)
     positions = np.round((times - times[0]) * CORPUS_FRAME_RATE, 6)  # frames of 1/25 s; 6.9999999 is frame 7
-    neutral = generator.neutral_canonical.cpu().numpy()
+    config, neutral = generator.config, generator.neutral_canonical.cpu().numpy()
+    frequency *= config.blinks_per_second / config.drawn_per_second
+    duration *= config.blink_seconds / config.drawn_seconds
     noise_source = torch.Generator().manual_seed(seed)
     pieces, lengths = [], []
     while sum(length.sum() for length in lengths) < positions[-1] + 2:
-        pieces.append(draw_timeline(generator, noise_source))
+        pieces.append(np.concatenate(draw_pieces(generator, noise_source)))
         lengths.append(frame_lengths(closing(pieces[-1], neutral), frequency, duration))
     timeline = np.concatenate(pieces)
     begins = np.concatenate([[0.0], np.cumsum(np.concatenate(lengths))])[: len(timeline)]  # of each frame

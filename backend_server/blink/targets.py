@@ -29,8 +29,10 @@ SLOW_SIGMA = 5.0  # frames; motion slower than this stays under the blinks
 REST_SECONDS = 0.3  # eyes stay open for at least this long between blinks
 OVERSHOOT = 0.12  # of the lid gap; a blink over which the eyes open wider than that was cut at the wrong place
 LARGEST_SQUINT = 0.2  # of the lid gap; calm motion that changes it more is left out
+BROW_FOLLOW = 0.05  # of the way of the lids, downwards
 
-UPPER_LIDS, LOWER_LIDS = (11, 12, 17, 18), (14, 15, 20, 21)  # places within the 22 points
+BROWS = slice(0, 10)  # places within the 22 points
+UPPER_LIDS, LOWER_LIDS = (11, 12, 17, 18), (14, 15, 20, 21)
 
 Array = NDArray[np.float32]
 
@@ -64,6 +66,21 @@ def _is_even(ears: NDArray[np.floating], start: int, end: int) -> bool:
     """Whether both eyes close alike within the frames of a blink; ears (T, 2)."""
     drops = 1 - ears[start:end].min(0) / np.median(ears, axis=0)
     return bool(abs(drops[0] - drops[1]) < 0.3)
+
+
+def with_settled_brows(blink: Array) -> Array:
+    """A blink (L, 22, 2) in which the brows follow the lids a little.
+
+    The tracker draws shut eyes lower at their corners, by which the head is aligned, so that its brows rise by a
+    quarter of the way of the lids. In the pictures they do not: matched there, the brows of nine people in 218 blinks
+    go between 0.04 up and 0.15 down, on average 0.01 down. So the eyes are measured from the brows, and the brows
+    move by `BROW_FOLLOW`, within what people do and enough to be seen.
+    """
+    settled = blink.copy()
+    settled[..., 1] -= blink[:, BROWS, 1].mean(1, keepdims=True)
+    settled[:, BROWS] = 0.0
+    settled[:, BROWS, 1] = BROW_FOLLOW * -lid_gaps(blink)[:, None]
+    return settled
 
 
 def cut_blinks(canonical: Array, neutral_canonical: Array, frame_rate: float) -> tuple[list[Array], Array]:
@@ -110,7 +127,7 @@ def collect_targets(clips: Sequence[Array], neutral_canonical: Array, frame_rate
     for canonical in clips:
         cut, slow = cut_blinks(canonical, neutral_canonical, frame_rate)
         clean = [blink for blink in cut if lid_gaps(blink).max() < OVERSHOOT * gap]
-        blinks += [blink * (CLOSED_DEPTH * gap / -lid_gaps(blink).min()) for blink in clean]
+        blinks += [with_settled_brows(blink) * (CLOSED_DEPTH * gap / -lid_gaps(blink).min()) for blink in clean]
         if np.ptp(lid_gaps(slow)) < LARGEST_SQUINT * gap:
             calm.append(slow)
     if not blinks or not calm:

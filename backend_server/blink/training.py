@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from backend_server.blink.generator import KIND, BlinkGenerator
 from backend_server.blink.losses import median_bandwidths, mmd_loss, range_loss
+from backend_server.blink.sampling import drawn_statistics
 from backend_server.blink.targets import LOWER_LIDS, UPPER_LIDS, BlinkTargets, collect_targets, compose
 from backend_server.checkpoints import save_checkpoint
 from backend_server.config import CORPUS_FRAME_RATE, BlinkConfig
@@ -24,10 +24,10 @@ from backend_server.pca import fit_pca
 from backend_server.progress import Progress, silent
 from backend_server.training_state import load_state, save_state, state_path
 from shared.errors import CorpusError
-from shared.landmarks import EYE_REGION
 
 LOG = logging.getLogger(__name__)
 
+TIMELINES = 40  # of 45 seconds, in which rate and duration are measured
 _SAVE_EVERY = 200  # steps
 
 
@@ -38,7 +38,7 @@ class BlinkResult:
     Attributes:
         loss: mean of the last hundred steps.
         corpus: blinking in the training clips as they are.
-        generated: blinking in 1,000 generated blocks.
+        generated: blinking in half an hour of generated motion, from which sampling corrects rate and duration.
     """
 
     loss: float
@@ -132,22 +132,6 @@ class BlinkTrainer:
         return float(loss.detach())
 
 
-def generated_statistics(generator: BlinkGenerator, count: int, seed: int) -> BlinkStatistics:
-    """Blinking in `count` blocks of a generator, without the rules of sampling."""
-    config = generator.config
-    noise = torch.randn(count, config.frames, config.noise_size, generator=torch.Generator().manual_seed(seed))
-    with torch.no_grad():
-        blocks = generator.cpu()(noise).numpy()
-    return blink_statistics(list(blink_curves(blocks, generator.neutral_canonical.numpy())), CORPUS_FRAME_RATE)
-
-
-def blink_curves(displacements: NDArray[np.float32], neutral_canonical: NDArray[np.float32]) -> NDArray[np.float32]:
-    """EAR, (..., T), of the canonical face under eye-region displacements (..., T, 22, 2)."""
-    landmarks = np.broadcast_to(neutral_canonical, (*displacements.shape[:-2], 68, 2)).copy()
-    landmarks[..., list(EYE_REGION), :] += displacements
-    return eye_aspect_ratio(landmarks)
-
-
 def train_blink(
     *,
     corpus: Path,
@@ -191,7 +175,11 @@ def train_blink(
             LOG.info("step %d: loss %.4f", step + 1, np.mean(losses[-_SAVE_EVERY:]))
             save_state(state_path(out), step + 1, trainer.generator, trainer.optimizer)
     generator = trainer.generator.cpu().eval()
-    generated = generated_statistics(generator, 1000, seed + 1)
+    generated = drawn_statistics(generator, TIMELINES, seed + 1)
+    if np.isfinite(generated.duration):  # a network that learnt nothing does not blink
+        generator.config = dataclasses.replace(
+            generator.config, drawn_per_second=generated.rate, drawn_seconds=generated.duration
+        )
     LOG.info(
         "generated: %.2f blinks a second of %.2f s, depth %.2f", generated.rate, generated.duration, generated.depth
     )

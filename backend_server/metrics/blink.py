@@ -12,6 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import median_filter
 
+from backend_server.metrics.landmarks import eye_aspect_ratio
+from shared.landmarks import EYE_REGION
+
 Array = NDArray[np.floating]
 
 BASELINE_SECONDS = 2.0  # the open eye is the median of this span: longer than two blinks, shorter than a gaze shift
@@ -42,6 +45,21 @@ class Blinks:
     def rate(self) -> float:
         """Blinks a second."""
         return len(self.starts) / self.seconds if self.seconds else 0.0
+
+
+def blink_curves(displacements: Array, neutral_canonical: Array) -> Array:
+    """EAR of the canonical face under eye-region displacements.
+
+    Args:
+        displacements: (..., 22, 2), canonical units.
+        neutral_canonical: (68, 2).
+
+    Returns:
+        (...,), mean of both eyes.
+    """
+    landmarks = np.broadcast_to(neutral_canonical, (*displacements.shape[:-2], *neutral_canonical.shape)).copy()
+    landmarks[..., list(EYE_REGION), :] += displacements
+    return eye_aspect_ratio(landmarks)
 
 
 def relative_drop(ear: Array, frame_rate: float) -> Array:
@@ -96,6 +114,11 @@ class BlinkStatistics:
     duration: float
     depth: float
     histogram: NDArray[np.int64]
+
+    @property
+    def duration_shares(self) -> Array:
+        """Share of the whole blinks that last 0, 1, 2 ... frames; adds up to 1, or 0 when there are none."""
+        return self.histogram / max(int(self.histogram.sum()), 1)
 
 
 def blink_statistics(curves: list[Array], frame_rate: float) -> BlinkStatistics:

@@ -1,5 +1,8 @@
+import dataclasses
+
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -61,25 +64,52 @@ def test_no_end_cuts_a_blink(frames, seed):
     result = sampling.without_last_blink(motion, shut[:frames])
     assert np.all(np.abs(result[-1]) < sampling.OPEN_DROP)
     is_open = np.flatnonzero(shut[: max(frames - sampling.MARGIN_FRAMES, 0)] < sampling.OPEN_DROP)
-    kept = max(is_open[-1] - 2, 0) if len(is_open) else 0
+    kept = max(is_open[-1] - sampling.FADE_FRAMES, 0) if len(is_open) else 0
     assert np.array_equal(result[:kept], motion[:kept])
+    assert frames not in find_blinks(1 - result[:, 0, 0], 25.0).ends
 
 
-def test_frequency_and_duration_are_controls(event_generator):
-    times = np.arange(25 * 400) / 25
+@pytest.mark.parametrize(
+    ("frequency", "duration"), [(0.1, 1), (0.5, 1), (2, 1), (4, 1), (1, 0.25), (1, 4), (4, 0.25), (0.1, 4)]
+)
+def test_frequency_and_duration_hold_over_their_ranges(event_generator, frequency, duration):
+    def measure(frequency=1.0, duration=1.0):
+        times = np.arange(round(20_000 / frequency)) / 100
+        motion = sampling.blink_displacements(event_generator, times, 0, frequency=frequency, duration=duration)
+        shut = sampling.closing(motion, event_generator.neutral_canonical.numpy())
+        count = sampling.blink_count(shut)
+        return count / times[-1], (shut > sampling.SHUT_DROP).sum() / 100 / count
 
-    def measure(**controls):
-        motion = sampling.blink_displacements(event_generator, times, seed=0, **controls)
-        blinks = find_blinks(ear(event_generator, motion), 25)
-        return blinks.rate, np.nanmean(blinks.durations)
+    rate, seconds = measure()
+    changed_rate, changed_seconds = measure(frequency, duration)
+    assert changed_rate == pytest.approx(frequency * rate, rel=0.15)
+    assert changed_seconds == pytest.approx(duration * seconds, rel=0.1)
 
-    rate, duration = measure()
-    assert measure(frequency=2)[0] == pytest.approx(2 * rate, rel=0.3)
-    slow_rate, slow_duration = measure(duration=1.5)
-    assert slow_rate == pytest.approx(rate, rel=0.3)
-    assert slow_duration == pytest.approx(1.5 * duration, rel=0.2)
+
+def test_frequency_and_duration_out_of_range_are_refused(event_generator):
     with pytest.raises(ValueRangeError, match="9"):
-        measure(frequency=9)
+        sampling.blink_displacements(event_generator, np.arange(3.0), 0, frequency=9)
+    with pytest.raises(ValueRangeError, match=r"0\.1"):
+        sampling.blink_displacements(event_generator, np.arange(3.0), 0, duration=0.1)
+
+
+def test_what_the_network_draws_too_fast_and_too_often_is_slowed_to_the_usual(event_generator):
+    times = np.arange(25 * 200) / 25
+    usual = sampling.blink_displacements(event_generator, times, 0, frequency=0.5, duration=2)
+    config = dataclasses.replace(event_generator.config, drawn_per_second=0.6, drawn_seconds=0.17)
+    event_generator.config = config  # wanted are 0.3 a second of 0.34 s
+    assert np.array_equal(sampling.blink_displacements(event_generator, times, 0), usual)
+
+
+def test_pieces_are_joined_where_the_eyes_are_open(event_generator):
+    pieces = sampling.draw_pieces(event_generator, torch.Generator().manual_seed(0))
+    neutral = event_generator.neutral_canonical.numpy()
+    assert sum(len(piece) for piece in pieces) > 0.9 * sampling.BLOCKS * event_generator.config.frames
+    for piece in pieces:
+        shut = sampling.closing(piece, neutral)
+        assert shut[[0, -1]] == pytest.approx(0, abs=1e-5)
+        assert shut[: sampling.MARGIN_FRAMES].max() < 2 * sampling.OPEN_DROP
+        assert shut[-sampling.MARGIN_FRAMES :].max() < 2 * sampling.OPEN_DROP
 
 
 def test_frame_lengths_by_hand():

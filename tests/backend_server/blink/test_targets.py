@@ -1,10 +1,18 @@
 import numpy as np
 import pytest
 
-from backend_server.blink.targets import collect_targets, compose, cut_blinks, lid_gaps, stretched
-from backend_server.blink.training import blink_curves
+from backend_server.blink.targets import (
+    BROW_FOLLOW,
+    BROWS,
+    collect_targets,
+    compose,
+    cut_blinks,
+    lid_gaps,
+    stretched,
+    with_settled_brows,
+)
 from backend_server.config import BlinkConfig
-from backend_server.metrics.blink import blink_statistics
+from backend_server.metrics.blink import blink_curves, blink_statistics
 from shared.errors import CorpusError
 
 
@@ -20,6 +28,19 @@ def test_blinks_are_cut_out_and_the_drift_stays_behind(make_clip, neutral, shutt
 
 def test_a_blink_at_the_end_of_a_clip_is_not_cut_out(make_clip, neutral):
     assert len(cut_blinks(make_clip(70), neutral, 25.0)[0]) == 0
+
+
+def test_the_brows_follow_the_lids_a_little_whatever_the_tracker_says(make_clip, neutral, shutting):
+    blink = cut_blinks(make_clip(20), neutral, 25.0)[0][0]
+    lifted = blink.copy()
+    lifted[:, :, 1] += 0.25 * lid_gaps(blink)[:, None]  # the head was aligned too high
+    lifted[:, BROWS, 0] += 0.01
+    for seen in (blink, lifted):
+        settled = with_settled_brows(seen)
+        assert np.allclose(lid_gaps(settled), lid_gaps(blink), atol=1e-6)
+        assert np.allclose(settled[:, BROWS, 1], -BROW_FOLLOW * lid_gaps(blink)[:, None], atol=1e-6)
+        assert not settled[:, BROWS, 0].any()
+    assert np.allclose(with_settled_brows(lifted)[:, 10:], with_settled_brows(blink)[:, 10:], atol=1e-5)
 
 
 def test_composed_sequences_blink_as_often_as_asked(make_clip, neutral):

@@ -53,4 +53,6 @@ def test_statistics_over_clips():
     assert stats.duration == pytest.approx((8 + 8 + 10) / 3 / 25)
     assert stats.histogram[8] == 2
     assert stats.histogram[10] == 1
+    assert stats.duration_shares[[7, 8, 10]] == pytest.approx([0, 2 / 3, 1 / 3])
+    assert not blink_statistics([], 25.0).duration_shares.any()
     assert np.isnan(blink_statistics([], 25.0).duration)
