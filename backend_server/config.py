@@ -18,7 +18,7 @@ CONTEXT_SPACING_SECONDS = 0.033  # six of them span 198 ms (Section 4.2)
 
 
 SHORTEST_SPEECH_SECONDS = 0.1
-LONGEST_SPEECH_SECONDS = 1800.0  # half an hour a clip bounds memory and waiting
+LONGEST_SPEECH_SECONDS = 14_400.0  # four hours; only the motion grows with the sound, and the waiting
 QUIETEST_SPEECH_DB = -60.0  # dBFS; a clip whose loudest sample stays below is silence
 
 
@@ -38,6 +38,8 @@ class SpeechConfig:
     label_prior: float = 0.3  # flattens the peaks of CTC (Huang et al. 2024)
     phone_weight: float = 0.5  # of CTC over phones, beside CTC over characters
     timed_phone_weight: float = 1.0  # of the cross-entropy of phones whose times are known
+    mouth_weight: float = 2.0  # of the squared error of the mouth's spans
+    mouth_repeats: int = 8  # how often an epoch has each utterance whose mouth was measured
     learning_rate: float = 1.5e-3
     weight_decay: float = 1e-2
     batch_seconds: float = 60.0
@@ -54,6 +56,7 @@ class MotionConfig:
     encoder_channels: tuple[int, ...] = (96, 128, 128)  # VOCA's are 32, 64, 64; wider hears more in noise
     hidden_size: int = 256
     components: int = 33  # PCA coefficients (Section 4.2)
+    dropout: float = 0.0  # share of features and of the encoder's outputs that a training step does not see
     score_temperature: float = 0.0  # above 0: log-softmax of the scores over it, a fixed transform
     loss_unit: float = 0.1  # canonical units; lengths in the losses, whose unit the paper does not give
     judged_unit: float = 0.01  # canonical units; lengths the discriminator sees, about a pixel of the crop
@@ -62,12 +65,15 @@ class MotionConfig:
     lambda_reg: float = 0.05  # 0.5 in Eq. 5, which takes a tenth of the mouth's amplitude
     lambda_dir: float = 0.5
     lambda_gan: float = 1.0
+    lambda_mouth: float = 0.0  # of the squared error of mouth opening and width, not in Eq. 5
     learning_rate: float = 1e-3  # 2e-4 in Section 4.2
     is_decayed: bool = True  # learning rate falls to zero over the second half
     batch_size: int = 6
     epochs: int = 30
     run_frames: int = 75  # consecutive frames of each clip of a batch
     speaker_balance: float = 0.1  # 0: all clips alike; 1: all speakers alike
+    synthetic_share: float = 0.0  # of the draws are synthetic speech with modelled articulation
+    synthetic_clips: int = 600
     variations: int = 4  # further ways to hear each clip: speed, pitch, noise
     clean_share: float = 0.3  # of the draws hear the clip as it is
     jitter_seconds: float = 0.01  # speech read up to this much early or late

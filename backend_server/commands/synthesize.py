@@ -6,7 +6,7 @@ from pathlib import Path
 
 from backend_server.data.synthetic_corpus import write_synthetic_corpus
 from backend_server.progress import Progress
-from backend_server.speech.dataset import read_index
+from backend_server.speech.dataset import training_texts
 
 
 def synthesize(data: tuple[Path, ...], out: Path, *, hours: float, seed: int, progress: Progress) -> str:
@@ -16,6 +16,5 @@ def synthesize(data: tuple[Path, ...], out: Path, *, hours: float, seed: int, pr
         CorpusError: a folder has no usable index.
         SpeechFaceError: espeak-ng is not installed; the sentence says how to get it.
     """
-    texts = [utterance.text for folder in data for utterance in read_index(folder) if utterance.split == "train"]
-    count = write_synthetic_corpus(texts, out, hours=hours, seed=seed, progress=progress)
+    count = write_synthetic_corpus(training_texts(data), out, hours=hours, seed=seed, progress=progress)
     return f"{out}: {count} utterances, {hours:g} hours"

@@ -1,30 +1,33 @@
 """Which speech goes with which landmark motion?
 
-The scores of a clip are computed once. A clip can be heard in several ways: as it is, faster and higher or slower and
+The features of a clip are computed once. A clip can be heard in several ways: as it is, faster and higher or slower and
 lower, and with noise. All of them are views of the same motion, so the motion network learns to hear past voice and
 noise; a corpus in which one person speaks most sentences needs it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import median_filter
 from scipy.signal import lfilter, resample_poly
 
 from backend_server.data.corpus import Clip
 from backend_server.progress import Progress, silent
 from backend_server.speech.acoustic_model import AcousticModel, load_acoustic_model
+from backend_server.speech.presence import speech_presence
 from backend_server.speech.windows import feature_windows
 from shared.landmarks import JAW, LIPS
 
 SPEEDS = (0.88, 0.94, 1.06, 1.12)  # voices between a man's and a woman's, tempos as people vary
-NOISE_DB = (5.0, 25.0)  # speech level over noise level
+NOISE_DB = (-3.0, 25.0)  # speech level over noise level
+BABBLE_SHARE = 0.5  # of the noise is other people talking
+BABBLE_VOICES = (2, 6)
+KEPT_VOICES = 60  # clips that babble is made of
 
 Array = NDArray[np.float32]
 
@@ -43,9 +46,10 @@ class View:
     features_per_second: float
     speed: float = 1.0
 
-    def windows(self, frame_times: NDArray[np.float64], shift_seconds: float = 0.0) -> Array:
-        """Speech windows at the frame times of the clip, (T, 6, C), read `shift_seconds` late."""
-        return feature_windows(self.features, self.features_per_second, frame_times / self.speed + shift_seconds)
+    def windows(self, frame_times: NDArray[np.float64], context: int, shift_seconds: float = 0.0) -> Array:
+        """Speech windows at the frame times of the clip, (T, context, C), read `shift_seconds` late."""
+        times = frame_times / self.speed + shift_seconds
+        return feature_windows(self.features, self.features_per_second, times, context)
 
 
 @dataclass(frozen=True)
@@ -78,9 +82,19 @@ def load_listener(path: Path, device: str, listens_to: Literal["hidden", "scores
     return load_acoustic_model(path, device, listens_to)
 
 
-def add_noise(waveform: Array, level_db: float, random: np.random.Generator) -> Array:
-    """A waveform (S,) with noise `level_db` below it: white, or brighter or duller by a random one-pole filter."""
-    noise = np.asarray(lfilter([1.0], [1.0, -random.uniform(-0.3, 0.95)], random.standard_normal(len(waveform))))
+def steady_noise(count: int, random: np.random.Generator) -> NDArray[np.floating]:
+    """Noise (count,): white, or brighter or duller by a random one-pole filter."""
+    return np.asarray(lfilter([1.0], [1.0, -random.uniform(-0.3, 0.95)], random.standard_normal(count)))
+
+
+def babble(count: int, voices: Sequence[Array], random: np.random.Generator) -> NDArray[np.floating]:
+    """Two to six of the voices, waveforms, talking at once, (count,)."""
+    talking = random.integers(len(voices), size=random.integers(*BABBLE_VOICES, endpoint=True))
+    return np.sum([np.resize(np.roll(voices[v], random.integers(count)), count) for v in talking], axis=0)
+
+
+def add_noise(waveform: Array, noise: NDArray[np.floating], level_db: float) -> Array:
+    """A waveform (S,) with noise (S,) `level_db` below it in mean power."""
     power = float(np.mean(waveform.astype(np.float64) ** 2))
     scale = np.sqrt(power / max(float(np.mean(noise**2)), 1e-20) * 10 ** (-level_db / 10))
     return (waveform + scale * noise).astype(np.float32)
@@ -89,22 +103,6 @@ def add_noise(waveform: Array, level_db: float, random: np.random.Generator) -> 
 def change_speed(waveform: Array, speed: float) -> Array:
     """A waveform (S,) played `speed` times as fast, and so much higher; speed is rounded to hundredths."""
     return resample_poly(waveform, 100, round(100 * speed)).astype(np.float32)
-
-
-def speech_presence(waveform: Array, frame_times: NDArray[np.float64]) -> Array:
-    """How much a frame belongs to speech, (T,): 1 from 0.2 s before a sound to 0.16 s after it, 0 far from any.
-
-    A sound is 20 ms whose level lies in the upper two thirds between the clip's quiet and its loud moments, in dB.
-    """
-    blocks = waveform[: len(waveform) // 320 * 320].reshape(-1, 320)
-    level = 10 * np.log10((blocks.astype(np.float64) ** 2).mean(1) + 1e-9)
-    quiet, loud = np.percentile(level, (5, 95))
-    sounds = (np.flatnonzero(median_filter(level, 5) > quiet + (loud - quiet) / 3) + 0.5) * 0.02  # seconds
-    if len(sounds) == 0:
-        return np.zeros(len(frame_times), np.float32)
-    ahead = sounds[None, :] - frame_times[:, None]  # (T, sounds), seconds until each
-    distance = np.where(ahead > 0, ahead - 0.12, -ahead - 0.08).min(1)
-    return np.clip(1 - distance / 0.08, 0, 1).astype(np.float32)
 
 
 def rest_in_silence(canonical: Array, neutral: Array, presence: Array) -> Array:
@@ -119,14 +117,18 @@ def rest_in_silence(canonical: Array, neutral: Array, presence: Array) -> Array:
     return result
 
 
-def make_views(waveform: Array, model: AcousticModel, count: int, random: np.random.Generator) -> tuple[View, ...]:
-    """The clip as it is and `count` variations of it, every second one with noise."""
+def make_views(
+    waveform: Array, model: AcousticModel, count: int, random: np.random.Generator, voices: Sequence[Array] = ()
+) -> tuple[View, ...]:
+    """The clip as it is and `count` variations of it, every second one with noise or babble of the voices."""
     views = [View(model.features(waveform), model.features_per_second)]
     for index in range(count):
         speed = float(random.choice(SPEEDS))
         heard = change_speed(waveform, speed)
         if index % 2 == 0:
-            heard = add_noise(heard, random.uniform(*NOISE_DB), random)
+            is_babble = voices and random.random() < BABBLE_SHARE
+            noise = babble(len(heard), voices, random) if is_babble else steady_noise(len(heard), random)
+            heard = add_noise(heard, noise, random.uniform(*NOISE_DB))
         views.append(View(model.features(heard), model.features_per_second, speed))
     return tuple(views)
 
@@ -153,12 +155,13 @@ def motion_examples(
         CorpusError: a clip's files are missing or damaged.
     """
     clips, examples = list(clips), []
+    voices = [clip.waveform() for clip in clips[:: max(len(clips) // KEPT_VOICES, 1)]] if variations else []
     for index, clip in enumerate(clips):
         landmarks, waveform = clip.landmarks(), clip.waveform()
         times, canonical = landmarks.frame_times, landmarks.canonical
         if rest is not None:
             canonical = rest_in_silence(canonical, rest, speech_presence(waveform, times))
-        views = make_views(waveform, model, variations, random)
+        views = make_views(waveform, model, variations, random, voices)
         examples.append(MotionExample(clip.speaker, clip.name, clip.split, times, canonical, views))
         progress("listen", index + 1, len(clips))
     return examples

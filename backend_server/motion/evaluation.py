@@ -20,7 +20,9 @@ def evaluate_motion(generator: MotionGenerator, examples: Sequence[MotionExample
     neutral = generator.neutral_canonical.cpu().numpy()
     figures = []
     for example in examples:
-        features = torch.from_numpy(example.views[view].windows(example.frame_times)).to(device)
+        features = torch.from_numpy(example.views[view].windows(example.frame_times, generator.config.context)).to(
+            device
+        )
         generated = neutral + generator(features).cpu().numpy()
         figures.append(motion_figures(UNITS * generated, UNITS * example.canonical))
     return mean_figures(figures)

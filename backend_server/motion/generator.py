@@ -38,7 +38,9 @@ class MotionGenerator(nn.Module):
             layers += [nn.Conv1d(width, channels, 3, stride=2, padding=1), nn.LeakyReLU(SLOPE)]
             width, steps = channels, (steps + 1) // 2
         self.convolutions = nn.Sequential(*layers)
+        self.dropout = nn.Dropout(config.dropout)
         self.encoder = nn.Sequential(
+            nn.Dropout(config.dropout),
             nn.Linear(width * steps, config.hidden_size),
             nn.LeakyReLU(SLOPE),
             nn.Linear(config.hidden_size, config.components),
@@ -65,7 +67,7 @@ class MotionGenerator(nn.Module):
         """Displacements from the neutral pose.
 
         Args:
-            features: windows of scores, (N, 6, C).
+            features: speech windows, (N, context, C).
 
         Returns:
             (N, 68, 2), canonical units.
@@ -79,7 +81,7 @@ class MotionGenerator(nn.Module):
                 f"expected speech windows of shape (N, {expected[0]}, {expected[1]}), got {tuple(features.shape)}"
             )
         features = (self.transform(features) - self.feature_mean) / self.feature_scale
-        code = self.convolutions(features.transpose(1, 2))  # (N, width, steps)
+        code = self.convolutions(self.dropout(features).transpose(1, 2))  # (N, width, steps)
         coefficients = self.encoder(code.flatten(1))  # (N, 33)
         return self.decoder(coefficients).unflatten(1, (POINT_COUNT, 2))
 
@@ -90,7 +92,7 @@ class MotionGenerator(nn.Module):
         Args:
             components: of training displacements (D, 136), canonical units.
             neutral_canonical: (68, 2).
-            features: training windows, (N, 6, C).
+            features: training windows, (N, context, C).
         """
         self.decoder.weight.copy_(components.components.T)
         self.decoder.bias.copy_(components.mean)

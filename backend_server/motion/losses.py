@@ -15,6 +15,8 @@ from torch import Tensor
 from backend_server.config import MotionConfig
 from shared.errors import ShapeError
 
+MOUTH_SPANS = ((66, 62, 1), (54, 48, 0))  # points and axis: inner lips apart, corners apart
+
 
 def _check_pair(generated: Tensor, target: Tensor) -> None:
     if generated.shape != target.shape:
@@ -45,6 +47,21 @@ def distance_loss(generated: Tensor, target: Tensor) -> Tensor:
 def regularization_loss(generated: Tensor) -> Tensor:
     """Squared L2 distance between consecutive frames of landmarks (..., T, 68, 2) (Eq. 2)."""
     return _squared_norm(generated.diff(dim=-3))
+
+
+def mouth_loss(generated: Tensor, target: Tensor) -> Tensor:
+    """Squared errors of the mouth's opening and width, which eyes follow before anything else.
+
+    The paper has no such term.
+
+    Args:
+        generated: landmarks, (..., 68, 2).
+        target: ground truth of the same shape.
+    """
+    _check_pair(generated, target)
+    difference = generated - target
+    spans = [difference[..., one, axis] - difference[..., other, axis] for one, other, axis in MOUTH_SPANS]
+    return torch.stack(spans).square().mean(dim=tuple(range(1, difference.ndim - 1))).sum()
 
 
 def smooth_sign(difference: Tensor, scale: float) -> Tensor:
@@ -86,12 +103,13 @@ def adversarial_loss(fake_logits: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class MotionLosses:
-    """The four terms of Eq. 5 before their weights, scalars, and their weighted sum."""
+    """The four terms of Eq. 5 and the mouth's before their weights, scalars, and their weighted sum."""
 
     distance: Tensor
     regularization: Tensor
     direction: Tensor
     adversarial: Tensor
+    mouth: Tensor
     total: Tensor
 
 
@@ -109,10 +127,12 @@ def motion_losses(generated: Tensor, target: Tensor, fake_logits: Tensor, config
     regularization = regularization_loss(generated)
     direction = direction_loss(generated, target, config.direction_scale)
     adversarial = adversarial_loss(fake_logits)
+    mouth = mouth_loss(generated, target)
     total = (
         config.lambda_dist * distance
         + config.lambda_reg * regularization
         + config.lambda_dir * direction
         + config.lambda_gan * adversarial
+        + config.lambda_mouth * mouth
     )
-    return MotionLosses(distance, regularization, direction, adversarial, total)
+    return MotionLosses(distance, regularization, direction, adversarial, mouth, total)

@@ -18,6 +18,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from backend_server.checkpoints import save_checkpoint
 from backend_server.config import MotionConfig
+from backend_server.data.articulation_examples import SPEAKER, articulation_examples
 from backend_server.data.corpus import Corpus
 from backend_server.data.motion_examples import MotionExample, load_listener, motion_examples
 from backend_server.motion.discriminator import MotionDiscriminator
@@ -34,12 +35,13 @@ LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class EpochLosses:
-    """Means over one epoch: the terms of Eq. 5 before their weights, and the discriminator's loss."""
+    """Means over one epoch: the terms of Eq. 5 and the mouth's before their weights, and the discriminator's loss."""
 
     distance: float
     regularization: float
     direction: float
     adversarial: float
+    mouth: float
     discriminator: float
 
 
@@ -56,6 +58,18 @@ class MotionResult:
     losses: EpochLosses | None
     known: MotionFigures | None
     unknown: MotionFigures | None
+
+
+def draw_chances(speakers: Sequence[str], config: MotionConfig) -> NDArray[np.float64]:
+    """How often each example is drawn, (E,), sums to 1, given its speaker."""
+    counts = Counter(speakers)
+    chances = np.array([counts[speaker] ** -config.speaker_balance for speaker in speakers])
+    is_synthetic = np.array([speaker == SPEAKER for speaker in speakers])
+    if not is_synthetic.any() or is_synthetic.all():
+        return chances / chances.sum()
+    for group, share in ((is_synthetic, config.synthetic_share), (~is_synthetic, 1 - config.synthetic_share)):
+        chances[group] *= share / chances[group].sum()
+    return chances
 
 
 class MotionTrainer:
@@ -81,9 +95,7 @@ class MotionTrainer:
         self.random = np.random.default_rng(seed)
         self.neutral = neutral_canonical.to(device)
         self.run_frames = min(config.run_frames, *(len(example.frame_times) for example in examples))
-        counts = Counter(example.speaker for example in examples)
-        chances = np.array([counts[example.speaker] ** -config.speaker_balance for example in examples])
-        self.chances = chances / chances.sum()
+        self.chances = draw_chances([example.speaker for example in examples], config)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.generator, self.discriminator = MotionGenerator(config), MotionDiscriminator(config)
@@ -98,13 +110,13 @@ class MotionTrainer:
         """Principal components of as much motion of each speaker as is drawn in training (Section 4.2)."""
         drawn = [self.examples[i] for i in self.random.choice(len(self.examples), 200, p=self.chances)]
         motion = torch.from_numpy(np.concatenate([example.canonical for example in drawn])) - neutral
-        windows = np.concatenate([view.windows(e.frame_times) for e in drawn for view in e.views])
+        windows = np.concatenate([view.windows(e.frame_times, self.config.context) for e in drawn for view in e.views])
         components = fit_pca(motion.flatten(1), self.config.components)
         self.generator.initialize(components, neutral, torch.from_numpy(windows))
         self.discriminator.initialize(components, neutral)
 
     def draw_batch(self) -> tuple[Tensor, Tensor]:
-        """Runs of consecutive frames: speech windows (N, T, 6, C) and canonical landmarks (N, T, 68, 2)."""
+        """Runs of consecutive frames: speech windows (N, T, context, C) and canonical landmarks (N, T, 68, 2)."""
         features, targets = [], []
         for index in self.random.choice(len(self.examples), self.config.batch_size, p=self.chances):
             example = self.examples[index]
@@ -113,13 +125,13 @@ class MotionTrainer:
             first = self.random.integers(len(example.frame_times) - self.run_frames + 1)
             run = slice(first, first + self.run_frames)
             shift = self.random.uniform(-1, 1) * self.config.jitter_seconds
-            windows = view.windows(example.frame_times[run], shift)
+            windows = view.windows(example.frame_times[run], self.config.context, shift)
             features.append(self._disturbed(windows))
             targets.append(example.canonical[run])
         return self._tensor(features), self._tensor(targets)
 
     def _disturbed(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Windows (T, 6, C) plus one random offset of each class for the whole run, and noise."""
+        """Windows (T, context, C) plus one random offset of each class for the whole run, and noise."""
         scale = np.float32(self.config.score_noise)
         if scale == 0:
             return windows
@@ -142,7 +154,7 @@ class MotionTrainer:
         terms.total.backward()
         self.generator_steps.step()
         self.average.update_parameters(self.generator)
-        parts = (terms.distance, terms.regularization, terms.direction, terms.adversarial, judged)
+        parts = (terms.distance, terms.regularization, terms.direction, terms.adversarial, terms.mouth, judged)
         return EpochLosses(*(float(part.detach()) for part in parts))
 
     def set_learning_rate(self, share: float) -> None:
@@ -185,6 +197,7 @@ def train_motion(
     resume: bool = False,
     seed: int = 0,
     config: MotionConfig | None = None,
+    texts: Sequence[str] = (),
     progress: Progress = silent,
 ) -> MotionResult:
     """Trains the l-GAN on the training clips of a corpus and writes the generator's weights.
@@ -197,6 +210,7 @@ def train_motion(
         resume: go on from the state that an interrupted training left beside `out`.
         seed: the same seed gives the same weights on the same machine.
         config: settings; the defaults of `MotionConfig` when None. Its channels are those of the acoustic model.
+        texts: English sentences for the synthetic speech that is a part of the draws; without any there is none.
         progress: told of every clip that is listened to and of every epoch.
 
     Raises:
@@ -213,6 +227,9 @@ def train_motion(
     random = np.random.default_rng(seed)
     rest = data.neutral_canonical if config.rests_in_silence else None
     examples = motion_examples(clips, model, random, config.variations, rest, progress)
+    if config.synthetic_share > 0 and texts:
+        neutral, variations = data.neutral_canonical, min(config.variations, 1)
+        examples += articulation_examples(texts, model, neutral, config.synthetic_clips, random, variations, progress)
     held_out = motion_examples(data.clips("val"), model, random)
     trainer = MotionTrainer(examples, torch.from_numpy(data.neutral_canonical), config, seed, device)
     parts = trainer.parts

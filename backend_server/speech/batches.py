@@ -16,6 +16,7 @@ from backend_server.speech.decoding import encode_text
 from backend_server.speech.features import SILENCE, normalise, speech_level
 
 UNKNOWN = -1  # of a phone
+MOUTH_SPANS = 6
 SCORE_STEP = 2  # mel frames a score
 _TAIL_FRAMES = 8  # silence after the longest utterance
 
@@ -32,6 +33,7 @@ class Batch:
         phones: (sum of phone_counts,), class numbers of the utterances whose phones' order alone is known.
         phone_counts: (N,); 0 for the others.
         timed_phones: (N, F / 2), the class number at each score, or `UNKNOWN`.
+        mouths: (N, F / 2, 6), what the mouth does at each score; NaN where nobody knows.
     """
 
     mel: Tensor
@@ -41,6 +43,7 @@ class Batch:
     phones: Tensor
     phone_counts: Tensor
     timed_phones: Tensor
+    mouths: Tensor
 
     def to(self, device: str) -> Batch:
         """The same batch on a device."""
@@ -67,6 +70,18 @@ def phones_at(item: Features, count: int, lead: int) -> NDArray[np.int64]:
     return np.where(is_known, item.phones[current.clip(min=0)] if len(item.begins) else UNKNOWN, UNKNOWN)
 
 
+def mouth_at(item: Features, count: int, lead: int) -> NDArray[np.float32]:
+    """What the mouth does at each of `count` scores, (count, 6), after `lead` mel frames; NaN where nobody knows."""
+    mouth = np.full((count, MOUTH_SPANS), np.nan, np.float32)
+    if item.mouth is not None:
+        frames = SCORE_STEP * np.arange(count) - lead
+        is_known = (frames >= 0) & (frames < len(item.mel))
+        positions = frames[is_known] * ((len(item.mouth) - 1) / max(len(item.mel) - 1, 1))
+        rows = np.arange(len(item.mouth))
+        mouth[is_known] = np.stack([np.interp(positions, rows, span) for span in item.mouth.T], 1)
+    return mouth
+
+
 def make_batch(items: Sequence[Features], lead: int = 0) -> Batch:
     """A batch of utterances with normalised frames; `lead` frames of silence stand before each."""
     longest = max(len(item.mel) for item in items) + lead + _TAIL_FRAMES
@@ -84,6 +99,7 @@ def make_batch(items: Sequence[Features], lead: int = 0) -> Batch:
         torch.from_numpy(np.concatenate(phones)),
         torch.tensor([len(one) for one in phones]),
         torch.from_numpy(np.stack([phones_at(item, padded // SCORE_STEP, lead) for item in items])),
+        torch.from_numpy(np.stack([mouth_at(item, padded // SCORE_STEP, lead) for item in items])),
     )
 
 

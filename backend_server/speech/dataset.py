@@ -65,6 +65,7 @@ class Features:
         corpus: the name errors are counted under.
         phones: class numbers (P,) of `PHONES`; empty when nobody knows.
         begins: the mel frame at which each phone begins, (P,), rising; empty when only their order is known.
+        mouth: what the mouth does, evenly spread over the utterance, (M, 6); None when nobody knows.
     """
 
     mel: NDArray[np.float16]
@@ -72,6 +73,7 @@ class Features:
     corpus: str
     phones: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     begins: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
+    mouth: NDArray[np.float32] | None = None
 
 
 def read_index(folder: Path) -> list[Utterance]:
@@ -102,6 +104,16 @@ def read_index(folder: Path) -> list[Utterance]:
     if not utterances:
         raise CorpusError(f"{index} names no English sentence that can be used, nor one with phones")
     return utterances
+
+
+def training_texts(folders: Sequence[Path]) -> list[str]:
+    """The English texts of the training split.
+
+    Raises:
+        CorpusError: a folder has no usable index.
+    """
+    utterances = [utterance for folder in folders for utterance in read_index(folder)]
+    return [utterance.text for utterance in utterances if utterance.split == "train" and utterance.text]
 
 
 def write_phones(phones: Sequence[TimedPhone]) -> str:
@@ -175,6 +187,7 @@ def load_features(
     cache: Path | None = None,
     processes: int = 1,
     transcribe: Callable[[str], Sequence[str]] | None = None,
+    mouth_of: Callable[[Utterance, float], NDArray[np.float32] | None] | None = None,
     progress: Progress = silent,
 ) -> list[Features]:
     """Log-mel frames and labels of every utterance that can be read and is not over 20 s long.
@@ -185,6 +198,7 @@ def load_features(
         cache: a folder that keeps the frames for the next time.
         processes: how many to read with.
         transcribe: the phones of a text, for utterances whose phones are not known.
+        mouth_of: what the mouth does in an utterance of so many seconds, (M, 6).
         progress: told of every hundredth file.
     """
     file = cache / f"features-{_fingerprint(utterances, config)}.npz" if cache else None
@@ -198,9 +212,16 @@ def load_features(
                 progress("reading speech", len(mels), len(utterances))
         if file and mels:
             _keep_frames(file, mels)
-    limit = LONGEST_SECONDS * SAMPLE_RATE / config.hop_samples
+    per_second = SAMPLE_RATE / config.hop_samples
+    limit = LONGEST_SECONDS * per_second
     return [
-        Features(mel, utterance.text, utterance.corpus, *_label(utterance, config, transcribe))
+        Features(
+            mel,
+            utterance.text,
+            utterance.corpus,
+            *_label(utterance, config, transcribe),
+            mouth_of(utterance, len(mel) / per_second) if mouth_of else None,
+        )
         for mel, utterance in zip(mels, utterances, strict=True)
         if SHORTEST_FRAMES_A_CHARACTER * len(utterance.text) <= len(mel) <= limit and len(mel) > 0
     ]

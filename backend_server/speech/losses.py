@@ -38,6 +38,19 @@ def ctc_loss(
     return (value - (excess - excess.detach())) / target_lengths.sum()
 
 
+def mouth_loss(spans: Tensor, mouths: Tensor) -> Tensor:
+    """Mean squared error of what the mouth does.
+
+    Args:
+        spans: (N, U, 6).
+        mouths: (N, U, 6); NaN where nobody knows.
+    """
+    is_known = mouths.isfinite()
+    if not is_known.any():
+        return spans.sum() * 0.0
+    return F.mse_loss(spans[is_known], mouths[is_known])
+
+
 def phone_loss(scores: Tensor, phones: Tensor) -> Tensor:
     """Cross-entropy of phones whose times are known, a score.
 

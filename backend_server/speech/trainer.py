@@ -17,9 +17,9 @@ from backend_server.checkpoints import fill, load_checkpoint, save_checkpoint
 from backend_server.config import SAMPLE_RATE, SpeechConfig
 from backend_server.speech.acoustic_model import KIND, CtcAcousticModel
 from backend_server.speech.augmentation import Augmentation, mask, noise_bank, vary
-from backend_server.speech.batches import Batch, make_batch, normalised, plan_epoch
+from backend_server.speech.batches import MOUTH_SPANS, Batch, make_batch, normalised, plan_epoch
 from backend_server.speech.dataset import SHORTEST_FRAMES_A_CHARACTER, Features
-from backend_server.speech.losses import ctc_loss, phone_loss
+from backend_server.speech.losses import ctc_loss, mouth_loss, phone_loss
 from shared.errors import WeightsError
 
 _KIND = "speech_training"
@@ -50,9 +50,11 @@ class SpeechTrainer:
         self.average = CtcAcousticModel(config).to(device).eval()
         self.average.load_state_dict(self.model.state_dict())
         self.phone_head = nn.Conv1d(config.stem_channels, len(PHONES) + 1, 1).to(device)  # the last class is the blank
+        self.mouth_head = nn.Conv1d(config.stem_channels, MOUTH_SPANS, 1).to(device)
+        self.heads = nn.ModuleDict({"phone_head": self.phone_head, "mouth_head": self.mouth_head})
         self.prior = torch.full((config.classes,), 1.0 / config.classes, device=device)
         self.phone_prior = torch.full((len(PHONES) + 1,), 1.0 / (len(PHONES) + 1), device=device)
-        self.parameters = [*self.model.parameters(), *self.phone_head.parameters()]
+        self.parameters = [*self.model.parameters(), *self.heads.parameters()]
         self.optimiser = torch.optim.AdamW(
             self.parameters, lr=config.learning_rate, weight_decay=config.weight_decay, betas=(0.9, 0.98)
         )
@@ -97,8 +99,9 @@ class SpeechTrainer:
             group["lr"] = self.learning_rate()
         self.model.train()
         hidden = self.model.hidden(batch.mel)
-        scores, phones = (head(hidden).transpose(1, 2) for head in (self.model.head, self.phone_head))
-        loss = self._loss(batch, scores, phones)
+        heads = (self.model.head, self.phone_head, self.mouth_head)
+        scores, phones, spans = (head(hidden).transpose(1, 2) for head in heads)
+        loss = self._loss(batch, scores, phones, spans)
         self.optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.parameters, _LARGEST_GRADIENT)
@@ -107,13 +110,14 @@ class SpeechTrainer:
         self.step += 1
         return float(loss.detach())
 
-    def _loss(self, batch: Batch, scores: Tensor, phones: Tensor) -> Tensor:
-        """CTC of characters and phones, and the cross-entropy of phones whose times are known."""
+    def _loss(self, batch: Batch, scores: Tensor, phones: Tensor, spans: Tensor) -> Tensor:
+        """CTC of characters and phones, cross-entropy of phones whose times are known, error of the mouth."""
         weight, config = self._prior_weight(), self.config
         loss = ctc_loss(scores, batch.lengths, batch.characters, batch.character_counts, self.prior, weight)
         order = ctc_loss(phones, batch.lengths, batch.phones, batch.phone_counts, self.phone_prior, weight)
         timed = phone_loss(phones, batch.timed_phones)
-        return loss + config.phone_weight * order + config.timed_phone_weight * timed
+        mouth = config.mouth_weight * mouth_loss(spans, batch.mouths)
+        return loss + config.phone_weight * order + config.timed_phone_weight * timed + mouth
 
     @torch.no_grad()
     def _follow(self, scores: Tensor, phones: Tensor, lengths: Tensor) -> None:
@@ -153,7 +157,7 @@ class SpeechTrainer:
     def save(self, path: Path) -> None:
         """Keeps all that `resume` needs."""
         tensors = {"prior": self.prior, "phone_prior": self.phone_prior}
-        tensors |= {f"phone_head.{name}": tensor for name, tensor in self.phone_head.state_dict().items()}
+        tensors |= {f"heads.{name}": tensor for name, tensor in self.heads.state_dict().items()}
         tensors |= {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
         tensors |= {f"average.{name}": tensor for name, tensor in self.average.state_dict().items()}
         for index, state in self.optimiser.state_dict()["state"].items():
@@ -171,7 +175,7 @@ class SpeechTrainer:
             raise WeightsError(f"{path} was trained with other settings; remove it or train without --resume")
         self.model.load_state_dict(_below("model.", tensors))
         self.average.load_state_dict(_below("average.", tensors))
-        self.phone_head.load_state_dict(_below("phone_head.", tensors))
+        self.heads.load_state_dict(_below("heads.", tensors))
         self.prior, self.phone_prior = tensors["prior"], tensors["phone_prior"]
         state: dict[int, dict[str, Tensor]] = defaultdict(dict)
         for name, tensor in _below("optimiser.", tensors).items():

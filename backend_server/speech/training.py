@@ -7,11 +7,14 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from backend_server.checkpoints import save_checkpoint
 from backend_server.config import SpeechConfig
 from backend_server.progress import Progress, silent
 from backend_server.speech.acoustic_model import KIND
-from backend_server.speech.dataset import Features, load_features, read_index
+from backend_server.speech.dataset import Features, Utterance, load_features, read_index
 from backend_server.speech.evaluation import evaluate_speech, few_of_each
 from backend_server.speech.trainer import SpeechTrainer
 from shared.errors import CorpusError
@@ -30,6 +33,7 @@ def train_speech(
     resume: bool = False,
     start: Path | None = None,
     transcribe: Callable[[str], Sequence[str]] | None = None,
+    mouth_of: Callable[[Utterance, float], NDArray[np.float32] | None] | None = None,
     device: str = "cpu",
     minutes: float | None = None,
     checkpoint_minutes: float = 3.0,
@@ -47,6 +51,7 @@ def train_speech(
         resume: go on from the state in `run`, if there is one.
         start: weights of an earlier training to begin with, unless one is resumed.
         transcribe: the phones of an English text; without it only phones that the corpora name are learned.
+        mouth_of: what the mouth does in an utterance of so many seconds (`data.mouth_targets`).
         device: where to compute.
         minutes: stop after so long, to be resumed; no limit when None.
         checkpoint_minutes: how often the state is kept and the errors are logged.
@@ -70,12 +75,14 @@ def train_speech(
             cache=run,
             processes=processes,
             transcribe=transcribe,
+            mouth_of=mouth_of,
             progress=progress,
         )
         for split in ("train", "val")
     )
     if not train:
         raise CorpusError(f"no utterance of {', '.join(map(str, corpora))} can be trained on; check the split column")
+    train += [item for item in train if item.mouth is not None and not len(item.begins)] * (config.mouth_repeats - 1)
     trainer = SpeechTrainer(config, train, seed, device)
     state = run / "state.safetensors"
     if resume and state.exists():

@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import pytest
@@ -81,3 +82,16 @@ def test_the_objective_weighs_its_terms(motion):
     assert terms.distance == pytest.approx(float(losses.distance_loss(2 * motion, 2 * target)))
     expected = terms.distance + 0.5 * terms.regularization + 0.5 * terms.direction - math.log(2)
     assert terms.total == pytest.approx(float(expected))
+    weighted = losses.motion_losses(motion, target, logits, dataclasses.replace(config, lambda_mouth=3.0))
+    assert weighted.total == pytest.approx(float(expected + 3 * losses.mouth_loss(2 * motion, 2 * target)))
+
+
+def test_the_mouth_loss_by_hand():
+    still, moved = torch.zeros(2, 3, 68, 2), torch.zeros(2, 3, 68, 2)
+    moved[..., 66, 1], moved[..., 54, 0], moved[..., 33, :] = (
+        2.0,
+        3.0,
+        9.0,
+    )  # opens by 2, widens by 3; the nose is no mouth
+    assert losses.mouth_loss(moved, still) == pytest.approx(4.0 + 9.0)
+    assert losses.mouth_loss(moved + 1.0, moved) == pytest.approx(0.0)

@@ -2,14 +2,29 @@ import numpy as np
 import pytest
 
 from backend_server.data.corpus import Corpus
-from backend_server.data.motion_examples import View, add_noise, change_speed, make_views, motion_examples
+from backend_server.data.motion_examples import (
+    View,
+    add_noise,
+    babble,
+    change_speed,
+    make_views,
+    motion_examples,
+    steady_noise,
+)
 
 
 def test_noise_has_the_asked_level():
     random = np.random.default_rng(0)
     tone = np.sin(np.arange(16_000) / 10).astype(np.float32)
-    noise = add_noise(tone, 10.0, random) - tone
+    noise = add_noise(tone, steady_noise(16_000, random), 10.0) - tone
     assert 10 * np.log10(np.mean(tone**2) / np.mean(noise**2)) == pytest.approx(10, abs=0.01)
+
+
+def test_babble_is_made_of_the_voices():
+    voices = [np.full(500, 1.0, np.float32), np.full(2000, 2.0, np.float32)]
+    sums = {float(babble(1000, voices, np.random.default_rng(seed))[7]) for seed in range(40)}
+    assert min(sums) == 2.0
+    assert 4.0 < max(sums) <= 12.0
 
 
 def test_a_faster_clip_is_shorter_and_its_windows_still_fit_the_frames(level_model):
@@ -17,15 +32,15 @@ def test_a_faster_clip_is_shorter_and_its_windows_still_fit_the_frames(level_mod
     swelling = (np.sin(2000 * seconds) * seconds).astype(np.float32)
     assert len(change_speed(swelling, 1.25)) == pytest.approx(32_000 / 1.25, abs=1)
     frame_times = np.arange(5, 45) / 25
-    plain = View(level_model.features(swelling), 50.0).windows(frame_times)
-    fast = View(level_model.features(change_speed(swelling, 1.25)), 50.0, 1.25).windows(frame_times)
+    plain = View(level_model.features(swelling), 50.0).windows(frame_times, 6)
+    fast = View(level_model.features(change_speed(swelling, 1.25)), 50.0, 1.25).windows(frame_times, 6)
     assert plain.shape == (40, 6, 3)
     assert np.allclose(plain.mean(1)[:, 0], fast.mean(1)[:, 0], atol=0.02)
 
 
 def test_a_late_window_reads_later_scores():
     view = View(np.arange(100, dtype=np.float32)[:, None], 50.0)
-    late = view.windows(np.array([1.0]), shift_seconds=0.02) - view.windows(np.array([1.0]))
+    late = view.windows(np.array([1.0]), 6, shift_seconds=0.02) - view.windows(np.array([1.0]), 6)
     assert late == pytest.approx(1.0, abs=1e-4)
 
 
@@ -36,5 +51,6 @@ def test_the_first_view_is_the_clip_as_it_is(corpus, level_model):
     assert [len(example.views) for example in examples] == [4, 4]
     assert np.array_equal(examples[0].views[0].features, level_model.features(clips[0].waveform()))
     assert examples[0].views[0].speed == 1
-    again = make_views(clips[0].waveform(), level_model, 3, np.random.default_rng(0))
+    voices = [clip.waveform() for clip in clips]
+    again = make_views(clips[0].waveform(), level_model, 3, np.random.default_rng(0), voices)
     assert np.array_equal(again[3].features, examples[0].views[3].features)

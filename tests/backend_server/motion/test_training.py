@@ -5,12 +5,13 @@ import pytest
 import torch
 
 from backend_server.config import MotionConfig
+from backend_server.data.articulation_examples import SPEAKER
 from backend_server.data.corpus import Corpus
 from backend_server.data.motion_examples import motion_examples
 from backend_server.metrics.landmarks import landmark_distance
 from backend_server.motion.evaluation import UNITS, evaluate_motion
 from backend_server.motion.generator import load_motion_generator
-from backend_server.motion.training import MotionTrainer, train_motion
+from backend_server.motion.training import MotionTrainer, draw_chances, train_motion
 from shared.errors import Cancelled, CorpusError
 
 SMALL = MotionConfig(encoder_channels=(8, 8, 8), hidden_size=16, run_frames=20, epochs=2, variations=1)
@@ -37,6 +38,13 @@ def test_training_learns_a_mouth_that_opens_with_the_sound(trainer):
     assert figures.lips_lmd < 0.6 * UNITS * np.mean(still)
 
 
+def test_draws_are_balanced_and_a_share_of_them_is_synthetic():
+    config = MotionConfig(speaker_balance=1.0, synthetic_share=0.25)
+    chances = draw_chances(["a", "a", "a", "b", SPEAKER, SPEAKER], config)
+    assert chances == pytest.approx([1 / 8, 1 / 8, 1 / 8, 3 / 8, 1 / 8, 1 / 8])
+    assert draw_chances(["a", "a", "a", "b"], config) == pytest.approx([1 / 6, 1 / 6, 1 / 6, 1 / 2])
+
+
 def test_batches_are_runs_of_consecutive_frames(trainer):
     trainer, _ = trainer
     features, target = trainer.draw_batch()
@@ -57,7 +65,7 @@ def test_the_same_seed_gives_the_same_weights(corpus, speech_weights, tmp_path):
     assert result.unknown is not None
     generator = load_motion_generator(paths[0])
     assert np.array_equal(generator.neutral_canonical.numpy(), Corpus(corpus).neutral_canonical)
-    assert generator(torch.zeros(4, 6, 29)).shape == (4, 68, 2)
+    assert generator(torch.zeros(4, SMALL.context, 29)).shape == (4, 68, 2)
 
 
 def test_a_cancelled_training_goes_on_where_it_was(corpus, speech_weights, tmp_path):

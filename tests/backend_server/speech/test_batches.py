@@ -32,6 +32,18 @@ def test_timed_phones_stand_where_they_are_heard():
     assert batch.phone_counts.tolist() == batch.character_counts.tolist() == [0]
 
 
+def test_the_mouth_is_read_where_it_is_known():
+    mouth = np.repeat(
+        np.arange(5, dtype=np.float32)[:, None], 6, axis=1
+    )  # 0 at the first of nine frames, 4 at the last
+    item = Features(np.ones((9, 64), np.float32), "", "x", mouth=mouth)
+    batch = make_batch([item, Features(np.ones((9, 64), np.float32), "a", "x")], lead=4)
+    assert batch.mouths.shape == (2, 12, 6)
+    assert batch.mouths[0, 2:7, 3].tolist() == [0.0, 1.0, 2.0, 3.0, 4.0]
+    assert batch.mouths[0, [0, 1, 7]].isnan().all()
+    assert batch.mouths[1].isnan().all()
+
+
 @given(st.lists(st.integers(10, 2000), min_size=1, max_size=60), st.integers(0, 3))
 def test_a_plan_holds_every_utterance_once_and_keeps_its_size(lengths: list[int], epoch: int):
     plan = plan_epoch(lengths, 4000, epoch, seed=5)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from backend_server.speech.decoding import BLANK
-from backend_server.speech.losses import ctc_loss, phone_loss
+from backend_server.speech.losses import ctc_loss, mouth_loss, phone_loss
 
 
 def by_all_paths(scores: torch.Tensor, target: list[int], prior: torch.Tensor, weight: float) -> torch.Tensor:
@@ -74,3 +74,11 @@ def test_only_known_phones_count():
     assert float(phone_loss(scores, torch.tensor([[-1, 2, -1]]))) == pytest.approx(0.0, abs=1e-6)
     assert float(phone_loss(scores, torch.tensor([[1, 2, -1]]))) == pytest.approx(torch.tensor(4.0).log() / 2)
     assert float(phone_loss(scores, torch.full((1, 3), -1))) == 0.0
+
+
+def test_only_known_mouths_count():
+    spans = torch.zeros(1, 2, 6)
+    mouths = torch.full((1, 2, 6), torch.nan)
+    assert float(mouth_loss(spans, mouths)) == 0.0
+    mouths[0, 1, :2] = torch.tensor([1.0, 3.0])
+    assert float(mouth_loss(spans, mouths)) == pytest.approx(5.0)
