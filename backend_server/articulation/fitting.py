@@ -27,8 +27,8 @@ from backend_server.progress import Progress, silent
 from shared.landmarks import MIRROR, POINT_COUNT
 
 RIDGE = 30.0  # frames of rest that each target is held to
-STEPS = 15
-STEP_SIZE = 0.06
+STEPS = 40
+STEP_SIZE = 0.08
 CLIPS_FOR_DOMINANCE = 120  # the few constants need no more; the targets are solved on all clips
 CALMNESS = 3e-3  # how dear it is to leave the initial constants
 GROUP_WEIGHTS = (1.0, 1.0, 0.1)  # of the squared errors; the jaw line is tracked less surely than the lips

@@ -56,18 +56,18 @@ def spoken_motions(
         neutral: canonical face at rest, (68, 2).
         progress: told of every round of the alignment.
     """
-    said = [
-        [
-            Utterance(clip.waveform(), tuple(phone for word in clip.text.split() for phone in phones_of_word(word)))
-            for clip in clips
-        ]
-        for clips in (training, others)
-    ]
-    aligned = align(*said, progress)
+    aligned = align(_utterances(training), _utterances(others), progress)
     landmarks = [clip.landmarks() for clip in (*training, *others)]
     return [
         SpokenMotion(phones, one.frame_times, one.canonical - neutral)
         for phones, one in zip(aligned, landmarks, strict=True)
+    ]
+
+
+def _utterances(clips: Sequence[Clip]) -> list[Utterance]:
+    return [
+        Utterance(clip.waveform(), tuple(phone for word in clip.text.split() for phone in phones_of_word(word)))
+        for clip in clips
     ]
 
 

@@ -1,0 +1,46 @@
+"""Synthetic speech becomes examples that motion training can take."""
+
+import numpy as np
+import pytest
+
+from backend_server.articulation.visemes import load_visemes
+from backend_server.data.articulation_examples import SPEAKER, articulation_examples
+from backend_server.metrics.landmarks import CLOSED_OPENING, mouth_opening
+
+pytest.importorskip("espeakng_loader")
+
+
+class Loudness:
+    """An acoustic model of one channel, 50 features a second."""
+
+    channels = 1
+    features_per_second = 50.0
+
+    def features(self, waveform):
+        return np.abs(waveform[: len(waveform) // 320 * 320]).reshape(-1, 320).mean(1, keepdims=True)
+
+
+def examples(seed):
+    neutral = load_visemes().neutral
+    texts = ["THE BOY WAS THERE WHEN THE SUN ROSE", "MOVE THE VAT OVER THE HOT FIRE"]
+    return articulation_examples(texts, Loudness(), neutral, 4, np.random.default_rng(seed), variations=1)
+
+
+def test_mouths_move_while_there_is_sound_and_rest_before_and_after():
+    for one in examples(0):
+        frames = len(one.frame_times)
+        assert (one.speaker, one.split, len(one.views)) == (SPEAKER, "train", 2)
+        assert one.canonical.shape == (frames, 68, 2)
+        assert one.canonical.dtype == np.float32
+        assert frames >= 75
+        opening = mouth_opening(one.canonical)
+        assert opening[[0, -1]].max() < CLOSED_OPENING < opening.max()
+        loud = np.interp(one.frame_times, np.arange(len(one.views[0].features)) / 50, one.views[0].features[:, 0])
+        assert opening[loud > 0.01].mean() > 2 * opening[loud == 0].mean()
+
+
+def test_the_seed_decides_what_is_said():
+    first, again, other = (examples(seed) for seed in (1, 1, 2))
+    assert [one.name for one in first] == [one.name for one in again]
+    np.testing.assert_array_equal(first[0].canonical, again[0].canonical)
+    assert [one.name for one in first] != [one.name for one in other]
