@@ -165,12 +165,13 @@ def train(
     ] = "shipped",
     seed: Seed = 0,
     start: Annotated[Path | None, typer.Option(help="Weights to begin with instead of random ones (speech).")] = None,
+    speech: Annotated[Path | None, typer.Option(help="Acoustic model to listen through, ours or ONNX (motion).")] = None,
 ) -> None:
     """Trains one network; checkpoints are kept beside the weights."""
     with plain_failures(), StageBars() as bars:
         from backend_server.commands.train import TrainSettings, train
 
-        settings = TrainSettings(stage.value, tuple(data), out, device, resume, minutes, preset, seed, start)
+        settings = TrainSettings(stage.value, tuple(data), out, device, resume, minutes, preset, seed, start, speech)
         summary = train(settings, bars)
     output.print(summary)
 

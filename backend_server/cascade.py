@@ -24,8 +24,8 @@ from backend_server.motion.controls import controlled
 from backend_server.motion.generator import load_motion_generator
 from backend_server.progress import Progress, silent
 from backend_server.retarget import lid_gains, retarget
-from backend_server.speech.acoustic_model import load_acoustic_model
 from backend_server.speech.audio import check_speech, to_waveform
+from backend_server.speech.listener import open_acoustic_model, speech_file
 from backend_server.speech.presence import speech_presence
 from backend_server.speech.windows import feature_windows
 from backend_server.texture.fine_tuning import adapt
@@ -86,7 +86,7 @@ class Cascade:
         self._weights = weights
         self._motion_generator = load_motion_generator(weights / "motion.safetensors", device)
         listens_to = self._motion_generator.config.listens_to
-        self._acoustic_model = load_acoustic_model(weights / "speech.safetensors", device, listens_to)
+        self._acoustic_model = open_acoustic_model(speech_file(weights), device, listens_to)
         self._blink_generator = load_blink_generator(weights / "blink.safetensors", device)
 
     @classmethod

@@ -90,6 +90,6 @@ def _digest(path: Path, modified_ns: int) -> str:
 def weights_version(directory: Path = WEIGHTS_DIR) -> str:
     """Twelve hexadecimal digits that change when any weights file in the folder changes."""
     whole = hashlib.sha256()
-    for path in sorted(directory.glob("*.safetensors")):
+    for path in sorted([*directory.glob("*.safetensors"), *directory.glob("*.onnx")]):
         whole.update(path.name.encode() + _digest(path, path.stat().st_mtime_ns).encode())
     return whole.hexdigest()[:12]

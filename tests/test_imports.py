@@ -14,7 +14,12 @@ SHARED_MAY = STANDARD | {"numpy", "msgspec", "shared"}
 ADDON_MAY = STANDARD | {"bpy", "bpy_extras", "aud", "mathutils", "numpy", "zmq", "blender_addon", "addon_utils"}
 BACKEND_MUST_NOT = {"bpy", "bpy_extras", "aud", "mathutils", "blender_addon"}
 # A library that only one part of the backend may import.
-BACKEND_ONLY_IN = {"zmq": "service.", "soundfile": "speech.audio", "ray": "batch.ray_cluster"}
+BACKEND_ONLY_IN = {
+    "zmq": "service.",
+    "soundfile": "speech.audio",
+    "onnxruntime": "speech.onnx_model",
+    "ray": "batch.ray_cluster",
+}
 
 STAGES = ("speech", "motion", "blink", "retarget", "texture")
 FOUNDATIONS = ("config", "layers", "pca", "checkpoints", "progress")

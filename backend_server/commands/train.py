@@ -12,6 +12,7 @@ from backend_server.config import PAPER_MOTION, MotionConfig
 from backend_server.data.synthetic_speech import phones_of_text
 from backend_server.motion.training import train_motion
 from backend_server.progress import Progress
+from backend_server.speech.listener import OURS, keep_beside, speech_file
 from backend_server.speech.training import train_speech
 from backend_server.texture.training import train_texture
 from shared.errors import ValueRangeError
@@ -33,6 +34,7 @@ class TrainSettings:
     preset: str
     seed: int
     start: Path | None = None
+    speech: Path | None = None
 
 
 def train(settings: TrainSettings, progress: Progress) -> str:
@@ -62,8 +64,8 @@ def train(settings: TrainSettings, progress: Progress) -> str:
         raise ValueRangeError(f"{settings.stage} is trained on one corpus; --data was given {len(settings.data)} times")
     corpus = settings.data[0]
     if settings.stage == "motion":
-        beside = out.parent / "speech.safetensors"
-        speech_weights = beside if beside.exists() else WEIGHTS_DIR / "speech.safetensors"
+        beside = speech_file(out.parent)
+        speech_weights = settings.speech or (beside if beside.exists() else WEIGHTS_DIR / OURS)
         result = train_motion(
             corpus=corpus,
             speech_weights=speech_weights,
@@ -74,6 +76,8 @@ def train(settings: TrainSettings, progress: Progress) -> str:
             config=PAPER_MOTION if settings.preset == "paper" else MotionConfig(),
             progress=progress,
         )
+        if settings.speech:
+            keep_beside(settings.speech, out.parent)
         return f"{out}: {result}"
     if settings.stage == "blink":
         result = train_blink(

@@ -18,7 +18,8 @@ from scipy.signal import lfilter, resample_poly
 
 from backend_server.data.corpus import Clip
 from backend_server.progress import Progress, silent
-from backend_server.speech.acoustic_model import AcousticModel, load_acoustic_model
+from backend_server.speech.acoustic_model import AcousticModel
+from backend_server.speech.listener import open_acoustic_model
 from backend_server.speech.presence import speech_presence
 from backend_server.speech.windows import feature_windows
 from shared.landmarks import JAW, LIPS
@@ -79,7 +80,7 @@ def load_listener(path: Path, device: str, listens_to: Literal["hidden", "scores
     Raises:
         WeightsError: its weights file cannot be read.
     """
-    return load_acoustic_model(path, device, listens_to)
+    return open_acoustic_model(path, device, listens_to)
 
 
 def steady_noise(count: int, random: np.random.Generator) -> NDArray[np.floating]:
