@@ -27,7 +27,7 @@ from backend_server.progress import Progress, silent
 from shared.landmarks import MIRROR, POINT_COUNT
 
 RIDGE = 30.0  # frames of rest that each target is held to
-STEPS = 40
+STEPS = 15
 STEP_SIZE = 0.08
 CLIPS_FOR_DOMINANCE = 120  # the few constants need no more; the targets are solved on all clips
 CALMNESS = 3e-3  # how dear it is to leave the initial constants

@@ -28,12 +28,12 @@ VISEMES_OF_MANNER: dict[str, tuple[str, ...]] = {
     "labiodental": ("F",),
     "rounded consonant": ("W", "R", "CH"),
     "consonant": ("T", "S", "N", "L", "K", "TH", "Y"),
-    "vowel": ("AA", "AE", "AH", "EH", "IH", "IY", "ER"),
+    "vowel": ("AA", "AE", "AH", "EH", "EY", "IH", "IY", "ER"),
     "rounded vowel": ("AO", "UW", "UH"),
 }
 VISEMES: tuple[str, ...] = tuple(name for names in VISEMES_OF_MANNER.values() for name in names)
 # In equal parts; the other visemes are measured. Of AE the corpus knows only the weak one in "at".
-MIXTURES = {"AE": ("AA", "EH"), "ER": ("AH", "R"), "UH": ("AH", "UW")}
+MIXTURES = {"AE": ("AA", "EH"), "ER": ("AH", "R")}
 
 # Phones that share a viseme, diphthongs as two visemes of equal length, and HH, which takes its neighbours' shape.
 _OTHERS: dict[str, tuple[str, ...]] = {
@@ -46,8 +46,8 @@ _OTHERS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("G", "NG"), ("K",)),
     **dict.fromkeys(("UE",), ("UW",)),
     "AY": ("AA", "IH"),
-    "AW": ("AA", "UW"),
-    "EY": ("EH", "IY"),
+    "AW": ("AA", "UH"),
+    "EY": ("EY", "IY"),
     "OW": ("AO", "UW"),
     "OY": ("AO", "IH"),
     "HH": (),
@@ -59,7 +59,7 @@ _LOWER_LIP = (*range(55, 60), *range(65, 68))
 # Gaps of the inner lips, canonical units. Lips aim past their contact (Löfqvist & Gracco 1997) and so press together.
 BILABIAL_GAP = -0.03
 LARGEST_LABIODENTAL_GAP = 0.01  # the lower lip at the upper teeth
-SMALLEST_GAP = {"W": 0.01, "R": 0.03, "UW": 0.03, "TH": 0.04}
+SMALLEST_GAP = {"W": 0.01, "R": 0.03, "UW": 0.03, "TH": 0.04, "UH": 0.06}
 SMALLEST_OTHER_GAP = 0.02
 
 Array = NDArray[np.float32]
