@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import platform
 import tempfile
 import time
 from collections.abc import Callable
@@ -13,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import psutil
-import torch
 from numpy.typing import NDArray
 from rich.table import Table
 
@@ -21,6 +19,7 @@ from backend_server.cascade import Cascade
 from backend_server.commands.animate import SAMPLE_SPEECH
 from backend_server.commands.sample_portrait import portrait_path
 from backend_server.config import SAMPLE_RATE
+from backend_server.evaluation.speed import machine, real_time_factor
 from backend_server.export.images import frame_path, write_png
 from backend_server.face.images import read_image
 from backend_server.face.reference import FaceReferences, prepare_references
@@ -31,7 +30,6 @@ from shared.timing import FrameRate, frame_times
 
 SPEECH_SECONDS = 60.0
 RENDERED_FRAMES = 100
-REPEATS = 3
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ class Figure:
 def bench(out: Path | None, *, device: str, progress: Progress = silent) -> Table:
     """Measures, optionally writes JSON to `out`, and returns the table for the terminal."""
     figures: list[Figure] = []
-    steps = 6
+    steps = 7
 
     def note(name: str, value: float, unit: str) -> None:
         figures.append(Figure(name, round(value, 4), unit))
@@ -56,15 +54,15 @@ def bench(out: Path | None, *, device: str, progress: Progress = silent) -> Tabl
     note("load the cascade", _seconds(lambda: Cascade.load(device), 1), "s")
     cascade = Cascade.load(device)
     speech = _speech()
-    times = frame_times(SPEECH_SECONDS, FrameRate(25))
-    best = min(_seconds(lambda: cascade.animate(speech, SAMPLE_RATE, times), 1) for _ in range(REPEATS))
-    note("sound to landmarks, real-time factor", best / SPEECH_SECONDS, "s per s of sound")
+    note("sound to landmarks, features included, one thread", real_time_factor(cascade, speech, 1), "s per s of sound")
+    note("sound to landmarks, features included, all threads", real_time_factor(cascade, speech), "s per s of sound")
     portrait = read_image(portrait_path())
     references = prepare_references([portrait])
     identity = cascade.fine_tune(references, epochs=0)
     note("adapt, K = 1, 10 epochs", _seconds(lambda: cascade.fine_tune(references, epochs=10), 1), "s")
     note("adapt, K = 20, 10 epochs", _seconds(lambda: cascade.fine_tune(_repeated(references, 20), epochs=10), 1), "s")
-    motion = cascade.animate(speech, SAMPLE_RATE, times[:RENDERED_FRAMES], identity)
+    times = frame_times(RENDERED_FRAMES / 25, FrameRate(25))
+    motion = cascade.animate(speech, SAMPLE_RATE, times, identity)
     before = psutil.Process().memory_info().rss
     seconds, peak = _render(cascade, identity, motion.landmarks)
     note("render 256 x 256, PNG written", RENDERED_FRAMES / seconds, "frames/s")
@@ -77,13 +75,6 @@ def bench(out: Path | None, *, device: str, progress: Progress = silent) -> Tabl
     for figure in figures:
         table.add_row(figure.name, f"{figure.value:g}", figure.unit)
     return table
-
-
-def machine(device: str) -> str:
-    """The machine in words, for a table of figures."""
-    threads = torch.get_num_threads()
-    accelerator = torch.cuda.get_device_name(device) if device.startswith("cuda") else f"{threads} CPU threads"
-    return f"{platform.system()} {platform.machine()}, {accelerator}, torch {torch.__version__}"
 
 
 def _seconds(work: Callable[[], object], repeats: int) -> float:

@@ -2,109 +2,177 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import astuple, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from backend_server.cascade import Cascade
-from backend_server.commands.bench import machine
+from backend_server.cascade import Cascade, choose_device
+from backend_server.checkpoints import WEIGHTS_DIR
 from backend_server.commands.output_folder import output_folder
-from backend_server.config import CORPUS_FRAME_RATE
+from backend_server.config import SAMPLE_RATE, MotionConfig
 from backend_server.data.corpus import Clip, Corpus
-from backend_server.evaluation.motion import (
-    ClipMotion,
-    by_split,
-    evaluate_motion,
-    figures_by_method,
-)
-from backend_server.evaluation.pictures import draw_blinks, draw_faces, draw_openings
-from backend_server.evaluation.report import ReportTable, write_report
-from backend_server.evaluation.texture import RECIPES, ClipTexture, evaluate_texture, mean_texture
-from backend_server.metrics.blink import BlinkStatistics, blink_statistics
-from backend_server.metrics.landmarks import eye_aspect_ratio
-from backend_server.metrics.motion import MotionFigures
+from backend_server.evaluation import blinks, hearing, variants
+from backend_server.evaluation.ablations import ablation_section
+from backend_server.evaluation.articulation import ALL, articulate, articulation_section
+from backend_server.evaluation.baselines import loudness, static
+from backend_server.evaluation.goals import goals_section, motion_goals, other_goals
+from backend_server.evaluation.motion import motion_section, typical_takes
+from backend_server.evaluation.report import Section, write_report
+from backend_server.evaluation.robustness import measure_sweeps, noise_section, sweeps
+from backend_server.evaluation.sounds import Waveform
+from backend_server.evaluation.speed import machine, real_time_factor
+from backend_server.evaluation.spoken import Spoken, speak_sentences
+from backend_server.evaluation.takes import PEOPLE, Method, Take, animated, held_out, judge_groups, read_groups
+from backend_server.evaluation.texture import evaluate_texture, texture_section
+from backend_server.metrics.articulation import ArticulationFigures
 from backend_server.progress import Progress
-from shared.timing import FrameRate, frame_times
+from backend_server.speech.acoustic_model import load_acoustic_model
+from shared.errors import SpeechFaceError
 
-TRAIN_CLIPS = 40  # of the training split; the held-out clips are all judged
-BLINK_CLIPS = 200
-BLINK_SECONDS = 6.0
 SEED = 0
+OURS, STATIC, LOUDNESS = "ours", "static, neutral", "jaw by loudness"
+SPEED_SECONDS = 60.0
 
 
-def evaluate(data: Path, out: Path, *, device: str, progress: Progress) -> str:
-    """Writes report.md, report.json and pictures into `out` and returns the tables.
+@dataclass(frozen=True)
+class EvaluateSettings:
+    """What `evaluate` was asked for; see the options of the command."""
+
+    data: Path
+    out: Path
+    speech: Path | None = None
+    has_ablations: bool = False
+    epochs: int = 15
+    has_texture: bool = True
+    device: str = "auto"
+
+    @property
+    def command(self) -> str:
+        """What makes the same report."""
+        parts = [f"python -m backend_server evaluate --data {self.data} --out {self.out}"]
+        parts += [f"--speech {self.speech}"] if self.speech else []
+        parts += [f"--ablations --epochs {self.epochs}"] if self.has_ablations else []
+        return " ".join([*parts, *([] if self.has_texture else ["--no-texture"])])
+
+
+def evaluate(settings: EvaluateSettings, progress: Progress, blink_clips: int = blinks.CLIP_COUNT) -> str:
+    """Writes report.html, report.json and pictures into the folder and returns the tables.
+
+    Trained variants are kept beside the folder, under its name with `_run` behind, for the next time.
+
+    Args:
+        settings: the options of the command.
+        progress: told of every step.
+        blink_clips: how many clips of blinks are generated.
 
     Raises:
-        CorpusError: `data` is no corpus, or holds no held-out clip.
+        CorpusError: the data is no corpus or holds nothing out, or the folder of speech has no index.
+        ValueRangeError: there is no such device, or the output folder cannot be written.
     """
-    corpus = Corpus(data)
-    groups = by_split(corpus.clips(), lambda speaker: speaker in corpus.speakers("train"))
-    groups["train"] = _spread(groups.get("train", []), TRAIN_CLIPS)
-    with output_folder(out) as folder:
-        cascade = Cascade.load(device)
-        moved = {name: evaluate_motion(cascade, clips, progress) for name, clips in groups.items() if clips}
-        tables = [_motion_table(name, clips) for name, clips in moved.items()]
-        pictures = []
-        for name, clips in moved.items():
-            file = f"openings_{name.replace(' ', '_').replace('-', '_')}.png"
-            draw_openings(folder / file, clips)
-            pictures.append((file, f"Mouth opening, {name}"))
-        generated, real = _blinks(cascade, corpus, progress)
-        tables.append(_blink_table(generated, real))
-        draw_blinks(folder / "blinks.png", generated.histogram, real.histogram)
-        pictures.append(("blinks.png", "Duration of blinks (Fig. 5)"))
-        textured = evaluate_texture(cascade, _one_each(groups.get("held-out people", [])), SEED, progress)
-        if textured:
-            tables.append(_texture_table(textured))
-            draw_faces(folder / "faces.png", textured)
-            pictures.append(("faces.png", "Held-out people: real frames, and the same frames rendered"))
+    corpus = Corpus(settings.data)
+    groups = read_groups(corpus)
+    held = held_out(groups)
+    settings = replace(settings, device=choose_device(settings.device))
+    cascade = Cascade.load(settings.device)
+    voices = [clip.waveform() for clip in _one_of_each(corpus.clips("train"))]
+    with output_folder(settings.out) as folder:
+        networks = _networks(settings, corpus, progress) if settings.has_ablations else {}
+        compared = {name: networks[name] for name in variants.COMPARED if name in networks}
+        ours = partial(animated, cascade)
+        methods: dict[str, Method] = {OURS: ours, **compared, STATIC: static}
+        figures = judge_groups(methods | {LOUDNESS: loudness(cascade.neutral_canonical)}, groups, "motion", progress)
+        swept = measure_sweeps(cascade, held, sweeps(voices), progress)
+        sections = [motion_section(folder, groups, figures, typical_takes(ours, groups))]
+        if networks:
+            rest = {name: method for name, method in networks.items() if name not in compared}
+            more = judge_groups(rest, held, "variants", progress)
+            merged = {group: {**figures[group], **rows} for group, rows in more.items()}
+            sections.append(ablation_section(folder, merged, _base(settings)))
+        sections.append(noise_section(folder, swept, {group: figures[group][STATIC].lips_lmd for group in held}))
+        blinking = {blinks.GENERATED: blinks.generated_blinks(cascade.blink_landmarks, blink_clips, progress)}
+        blinking |= {blinks.TRAINED: blinks.real_blinks(corpus.clips("train"))}
+        blinking |= {f"corpus, {name}": blinks.real_blinks([take.clip for take in held[name]]) for name in held}
+        articulated, spoken, reason = _articulated(cascade, progress)
+        sections += [articulation_section(articulated, reason), blinks.blink_section(folder, blinking)]
+        sections.append(_hearing(settings, voices, spoken, progress))
+        if settings.has_texture and PEOPLE in groups:
+            people = _one_of_each([take.clip for take in groups[PEOPLE]])
+            sections.append(texture_section(folder, evaluate_texture(cascade, people, SEED, progress)))
+        speed = real_time_factor(cascade, _minute(groups), threads=1)
+        wanted = motion_goals({group: rows[OURS] for group, rows in figures.items()})
+        closure = articulated[ALL].bilabial_closure if articulated else float("nan")
+        wanted += other_goals(swept, closure, blinking[blinks.GENERATED], speed, _mebibytes())
         facts = {
-            "weights": cascade.weights_version,
+            "weights": f"version {cascade.weights_version}",
             "machine": machine(cascade.device),
             "date": datetime.now(UTC).date().isoformat(),
-            "clips": ", ".join(f"{len(clips)} {name}" for name, clips in moved.items()),
+            "command": settings.command,
+            "corpus": f"{len(corpus.clips())} clips of {len({clip.speaker for clip in corpus.clips()})} people",
         }
-        return write_report(folder, facts, tables, pictures)
+        return write_report(folder, "Speech Face: evaluation", facts, [goals_section(wanted), *sections])
 
 
-def _spread(clips: Sequence[Clip], count: int) -> list[Clip]:
-    chosen = np.linspace(0, len(clips) - 1, min(count, len(clips))).round().astype(int)
-    return [clips[i] for i in chosen]
+def _base(settings: EvaluateSettings) -> MotionConfig:
+    """What the variants vary."""
+    return replace(MotionConfig(), epochs=settings.epochs)
 
 
-def _one_each(clips: Sequence[Clip]) -> list[Clip]:
+def _networks(settings: EvaluateSettings, corpus: Corpus, progress: Progress) -> dict[str, Method]:
+    """The trained variants as methods, by name."""
+    files = variants.train_variants(
+        variants.variants(_base(settings)),
+        corpus=corpus,
+        weights=WEIGHTS_DIR,
+        kept=settings.out.with_name(f"{settings.out.name}_run"),
+        seed=SEED,
+        device=settings.device,
+        progress=progress,
+    )
+    cascades = {name: variants.with_motion(WEIGHTS_DIR, file, settings.device) for name, file in files.items()}
+    return {name: partial(animated, cascade) for name, cascade in cascades.items()}
+
+
+def _articulated(cascade: Cascade, progress: Progress) -> tuple[dict[str, ArticulationFigures], list[Spoken], str]:
+    """Figures of synthetic sentences and those sentences; none of both, and the reason, without a speaking program."""
+    try:
+        spoken = speak_sentences(progress)
+    except SpeechFaceError as error:
+        return {}, [], str(error)
+    return articulate(cascade, spoken, progress), spoken, ""
+
+
+def _hearing(
+    settings: EvaluateSettings, voices: Sequence[Waveform], spoken: Sequence[Spoken], progress: Progress
+) -> Section:
+    """Error rates on the folder of speech and on the corpus; nothing measured without such a folder."""
+    if settings.speech is None:
+        return hearing.hearing_section({}, ())
+    model = load_acoustic_model(WEIGHTS_DIR / "speech.safetensors", settings.device)
+    sounds = hearing.noises(voices)
+    said = [*hearing.transcribed(settings.speech), *hearing.transcribed(settings.data)]
+    rates = {"Character error rate by corpus": hearing.error_rates(model, said, sounds, progress)}
+    if spoken:
+        voiced = hearing.error_rates(model, hearing.from_voices(spoken), sounds, progress)
+        rates["Character error rate by synthetic voice"] = voiced
+    return hearing.hearing_section(rates, sounds)
+
+
+def _one_of_each(clips: Sequence[Clip]) -> list[Clip]:
+    """The first clip of each person."""
     return list({clip.speaker: clip for clip in reversed(clips)}.values())
 
 
-def _motion_table(name: str, moved: Sequence[ClipMotion]) -> ReportTable:
-    rows = tuple((method, astuple(figures)) for method, figures in figures_by_method(moved).items())
-    columns = tuple(field.name.replace("_", " ") for field in fields(MotionFigures))
-    return ReportTable(f"Motion, {name} ({len(moved)} clips)", columns, rows)
+def _minute(groups: Mapping[str, Sequence[Take]]) -> Waveform:
+    """A minute of the judged clips' sound, one after another, repeated as needed."""
+    sound = np.concatenate([take.waveform for takes in groups.values() for take in takes])
+    return np.resize(sound, int(SPEED_SECONDS * SAMPLE_RATE))
 
 
-def _blinks(cascade: Cascade, corpus: Corpus, progress: Progress) -> tuple[BlinkStatistics, BlinkStatistics]:
-    times = frame_times(BLINK_SECONDS, FrameRate(int(CORPUS_FRAME_RATE)))
-    curves = []
-    for seed in range(BLINK_CLIPS):
-        progress("blinks", seed, BLINK_CLIPS)
-        curves.append(eye_aspect_ratio(cascade.blink_landmarks(times, seed)))
-    progress("blinks", BLINK_CLIPS, BLINK_CLIPS)
-    real = [eye_aspect_ratio(clip.landmarks().canonical) for clip in corpus.clips("train")]
-    return blink_statistics(curves, CORPUS_FRAME_RATE), blink_statistics(real, CORPUS_FRAME_RATE)
-
-
-def _blink_table(generated: BlinkStatistics, real: BlinkStatistics) -> ReportTable:
-    rows = tuple(
-        (name, (statistics.rate, statistics.duration, statistics.depth, str(statistics.count)))
-        for name, statistics in (("generated", generated), ("corpus", real))
-    )
-    return ReportTable("Blinks", ("blinks per second", "mean seconds", "depth", "count"), rows)
-
-
-def _texture_table(results: Sequence[ClipTexture]) -> ReportTable:
-    rows = tuple((recipe.name, astuple(mean_texture(results, recipe))) for recipe in RECIPES)
-    return ReportTable("Texture, held-out people, real landmarks, 256 x 256", ("PSNR dB", "SSIM"), rows)
+def _mebibytes() -> float:
+    """Size of the weights of hearing, motion and blinks."""
+    files = [file for file in WEIGHTS_DIR.iterdir() if file.stem in ("speech", "motion", "blink")]
+    return sum(file.stat().st_size for file in files) / 2**20

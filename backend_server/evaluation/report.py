@@ -3,49 +3,87 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+TEMPLATE = Path(__file__).with_name("report.html")
+
+Value = float | str
+
 
 @dataclass(frozen=True)
-class ReportTable:
-    """One table: a title, what the columns are, and rows of a name and figures."""
+class Table:
+    """Figures in rows.
+
+    Attributes:
+        title: what is measured on what.
+        columns: names of the figures.
+        rows: a name and its figures, one a column; NaN where there is none.
+    """
 
     title: str
     columns: tuple[str, ...]
-    rows: tuple[tuple[str, tuple[float | str, ...]], ...]
+    rows: tuple[tuple[str, tuple[Value, ...]], ...]
 
     def markdown(self) -> str:
         """The table as Markdown."""
         lines = [f"### {self.title}", "", f"| | {' | '.join(self.columns)} |", "|---" * (len(self.columns) + 1) + "|"]
-        lines += [f"| {name} | {' | '.join(_words(value) for value in values)} |" for name, values in self.rows]
+        lines += [f"| {name} | {' | '.join(words(value) for value in values)} |" for name, values in self.rows]
         return "\n".join(lines) + "\n"
 
-    def document(self) -> dict[str, dict[str, float | str]]:
-        """The table as row name -> column -> value."""
-        return {name: dict(zip(self.columns, values, strict=True)) for name, values in self.rows}
+    def document(self) -> dict[str, dict[str, Value | None]]:
+        """The table as row name -> column -> value; None where there is none."""
+        return {name: dict(zip(self.columns, map(_json_value, values), strict=True)) for name, values in self.rows}
 
 
-def write_report(
-    folder: Path, facts: Mapping[str, str], tables: Sequence[ReportTable], pictures: Sequence[tuple[str, str]]
-) -> str:
-    """Writes report.md and report.json and returns the tables as Markdown.
+@dataclass(frozen=True)
+class Picture:
+    """A picture file in the report's folder and what it shows."""
+
+    file: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """One question of the report: paragraphs, then pictures, then tables."""
+
+    title: str
+    paragraphs: tuple[str, ...]
+    tables: tuple[Table, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+
+
+def words(value: Value) -> str:
+    """A figure as people read it: three digits behind the point, a dash where there is none."""
+    if isinstance(value, str):
+        return value
+    return "–" if math.isnan(value) else f"{value:.3f}"
+
+
+def write_report(folder: Path, title: str, facts: Mapping[str, str], sections: Sequence[Section]) -> str:
+    """Writes report.html and report.json and returns the tables as Markdown.
 
     Args:
-        folder: an existing folder.
-        facts: machine, date, weights and the like.
-        tables: in reading order.
-        pictures: file name in `folder` and what it shows.
+        folder: an existing folder, in which the pictures already lie.
+        title: heading of the page.
+        facts: weights, machine, date, command and the like.
+        sections: in reading order.
     """
-    body = "\n".join(table.markdown() for table in tables)
-    head = "\n".join(f"- {name}: {value}" for name, value in facts.items())
-    shown = "\n".join(f"![{caption}]({name})\n\n{caption}\n" for name, caption in pictures)
-    (folder / "report.md").write_text(f"# Evaluation\n\n{head}\n\n{body}\n{shown}", encoding="utf-8")
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATE.parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    page = environment.get_template(TEMPLATE.name).render(title=title, facts=facts, sections=sections, words=words)
+    (folder / "report.html").write_text(page + "\n", encoding="utf-8")
+    tables = [table for section in sections for table in section.tables]
     document = {"facts": dict(facts), "tables": {table.title: table.document() for table in tables}}
-    (folder / "report.json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-    return body
+    (folder / "report.json").write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    return "\n".join(table.markdown() for table in tables)
 
 
-def _words(value: float | str) -> str:
-    return value if isinstance(value, str) else f"{value:.3f}"
+def _json_value(value: Value) -> Value | None:
+    return None if isinstance(value, float) and math.isnan(value) else value

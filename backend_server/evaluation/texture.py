@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from backend_server.cascade import Cascade
 from backend_server.data.corpus import Clip
+from backend_server.evaluation.charts import draw_pictures
+from backend_server.evaluation.report import Picture, Section, Table
 from backend_server.face.reference import FaceReferences
 from backend_server.face.rest_pose import distance_from_rest, rest_pose
 from backend_server.metrics.image import psnr, ssim
@@ -85,6 +88,23 @@ def mean_texture(results: Sequence[ClipTexture], recipe: Recipe) -> TextureFigur
     """Mean figures of one recipe over clips."""
     chosen = [result.figures for result in results if result.recipe == recipe]
     return TextureFigures(float(np.mean([f.psnr for f in chosen])), float(np.mean([f.ssim for f in chosen])))
+
+
+def texture_section(folder: Path, results: Sequence[ClipTexture]) -> Section:
+    """Figures by recipe, and faces of each clip: real ones above those rendered by each recipe."""
+    rows: list[tuple[str, NDArray[np.uint8]]] = []
+    for clip in dict.fromkeys(result.clip for result in results):
+        of_clip = [result for result in results if result.clip == clip]
+        rows.append((f"{clip.speaker}: real", of_clip[0].real))
+        rows += [(f"{r.recipe.name}: {r.figures.psnr:.1f} dB", r.made) for r in of_clip]
+    draw_pictures(folder / "faces.jpg", rows)
+    figures = tuple((recipe.name, astuple(mean_texture(results, recipe))) for recipe in RECIPES)
+    return Section(
+        "Texture",
+        ("Held-out people learnt from K frames of a clip and rendered from the real landmarks of other frames.",),
+        (Table("Texture, held-out people, real landmarks, 256 x 256", ("PSNR, dB", "SSIM"), figures),),
+        (Picture("faces.jpg", "Real frames, and the same frames rendered. Faces: GRID, CC BY 4.0."),),
+    )
 
 
 def _learn_and_render(cascade: Cascade, clip: Clip, recipe: Recipe, seed: int) -> ClipTexture:

@@ -14,6 +14,7 @@ from shared.landmarks import LEFT_EYE, LIPS, POINT_COUNT, RIGHT_EYE
 
 Array = NDArray[np.floating]
 
+STILL = 1e-6  # a curve that varies by less is one of a face that does not move
 CLOSED_OPENING = 0.03  # of the eye distance; a mouth at rest measures 0.00 to 0.03, a vowel 0.05 to 0.25
 
 
@@ -65,10 +66,12 @@ def eye_aspect_ratio(landmarks: Array) -> Array:
 
 
 def correlation(generated: Array, target: Array) -> float:
-    """Pearson correlation of two curves (T,); 0 when either of them does not move."""
+    """Pearson correlation of two curves (T,); 0 when either of them does not move by more than rounding."""
+    if min(np.ptp(generated), np.ptp(target)) < STILL:
+        return 0.0
     first, second = generated - generated.mean(), target - target.mean()
     scale = np.sqrt((first**2).sum() * (second**2).sum())
-    return float((first * second).sum() / scale) if scale > 1e-12 else 0.0
+    return float((first * second).sum() / scale)
 
 
 def amplitude_ratio(generated: Array, target: Array) -> float:

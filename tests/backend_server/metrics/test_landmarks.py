@@ -46,6 +46,7 @@ def test_correlation_and_amplitude():
     assert m.correlation(-curve, curve) == pytest.approx(-1)
     assert m.correlation(np.array([1.0, 0, -1, 0]), curve) == pytest.approx(0)
     assert m.correlation(np.ones(4), curve) == 0
+    assert m.correlation(1 + 1e-8 * curve, curve) == 0  # rounding of a still face is no motion
     assert m.amplitude_ratio(0.5 * curve, curve) == pytest.approx(0.5)
 
 

@@ -1,0 +1,95 @@
+"""Which figures does the motion have to reach, and does it?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from backend_server.evaluation import paper
+from backend_server.evaluation.report import Section, Table, words
+from backend_server.evaluation.robustness import SweepFigures, growth_at
+from backend_server.evaluation.sounds import babble_name
+from backend_server.evaluation.takes import PEOPLE, SENTENCES
+from backend_server.metrics.blink import BlinkStatistics
+from backend_server.metrics.motion import MotionFigures
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A figure with the value it has to reach.
+
+    Attributes:
+        name: what is measured.
+        limit: the value.
+        measured: what came out; NaN when it was not measured.
+        is_least: whether the limit is the least good value; otherwise it is the most.
+        most: the upper end where both ends count.
+    """
+
+    name: str
+    limit: float
+    measured: float
+    is_least: bool = False
+    most: float = math.inf
+
+    @property
+    def is_reached(self) -> bool:
+        """Whether the measured value is on the right side."""
+        return self.limit <= self.measured <= self.most if self.is_least else self.measured <= self.limit
+
+    @property
+    def wanted(self) -> str:
+        """The limit in words."""
+        if self.is_least and self.most < math.inf:
+            return f"{self.limit:g} to {self.most:g}"
+        return f"{'at least' if self.is_least else 'at most'} {self.limit:g}"
+
+
+def motion_goals(ours: Mapping[str, MotionFigures]) -> list[Goal]:
+    """The goals of a held-out motion; `ours` are its figures by group."""
+    wanted = {SENTENCES: (0.95, 0.85, 1.2), PEOPLE: (0.90, 0.80, 1.6)}
+    goals = []
+    for group, (opening, width, lmd) in wanted.items():
+        if group in ours:
+            goals += [
+                Goal(f"opening correlation, {group}", opening, ours[group].opening_correlation, is_least=True),
+                Goal(f"width correlation, {group}", width, ours[group].width_correlation, is_least=True),
+                Goal(f"lips LMD, pixels, {group}", lmd, ours[group].lips_lmd),
+            ]
+    return goals
+
+
+def other_goals(
+    swept: Sequence[SweepFigures],
+    closure: float,
+    blinking: BlinkStatistics,
+    real_time_factor: float,
+    mebibytes: float,
+) -> list[Goal]:
+    """The goals of noise, articulation, blinks, speed and size.
+
+    Args:
+        swept: the sweeps over noise.
+        closure: share of p, b, m in which the lips close; NaN when not measured.
+        blinking: of generated clips.
+        real_time_factor: of sound to landmarks on one thread.
+        mebibytes: weights of hearing, motion and blinks.
+    """
+    return [
+        Goal("lips closed on p, b, m, share", 0.95, closure, is_least=True),
+        Goal("LMD growth in babble at 0 dB, per cent", 20, growth_at(swept, babble_name(0.0))),
+        Goal("blinks a second", paper.PEOPLE_BLINK[0], blinking.rate, is_least=True, most=paper.PEOPLE_BLINK[1]),
+        Goal("blink duration, mean seconds", 0.31, blinking.duration, is_least=True, most=0.35),
+        Goal("sound to landmarks on one thread, real-time factor", 0.01, real_time_factor),
+        Goal("weights of speech, motion and blinks, MiB", 12, mebibytes),
+    ]
+
+
+def goals_section(goals: Sequence[Goal]) -> Section:
+    """All goals with what was measured."""
+    rows = []
+    for goal in goals:
+        reached = "–" if math.isnan(goal.measured) else "yes" if goal.is_reached else "no"
+        rows.append((goal.name, (goal.wanted, words(goal.measured), reached)))
+    return Section("Goals", (), (Table("Goals", ("goal", "measured", "reached"), tuple(rows)),))

@@ -1,0 +1,80 @@
+"""Which sentences, with exact phone times and never trained on, are spoken to judge articulation and hearing?
+
+The sentences are from the Harvard lists (IEEE 1969), phonetically balanced English; the voices are timbres of espeak-ng
+that training does not use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend_server.articulation.phones import SILENCE, TimedPhone
+from backend_server.config import SAMPLE_RATE
+from backend_server.data.synthetic_speech import synthesise
+from backend_server.progress import Progress
+from backend_server.speech.audio import to_waveform
+
+SENTENCES = (
+    "The birch canoe slid on the smooth planks.",
+    "Glue the sheet to the dark blue background.",
+    "These days a chicken leg is a rare dish.",
+    "Four hours of steady work faced us.",
+    "A large size in stockings is hard to sell.",
+    "The boy was there when the sun rose.",
+    "Smoky fires lack flame and heat.",
+    "Move the vat over the hot fire.",
+    "Both brothers wear the same size.",
+    "Hop over the fence and plunge in.",
+    "The meal was cooked before the bell rang.",
+    "The empty flask stood on the tin tray.",
+)
+VOICES = {"en-us+Annie": 45, "en-us+Michael": 50, "en-gb-x-rp+steph": 50, "en-gb-scotland+boris": 50}  # pitch
+RATE_WORDS = 155  # a minute
+PAUSE_SECONDS = 0.6  # of silence before and after each sentence
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """One spoken sentence.
+
+    Attributes:
+        voice: whose.
+        text: what.
+        waveform: (S,), 16 kHz.
+        phones: what is said when, without gaps.
+    """
+
+    voice: str
+    text: str
+    waveform: NDArray[np.float32]
+    phones: Sequence[TimedPhone]
+
+
+def speak_sentences(progress: Progress, sentences: Sequence[str] = SENTENCES) -> list[Spoken]:
+    """Every voice speaks every sentence.
+
+    Raises:
+        SpeechFaceError: espeak-ng is not installed.
+    """
+    spoken = []
+    for voice, pitch in VOICES.items():
+        for text in sentences:
+            progress("speak", len(spoken), len(VOICES) * len(sentences))
+            speech = synthesise(text, voice, RATE_WORDS, pitch)
+            waveform = to_waveform(speech.clip.samples, speech.clip.sample_rate)
+            spoken.append(Spoken(voice, text, *_with_pauses(waveform, speech.phones)))
+    progress("speak", len(spoken), len(spoken))
+    return spoken
+
+
+def _with_pauses(
+    waveform: NDArray[np.float32], phones: Sequence[TimedPhone]
+) -> tuple[NDArray[np.float32], tuple[TimedPhone, ...]]:
+    end = phones[-1].end + PAUSE_SECONDS
+    later = [replace(one, begin=one.begin + PAUSE_SECONDS, end=one.end + PAUSE_SECONDS) for one in phones]
+    rest = (TimedPhone(SILENCE, 0.0, PAUSE_SECONDS), TimedPhone(SILENCE, end, end + PAUSE_SECONDS))
+    return np.pad(waveform, round(PAUSE_SECONDS * SAMPLE_RATE)), (rest[0], *later, rest[1])

@@ -1,0 +1,80 @@
+from dataclasses import replace
+
+import pytest
+
+from backend_server.checkpoints import WEIGHTS_DIR, load_checkpoint
+from backend_server.config import MotionConfig
+from backend_server.data.corpus import Corpus
+from backend_server.evaluation import variants
+from backend_server.motion.generator import KIND
+
+SMALL = MotionConfig(
+    listens_to="scores", encoder_channels=(4,), hidden_size=4, components=3, variations=1, batch_size=2, context=6
+)
+
+
+def test_each_variant_changes_one_thing():
+    wanted = {variant.name: variant.config for variant in variants.variants(SMALL, paper=SMALL)}
+    assert wanted[variants.FULL] == SMALL
+    assert wanted[variants.REGRESSION] == replace(SMALL, lambda_gan=0)
+    contexts = [wanted[name] for name in wanted if name.startswith("context")]
+    assert [config.context for config in contexts] == sorted({*variants.CONTEXTS, SMALL.context})
+    assert {replace(config, context=SMALL.context) for config in contexts} == {SMALL}
+
+
+def test_losses_come_in_one_after_another_and_unused_ones_never():
+    base = replace(SMALL, lambda_gan=1.0, lambda_mouth=0.0)
+    steps = variants.loss_variants(base)
+    assert [step.name for step in steps] == ["Eq. 1", "+ Eq. 2", "+ Eq. 3", "+ Eq. 4"]
+    assert [step.config.lambda_dir for step in steps] == [0, 0, base.lambda_dir, base.lambda_dir]
+    assert steps[0].config.lambda_dist == base.lambda_dist
+    assert steps[-1].config == base
+    assert variants.loss_variants(replace(base, lambda_mouth=0.5))[-1].name == "+ mouth"
+
+
+@pytest.fixture
+def train(corpus_folder, tmp_path):
+    """Trains two small variants and gives their files and the stages that were told of."""
+
+    def run(epochs):
+        stages = []
+        files = variants.train_variants(
+            [
+                variants.Variant("six", replace(SMALL, epochs=epochs)),
+                variants.Variant("four", replace(SMALL, epochs=epochs, context=4)),
+            ],
+            corpus=Corpus(corpus_folder),
+            weights=WEIGHTS_DIR,
+            kept=tmp_path / "kept",
+            seed=0,
+            device="cpu",
+            progress=lambda stage, step, steps: stages.append((stage, step, steps)),
+        )
+        return files, stages
+
+    return run
+
+
+def test_variants_hear_the_clips_once_and_are_kept(train):
+    files, stages = train(1)
+    assert [stage for stage, _, _ in stages].count("listen") == 3  # training clips
+    assert {name: load_checkpoint(file, KIND, MotionConfig)[0].context for name, file in files.items()} == {
+        "six": 6,
+        "four": 4,
+    }
+    again, stages = train(1)
+    assert again == files
+    assert {stage for stage, _, _ in stages} == {"variants"}
+    files["four"].unlink()  # as after an interruption
+    _, stages = train(1)
+    assert ("variants", 2, 2) in stages
+    assert files["four"].exists()
+    assert set(train(2)[0].values()).isdisjoint(files.values())
+
+
+def test_a_cascade_with_a_variant_moves_as_the_variant(train):
+    files, _ = train(1)
+    cascade = variants.with_motion(WEIGHTS_DIR, files["four"], "cpu")
+    shipped = variants.with_motion(WEIGHTS_DIR, WEIGHTS_DIR / "motion.safetensors", "cpu")
+    assert cascade.neutral_canonical.shape == (68, 2)
+    assert abs(cascade.neutral_canonical - shipped.neutral_canonical).max() > 0.01
