@@ -103,7 +103,7 @@ def texture_section(folder: Path, results: Sequence[ClipTexture]) -> Section:
         "Texture",
         ("Held-out people learnt from K frames of a clip and rendered from the real landmarks of other frames.",),
         (Table("Texture, held-out people, real landmarks, 256 x 256", ("PSNR, dB", "SSIM"), figures),),
-        (Picture("faces.jpg", "Real frames, and the same frames rendered. Faces: GRID, CC BY 4.0."),),
+        (Picture("faces.jpg", "Real frames, and the same frames rendered."),),
     )
 
 

@@ -26,7 +26,9 @@ from backend_server.motion.training import MotionTrainer
 from backend_server.progress import Progress
 
 CONTEXTS = (2, 4, 6, 8, 12)
-FULL, REGRESSION, PAPER = "shipped settings", "regression (no discriminator)", "the paper's preset"
+FULL = "retrained, shipped settings"
+REGRESSION = "retrained, regression without discriminator"
+PAPER = "retrained, the paper's preset"
 COMPARED = (FULL, REGRESSION, PAPER)  # those that stand beside the shipped network
 LOSSES = {  # one after another, each with those before it
     "Eq. 1": "lambda_dist",
