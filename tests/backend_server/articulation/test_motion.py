@@ -22,9 +22,9 @@ def said(*phones):
 
 def constants(strength, seconds, power):
     size = (len(GROUPS), len(MANNERS))
-    logarithms = [torch.full(size, value).log() for value in (1.0, seconds, seconds)]
-    logarithms[0][:, 1] = np.log(strength)
-    return Dominance(*logarithms, torch.tensor([power]))
+    strengths, decays = torch.zeros(size), torch.full(size, seconds).log()
+    strengths[:, 1] = np.log(strength)
+    return Dominance(strengths, decays, decays, torch.tensor([power]))
 
 
 def test_shares_by_hand():
