@@ -13,9 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from backend_server.config import MotionConfig
+from backend_server.metrics.landmarks import CLOSED_OPENING
 from shared.errors import ShapeError
 
-MOUTH_SPANS = ((66, 62, 1), (54, 48, 0))  # points and axis: inner lips apart, corners apart
+OPENING, WIDTH = (66, 62, 1), (54, 48, 0)  # points and axis: inner lips apart, corners apart
 
 
 def _check_pair(generated: Tensor, target: Tensor) -> None:
@@ -49,7 +50,7 @@ def regularization_loss(generated: Tensor) -> Tensor:
     return _squared_norm(generated.diff(dim=-3))
 
 
-def mouth_loss(generated: Tensor, target: Tensor) -> Tensor:
+def mouth_loss(generated: Tensor, target: Tensor, closed_below: float = 0.0, closure_weight: float = 0.0) -> Tensor:
     """Squared errors of the mouth's opening and width, which eyes follow before anything else.
 
     The paper has no such term.
@@ -57,11 +58,17 @@ def mouth_loss(generated: Tensor, target: Tensor) -> Tensor:
     Args:
         generated: landmarks, (..., 68, 2).
         target: ground truth of the same shape.
+        closed_below: opening under which the real lips are closed, in the unit of the landmarks.
+        closure_weight: how much more the opening counts where they are.
     """
     _check_pair(generated, target)
-    difference = generated - target
-    spans = [difference[..., one, axis] - difference[..., other, axis] for one, other, axis in MOUTH_SPANS]
-    return torch.stack(spans).square().mean(dim=tuple(range(1, difference.ndim - 1))).sum()
+    opening, width = (_span(generated, *span) - _span(target, *span) for span in (OPENING, WIDTH))
+    is_closed = _span(target, *OPENING) < closed_below
+    return ((1.0 + closure_weight * is_closed) * opening.square() + width.square()).mean()
+
+
+def _span(landmarks: Tensor, one: int, other: int, axis: int) -> Tensor:
+    return landmarks[..., one, axis] - landmarks[..., other, axis]
 
 
 def smooth_sign(difference: Tensor, scale: float) -> Tensor:
@@ -127,7 +134,7 @@ def motion_losses(generated: Tensor, target: Tensor, fake_logits: Tensor, config
     regularization = regularization_loss(generated)
     direction = direction_loss(generated, target, config.direction_scale)
     adversarial = adversarial_loss(fake_logits)
-    mouth = mouth_loss(generated, target)
+    mouth = mouth_loss(generated, target, CLOSED_OPENING / config.loss_unit, config.closure_weight)
     total = (
         config.lambda_dist * distance
         + config.lambda_reg * regularization

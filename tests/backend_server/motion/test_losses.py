@@ -95,3 +95,5 @@ def test_the_mouth_loss_by_hand():
     )  # opens by 2, widens by 3; the nose is no mouth
     assert losses.mouth_loss(moved, still) == pytest.approx(4.0 + 9.0)
     assert losses.mouth_loss(moved + 1.0, moved) == pytest.approx(0.0)
+    assert losses.mouth_loss(moved, still, closed_below=1.0, closure_weight=2.0) == pytest.approx(3 * 4.0 + 9.0)
+    assert losses.mouth_loss(still, moved, closed_below=1.0, closure_weight=2.0) == pytest.approx(4.0 + 9.0)
