@@ -30,12 +30,13 @@ def _control(name: str, meaning: str) -> OptionInfo:
 
 
 class Stage(StrEnum):
-    """The networks that can be trained."""
+    """What can be trained."""
 
     SPEECH = "speech"
     MOTION = "motion"
     BLINK = "blink"
     TEXTURE = "texture"
+    VISEMES = "visemes"
 
 
 @app.command(cls=ManyValues)
@@ -165,7 +166,7 @@ def train(
     ] = "shipped",
     seed: Seed = 0,
     start: Annotated[Path | None, typer.Option(help="Weights to begin with instead of random ones (speech).")] = None,
-    speech: Annotated[Path | None, typer.Option(help="Acoustic model to listen through, ours or ONNX (motion).")] = None,
+    speech: Annotated[Path | None, typer.Option(help="Acoustic model to hear with, ours or ONNX (motion).")] = None,
 ) -> None:
     """Trains one network; checkpoints are kept beside the weights."""
     with plain_failures(), StageBars() as bars:

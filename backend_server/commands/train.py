@@ -1,10 +1,11 @@
-"""How does one command train any of the four networks?"""
+"""How does one command train any of the four networks, and measure the visemes that motion learns from?"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from backend_server.articulation.training import train_visemes
 from backend_server.blink.training import train_blink
 from backend_server.cascade import choose_device
 from backend_server.checkpoints import WEIGHTS_DIR
@@ -79,6 +80,8 @@ def train(settings: TrainSettings, progress: Progress) -> str:
         if settings.speech:
             keep_beside(settings.speech, out.parent)
         return f"{out}: {result}"
+    if settings.stage == "visemes":
+        return f"{out}: {train_visemes(corpus=corpus, out=out, progress=progress)}"
     if settings.stage == "blink":
         result = train_blink(
             corpus=corpus,
