@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -20,22 +21,23 @@ from backend_server.checkpoints import WEIGHTS_DIR, weights_version
 from backend_server.config import CROP_SIZE
 from backend_server.face.crop import crop_transform, to_crop
 from backend_server.face.reference import FaceReferences, prepare_references
-from backend_server.motion.controls import controlled
+from backend_server.motion.controls import shaped, smoothed
 from backend_server.motion.generator import load_motion_generator
 from backend_server.progress import Progress, silent
 from backend_server.retarget import lid_gains, retarget
-from backend_server.speech.audio import check_speech, to_waveform
 from backend_server.speech.listener import open_acoustic_model, speech_file
-from backend_server.speech.presence import speech_presence
-from backend_server.speech.windows import feature_windows
+from backend_server.speech.recording import ArraySound, Recording, feature_blocks, listen
+from backend_server.speech.windows import window_blocks
 from backend_server.texture.fine_tuning import adapt
 from backend_server.texture.generator import load_texture_generator
 from backend_server.texture.identity import Identity
 from backend_server.texture.render import render
 from backend_server.texture.synthesis import TextureGenerator
 from shared.errors import ValueRangeError
-from shared.landmarks import EYE_REGION, LEFT_EYE, RIGHT_EYE
+from shared.landmarks import EYE_REGION, LEFT_EYE, POINT_COUNT, RIGHT_EYE
 from shared.motion_controls import UNTOUCHED, MotionControls
+
+BLOCK_FRAMES = 4096  # finished at once, so that memory beside the result stays small
 
 
 @dataclass(frozen=True)
@@ -134,38 +136,46 @@ class Cascade:
             progress: told of each stage.
 
         Raises:
-            SoundError: the sound is empty, silent or too long.
+            SoundError: the sound is not finite, empty, silent, too short or too long.
         """
-        progress("speech", 0, 1)
-        waveform = to_waveform(speech, sample_rate)  # A
-        check_speech(waveform)
+        recording = listen(ArraySound(speech, sample_rate), progress)
+        return self.animate_recording(
+            recording, frame_times, identity, seed=seed, blink=blink, controls=controls, progress=progress
+        )
+
+    @torch.inference_mode()
+    def animate_recording(
+        self,
+        recording: Recording,
+        frame_times: NDArray[np.float64],
+        identity: Identity | None = None,
+        *,
+        seed: int = 0,
+        blink: bool = True,
+        controls: MotionControls = UNTOUCHED,
+        progress: Progress = silent,
+    ) -> LandmarkMotion:
+        """`animate` of a sound of any length that was listened to once; only the motion grows with it."""
         heard_times = frame_times + controls.lead  # what is said then shows now
-        heard = self._acoustic_model.features(waveform)
-        features = feature_windows(  # F_t, (T, context, C)
-            heard, self._acoustic_model.features_per_second, heard_times, self._motion_generator.config.context
-        )
-        progress("speech", 1, 1)
+        motion = self._speech_displacements(recording, heard_times, progress)
+        motion = smoothed(motion, frame_times, self.neutral_canonical, controls.smoothing)
+        presence = recording.presence(heard_times) if controls.silence > 0 else None
 
-        progress("motion", 0, 1)
-        presence = speech_presence(waveform, heard_times) if controls.silence > 0 else None
-        speech_displacements = controlled(
-            self._speech_displacements(features), frame_times, self.neutral_canonical, presence, controls
-        )
-        canonical = self.neutral_canonical + speech_displacements  # l_t^m = l_p^m + delta l_t^m
-        progress("motion", 1, 1)
-
-        progress("blink", 0, 1)
+        progress("blink", 0, len(frame_times))
         neutral, crop = (identity.neutral_landmarks, identity.crop) if identity else self._mean_face()
-        eyes = list(EYE_REGION)  # l_t^M: the eyes are the blink generator's
-        blinking = self.blink_landmarks(frame_times, seed, controls if blink else replace(controls, blink_gain=0.0))
-        for eye, gain in zip((RIGHT_EYE, LEFT_EYE), lid_gains(self.neutral_canonical, neutral), strict=True):
-            open_eye = self.neutral_canonical[eye]
-            blinking[:, eye] = open_eye + gain * (blinking[:, eye] - open_eye)
-        canonical[:, eyes] = blinking[:, eyes]
-
-        landmarks = retarget(canonical, self.neutral_canonical, neutral)  # l_t, Eq. 7
-        progress("blink", 1, 1)
-        return LandmarkMotion(frame_times, canonical, landmarks, neutral, crop)
+        eyes = self._eye_displacements(frame_times, seed, controls if blink else replace(controls, blink_gain=0.0))
+        gains = np.ones((POINT_COUNT, 1), np.float32)
+        gains[RIGHT_EYE], gains[LEFT_EYE] = lid_gains(self.neutral_canonical, neutral)
+        eyes *= gains[list(EYE_REGION)]
+        landmarks = np.empty_like(motion)
+        for first in range(0, len(motion), BLOCK_FRAMES):
+            part = slice(first, first + BLOCK_FRAMES)
+            motion[part] = shaped(motion[part], None if presence is None else presence[part], controls)
+            motion[part, EYE_REGION] = eyes[part]  # l_t^M: the eyes are the blink generator's
+            motion[part] += self.neutral_canonical  # l_t^m = l_p^m + delta l_t^m
+            landmarks[part] = retarget(motion[part], self.neutral_canonical, neutral)  # l_t, Eq. 7
+            progress("blink", min(part.stop, len(motion)), len(motion))
+        return LandmarkMotion(frame_times, motion, landmarks, neutral, crop)
 
     @torch.inference_mode()
     def blink_landmarks(
@@ -173,15 +183,7 @@ class Cascade:
     ) -> NDArray[np.float32]:
         """The mean face blinking and otherwise still (Section 3.2): (T, 68, 2) canonical units."""
         canonical = np.repeat(self.neutral_canonical[None], len(frame_times), axis=0)
-        if controls.blink_gain > 0:
-            canonical[:, list(EYE_REGION)] += blink_displacements(
-                self._blink_generator,
-                frame_times,
-                seed,
-                controls.blink_gain,
-                frequency=controls.blink_frequency,
-                duration=controls.blink_duration,
-            )
+        canonical[:, EYE_REGION] += self._eye_displacements(frame_times, seed, controls)
         return canonical
 
     def adapt(
@@ -229,10 +231,44 @@ class Cascade:
         """Pictures of the face in chunks (n, 256, 256, 4), RGB and straight alpha, as they are made (Section 3.4)."""
         return render(self._texture_generator, identity, landmarks, progress)
 
-    def _speech_displacements(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        # Blocks keep the memory of an hour of sound bounded.
-        blocks = torch.from_numpy(features).split(4096)
-        return np.concatenate([self._motion_generator(block.to(self.device)).cpu().numpy() for block in blocks])
+    def _speech_displacements(
+        self, recording: Recording, heard_times: NDArray[np.float64], progress: Progress
+    ) -> NDArray[np.float32]:
+        """delta l^m, (T, 68, 2), of windows at the times (T,)."""
+        model, total = self._acoustic_model, ceil(recording.seconds)
+        progress("motion", 0, total)
+
+        def heard() -> Iterator[NDArray[np.float32]]:
+            count = 0
+            for block in feature_blocks(model, recording):
+                yield block
+                count += len(block)
+                progress("motion", min(round(count / model.features_per_second), total), total)
+
+        displacements = np.empty((len(heard_times), POINT_COUNT, 2), np.float32)
+        done = 0
+        context = self._motion_generator.config.context
+        for windows in window_blocks(heard(), model.features_per_second, heard_times, context):  # F_t, (n, context, C)
+            made = self._motion_generator(torch.from_numpy(windows).to(self.device))
+            displacements[done : done + len(made)] = made.cpu().numpy()
+            done += len(made)
+        progress("motion", total, total)
+        return displacements
+
+    def _eye_displacements(
+        self, frame_times: NDArray[np.float64], seed: int, controls: MotionControls
+    ) -> NDArray[np.float32]:
+        """delta l^e, (T, 22, 2), canonical units."""
+        if controls.blink_gain == 0:
+            return np.zeros((len(frame_times), len(EYE_REGION), 2), np.float32)
+        return blink_displacements(
+            self._blink_generator,
+            frame_times,
+            seed,
+            controls.blink_gain,
+            frequency=controls.blink_frequency,
+            duration=controls.blink_duration,
+        )
 
     def _mean_face(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         pixels = self.neutral_canonical * CROP_SIZE

@@ -20,11 +20,11 @@ from .motion_controls import RANGES, MotionControls
 
 PROTOCOL_VERSION = "1.1"  # major: another one is refused; minor: fields and messages were added
 
-MAX_STRIP_SECONDS = 30 * 60
-MAX_FRAME_COUNT = MAX_STRIP_SECONDS * 240
+MAX_STRIP_SECONDS = 60 * 60
+MAX_FRAME_COUNT = MAX_STRIP_SECONDS * 120  # of 544 bytes in each buffer of `LandmarkCurves`
 MAX_IMAGE_COUNT = 20
 MAX_IMAGE_PIXELS = 64 * 1024 * 1024
-MAX_PART_BYTES = 384 * 1024 * 1024  # 30 minutes of float32 at 48 kHz; an image of 64 MPixel takes half of it
+MAX_PART_BYTES = 384 * 1024 * 1024  # an hour of float32 at 24 kHz; an image of 64 MPixel takes half of it
 MAX_MESSAGE_BYTES = 1024 * 1024 * 1024
 MAX_EPOCHS = 200
 HEARTBEAT_SECONDS = 1.0  # three without an answer: disconnected

@@ -27,6 +27,7 @@ FADE_FRAMES = 3  # from the slow motion of open eyes to rest, before a blink tha
 BLINK_MARGIN_FRAMES = 3  # belong to a blink before it is noticed and after it is over
 SHORTEST_CALM = 0.05  # of its length, to which the time between blinks is squeezed at most
 BLOCKS = 16  # drawn at once
+READ_FRAMES = 4096  # of the clip, read at once
 
 Array = NDArray[np.float32]
 
@@ -137,6 +138,21 @@ def drawn_statistics(generator: BlinkGenerator, timelines: int, seed: int) -> Bl
     return blink_statistics([blink_curves(timeline, neutral) for timeline in drawn], CORPUS_FRAME_RATE)
 
 
+def read_at(begins: NDArray[np.float64], timeline: Array, positions: NDArray[np.float64]) -> Array:
+    """A timeline (F, 22, 2) whose frames begin at `begins` (F,), read smoothly at rising positions (T,).
+
+    Between two frames the curve depends on one more to either side (Fritsch & Butland 1984), so an hour of it is made
+    in pieces and is the same.
+    """
+    motion = np.empty((len(positions), *timeline.shape[1:]), np.float32)
+    for first in range(0, len(positions), READ_FRAMES):
+        wanted = positions[first : first + READ_FRAMES]
+        begin, end = np.searchsorted(begins, wanted[[0, -1]], side="right")
+        near = slice(max(begin - 3, 0), end + 2)
+        motion[first : first + len(wanted)] = PchipInterpolator(begins[near], timeline[near], axis=0)(wanted)
+    return motion
+
+
 def _check(times: NDArray[np.float64], frequency: float, duration: float) -> None:
     if times.ndim != 1 or not np.isfinite(times).all() or (np.diff(times) < 0).any():
         raise ShapeError(f"expected rising frame times of shape (T,), got shape {times.shape}")
@@ -185,15 +201,15 @@ def blink_displacements(
     frequency *= config.blinks_per_second / config.drawn_per_second
     duration *= config.blink_seconds / config.drawn_seconds
     noise_source = torch.Generator().manual_seed(seed)
-    pieces, lengths = [], []
+    pieces, shuts, lengths = [], [], []
     while sum(length.sum() for length in lengths) < positions[-1] + 2:
         pieces.append(np.concatenate(draw_pieces(generator, noise_source)))
-        lengths.append(frame_lengths(closing(pieces[-1], neutral), frequency, duration))
+        shuts.append(closing(pieces[-1], neutral))
+        lengths.append(frame_lengths(shuts[-1], frequency, duration))
     timeline = np.concatenate(pieces)
     begins = np.concatenate([[0.0], np.cumsum(np.concatenate(lengths))])[: len(timeline)]  # of each frame
     whole = int(np.searchsorted(begins, positions[-1], side="right"))  # frames that begin within the clip
     timeline = timeline[: whole + 1].copy()
-    timeline[:whole] = without_last_blink(timeline[:whole], closing(timeline[:whole], neutral))
+    timeline[:whole] = without_last_blink(timeline[:whole], np.concatenate(shuts)[:whole])
     timeline[whole:] = timeline[whole - 1]
-    motion = PchipInterpolator(begins[: len(timeline)], timeline, axis=0)(positions)
-    return (gain * motion).astype(np.float32)
+    return gain * read_at(begins[: len(timeline)], timeline, positions)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,7 +20,8 @@ from backend_server.export.video import write_video
 from backend_server.face.images import read_image
 from backend_server.metrics.landmarks import mouth_opening
 from backend_server.progress import Progress, StageClock
-from backend_server.speech.audio import check_speech, read_audio, to_waveform
+from backend_server.speech.presence import MOMENTS_PER_SECOND
+from backend_server.speech.recording import FileSound, Recording, listen
 from backend_server.texture.identity import Identity, load_identity
 from shared.errors import ImageError, ValueRangeError
 from shared.motion_controls import UNTOUCHED, MotionControls
@@ -77,20 +78,17 @@ def animate(settings: AnimateSettings, progress: Progress) -> Path:
     """
     clock = StageClock(progress)
     clock("load", 0, 1)
-    clip = read_audio(settings.speech)
-    waveform = to_waveform(clip.samples, clip.sample_rate)
-    check_speech(waveform)
+    recording = listen(FileSound(settings.speech), clock)
     pictures = [read_image(path) for path in settings.images]
     if settings.has_texture and not pictures and settings.identity is None:
         raise ValueRangeError("a textured face needs --images or --identity; for curves alone add --no-texture")
-    times = frame_times(len(waveform) / SAMPLE_RATE, settings.frame_rate)
+    times = frame_times(recording.seconds, settings.frame_rate)
     with output_folder(settings.out, len(times) * BYTES_A_FRAME * settings.has_texture) as folder:
         cascade = Cascade.load(settings.device)
         clock("load", 1, 1)
         identity = _identity(cascade, settings, pictures, clock)
-        motion = cascade.animate(
-            waveform,
-            SAMPLE_RATE,
+        motion = cascade.animate_recording(
+            recording,
             times,
             identity,
             seed=settings.seed,
@@ -102,10 +100,10 @@ def animate(settings: AnimateSettings, progress: Progress) -> Path:
         if settings.has_texture and identity is not None:
             tags = synthetic_tags(cascade.weights_version, settings.seed)
             _write_frames(folder, cascade, identity, motion, tags, clock)
-            _write_preview(folder, settings.frame_rate, waveform, len(times), tags, clock)
-        _write_sheet(folder, motion, waveform)
+            _write_preview(folder, settings.frame_rate, recording, len(times), tags, clock)
+        _write_sheet(folder, motion, recording)
         clock.stop()
-        _write_report(folder, settings, cascade, identity, waveform, len(times), clock)
+        _write_report(folder, settings, cascade, identity, recording, len(times), clock)
     return settings.out
 
 
@@ -147,19 +145,22 @@ def _write_frames(
 def _write_preview(
     folder: Path,
     frame_rate: FrameRate,
-    waveform: NDArray[np.float32],
+    recording: Recording,
     frame_count: int,
     tags: dict[str, str],
     progress: Progress,
 ) -> None:
-    progress("preview", 0, 1)
-    numbers = range(1, frame_count + 1)
-    flat = (over_background(read_png(frame_path(folder / "frames", n)), PREVIEW_BACKGROUND) for n in numbers)
-    write_video(folder / "preview.mp4", flat, frame_rate.exact, waveform, SAMPLE_RATE, tags)
-    progress("preview", 1, 1)
+    def pictures() -> Iterator[NDArray[np.uint8]]:
+        for number in range(1, frame_count + 1):
+            progress("preview", number - 1, frame_count)
+            yield over_background(read_png(frame_path(folder / "frames", number)), PREVIEW_BACKGROUND)
+
+    film = folder / "preview.mp4"
+    write_video(film, pictures(), frame_rate.exact, recording.sound.blocks(), SAMPLE_RATE, tags)
+    progress("preview", frame_count, frame_count)
 
 
-def _write_sheet(folder: Path, motion: LandmarkMotion, waveform: NDArray[np.float32]) -> None:
+def _write_sheet(folder: Path, motion: LandmarkMotion, recording: Recording) -> None:
     opening = mouth_opening(motion.landmarks)
     shown = sheet_frames(opening)
     frames_folder = folder / "frames"
@@ -170,8 +171,8 @@ def _write_sheet(folder: Path, motion: LandmarkMotion, waveform: NDArray[np.floa
         folder / "contact_sheet.png",
         motion.frame_times,
         opening,
-        waveform,
-        SAMPLE_RATE,
+        recording.peaks,
+        MOMENTS_PER_SECOND,
         shown,
         pictures,
         motion.landmarks,
@@ -183,14 +184,14 @@ def _write_report(
     settings: AnimateSettings,
     cascade: Cascade,
     identity: Identity | None,
-    waveform: NDArray[np.float32],
+    recording: Recording,
     frame_count: int,
     clock: StageClock,
 ) -> None:
     report = {
         "speech": settings.speech.name,
         "images": [path.name for path in settings.images],
-        "speech_seconds": round(len(waveform) / SAMPLE_RATE, 3),
+        "speech_seconds": round(recording.seconds, 3),
         "frames": frame_count,
         "frame_rate": settings.frame_rate.frames_per_second,
         "seed": settings.seed,

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from shared.landmarks import SEGMENTS
 
 PICTURE_COUNT = 12
+DRAWN_PEAKS = 4000
 INK = "#1d3557"
 ACCENT = "#e63946"
 
@@ -37,8 +38,8 @@ def write_contact_sheet(
     path: Path,
     frame_times: NDArray[np.float64],
     opening: NDArray[np.float32],
-    waveform: NDArray[np.float32],
-    sample_rate: int,
+    peaks: NDArray[np.float32],
+    peaks_per_second: float,
     shown: NDArray[np.int64],
     pictures: Sequence[NDArray[np.uint8]],
     landmarks: NDArray[np.float32],
@@ -49,8 +50,8 @@ def write_contact_sheet(
         path: a PNG file.
         frame_times: (T,) seconds.
         opening: mouth opening over inter-ocular distance, (T,).
-        waveform: (S,), [-1, 1].
-        sample_rate: Hz.
+        peaks: loudest samples of equal stretches of the sound, (P,), 0 to 1.
+        peaks_per_second: how many there are.
         shown: indices of the frames in the sheet.
         pictures: one (H, W, 3) for each index, or empty to draw only landmarks.
         landmarks: (T, 68, 2) pixels of the crop.
@@ -67,7 +68,7 @@ def write_contact_sheet(
             draw_landmarks(axes, landmarks[frame])
         axes.set_title(f"{frame_times[frame]:.2f} s", fontsize=9)
         axes.set_axis_off()
-    _draw_curves(figure.add_subplot(grid[2, :]), frame_times, opening, waveform, sample_rate, shown)
+    _draw_curves(figure.add_subplot(grid[2, :]), frame_times, opening, peaks, peaks_per_second, shown)
     figure.savefig(path, dpi=100)
 
 
@@ -85,21 +86,22 @@ def _draw_curves(
     axes: Axes,
     frame_times: NDArray[np.float64],
     opening: NDArray[np.float32],
-    waveform: NDArray[np.float32],
-    sample_rate: int,
+    peaks: NDArray[np.float32],
+    peaks_per_second: float,
     shown: NDArray[np.int64],
 ) -> None:
-    hop = max(len(waveform) // 4000, 1)
-    peaks = np.abs(waveform[: len(waveform) // hop * hop]).reshape(-1, hop).max(1)
-    seconds = (np.arange(len(peaks)) + 0.5) * hop / sample_rate
+    end = len(peaks) / peaks_per_second
+    stretches = np.array_split(peaks, min(len(peaks), DRAWN_PEAKS))
+    drawn = np.array([stretch.max() for stretch in stretches])
+    seconds = (np.arange(len(drawn)) + 0.5) * end / len(drawn)
     sound_axes = axes.twinx()
-    sound_axes.fill_between(seconds, -peaks, peaks, color="#a8dadc", linewidth=0)
+    sound_axes.fill_between(seconds, -drawn, drawn, color="#a8dadc", linewidth=0)
     sound_axes.set_ylim(-1.05, 1.05)
     sound_axes.set_yticks([])
     axes.set_zorder(sound_axes.get_zorder() + 1)
     axes.patch.set_visible(False)
     axes.plot(frame_times, opening, color=ACCENT, linewidth=1.6)
     axes.plot(frame_times[shown], opening[shown], "o", color=INK, markersize=4)
-    axes.set_xlim(0.0, len(waveform) / sample_rate)
+    axes.set_xlim(0.0, end)
     axes.set_xlabel("seconds")
     axes.set_ylabel("mouth opening / inter-ocular distance")

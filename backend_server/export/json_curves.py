@@ -30,22 +30,22 @@ def write_json_curves(
         landmarks: (T, 68, 2) pixels of the face crop, y down.
         neutral: (68, 2), the pose at rest, same pixels.
     """
-    curves = {
-        name: {
-            "neutral": _rounded(neutral[point]),
-            "x": _rounded(landmarks[:, point, 0]),
-            "y": _rounded(landmarks[:, point, 1]),
-        }
-        for point, name in enumerate(NAMES)
-    }
-    document = {
+    head = {
         "format": FORMAT,
         "unit": "pixels of the 256 x 256 face crop, x right, y down",
         "frame_rate": [frame_rate.numerator, frame_rate.denominator],
         "frame_times": np.round(frame_times, 6).tolist(),
-        "curves": curves,
     }
-    path.write_text(json.dumps(document), encoding="utf-8")
+    with path.open("w", encoding="utf-8") as file:  # a curve at a time: as Python numbers they would fill the memory
+        file.write(json.dumps(head)[:-1] + ', "curves": {')
+        for point, name in enumerate(NAMES):
+            curve = {
+                "neutral": _rounded(neutral[point]),
+                "x": _rounded(landmarks[:, point, 0]),
+                "y": _rounded(landmarks[:, point, 1]),
+            }
+            file.write(f"{', ' if point else ''}{json.dumps(name)}: {json.dumps(curve)}")
+        file.write("}}")
 
 
 def _rounded(values: NDArray[np.float32]) -> list[float]:

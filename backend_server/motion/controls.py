@@ -1,7 +1,7 @@
 """How is the motion that G_L makes smoothed, brought to rest and enlarged, when a person asks for it?
 
-Pure functions on displacements (T, 68, 2) from the neutral face, canonical units. Lead needs none of them: windows of
-speech are read at the frame times, so the cascade reads them that much later.
+Pure functions on displacements (T, 68, 2) from the neutral face, canonical units: `smoothed` first, then `shaped`. Lead
+needs none of them: windows of speech are read at the frame times, so the cascade reads them that much later.
 """
 
 from __future__ import annotations
@@ -80,32 +80,14 @@ def _closed_again(blurred: Array, true: Array, neutral: Array) -> Array:
     return blurred + share[:, None, None] * (true - blurred)
 
 
-def rested(displacements: Array, presence: Array, silence: float) -> Array:
-    """Motion that comes to rest by `silence`, 0 to 1, where the presence of speech (T,) is 0."""
-    if silence == 0:
-        return displacements
-    return displacements * (1 - np.float32(silence) * (1 - presence))[:, None, None]
-
-
-def controlled(
-    displacements: Array,
-    frame_times: NDArray[np.float64],
-    neutral: Array,
-    presence: Array | None,
-    controls: MotionControls,
-) -> Array:
-    """The motion as the controls want it; lead and blinks are not done here.
-
-    Smoothing comes first, so that it does not carry motion into a silence that shall be still.
+def shaped(displacements: Array, presence: Array | None, controls: MotionControls) -> Array:
+    """Motion (T, 68, 2) brought to rest where the presence of speech (T,) is 0, then multiplied by the intensity.
 
     Args:
-        displacements: (T, 68, 2), canonical units.
-        frame_times: (T,) seconds, ascending.
-        neutral: the face at rest, (68, 2), canonical units.
-        presence: of speech at each frame, (T,), 0 to 1; None where nothing is to be silenced.
-        controls: what is wanted.
+        displacements: canonical units, smoothed before, so that no motion is carried into a silence that is still.
+        presence: 0 to 1; None where nothing is to be silenced.
+        controls: `silence` and `intensity` are read.
     """
-    displacements = smoothed(displacements, frame_times, neutral, controls.smoothing)
     if presence is not None:
-        displacements = rested(displacements, presence, controls.silence)
+        displacements = displacements * (1 - np.float32(controls.silence) * (1 - presence))[:, None, None]
     return controls.intensity * displacements

@@ -8,7 +8,7 @@ in pieces without seams.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -24,7 +24,7 @@ from backend_server.speech.features import SILENCE, log_mel, normalise, speech_l
 
 KIND = "speech"
 MEL_STEP = 4  # mel frames a position of the inner network
-_PIECE_FRAMES = 6000  # mel frames computed at once: 60 s
+_PIECE_FRAMES = 3000  # mel frames computed at once: 30 s, well under half a second of work
 
 
 class AcousticModel(Protocol):
@@ -101,28 +101,46 @@ class CtcAcousticModel(nn.Module):
         A clip is heard as if silence surrounded it. The result does not depend on the pieces in which a long clip is
         computed.
         """
-        return self._hear(waveform, self.forward if self.listens_to == "scores" else self._hidden_in_time)
+        return np.concatenate(list(self.feature_blocks([self._normalised(waveform)])))
+
+    def feature_blocks(self, mel: Iterable[Tensor]) -> Iterator[NDArray[np.float32]]:
+        """`features` of a clip whose normalised log-mel frames (n, bands) come in blocks: (m, channels) at a time."""
+        return self._pieces(mel, self.forward if self.listens_to == "scores" else self._hidden_in_time)
 
     def scores(self, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
         """CTC scores before the softmax, (1 + S // 320, 29), of a 16 kHz waveform (S,), for `decoding`."""
-        return self._hear(waveform, self.forward)
+        return np.concatenate(list(self._pieces([self._normalised(waveform)], self.forward)))
+
+    def _normalised(self, waveform: NDArray[np.float32]) -> Tensor:
+        mel = log_mel(torch.as_tensor(waveform, dtype=torch.float32, device=self.device), self.config)
+        return normalise(mel, speech_level(mel))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights lie."""
+        return next(self.parameters()).device
 
     def _hidden_in_time(self, mel: Tensor) -> Tensor:
         return self.hidden(mel).transpose(1, 2)
 
     @torch.inference_mode()
-    def _hear(self, waveform: NDArray[np.float32], network: Callable[[Tensor], Tensor]) -> NDArray[np.float32]:
-        device = next(self.parameters()).device
-        mel = log_mel(torch.as_tensor(waveform, dtype=torch.float32, device=device), self.config)
-        mel = normalise(mel, speech_level(mel))
-        count = (len(mel) + 1) // 2
+    def _pieces(self, mel: Iterable[Tensor], network: Callable[[Tensor], Tensor]) -> Iterator[NDArray[np.float32]]:
         margin = self.margin_frames
-        mel = F.pad(mel, (0, 0, margin, margin + -len(mel) % MEL_STEP), value=SILENCE)
-        pieces = []
-        for start in range(0, len(mel) - 2 * margin, _PIECE_FRAMES):
-            piece = network(mel[None, start : start + _PIECE_FRAMES + 2 * margin])[0]
-            pieces.append(piece[margin // 2 : len(piece) - margin // 2])
-        return torch.cat(pieces)[:count].float().cpu().numpy()
+        kept = torch.full((margin, self.config.mel_bands), SILENCE, device=self.device)
+        for block in mel:
+            kept = torch.cat([kept, block])
+            while len(kept) >= _PIECE_FRAMES + 2 * margin:
+                yield self._core(kept[: _PIECE_FRAMES + 2 * margin], network)
+                kept = kept[_PIECE_FRAMES:]
+        rest = len(kept) - margin
+        if rest > 0:
+            kept = F.pad(kept, (0, 0, 0, margin + -rest % MEL_STEP), value=SILENCE)
+            yield self._core(kept, network)[: (rest + 1) // 2]
+
+    def _core(self, mel: Tensor, network: Callable[[Tensor], Tensor]) -> NDArray[np.float32]:
+        """The network's output for frames (F, bands) without the margins, whose frames see beyond the piece."""
+        margin = self.margin_frames // 2
+        return network(mel[None])[0, margin:-margin].float().cpu().numpy()
 
 
 def load_acoustic_model(

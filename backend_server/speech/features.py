@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from backend_server.config import SAMPLE_RATE, SpeechConfig
@@ -39,6 +42,32 @@ def mel_filters(bands: int) -> Tensor:
     return torch.minimum(rising, falling).clamp(min=0.0).float()
 
 
+def log_mel_blocks(blocks: Iterable[Tensor], config: SpeechConfig) -> Iterator[Tensor]:
+    """`log_mel` of a 16 kHz waveform that comes in blocks (S,) of any length: the same frames, (n, bands) at a time."""
+    kept: Tensor | None = None
+    for block in blocks:
+        kept = F.pad(block, (FFT_SIZE // 2, 0)) if kept is None else torch.cat([kept, block])
+        count = max((len(kept) - FFT_SIZE) // config.hop_samples + 1, 0)
+        if count:
+            yield _log_mel_frames(kept, config)
+            kept = kept[count * config.hop_samples :]
+    if kept is not None:
+        yield _log_mel_frames(F.pad(kept, (0, FFT_SIZE // 2)), config)
+
+
+def _log_mel_frames(padded: Tensor, config: SpeechConfig) -> Tensor:
+    window = torch.hann_window(config.window_samples, device=padded.device)
+    margin = (FFT_SIZE - config.window_samples) // 2
+    window = F.pad(window, (margin, FFT_SIZE - config.window_samples - margin))
+    filters = mel_filters(config.mel_bands).to(padded.device)
+    frames = padded.unfold(0, FFT_SIZE, config.hop_samples)  # (F, FFT_SIZE), a view
+    blocks = []
+    for block in frames.split(_BLOCK_FRAMES):
+        power = torch.fft.rfft(block * window).abs().square()
+        blocks.append((power @ filters.T + POWER_FLOOR).log())
+    return torch.cat(blocks)
+
+
 def log_mel(waveform: Tensor, config: SpeechConfig) -> Tensor:
     """Natural logarithm of the mel power of a 16 kHz waveform.
 
@@ -49,17 +78,30 @@ def log_mel(waveform: Tensor, config: SpeechConfig) -> Tensor:
     Returns:
         (1 + S // hop, bands); frame i is centred on sample i * hop.
     """
-    window = torch.hann_window(config.window_samples, device=waveform.device)
-    margin = (FFT_SIZE - config.window_samples) // 2
-    window = torch.nn.functional.pad(window, (margin, FFT_SIZE - config.window_samples - margin))
-    filters = mel_filters(config.mel_bands).to(waveform.device)
-    padded = torch.nn.functional.pad(waveform, (FFT_SIZE // 2, FFT_SIZE // 2))
-    frames = padded.unfold(0, FFT_SIZE, config.hop_samples)  # (F, FFT_SIZE), a view
-    blocks = []
-    for block in frames.split(_BLOCK_FRAMES):
-        power = torch.fft.rfft(block * window).abs().square()
-        blocks.append((power @ filters.T + POWER_FLOOR).log())
-    return torch.cat(blocks)
+    return torch.cat(list(log_mel_blocks([waveform], config)))
+
+
+class LevelMeter:
+    """Measures the speech level of frames that come in blocks, as `speech_level` does of all at once."""
+
+    def __init__(self) -> None:
+        self._loudest = -math.inf
+        self._weight = 0.0
+        self._sum: Tensor | float = 0.0
+
+    def add(self, mel: Tensor) -> None:
+        """Takes in further frames, (n, bands)."""
+        loudness = 0.5 * mel.double().logsumexp(1)  # the square root of power is amplitude
+        loudest = max(self._loudest, float(loudness.max()))
+        weights, fade = (loudness - loudest).exp(), math.exp(self._loudest - loudest)
+        self._weight = fade * self._weight + float(weights.sum())
+        self._sum = fade * self._sum + weights @ mel.double()
+        self._loudest = loudest
+
+    @property
+    def level(self) -> Tensor:
+        """Of all frames so far, (bands,)."""
+        return torch.as_tensor(self._sum / self._weight).float()
 
 
 def speech_level(mel: Tensor) -> Tensor:
@@ -68,9 +110,9 @@ def speech_level(mel: Tensor) -> Tensor:
     Silence weighs nothing, so the level is that of the speech however long the pauses are; a gain of the waveform
     adds the same number to every band.
     """
-    loudness = mel.logsumexp(1)  # (F,)
-    weights = torch.softmax(0.5 * loudness, 0)  # the square root of power is amplitude
-    return weights @ mel
+    meter = LevelMeter()
+    meter.add(mel)
+    return meter.level
 
 
 def normalise(mel: Tensor, level: Tensor) -> Tensor:

@@ -6,11 +6,15 @@ can stand at exactly the time of any frame of any frame rate.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
 from backend_server.config import CONTEXT_FRAMES, CONTEXT_SPACING_SECONDS
 from shared.errors import ShapeError
+
+BLOCK_FRAMES = 4096  # windows made at once
 
 
 def window_offsets(context: int) -> NDArray[np.float64]:
@@ -48,3 +52,41 @@ def feature_windows(
     upper = np.minimum(lower + 1, len(features) - 1)
     share = (positions - lower).astype(np.float32)[..., None]
     return (1.0 - share) * features[lower] + share * features[upper]
+
+
+def window_blocks(
+    feature_blocks: Iterable[NDArray[np.float32]],
+    features_per_second: float,
+    frame_times: NDArray[np.float64],
+    context: int = CONTEXT_FRAMES,
+) -> Iterator[NDArray[np.float32]]:
+    """`feature_windows` of features (n, C) that come in blocks: the same windows, (m, context, C) at a time.
+
+    Features that no later frame needs are forgotten, and none are asked for once every frame has its window.
+
+    Args:
+        feature_blocks: in their order.
+        features_per_second: above 0.
+        frame_times: (T,), seconds, ascending.
+        context: how many moments.
+    """
+    reach = float(window_offsets(context)[-1])
+    kept, first, done = np.zeros((0, 0), np.float32), 0, 0  # `first` is the number of the first feature kept
+
+    def windows(end: int) -> Iterator[NDArray[np.float32]]:
+        for begin in range(done, end, BLOCK_FRAMES):
+            times = frame_times[begin : min(begin + BLOCK_FRAMES, end)] - first / features_per_second
+            yield feature_windows(kept, features_per_second, times, context)
+
+    for block in feature_blocks:
+        kept = np.concatenate([kept, block]) if len(kept) else block
+        heard = (first + len(kept) - 1) / features_per_second
+        end = int(np.searchsorted(frame_times, heard - reach, side="right"))
+        yield from windows(end)
+        done = max(done, end)
+        if done == len(frame_times):
+            return
+        spare = int((frame_times[done] - reach) * features_per_second) - 1 - first
+        spare = min(max(spare, 0), len(kept) - 1)  # the last one stands for what comes after the sound
+        kept, first = kept[spare:], first + spare
+    yield from windows(len(frame_times))

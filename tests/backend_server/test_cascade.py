@@ -117,6 +117,25 @@ def test_blinks_come_as_often_and_last_as_long_as_asked(cascade):
     assert np.median(slow.ends - slow.starts) > 1.5 * np.median(usual.ends - usual.starts)
 
 
+def test_a_sound_in_small_pieces_moves_the_face_as_the_whole_does(cascade, speech, monkeypatch):
+    times = np.cumsum(np.random.default_rng(0).uniform(0.02, 0.06, 150))
+    controls = MotionControls(silence=1.0, smoothing=0.03, lead=0.05)
+    whole = cascade.animate(speech, 16_000, times, controls=controls)
+    monkeypatch.setattr("backend_server.speech.recording.BLOCK_SAMPLES", 16_000)
+    monkeypatch.setattr("backend_server.speech.acoustic_model._PIECE_FRAMES", 80)
+    for place in ("speech.windows", "motion.controls", "cascade"):
+        monkeypatch.setattr(f"backend_server.{place}.BLOCK_FRAMES", 7)
+    monkeypatch.setattr("backend_server.blink.sampling.READ_FRAMES", 7)
+    reports = []
+    pieces = cascade.animate(speech, 16_000, times, controls=controls, progress=lambda *report: reports.append(report))
+    np.testing.assert_allclose(pieces.canonical, whole.canonical, atol=1e-4)
+    np.testing.assert_allclose(pieces.landmarks, whole.landmarks, atol=0.02)  # 1e-4 canonical units
+    for stage in ("speech", "motion", "blink"):
+        steps = [step for name, step, _ in reports if name == stage]
+        assert steps == sorted(steps)
+        assert len(steps) > 5
+
+
 def test_silence_is_refused(cascade):
     with pytest.raises(SoundError, match="silent"):
         cascade.animate(np.zeros(16_000, np.float32), 16_000, np.arange(25) / 25)

@@ -225,7 +225,7 @@ def test_every_reason_why_not(preferences, fake_backend, add_strip, add_image):
     assert "Gone is not in scene" in reason()
     wanted.strip_name = ""
     strip.frame_final_end = 3601 * 24
-    assert "trim or split it to at most 30 minutes" in reason()
+    assert "trim or split it to at most 60 minutes" in reason()
     strip.frame_final_end = 20
     preferences.connection_file, preferences.python = "", "/no/such/python"
     assert "The backend's Python /no/such/python" in reason()

@@ -64,7 +64,7 @@ def test_values_out_of_range_are_refused_with_their_name(message, sentence):
 @pytest.mark.parametrize(
     ("message", "sentence"),
     [
-        (animate(speech=np.broadcast_to(np.float32(0), (8000 * 1802,)), sample_rate=8000), "sound of 1802 s"),
+        (animate(speech=np.broadcast_to(np.float32(0), (8000 * 3602,)), sample_rate=8000), "sound of 3602 s"),
         (animate(frame_times=np.arange(432_001) / 250.0), "432001 frames"),
         (adapt(images=(IMAGE,) * 21), "21 images are too many"),
         (adapt(images=(huge_image(),)), "8193 x 8193 pixels"),

@@ -38,6 +38,13 @@ def test_the_same_seed_gives_the_same_blinks_and_another_does_not(event_generato
     assert np.array_equal(2 * first, sampling.blink_displacements(event_generator, times, seed=3, gain=2))
 
 
+def test_a_long_clip_is_read_in_pieces_and_is_the_same(event_generator, monkeypatch):
+    times = np.cumsum(np.random.default_rng(0).uniform(0.01, 0.08, 2000))
+    whole = sampling.blink_displacements(event_generator, times, seed=3)
+    monkeypatch.setattr(sampling, "READ_FRAMES", 7)
+    np.testing.assert_allclose(sampling.blink_displacements(event_generator, times, seed=3), whole, atol=1e-6)
+
+
 def test_every_frame_rate_shows_the_same_motion(event_generator):
     coarse = sampling.blink_displacements(event_generator, np.arange(0, 500) / 25, seed=1)
     fine = sampling.blink_displacements(event_generator, np.arange(0, 1000) / 50, seed=1)

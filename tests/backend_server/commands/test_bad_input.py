@@ -5,10 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from PIL import Image
 
 from backend_server.commands import output_folder
 from backend_server.commands.sample_portrait import portrait_path
+from backend_server.speech import audio
 
 
 @pytest.fixture
@@ -44,10 +46,17 @@ def test_silence(refused, sound):
     assert "silent" in refused(sound("silence.wav", np.zeros(16_000), 16_000), "--no-texture").lower()
 
 
-def test_an_hour_of_sound(refused, sound):
-    hour = np.full(3600 * 8_000, 0.1, np.float32)
-    sentence = refused(sound("hour.flac", hour, 8_000), "--no-texture")
-    assert "3600" in sentence or "60 min" in sentence
+def test_a_sound_over_the_limit(refused, sound, sample_samples, monkeypatch):
+    monkeypatch.setattr(audio, "LONGEST_SPEECH_SECONDS", 1.25)
+    sentence = refused(sound("long.flac", sample_samples, 16_000), "--no-texture")
+    assert "long.flac lasts 2 s, longer than the limit of 1 s" in sentence
+
+
+def test_samples_that_are_no_numbers(refused, tmp_path, sample_samples):
+    path = tmp_path / "broken.wav"
+    sample_samples[20_000] = np.nan
+    soundfile.write(path, sample_samples, 16_000, subtype="FLOAT")
+    assert "1 samples of the sound are not numbers" in refused(path, "--no-texture")
 
 
 @pytest.mark.parametrize(("sample_rate", "channels"), [(8_000, 2), (96_000, 2), (44_100, 1)])

@@ -35,7 +35,7 @@ def test_a_film_has_every_frame_at_its_time(tmp_path, rng, rate):
     frames = [np.full((64, 64, 3), 8 * n, np.uint8) for n in range(30)]
     waveform = (0.1 * rng.standard_normal(16_000)).astype(np.float32)
     path = tmp_path / "film.mp4"
-    write_video(path, frames, rate, waveform, 16_000, {"Description": "Synthetic media"})
+    write_video(path, frames, rate, np.split(waveform, 4), 16_000, {"Description": "Synthetic media"})
     with av.open(str(path)) as film:
         pictures = list(film.decode(video=0))
         assert film.metadata["Description"] == "Synthetic media"
@@ -75,7 +75,5 @@ def test_a_sheet_is_drawn(tmp_path, rng, with_pictures):
     pictures = [np.zeros((32, 32, 3), np.uint8) for _ in shown] if with_pictures else []
     landmarks = rng.uniform(0, 255, (40, 68, 2)).astype(np.float32)
     path = tmp_path / "sheet.png"
-    write_contact_sheet(
-        path, np.arange(40) / 25, opening, np.zeros(25_600, np.float32), 16_000, shown, pictures, landmarks
-    )
+    write_contact_sheet(path, np.arange(40) / 25, opening, np.zeros(160, np.float32), 100.0, shown, pictures, landmarks)
     assert np.asarray(Image.open(path)).std() > 5

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backend_server.motion.controls import CLOSED_GAP, LOWER_LIP, UPPER_LIP, controlled, lip_gap, rested, smoothed
+from backend_server.motion.controls import CLOSED_GAP, LOWER_LIP, UPPER_LIP, lip_gap, shaped, smoothed
 from shared.motion_controls import UNTOUCHED, MotionControls
 
 NEUTRAL = np.zeros((68, 2), np.float32)
@@ -30,7 +30,7 @@ def gaps(motion):
 @given(motions)
 def test_the_defaults_change_nothing(made):
     motion, times = made
-    np.testing.assert_array_equal(controlled(motion, times, NEUTRAL, None, UNTOUCHED), motion)
+    np.testing.assert_array_equal(shaped(smoothed(motion, times, NEUTRAL, 0.0), None, UNTOUCHED), motion)
 
 
 @quiet
@@ -80,7 +80,7 @@ def test_a_long_closure_is_evened_out_too():
 def test_silence_rests_where_nobody_speaks_and_nowhere_else(made, silence):
     motion, times = made
     presence = (np.arange(len(times)) % 2).astype(np.float32)
-    calm = rested(motion, presence, silence)
+    calm = shaped(motion, presence, MotionControls(silence=silence))
     np.testing.assert_array_equal(calm[1::2], motion[1::2])
     np.testing.assert_allclose(calm[::2], (1 - silence) * motion[::2], atol=1e-6)
 
@@ -88,8 +88,7 @@ def test_silence_rests_where_nobody_speaks_and_nowhere_else(made, silence):
 @quiet
 @given(motions)
 def test_no_intensity_is_the_neutral_face(made):
-    motion, times = made
-    assert not controlled(motion, times, NEUTRAL, None, MotionControls(intensity=0.0)).any()
+    assert not shaped(made[0], None, MotionControls(intensity=0.0)).any()
 
 
 @pytest.mark.parametrize("count", [0, 1])

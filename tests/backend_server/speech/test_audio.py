@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from backend_server.speech.audio import check_speech, read_audio, to_waveform, write_wav
+from backend_server.speech import audio
+from backend_server.speech.audio import check_speech, read_audio, read_blocks, to_waveform, write_wav
 from shared.errors import SoundError
 
 
@@ -117,10 +118,15 @@ def test_a_bad_file_is_refused_with_its_name_in_one_sentence(tmp_path: Path, mak
     assert "\n" not in caught.value.sentence
 
 
-def test_a_file_over_half_an_hour_is_refused_before_it_is_read(tmp_path: Path):
-    soundfile.write(tmp_path / "long.flac", np.zeros(8000 * 1801, np.int16), 8000)
-    with pytest.raises(SoundError, match=r"1801 s.*1800 s"):
-        read_audio(tmp_path / "long.flac")
+def test_a_file_over_the_limit_is_refused_before_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(audio, "LONGEST_SPEECH_SECONDS", 2.0)
+    soundfile.write(tmp_path / "long.flac", np.zeros(8000 * 3, np.int16), 8000)
+    with pytest.raises(SoundError, match=r"3 s.*2 s"):
+        next(read_blocks(tmp_path / "long.flac"))
+    write_video(tmp_path / "talk.mp4", with_sound=True)
+    monkeypatch.setattr(audio, "LONGEST_SPEECH_SECONDS", 0.3)
+    with pytest.raises(SoundError, match=r"talk\.mp4 lasts"):
+        read_audio(tmp_path / "talk.mp4")
 
 
 @pytest.mark.parametrize(
@@ -131,7 +137,7 @@ def test_a_file_over_half_an_hour_is_refused_before_it_is_read(tmp_path: Path):
         (np.zeros(16000, np.float32), "silent"),
         (tone(16000) * 1e-3, "-66 dBFS"),
         (np.full(16000, np.nan, np.float32), "16000 samples"),
-        (np.ones(16000 * 1801, np.float32), r"1801 s.*1800 s"),
+        (np.broadcast_to(np.float32(1), 16000 * 14_401), r"14401 s.*14400 s"),
     ],
 )
 def test_a_waveform_without_speech_is_refused(waveform: np.ndarray, reason: str):

@@ -3,14 +3,16 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend_server.config import SpeechConfig
 from backend_server.speech.features import (
     SILENCE,
+    LevelMeter,
     hz_to_mel,
     log_mel,
+    log_mel_blocks,
     mel_filters,
     mel_to_hz,
     normalise,
@@ -90,3 +92,15 @@ def test_level_by_hand():
     # two frames of amplitude 1 and e: weights 1 / (1 + e) and e / (1 + e) for powers 1 and e^2 in one band
     mel = torch.tensor([[0.0], [2.0]])
     assert float(speech_level(mel)) == pytest.approx(2.0 * np.e / (1 + np.e), rel=1e-5)
+
+
+@given(st.lists(st.integers(0, 1500), min_size=1, max_size=8))
+@settings(deadline=None)
+def test_sound_that_comes_in_blocks_has_the_same_frames_and_the_same_level(lengths: list[int]):
+    waveform = noise(sum(lengths))
+    frames = list(log_mel_blocks(waveform.split(lengths), CONFIG))
+    np.testing.assert_allclose(torch.cat(frames), log_mel(waveform, CONFIG), atol=1e-4)
+    meter = LevelMeter()
+    for part in frames:
+        meter.add(part)
+    np.testing.assert_allclose(meter.level, speech_level(log_mel(waveform, CONFIG)), atol=1e-4)

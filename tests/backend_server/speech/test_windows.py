@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend_server.speech.windows import feature_windows, window_offsets
+from backend_server.speech import windows
+from backend_server.speech.windows import feature_windows, window_blocks, window_offsets
 from shared.errors import ShapeError
 
 
@@ -64,3 +65,32 @@ def test_windows_stay_within_the_range_of_the_scores(count: int, rate: float, ti
 def test_no_scores_are_refused():
     with pytest.raises(ShapeError, match=r"\(0, 29\)"):
         feature_windows(np.zeros((0, 29), np.float32), 50.0, np.zeros(1))
+
+
+@given(
+    st.lists(st.integers(1, 40), min_size=1, max_size=8),
+    st.lists(st.floats(0.001, 0.7), max_size=40),
+    st.floats(-0.5, 2.0),
+    st.sampled_from([1, 4, 6]),
+)
+def test_features_that_come_in_blocks_give_the_same_windows(lengths: list[int], gaps: list[float], start, context: int):
+    features = np.random.default_rng(0).standard_normal((sum(lengths), 3)).astype(np.float32)
+    blocks = np.split(features, np.cumsum(lengths)[:-1])
+    times = start + np.cumsum([0.0, *gaps])
+    whole = feature_windows(features, 50.0, times, context)
+    pieces = list(window_blocks(blocks, 50.0, times, context))
+    np.testing.assert_allclose(np.concatenate(pieces), whole, atol=1e-5)
+
+
+def test_windows_are_made_some_at_a_time_and_nothing_is_heard_in_vain(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(windows, "BLOCK_FRAMES", 10)
+    heard = []
+
+    def blocks():
+        for number in range(10):
+            heard.append(number)
+            yield ramp(50)
+
+    made = list(window_blocks(blocks(), 50.0, np.arange(25) / 25))
+    assert [len(part) for part in made] == [10, 10, 3, 2]  # the last two see into the second block
+    assert heard == [0, 1]

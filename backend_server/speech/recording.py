@@ -1,0 +1,202 @@
+"""How is sound of any length heard without holding it in memory?
+
+It is read twice, in blocks. The first time its level is measured, upon which everything that is heard depends; the
+second time it is heard. Nothing but a few numbers a second is kept of the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import soxr
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from backend_server.config import SAMPLE_RATE
+from backend_server.progress import Progress, silent
+from backend_server.speech.acoustic_model import AcousticModel, CtcAcousticModel
+from backend_server.speech.audio import (
+    AudioClip,
+    check_length,
+    check_measures,
+    check_rate,
+    declared_seconds,
+    read_blocks,
+    to_mono,
+)
+from backend_server.speech.features import LevelMeter, log_mel_blocks, normalise
+from backend_server.speech.presence import BAND_GROUPS, HEARING, group_levels, presence_at, presence_track
+
+BLOCK_SECONDS = 8
+BLOCK_SAMPLES = BLOCK_SECONDS * SAMPLE_RATE  # whole mel hops
+
+Array = NDArray[np.float32]
+
+
+class Sound(Protocol):
+    """Anything that can be heard again and again from its beginning."""
+
+    @property
+    def seconds(self) -> float:
+        """About how long it is; 0 where that is not known before it was heard."""
+        ...
+
+    def blocks(self) -> Iterator[Array]:
+        """The 16 kHz mono waveform in [-1, 1]: blocks of `BLOCK_SAMPLES`, the last one shorter.
+
+        Raises:
+            SoundError: it cannot be read, or is not one sound of finite samples.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class FileSound:
+    """The sound of an audio or video file."""
+
+    path: Path
+
+    @property
+    def seconds(self) -> float:
+        """As the file says."""
+        return declared_seconds(self.path)
+
+    def blocks(self) -> Iterator[Array]:
+        """As `Sound.blocks`."""
+        return _waveform_blocks(read_blocks(self.path))
+
+
+@dataclass(frozen=True)
+class ArraySound:
+    """Samples (S,) or (S, channels) in memory.
+
+    Raises:
+        SoundError: the rate is not positive.
+    """
+
+    samples: NDArray[np.floating]
+    sample_rate: int
+
+    def __post_init__(self) -> None:
+        check_rate(self.sample_rate)
+
+    @property
+    def seconds(self) -> float:
+        """Exactly."""
+        return len(self.samples) / self.sample_rate
+
+    def blocks(self) -> Iterator[Array]:
+        """As `Sound.blocks`."""
+        check_length(self.seconds, "the sound")
+        parts = (self.samples[i : i + BLOCK_SAMPLES] for i in range(0, len(self.samples), BLOCK_SAMPLES))
+        return _waveform_blocks(AudioClip(to_mono(part), self.sample_rate) for part in parts)
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A sound that was listened to once.
+
+    Attributes:
+        sound: to be heard again.
+        sample_count: at 16 kHz.
+        level: of its speech in each mel band, (bands,).
+        group_levels: of eight groups of bands, (F, 8), 100 a second, as `speech.presence` reads them.
+        peaks: the loudest sample of every 10 ms, (P,).
+    """
+
+    sound: Sound
+    sample_count: int
+    level: Tensor
+    group_levels: Array
+    peaks: Array
+
+    @property
+    def seconds(self) -> float:
+        """Length of the sound."""
+        return self.sample_count / SAMPLE_RATE
+
+    def presence(self, frame_times: NDArray[np.float64]) -> Array:
+        """How much each frame belongs to speech, (T,), 0 to 1."""
+        return presence_at(presence_track(self.group_levels, group_levels(self.level[None])[0]), frame_times)
+
+
+def listen(sound: Sound, progress: Progress = silent) -> Recording:
+    """Hears a sound for the first time.
+
+    Args:
+        sound: to be measured.
+        progress: told of every block.
+
+    Raises:
+        SoundError: it cannot be read, is not finite, empty, too short, too long, or silent throughout.
+    """
+    total = ceil(sound.seconds)
+    progress("speech", 0, total)
+    meter, count = LevelMeter(), 0
+    levels, peaks = bytearray(), bytearray()  # many small arrays between large ones would tear the memory to pieces
+
+    def measured() -> Iterator[Tensor]:
+        nonlocal count, peaks
+        for number, block in enumerate(sound.blocks(), 1):
+            count += len(block)
+            hops = np.pad(np.abs(block), (0, -len(block) % HEARING.hop_samples)).reshape(-1, HEARING.hop_samples)
+            peaks += hops.max(1).tobytes()
+            yield torch.from_numpy(block)
+            done = number * BLOCK_SECONDS
+            progress("speech", min(done, total or done), total or done)
+
+    for mel in log_mel_blocks(measured(), HEARING):
+        meter.add(mel)
+        levels += group_levels(mel).tobytes()
+    loudest = np.frombuffer(peaks, np.float32)
+    check_measures(count, float(loudest.max(initial=0.0)))
+    return Recording(sound, count, meter.level, np.frombuffer(levels, np.float32).reshape(-1, BAND_GROUPS), loudest)
+
+
+def feature_blocks(model: AcousticModel, recording: Recording) -> Iterator[Array]:
+    """The features of a recording, (n, channels) at a time, in their order.
+
+    Our own network hears it in pieces; a user's own model is given the whole waveform, for what it normalises by is
+    not known.
+    """
+    if not isinstance(model, CtcAcousticModel):
+        yield model.features(np.concatenate(list(recording.sound.blocks())))
+        return
+    level = recording.level.to(model.device)
+    waveform = (torch.from_numpy(block).to(model.device) for block in recording.sound.blocks())
+    yield from model.feature_blocks(normalise(mel, level) for mel in log_mel_blocks(waveform, model.config))
+
+
+def _waveform_blocks(clips: Iterable[AudioClip]) -> Iterator[Array]:
+    """Mono clips that follow one another, as 16 kHz blocks of `BLOCK_SAMPLES` within [-1, 1]."""
+    kept: list[Array] = []
+    held = 0
+    for part in _resampled(clips):
+        kept.append(part.clip(-1.0, 1.0))
+        held += len(part)
+        if held >= BLOCK_SAMPLES:
+            whole = np.concatenate(kept)
+            for first in range(0, held - BLOCK_SAMPLES + 1, BLOCK_SAMPLES):
+                yield whole[first : first + BLOCK_SAMPLES]
+            held %= BLOCK_SAMPLES
+            kept = [whole[len(whole) - held :]]
+    if held:
+        yield np.concatenate(kept)
+
+
+def _resampled(clips: Iterable[AudioClip]) -> Iterator[Array]:
+    stream: soxr.ResampleStream | None = None
+    for clip in clips:
+        if clip.sample_rate == SAMPLE_RATE:
+            yield to_mono(clip.samples)
+            continue
+        stream = stream or soxr.ResampleStream(clip.sample_rate, SAMPLE_RATE, 1, dtype="float32")
+        yield stream.resample_chunk(to_mono(clip.samples))
+    if stream is not None:
+        yield stream.resample_chunk(np.zeros(0, np.float32), last=True)
