@@ -10,7 +10,7 @@ from backend_server.evaluation import paper
 from backend_server.evaluation.charts import Panel, draw_panels
 from backend_server.evaluation.motion import figures_table
 from backend_server.evaluation.report import Picture, Section
-from backend_server.evaluation.variants import COMPARED, context_variants, loss_variants
+from backend_server.evaluation.variants import PAPER, REGRESSION, context_variants, loss_variants
 from backend_server.metrics.motion import MotionFigures
 
 
@@ -42,7 +42,7 @@ def ablation_section(folder: Path, figures: Mapping[str, Mapping[str, MotionFigu
         ),
     ]
     draw_panels(folder / "ablations.png", panels, "lips LMD, pixels")
-    names = [*COMPARED, *(one.name for one in (*losses, *contexts))]
+    names = [*(one.name for one in (*losses, *contexts)), REGRESSION, PAPER]
     return Section(
         "Context and losses",
         (

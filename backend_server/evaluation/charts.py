@@ -71,7 +71,7 @@ def draw_panels(path: Path, panels: Sequence[Panel], quantity: str) -> None:
         if place == 0:
             axes.set_ylabel(quantity)
         shared = shared or axes
-    figure.legend(*_legend(figure), loc="outside lower center", ncols=6, fontsize=8, frameon=False)
+    figure.legend(*_legend(figure), loc="outside lower center", ncols=3 * len(panels) // 2, fontsize=8, frameon=False)
     figure.savefig(path, dpi=DOTS_AN_INCH)
 
 

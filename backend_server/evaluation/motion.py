@@ -77,11 +77,11 @@ def motion_section(
         "Motion",
         (
             "Pixels of the 256 x 256 crop, after retargeting to the clip's own neutral face (Eq. 7); the real motion "
-            "has its head motion removed. Opening and width are measured at the inner lips and the mouth's corners; "
-            "correlations are Pearson's, a clip, averaged over clips. Amplitude is the spread over that of the real "
-            "curve. Closure recall is the share of frames with really closed lips in which the made lips are closed. "
-            "The offset is where the cross-correlation of the openings peaks, positive when the face is late; frames "
-            "of 40 ms.",
+            "has its head motion removed, the made one no blinks, which come at random. Opening and width are measured "
+            "at the inner lips and the mouth's corners; correlations are Pearson's, a clip, averaged over clips. "
+            "Amplitude is the spread over that of the real curve. Closure recall is the share of frames with really "
+            "closed lips in which the made lips are closed. The offset is where the cross-correlation of the openings "
+            "peaks, positive when the face is late; frames of 40 ms.",
             f"The paper prints a lips LMD of {printed}, measured on rendered frames, and an offset of "
             f"{paper.OFFSET_FRAMES:.0f} frame by SyncNet.",
         ),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 FRAMES_A_SECOND = 25.0  # of GRID and of Fig. 5
 
-LIPS_LMD = {"GRID, trained on TCD-TIMIT": 1.22, "TCD-TIMIT": 1.4}  # pixels of rendered frames (Tables 1 and 2)
+LIPS_LMD = {"GRID": 1.22, "TCD-TIMIT": 1.4}  # pixels of rendered frames; both trained on TCD-TIMIT (Tables 1 and 2)
 OFFSET_FRAMES = 1.0  # SyncNet's, on both corpora (Tables 1 and 2)
 BLINKS = {"GRID": (0.38, 0.4), "TCD-TIMIT": (0.3, 0.33)}  # a second, mean seconds (Tables 1 and 2)
 PEOPLE_BLINK = (0.28, 0.4)  # a second (Section 4.2)

@@ -88,8 +88,13 @@ def held_out(groups: Mapping[str, Sequence[Take]]) -> dict[str, Sequence[Take]]:
 
 
 def animated(cascade: Cascade, take: Take, sound: Sound = CLEAN) -> Motion:
-    """The motion that the cascade makes of a take, heard in `sound`: (T, 68, 2) pixels of the crop."""
-    motion = cascade.animate(sound.heard(take.waveform), SAMPLE_RATE, take.frame_times / sound.speed)
+    """The motion that the cascade makes of a take, heard in `sound`, without blinks: (T, 68, 2) pixels of the crop.
+
+    Blinks come at random; at other moments than the real ones they would count as errors of the mouth's width, which
+    is a share of the distance of the eyes.
+    """
+    times = take.frame_times / sound.speed
+    motion = cascade.animate(sound.heard(take.waveform), SAMPLE_RATE, times, blink=False)
     return retarget(motion.canonical, cascade.neutral_canonical, take.neutral)
 
 

@@ -31,7 +31,8 @@ class ListeningCascade:
     def __init__(self, neutral: np.ndarray, shift: float = 0.0) -> None:
         self.neutral_canonical, self.shift = neutral, shift
 
-    def animate(self, speech: np.ndarray, sample_rate: int, frame_times: np.ndarray) -> Heard:
+    def animate(self, speech: np.ndarray, sample_rate: int, frame_times: np.ndarray, *, blink: bool) -> Heard:
+        assert not blink
         canonical = listening(self.neutral_canonical, speech, frame_times)
         canonical[:, 48:68, 0] += self.shift
         return Heard(canonical)
