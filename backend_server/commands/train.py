@@ -10,9 +10,11 @@ from backend_server.blink.training import train_blink
 from backend_server.cascade import choose_device
 from backend_server.checkpoints import WEIGHTS_DIR
 from backend_server.config import PAPER_MOTION, MotionConfig
+from backend_server.data.mouth_targets import MouthTargets
 from backend_server.data.synthetic_speech import phones_of_text
 from backend_server.motion.training import train_motion
 from backend_server.progress import Progress
+from backend_server.speech.dataset import training_texts
 from backend_server.speech.listener import OURS, keep_beside, speech_file
 from backend_server.speech.training import train_speech
 from backend_server.texture.training import train_texture
@@ -55,15 +57,16 @@ def train(settings: TrainSettings, progress: Progress) -> str:
             resume=settings.resume,
             start=settings.start,
             transcribe=phones_of_text,
+            mouth_of=MouthTargets(settings.data),
             device=device,
             minutes=settings.minutes,
             seed=settings.seed,
             progress=progress,
         )
         return "character error rate: " + ", ".join(f"{corpus} {rate:.3f}" for corpus, rate in rates.items())
-    if len(settings.data) != 1:
+    corpus, *further = settings.data
+    if further and settings.stage != "motion":
         raise ValueRangeError(f"{settings.stage} is trained on one corpus; --data was given {len(settings.data)} times")
-    corpus = settings.data[0]
     if settings.stage == "motion":
         beside = speech_file(out.parent)
         speech_weights = settings.speech or (beside if beside.exists() else WEIGHTS_DIR / OURS)
@@ -75,6 +78,7 @@ def train(settings: TrainSettings, progress: Progress) -> str:
             resume=settings.resume,
             seed=settings.seed,
             config=PAPER_MOTION if settings.preset == "paper" else MotionConfig(),
+            texts=training_texts(further),
             progress=progress,
         )
         if settings.speech:
