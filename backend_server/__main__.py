@@ -156,7 +156,9 @@ def synthesize(
 @app.command(cls=ManyValues)
 def train(
     stage: Annotated[Stage, typer.Argument(help="Which network.")],
-    data: Annotated[list[Path], typer.Option(help="A corpus made by `prepare`; for speech and motion also transcribed speech.")],
+    data: Annotated[
+        list[Path], typer.Option(help="A corpus made by `prepare`; for speech and motion also transcribed speech.")
+    ],
     out: Annotated[Path, typer.Option(help="The weights file, or the folder for it.")],
     device: Device = "auto",
     resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint.")] = False,

@@ -108,9 +108,10 @@ class BlinkConfig:
     hidden_size: int = 64
     components: int = 8  # set by training to the fewest that hold pca_variance
     pca_variance: float = 0.99  # Section 4.2
-    blinks_per_second: float = 0.3  # people blink 0.28 to 0.4 times (Section 4.2)
-    blink_seconds: float = 0.34  # mean; 0.33 (Table 1) in short clips, whose ends leave no room for the longest
-    drawn_per_second: float = 0.3  # what the network itself draws, measured by training: sampling corrects the rest
+    blinks_per_second: float = 0.3  # of the training sequences
+    usual_per_second: float = 0.33  # of sampled blinks, one in 3 s; people blink 0.28 to 0.4 times (Section 4.2)
+    usual_seconds: float = 0.34  # mean; 0.33 (Table 1) in short clips, whose ends leave no room for the longest
+    drawn_per_second: float = 0.33  # what the network itself draws, measured by training: sampling corrects the rest
     drawn_seconds: float = 0.34  # likewise
     blink_stretch: tuple[float, float] = (1.0, 1.4)  # in time; most blinks are one fast blinker's, people take 0.33 s
     bandwidth_factors: tuple[float, ...] = (0.1, 0.3, 1.0, 3.0)  # times the median squared distance: sigma in Eq. 6

@@ -174,14 +174,14 @@ def blink_displacements(
     """Blinks for the frames of a clip.
 
     The same seed gives the same blinks, at the same seconds after the first frame, at every frame rate. A clip
-    of three seconds has one, a shorter one may have none.
+    of three seconds nearly always has one, a shorter one may have none.
 
     Args:
         generator: G_B.
         frame_times: (T,), seconds, not falling.
         seed: chooses the blinks.
         gain: multiplies them; 1 closes the eyes, 0 keeps them still.
-        frequency: how many times as often as usual (0.3 a second) eyes blink, 0.1 to 4; less often where blinks
+        frequency: how many times as often as usual (0.33 a second) eyes blink, 0.1 to 4; less often where blinks
             are so long that there is no time for more.
         duration: how many times as long as usual (0.34 s) a blink takes, 0.25 to 4.
 
@@ -198,8 +198,8 @@ def blink_displacements(
         return np.zeros((0, len(EYE_REGION), 2), np.float32)
     positions = np.round((times - times[0]) * CORPUS_FRAME_RATE, 6)  # frames of 1/25 s; 6.9999999 is frame 7
     config, neutral = generator.config, generator.neutral_canonical.cpu().numpy()
-    frequency *= config.blinks_per_second / config.drawn_per_second
-    duration *= config.blink_seconds / config.drawn_seconds
+    frequency *= config.usual_per_second / config.drawn_per_second
+    duration *= config.usual_seconds / config.drawn_seconds
     noise_source = torch.Generator().manual_seed(seed)
     pieces, shuts, lengths = [], [], []
     while sum(length.sum() for length in lengths) < positions[-1] + 2:

@@ -103,8 +103,8 @@ def test_frequency_and_duration_out_of_range_are_refused(event_generator):
 def test_what_the_network_draws_too_fast_and_too_often_is_slowed_to_the_usual(event_generator):
     times = np.arange(25 * 200) / 25
     usual = sampling.blink_displacements(event_generator, times, 0, frequency=0.5, duration=2)
-    config = dataclasses.replace(event_generator.config, drawn_per_second=0.6, drawn_seconds=0.17)
-    event_generator.config = config  # wanted are 0.3 a second of 0.34 s
+    config = dataclasses.replace(event_generator.config, drawn_per_second=0.66, drawn_seconds=0.17)
+    event_generator.config = config  # wanted are 0.33 a second of 0.34 s
     assert np.array_equal(sampling.blink_displacements(event_generator, times, 0), usual)
 
 
