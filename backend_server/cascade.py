@@ -24,7 +24,7 @@ from backend_server.face.reference import FaceReferences, prepare_references
 from backend_server.motion.controls import shaped, smoothed
 from backend_server.motion.generator import load_motion_generator
 from backend_server.progress import Progress, silent
-from backend_server.retarget import lid_gains, retarget
+from backend_server.retarget import keep_lips_apart, lid_gains, retarget
 from backend_server.speech.listener import open_acoustic_model, speech_file
 from backend_server.speech.recording import ArraySound, Recording, feature_blocks, listen
 from backend_server.speech.windows import window_blocks
@@ -173,7 +173,8 @@ class Cascade:
             motion[part] = shaped(motion[part], None if presence is None else presence[part], controls)
             motion[part, EYE_REGION] = eyes[part]  # l_t^M: the eyes are the blink generator's
             motion[part] += self.neutral_canonical  # l_t^m = l_p^m + delta l_t^m
-            landmarks[part] = retarget(motion[part], self.neutral_canonical, neutral)  # l_t, Eq. 7
+            moved = retarget(motion[part], self.neutral_canonical, neutral)  # l_t, Eq. 7
+            landmarks[part] = keep_lips_apart(moved, neutral)
             progress("blink", min(part.stop, len(motion)), len(motion))
         return LandmarkMotion(frame_times, motion, landmarks, neutral, crop)
 

@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import ShapeError, ValueRangeError
-from shared.landmarks import LEFT_EYE, MIRROR, POINT_COUNT, RIGHT_EYE, STABLE
+from shared.landmarks import INNER_LIP_PAIRS, LEFT_EYE, MIRROR, POINT_COUNT, RIGHT_EYE, STABLE
 
 Points = NDArray[np.floating]
 
 LID_GAIN_RANGE = (0.5, 2.0)  # beyond it the landmarks of the lids are not to be trusted
+FLATTEST = 1e-3  # across over along; landmarks that are flatter lie on a line
 
 
 class Extent(NamedTuple):
@@ -113,10 +114,35 @@ def retarget(canonical: Points, neutral_canonical: Points, neutral_landmarks: Po
 
     Returns:
         l_t, (T, 68, 2) pixels.
+
+    Raises:
+        ShapeError: the two neutral shapes do not hold the same number of points.
+        ValueRangeError: the points of one of them lie on a line, or are no finite numbers.
     """
     transfer = _displacement_transfer(neutral_canonical, neutral_landmarks)
     displacements = (np.asarray(canonical, np.float64) - neutral_canonical) @ transfer.T
     return (neutral_landmarks + displacements).astype(np.float32)
+
+
+def keep_lips_apart(landmarks: Points, neutral_landmarks: Points) -> NDArray[np.float32]:
+    """Lets the inner lips meet where retargeted motion would carry them through each other.
+
+    The paper adds the same motion to every face (Eq. 7): where a face rests with thinner or closer lips than the
+    canonical one, a closing mouth would cross them.
+
+    Args:
+        landmarks: l_t, (T, 68, 2) pixels.
+        neutral_landmarks: l_p, (68, 2) pixels; lips that cross in it already stay as they are.
+    """
+    across = neutral_landmarks[LEFT_EYE].mean(0) - neutral_landmarks[RIGHT_EYE].mean(0)
+    down = np.array([-across[1], across[0]]) / np.linalg.norm(across)  # of the face, tilted or not
+    upper, lower = (list(points) for points in zip(*INNER_LIP_PAIRS, strict=True))
+    rest = np.minimum((neutral_landmarks[lower] - neutral_landmarks[upper]) @ down, 0)
+    crossed = np.minimum((landmarks[:, lower] - landmarks[:, upper]) @ down - rest, 0)  # (T, 3), at most 0
+    kept = np.asarray(landmarks, np.float64).copy()
+    kept[:, upper] += crossed[..., None] / 2 * down
+    kept[:, lower] -= crossed[..., None] / 2 * down
+    return kept.astype(np.float32)
 
 
 def lid_gains(neutral_canonical: Points, neutral_landmarks: Points) -> tuple[float, float]:
@@ -184,9 +210,20 @@ def mean_shape(shapes: list[Points]) -> NDArray[np.float32]:
 
 def _displacement_transfer(neutral_canonical: Points, neutral_landmarks: Points) -> NDArray[np.float64]:
     """Returns the matrix (2, 2) that takes a canonical displacement to pixels: T's turn and scale after S's ratios."""
+    for points in (neutral_canonical, neutral_landmarks):
+        _check_spread(points)
     align = procrustes_align(neutral_canonical, neutral_landmarks)
     person, canonical = extent(align.inverse().apply(neutral_landmarks)), extent(neutral_canonical)
     return align.matrix * (person.width / canonical.width, person.height / canonical.height)
+
+
+def _check_spread(points: Points) -> None:
+    """Raises `ValueRangeError` when a face's points (N, 2) do not span the plane."""
+    if not np.isfinite(points).all():
+        raise ValueRangeError("The landmarks of a face hold a number that is not finite; check how they were placed.")
+    along, across = np.linalg.svd(points - np.mean(points, axis=0), compute_uv=False)
+    if not across > FLATTEST * along:
+        raise ValueRangeError("The landmarks of a face lie on one line or point; check how they were placed.")
 
 
 def _lid_gap(eye: Points) -> float:

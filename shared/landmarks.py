@@ -21,6 +21,7 @@ LEFT_EYE = slice(42, 48)
 OUTER_LIPS = slice(48, 60)
 INNER_LIPS = slice(60, 68)
 LIPS = slice(48, 68)
+INNER_LIP_PAIRS = ((61, 67), (62, 66), (63, 65))  # upper and lower points that meet when the mouth closes
 
 # The paper's "22 eye landmarks" (Section 3.2): ten of the brows and twelve of the lids.
 EYE_REGION: tuple[int, ...] = (*range(17, 27), *range(36, 48))

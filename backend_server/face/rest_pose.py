@@ -9,10 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.landmarks import INNER_LIPS, LEFT_EYE, RIGHT_EYE
+from shared.landmarks import INNER_LIP_PAIRS, INNER_LIPS, LEFT_EYE, RIGHT_EYE
 
-# Upper and lower inner lip points that meet when the mouth closes.
-_INNER_PAIRS = ((61, 67), (62, 66), (63, 65))
 # Points of the outer lips that follow each pair: upper, lower.
 _OUTER_UPPER = ((49, 0.5), (50, 1.0), (51, 1.0), (52, 1.0), (53, 0.5))
 _OUTER_LOWER = ((59, 0.5), (58, 1.0), (57, 1.0), (56, 1.0), (55, 0.5))
@@ -32,10 +30,10 @@ def rest_pose(landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
     """
     rested = landmarks.copy()
     inter_ocular = np.linalg.norm(landmarks[LEFT_EYE].mean(0) - landmarks[RIGHT_EYE].mean(0))
-    gaps = np.array([landmarks[lower] - landmarks[upper] for upper, lower in _INNER_PAIRS])  # (3, 2)
+    gaps = np.array([landmarks[lower] - landmarks[upper] for upper, lower in INNER_LIP_PAIRS])  # (3, 2)
     if np.linalg.norm(gaps, axis=1).max() <= CLOSED_GAP * inter_ocular:
         return rested
-    for (upper, lower), gap in zip(_INNER_PAIRS, gaps, strict=True):
+    for (upper, lower), gap in zip(INNER_LIP_PAIRS, gaps, strict=True):
         rested[upper] += UPPER_SHARE * gap
         rested[lower] -= (1 - UPPER_SHARE) * gap
     for (upper, up_weight), (lower, low_weight), pair in zip(_OUTER_UPPER, _OUTER_LOWER, _PAIR_OF_OUTER, strict=True):

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from backend_server.retarget import (
     Similarity,
     extent,
+    keep_lips_apart,
     lid_gains,
     mean_shape,
     normalize_shape,
@@ -15,7 +16,7 @@ from backend_server.retarget import (
     to_canonical,
 )
 from shared.errors import ShapeError, ValueRangeError
-from shared.landmarks import LEFT_EYE, MIRROR, RIGHT_EYE, STABLE
+from shared.landmarks import INNER_LIP_PAIRS, LEFT_EYE, MIRROR, RIGHT_EYE, STABLE
 
 
 def face(seed: int = 0) -> np.ndarray:
@@ -85,6 +86,36 @@ def test_motion_follows_the_target_face_wherever_it_stands(placed, seed):
     np.testing.assert_allclose(moved, placed.apply(upright), rtol=1e-4, atol=1e-4 * float(np.abs(moved).max()))
 
 
+@given(st.floats(0.5, 2), st.floats(0.5, 2), st.integers(0, 1000))
+@settings(max_examples=40)
+def test_motion_grows_with_the_face_along_each_axis(wide, high, seed):
+    """A symmetric face has no turn in its alignment, so that the ratios of the extents come out exactly."""
+    neutral = mean_shape([face(seed)]).astype(np.float64)
+    canonical = neutral + motion(seed)
+    person = 90 * neutral * (wide, high) + 128
+    expected = 90 * motion(seed) * (wide, high)
+    np.testing.assert_allclose(retarget(canonical, neutral, person) - person, expected, atol=2e-3)
+
+
+@given(similarities, st.integers(0, 1000))
+@settings(max_examples=40)
+def test_lips_never_cross_on_any_face(placed, seed):
+    person = np.zeros((68, 2)) + face(seed)
+    upper, lower = (list(points) for points in zip(*INNER_LIP_PAIRS, strict=True))
+    person[lower] = person[upper] + (0, 0.02)  # closed but for a slit
+    moved = person + motion(seed, 6)
+    crossed = (moved[:, lower, 1] < moved[:, upper, 1]).any()
+    kept = keep_lips_apart(placed.apply(moved), placed.apply(person)).astype(np.float64)
+    upright = placed.inverse().apply(kept)
+    rounding = 1e-5 + np.finfo(np.float32).eps * np.abs(kept).max() / np.sqrt(np.linalg.det(placed.matrix))
+    assert (upright[:, lower, 1] - upright[:, upper, 1]).min() > -2 * rounding
+    apart = moved[:, lower, 1] >= moved[:, upper, 1]
+    np.testing.assert_allclose(upright[:, upper][apart], moved[:, upper][apart], atol=2 * rounding)
+    others = np.setdiff1d(np.arange(68), [*upper, *lower])
+    np.testing.assert_allclose(upright[:, others], moved[:, others], atol=2 * rounding)
+    assert crossed or np.allclose(upright, moved, atol=2 * rounding)
+
+
 def test_a_face_at_rest_is_the_persons_neutral_face():
     neutral, person = face(0), 80 * face(1) + 128
     np.testing.assert_allclose(retarget(neutral[None], neutral, person)[0], person, atol=1e-4)
@@ -151,3 +182,11 @@ def test_faces_that_are_no_faces_are_refused():
         procrustes_align(np.ones((68, 2)), face())
     with pytest.raises(ValueRangeError, match="one point"):
         normalize_shape(np.ones((68, 2)))
+    neutral, unknown = face(), face(1)
+    unknown[30] = np.nan
+    diagonal = np.linspace(0, 200, 68)[:, None] * (1.0, 0.7)
+    for person, sentence in ((np.ones((68, 2)), "one line or point"), (diagonal, "one line"), (unknown, "not finite")):
+        with pytest.raises(ValueRangeError, match=sentence):
+            retarget(neutral[None], neutral, person)
+    with pytest.raises(ShapeError, match="same shape"):
+        retarget(neutral[None], neutral, face()[:66])

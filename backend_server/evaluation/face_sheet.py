@@ -1,0 +1,167 @@
+"""How does one sentence look on faces of all shapes, children to caricature (Eq. 7)?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from backend_server.config import CROP_SIZE
+from backend_server.data.corpus import Corpus
+from backend_server.export.contact_sheet import ACCENT, INK
+from backend_server.face.crop import crop_transform, to_crop
+from backend_server.metrics.landmarks import eye_aspect_ratio, mouth_opening, mouth_width
+from backend_server.retarget import keep_lips_apart, lid_gains, retarget
+from shared.landmarks import JAW, LEFT_BROW, LEFT_EYE, LIPS, NOSE_BASE, RIGHT_BROW, RIGHT_EYE, SEGMENTS
+
+FACE_COUNT = 8
+_DOTS_AN_INCH = 90
+_PANEL_INCHES = 1.7
+
+Points = NDArray[np.float32]
+
+
+def on_face(canonical: Points, neutral_canonical: Points, neutral_landmarks: Points) -> Points:
+    """Canonical motion on a person's face as the cascade brings it there.
+
+    Args:
+        canonical: l_t^M, (T, 68, 2) canonical units.
+        neutral_canonical: l_p^m, (68, 2) canonical units.
+        neutral_landmarks: l_p, (68, 2) pixels.
+
+    Returns:
+        l_t, (T, 68, 2) pixels.
+    """
+    moved = canonical.copy()
+    for eye, gain in zip((RIGHT_EYE, LEFT_EYE), lid_gains(neutral_canonical, neutral_landmarks), strict=True):
+        moved[:, eye] = neutral_canonical[eye] + gain * (canonical[:, eye] - neutral_canonical[eye])
+    return keep_lips_apart(retarget(moved, neutral_canonical, neutral_landmarks), neutral_landmarks)
+
+
+def telling_moments(canonical: Points) -> dict[str, int]:
+    """The frames of a motion (T, 68, 2) in which a fault would show, by what they are."""
+    opening, width, eyes = mouth_opening(canonical), mouth_width(canonical), eye_aspect_ratio(canonical)
+    return {
+        "widest open": int(opening.argmax()),
+        "most closed": int(opening.argmin()),
+        "narrowest": int(width.argmin()),
+        "broadest": int(width.argmax()),
+        "eyes shut": int(eyes.argmin()),
+    }
+
+
+def corpus_faces(corpus: Corpus, count: int) -> dict[str, Points]:
+    """Neutral faces of so many people of a corpus, by name: pixels of the crop, (68, 2).
+
+    Raises:
+        CorpusError: a clip is missing or damaged.
+    """
+    speakers = corpus.speakers()[:count]
+    return {name: corpus.clips(speaker=name)[0].landmarks().neutral for name in speakers}
+
+
+def eight_faces(neutral_canonical: Points, real: Mapping[str, Points]) -> dict[str, Points]:
+    """The mean face, real faces, and as many made ones as are needed for eight, by name.
+
+    Args:
+        neutral_canonical: l_p^m, (68, 2) canonical units.
+        real: neutral faces of people or pictures, (68, 2) pixels; the first five are taken.
+    """
+    made = {
+        "child": child(neutral_canonical),
+        "caricature": caricature(neutral_canonical),
+        "long": neutral_canonical * (0.8, 1.25),
+        "round": neutral_canonical * (1.25, 0.85),
+        "broad jaw": neutral_canonical * np.where(neutral_canonical[:, 1:] > 0, (1.15, 1.0), (0.95, 1.0)),
+        "one-sided": neutral_canonical + np.maximum(neutral_canonical[:, :1], 0) * (0.15, -0.2),
+        "small mouth": _scaled_about_middle(neutral_canonical, LIPS, (0.55, 0.7)),
+    }
+    people = dict(list(real.items())[: FACE_COUNT - 3])
+    fill = dict(list(made.items())[: FACE_COUNT - 1 - len(people)])
+    return {"mean": _in_crop(neutral_canonical), **people, **{name: _in_crop(face) for name, face in fill.items()}}
+
+
+def child(neutral: Points) -> Points:
+    """The mean face (68, 2) made a child's: eyes half as large again, below the nose four fifths as high, brows up."""
+    face = neutral.copy()
+    base = face[NOSE_BASE, 1].max()
+    below = np.maximum(face[:, 1] - base, 0)
+    face[:, 1] -= 0.2 * below
+    face[JAW, 0] *= 1 - 0.1 * np.clip(below[JAW], 0, 1)
+    for eye in (RIGHT_EYE, LEFT_EYE):
+        face = _scaled_about_middle(face, eye, (1.35, 1.5))
+    for brow in (RIGHT_BROW, LEFT_BROW):
+        face[brow, 1] -= 0.08
+    return _scaled_about_middle(face, LIPS, (0.8, 0.9))
+
+
+def caricature(neutral: Points) -> Points:
+    """The mean face (68, 2) overdrawn: the mouth half as wide again, the chin half as far below it again."""
+    face = neutral.copy()
+    lip = face[LIPS, 1].max()
+    jaw = face[JAW]
+    jaw[:, 1] += 0.5 * np.maximum(jaw[:, 1] - lip, 0) + 0.15 * np.clip(jaw[:, 1], 0, None)
+    face[JAW] = jaw
+    return _scaled_about_middle(face, LIPS, (1.5, 1.2))
+
+
+def write_face_sheet(path: Path, canonical: Points, neutral_canonical: Points, faces: Mapping[str, Points]) -> None:
+    """Draws every face at rest and in the telling moments of one motion, a row a face.
+
+    Args:
+        path: a PNG file.
+        canonical: l_t^M of a sentence, (T, 68, 2) canonical units.
+        neutral_canonical: l_p^m, (68, 2) canonical units.
+        faces: neutral landmarks (68, 2) in pixels, by name, as of `eight_faces`.
+
+    Raises:
+        ValueRangeError: the points of a face lie on a line.
+    """
+    moments = telling_moments(canonical)
+    chosen = canonical[list(moments.values())]
+    columns = 1 + len(moments)
+    figure = Figure(figsize=(_PANEL_INCHES * columns, _PANEL_INCHES * len(faces) + 0.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    for row, (name, neutral) in enumerate(faces.items()):
+        shown = np.concatenate([neutral[None], on_face(chosen, neutral_canonical, neutral)])
+        low, high = shown.min((0, 1)), shown.max((0, 1))
+        for column, (title, landmarks) in enumerate(zip(["at rest", *moments], shown, strict=True)):
+            axes = figure.add_subplot(len(faces), columns, row * columns + column + 1)
+            _draw(axes, landmarks, (low + high) / 2, float((high - low).max()) * 0.54)
+            if row == 0:
+                axes.set_title(title, fontsize=9)
+            if column == 0:
+                axes.set_ylabel(name, fontsize=9)
+    figure.savefig(path, dpi=_DOTS_AN_INCH)
+
+
+def _draw(axes: Axes, landmarks: Points, middle: Points, reach: float) -> None:
+    """One face as lines, lips in colour, within `reach` pixels of `middle`."""
+    for segment in SEGMENTS:
+        order = [*segment.points, *segment.points[: int(segment.is_closed)]]
+        colour = ACCENT if segment.name.endswith("lips") else INK
+        axes.plot(*landmarks[order].T, color=colour, linewidth=1.1)
+    axes.set_xlim(middle[0] - reach, middle[0] + reach)
+    axes.set_ylim(middle[1] + reach, middle[1] - reach)
+    axes.set_aspect("equal")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_visible(False)
+
+
+def _scaled_about_middle(face: Points, points: slice, factors: tuple[float, float]) -> Points:
+    scaled = face.copy()
+    middle = face[points].mean(0)
+    scaled[points] = middle + (face[points] - middle) * factors
+    return scaled
+
+
+def _in_crop(face: Points) -> Points:
+    """A face (68, 2) in canonical units, in pixels of its crop."""
+    pixels = (face * CROP_SIZE).astype(np.float32)
+    return to_crop(pixels, crop_transform(pixels))
