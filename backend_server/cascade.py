@@ -158,7 +158,7 @@ class Cascade:
         """`animate` of a sound of any length that was listened to once; only the motion grows with it."""
         heard_times = frame_times + controls.lead  # what is said then shows now
         motion = self._speech_displacements(recording, heard_times, progress)
-        motion = smoothed(motion, frame_times, self.neutral_canonical, controls.smoothing)
+        motion = smoothed(motion, frame_times, self.neutral_canonical, controls.smoothing, progress)
         presence = recording.presence(heard_times) if controls.silence > 0 else None
 
         progress("blink", 0, len(frame_times))

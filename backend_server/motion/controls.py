@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from backend_server.progress import Progress, silent
 from shared.motion_controls import MotionControls
 
 REACH = 4.0  # standard deviations, at which the Gaussian is cut
@@ -25,7 +26,13 @@ def lip_gap(landmarks: Array) -> Array:
     return landmarks[..., LOWER_LIP, 1] - landmarks[..., UPPER_LIP, 1]
 
 
-def smoothed(displacements: Array, frame_times: NDArray[np.float64], neutral: Array, seconds: float) -> Array:
+def smoothed(
+    displacements: Array,
+    frame_times: NDArray[np.float64],
+    neutral: Array,
+    seconds: float,
+    progress: Progress = silent,
+) -> Array:
     """Motion through a Gaussian along time, without delay and at any spacing of the frames.
 
     A frame counts for as long as it lasts, so frames that lie close together do not outweigh the rest. The mean of
@@ -38,6 +45,7 @@ def smoothed(displacements: Array, frame_times: NDArray[np.float64], neutral: Ar
         frame_times: (T,) seconds, ascending.
         neutral: the face at rest, (68, 2), canonical units.
         seconds: standard deviation; 0 returns the displacements themselves.
+        progress: told of every block of frames.
     """
     if seconds == 0 or len(displacements) < 2:
         return displacements
@@ -51,6 +59,7 @@ def smoothed(displacements: Array, frame_times: NDArray[np.float64], neutral: Ar
         blurred = _blurred(displacements[near], frame_times[near], spans[near], times, seconds)
         frames = slice(first, first + len(times))
         result[frames] = _closed_again(blurred, displacements[frames], neutral)
+        progress("smoothing", first + len(times), len(displacements))
     return result
 
 

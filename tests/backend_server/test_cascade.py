@@ -130,7 +130,7 @@ def test_a_sound_in_small_pieces_moves_the_face_as_the_whole_does(cascade, speec
     pieces = cascade.animate(speech, 16_000, times, controls=controls, progress=lambda *report: reports.append(report))
     np.testing.assert_allclose(pieces.canonical, whole.canonical, atol=1e-4)
     np.testing.assert_allclose(pieces.landmarks, whole.landmarks, atol=0.02)  # 1e-4 canonical units
-    for stage in ("speech", "motion", "blink"):
+    for stage in ("speech", "motion", "smoothing", "blink"):
         steps = [step for name, step, _ in reports if name == stage]
         assert steps == sorted(steps)
         assert len(steps) > 5

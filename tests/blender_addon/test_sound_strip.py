@@ -1,6 +1,5 @@
 """Is the visible part of a strip heard, on exactly the scene frames that it covers?"""
 
-import math
 from fractions import Fraction
 from types import SimpleNamespace
 
@@ -120,10 +119,10 @@ def test_silence_is_said(sound_strip, add_strip, speech_file):
         sound_strip.read(bpy.context.scene, strip)
 
 
-def test_an_hour_is_said_before_it_is_read(sound_strip, add_strip):
+def test_more_than_an_hour_is_said_before_it_is_read(sound_strip, add_strip):
     strip = add_strip(fps=24)
-    strip.frame_final_end = math.ceil(3600 * 24)
-    with pytest.raises(sound_strip.errors.SoundError, match="60 minutes long"):
+    strip.frame_final_end = 3661 * 24
+    with pytest.raises(sound_strip.errors.SoundError, match="61 minutes long; trim or split it to at most 60"):
         sound_strip.read(bpy.context.scene, strip)
 
 
