@@ -40,7 +40,6 @@ class MotionGenerator(nn.Module):
         self.convolutions = nn.Sequential(*layers)
         self.dropout = nn.Dropout(config.dropout)
         self.encoder = nn.Sequential(
-            nn.Dropout(config.dropout),
             nn.Linear(width * steps, config.hidden_size),
             nn.LeakyReLU(SLOPE),
             nn.Linear(config.hidden_size, config.components),
@@ -82,7 +81,7 @@ class MotionGenerator(nn.Module):
             )
         features = (self.transform(features) - self.feature_mean) / self.feature_scale
         code = self.convolutions(self.dropout(features).transpose(1, 2))  # (N, width, steps)
-        coefficients = self.encoder(code.flatten(1))  # (N, 33)
+        coefficients = self.encoder(self.dropout(code.flatten(1)))  # (N, 33)
         return self.decoder(coefficients).unflatten(1, (POINT_COUNT, 2))
 
     @torch.no_grad()
