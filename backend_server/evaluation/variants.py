@@ -107,7 +107,7 @@ def train_variants(
         config = replace(config, channels=channels)
         trainer = MotionTrainer(examples, torch.from_numpy(corpus.neutral_canonical), config, seed, device)
         for epoch in range(config.epochs):
-            trainer.set_learning_rate(min(1.0, 2 * (1 - epoch / config.epochs)) if config.is_decayed else 1.0)
+            trainer.set_learning_rate(epoch)
             trainer.epoch()
             progress("variants", done - config.epochs + epoch + 1, steps)
         save_checkpoint(file, KIND, config, trainer.result.state_dict(), {"variant": variant.name})

@@ -157,8 +157,9 @@ class MotionTrainer:
         parts = (terms.distance, terms.regularization, terms.direction, terms.adversarial, terms.mouth, judged)
         return EpochLosses(*(float(part.detach()) for part in parts))
 
-    def set_learning_rate(self, share: float) -> None:
-        """Both learning rates become this share of the config's."""
+    def set_learning_rate(self, epoch: int) -> None:
+        """Both learning rates become those of an epoch, counted from 0: falling over the second half if decayed."""
+        share = min(1.0, 2 * (1 - epoch / self.config.epochs)) if self.config.is_decayed else 1.0
         for optimizer in (self.generator_steps, self.discriminator_steps):
             for group in optimizer.param_groups:
                 group["lr"] = share * self.config.learning_rate
@@ -236,7 +237,7 @@ def train_motion(
     first = load_state(state_path(out), *parts) if resume else 0
     losses = None
     for epoch in range(first, config.epochs):
-        trainer.set_learning_rate(min(1.0, 2 * (1 - epoch / config.epochs)) if config.is_decayed else 1.0)
+        trainer.set_learning_rate(epoch)
         losses = trainer.epoch()
         LOG.info("epoch %d: %s", epoch + 1, losses)
         save_state(state_path(out), epoch + 1, *parts)
