@@ -19,6 +19,7 @@ from backend_server.evaluation import blinks, hearing, variants
 from backend_server.evaluation.ablations import ablation_section
 from backend_server.evaluation.articulation import ALL, articulate, articulation_section
 from backend_server.evaluation.baselines import loudness, static
+from backend_server.evaluation.face_sheet import faces_section
 from backend_server.evaluation.goals import goals_section, motion_goals, other_goals
 from backend_server.evaluation.motion import motion_section, typical_takes
 from backend_server.evaluation.report import Section, write_report
@@ -98,6 +99,7 @@ def evaluate(settings: EvaluateSettings, progress: Progress, blink_clips: int = 
         blinking |= {f"corpus, {name}": blinks.real_blinks([take.clip for take in held[name]]) for name in held}
         articulated, spoken, reason = _articulated(cascade, progress)
         sections += [articulation_section(articulated, reason), blinks.blink_section(folder, blinking)]
+        sections.append(faces_section(folder, cascade, corpus, next(iter(held.values()))[0]))
         sections.append(_hearing(settings, voices, spoken, progress))
         if settings.has_texture and PEOPLE in groups:
             people = _one_of_each([take.clip for take in groups[PEOPLE]])

@@ -11,15 +11,19 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from backend_server.config import CROP_SIZE
+from backend_server.cascade import Cascade
+from backend_server.config import CROP_SIZE, SAMPLE_RATE
 from backend_server.data.corpus import Corpus
+from backend_server.evaluation.report import Picture, Section
+from backend_server.evaluation.takes import Take
 from backend_server.export.contact_sheet import ACCENT, INK
 from backend_server.face.crop import crop_transform, to_crop
 from backend_server.metrics.landmarks import eye_aspect_ratio, mouth_opening, mouth_width
 from backend_server.retarget import keep_lips_apart, lid_gains, retarget
 from shared.landmarks import JAW, LEFT_BROW, LEFT_EYE, LIPS, NOSE_BASE, RIGHT_BROW, RIGHT_EYE, SEGMENTS
 
-FACE_COUNT = 8
+FACE_COUNT, REAL_COUNT = 8, 5
+PICTURE = "eight_faces.png"
 _DOTS_AN_INCH = 90
 _PANEL_INCHES = 1.7
 
@@ -81,7 +85,7 @@ def eight_faces(neutral_canonical: Points, real: Mapping[str, Points]) -> dict[s
         "one-sided": neutral_canonical + np.maximum(neutral_canonical[:, :1], 0) * (0.15, -0.2),
         "small mouth": _scaled_about_middle(neutral_canonical, LIPS, (0.55, 0.7)),
     }
-    people = dict(list(real.items())[: FACE_COUNT - 3])
+    people = dict(list(real.items())[:REAL_COUNT])
     fill = dict(list(made.items())[: FACE_COUNT - 1 - len(people)])
     return {"mean": _in_crop(neutral_canonical), **people, **{name: _in_crop(face) for name, face in fill.items()}}
 
@@ -138,6 +142,30 @@ def write_face_sheet(path: Path, canonical: Points, neutral_canonical: Points, f
             if column == 0:
                 axes.set_ylabel(name, fontsize=9)
     figure.savefig(path, dpi=_DOTS_AN_INCH)
+
+
+def faces_section(folder: Path, cascade: Cascade, corpus: Corpus, take: Take) -> Section:
+    """One sentence on eight faces: the mean one, five people of the corpus, a child and a caricature.
+
+    Args:
+        folder: of the report.
+        cascade: makes the motion.
+        corpus: whose people lend their faces.
+        take: whose sound is said.
+
+    Raises:
+        CorpusError: a clip is missing or damaged.
+    """
+    canonical = cascade.animate(take.waveform, SAMPLE_RATE, take.frame_times).canonical
+    faces = eight_faces(cascade.neutral_canonical, corpus_faces(corpus, REAL_COUNT))
+    write_face_sheet(folder / PICTURE, canonical, cascade.neutral_canonical, faces)
+    return Section(
+        "One sentence on eight faces",
+        ("Motion is carried from the mean face to others by their height and width (Eq. 7); lips never cross.",),
+        pictures=(
+            Picture(PICTURE, f"“{take.clip.text.lower()}”, at rest and in the moments in which a fault would show."),
+        ),
+    )
 
 
 def _draw(axes: Axes, landmarks: Points, middle: Points, reach: float) -> None:

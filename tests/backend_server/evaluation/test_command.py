@@ -19,7 +19,7 @@ def test_a_report_names_what_it_measured_and_how_to_repeat_it(corpus_folder, tmp
     for expected in (weights_version(), "CPU threads", f"--data {corpus_folder} --out {out} --no-texture"):
         assert expected in page
     assert "there is no espeak-ng here" in page
-    for picture in ("curves.png", "lips.png", "noise.png", "blinks.png"):
+    for picture in ("curves.png", "lips.png", "noise.png", "blinks.png", "eight_faces.png"):
         assert f'src="{picture}"' in page
         assert (out / picture).stat().st_size > 1000
     tables = json.loads((out / "report.json").read_text("utf-8"))["tables"]
