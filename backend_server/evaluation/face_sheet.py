@@ -81,7 +81,7 @@ def eight_faces(neutral_canonical: Points, real: Mapping[str, Points]) -> dict[s
         "caricature": caricature(neutral_canonical),
         "long": neutral_canonical * (0.8, 1.25),
         "round": neutral_canonical * (1.25, 0.85),
-        "broad jaw": neutral_canonical * np.where(neutral_canonical[:, 1:] > 0, (1.15, 1.0), (0.95, 1.0)),
+        "broad jaw": neutral_canonical * (1 + 0.2 * np.clip(neutral_canonical[:, 1:], -0.5, 0.5) * (1, 0)),
         "one-sided": neutral_canonical + np.maximum(neutral_canonical[:, :1], 0) * (0.15, -0.2),
         "small mouth": _scaled_about_middle(neutral_canonical, LIPS, (0.55, 0.7)),
     }
