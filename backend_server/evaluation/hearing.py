@@ -21,7 +21,7 @@ from backend_server.speech.audio import read_audio, to_waveform
 from backend_server.speech.dataset import read_index
 from backend_server.speech.decoding import character_error_rate, decode_greedy, normalise_text
 
-SENTENCES_OF_A_CORPUS = 20
+SENTENCES_OF_A_CORPUS = 40
 SNR_DB = (20.0, 10.0, 0.0)
 
 
