@@ -50,13 +50,13 @@ class SpeechConfig:
 class MotionConfig:
     """l-GAN (Sections 3.1 and 4.2); `PAPER_MOTION` has the paper's numbers, the defaults are what is shipped."""
 
-    listens_to: Literal["hidden", "scores"] = "scores"  # of the acoustic model; the paper's are scores of characters
-    context: int = CONTEXT_FRAMES
+    listens_to: Literal["hidden", "scores"] = "hidden"  # of the acoustic model; scores of characters in Section 3.1
+    context: int = 10  # samples; six in Section 4.2
     channels: int = 29
     encoder_channels: tuple[int, ...] = (96, 128, 128)  # VOCA's are 32, 64, 64; wider hears more in noise
     hidden_size: int = 256
     components: int = 33  # PCA coefficients (Section 4.2)
-    dropout: float = 0.0  # share of features and of the encoder's outputs that a training step does not see
+    dropout: float = 0.3  # share of features and of the encoder's outputs that a training step does not see
     score_temperature: float = 0.0  # above 0: log-softmax of the scores over it, a fixed transform
     loss_unit: float = 0.1  # canonical units; lengths in the losses, whose unit the paper does not give
     judged_unit: float = 0.01  # canonical units; lengths the discriminator sees, about a pixel of the crop
@@ -65,15 +65,15 @@ class MotionConfig:
     lambda_reg: float = 0.05  # 0.5 in Eq. 5, which takes a tenth of the mouth's amplitude
     lambda_dir: float = 0.5
     lambda_gan: float = 1.0
-    lambda_mouth: float = 0.0  # of the squared error of mouth opening and width, not in Eq. 5
-    closure_weight: float = 0.0  # how much more the opening counts there where the lips are closed
+    lambda_mouth: float = 30.0  # of the squared error of mouth opening and width, not in Eq. 5
+    closure_weight: float = 1.5  # how much more the opening counts there where the lips are closed
     learning_rate: float = 1e-3  # 2e-4 in Section 4.2
     is_decayed: bool = True  # learning rate falls to zero over the second half
     batch_size: int = 6
     epochs: int = 30
     run_frames: int = 75  # consecutive frames of each clip of a batch
     speaker_balance: float = 0.1  # 0: all clips alike; 1: all speakers alike
-    synthetic_share: float = 0.0  # of the draws are synthetic speech with modelled articulation
+    synthetic_share: float = 0.3  # of the draws are synthetic speech with modelled articulation
     synthetic_clips: int = 600
     variations: int = 4  # further ways to hear each clip: speed, pitch, noise
     clean_share: float = 0.3  # of the draws hear the clip as it is
@@ -84,6 +84,12 @@ class MotionConfig:
 
 
 PAPER_MOTION = MotionConfig(
+    listens_to="scores",
+    context=CONTEXT_FRAMES,
+    dropout=0.0,
+    lambda_mouth=0.0,
+    closure_weight=0.0,
+    synthetic_share=0.0,
     encoder_channels=(32, 64, 64),
     hidden_size=128,
     loss_unit=0.01,

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from backend_server.articulation.dominance import GROUPS, shares
 from backend_server.articulation.phones import SILENCE, TimedPhone
 from backend_server.articulation.visemes import (
-    LIP_PAIRS,
     VISEMES,
     VisemeTable,
     load_visemes,
@@ -19,6 +18,7 @@ from backend_server.articulation.visemes import (
     visemes_of,
 )
 from shared.errors import ValueRangeError
+from shared.landmarks import INNER_LIP_PAIRS
 
 _REACH_SECONDS = 2.0  # no sound further away has a share worth counting
 _BLOCK = 256  # frames at once, which bounds memory
@@ -87,7 +87,7 @@ def articulate(
 def keep_lips_apart(displacements: NDArray[np.float32], neutral: NDArray[np.float32]) -> NDArray[np.float32]:
     """Displacements (T, 68, 2) in which lips that would pass each other meet halfway."""
     kept = displacements.copy()
-    for upper, lower in LIP_PAIRS:
+    for upper, lower in INNER_LIP_PAIRS:
         overlap = (neutral[upper, 1] + kept[:, upper, 1]) - (neutral[lower, 1] + kept[:, lower, 1])
         half = np.maximum(overlap, 0.0) / 2
         kept[:, upper, 1] -= half

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from backend_server.articulation.dominance import GROUPS, MANNERS, Dominance
 from backend_server.articulation.phones import SILENCE
 from backend_server.checkpoints import WEIGHTS_DIR, load_checkpoint, save_checkpoint
+from shared.landmarks import INNER_LIP_PAIRS
 
 KIND = "visemes"
 WEIGHTS = WEIGHTS_DIR / "visemes.safetensors"
@@ -53,7 +54,6 @@ _OTHERS: dict[str, tuple[str, ...]] = {
     "HH": (),
 }
 
-LIP_PAIRS = ((61, 67), (62, 66), (63, 65))  # inner points, upper above lower
 _UPPER_LIP = (*range(49, 54), *range(61, 64))
 _LOWER_LIP = (*range(55, 60), *range(65, 68))
 # Gaps of the inner lips, canonical units. Lips aim past their contact (Löfqvist & Gracco 1997) and so press together.
@@ -93,7 +93,7 @@ def manner_indices(names: tuple[str, ...] = VISEMES) -> torch.Tensor:
 
 def lip_gap(shape: NDArray[np.floating]) -> float:
     """Mean signed gap of the inner lips of a face (68, 2), canonical units; negative when they overlap."""
-    return float(np.mean([shape[lower, 1] - shape[upper, 1] for upper, lower in LIP_PAIRS]))
+    return float(np.mean([shape[lower, 1] - shape[upper, 1] for upper, lower in INNER_LIP_PAIRS]))
 
 
 def complete_targets(measured: Array, neutral: Array) -> Array:

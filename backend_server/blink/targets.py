@@ -72,7 +72,7 @@ def with_settled_brows(blink: Array) -> Array:
     """A blink (L, 22, 2) in which the brows follow the lids a little.
 
     The tracker draws shut eyes lower at their corners, by which the head is aligned, so that its brows rise by a
-    quarter of the way of the lids. In the pictures they do not: matched there, the brows of nine people in 218 blinks
+    quarter of the way of the lids. In the pictures they do not: matched there, the brows of seven people in 218 blinks
     go between 0.04 up and 0.15 down, on average 0.01 down. So the eyes are measured from the brows, and the brows
     move by `BROW_FOLLOW`, within what people do and enough to be seen.
     """

@@ -177,7 +177,10 @@ class MotionTrainer:
 
     def epoch(self) -> EpochLosses:
         """As many steps as the examples fill batches."""
-        steps = [dataclasses.astuple(self.step()) for _ in range(max(len(self.examples) // self.config.batch_size, 1))]
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(int(self.random.integers(2**63)))  # of the dropout
+            count = max(len(self.examples) // self.config.batch_size, 1)
+            steps = [dataclasses.astuple(self.step()) for _ in range(count)]
         return EpochLosses(*np.mean(steps, axis=0).tolist())
 
 

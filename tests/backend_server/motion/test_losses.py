@@ -76,7 +76,8 @@ def test_the_generator_gains_when_the_discriminator_is_fooled():
 
 
 def test_the_objective_weighs_its_terms(motion):
-    config = MotionConfig(loss_unit=0.5, lambda_dist=1.0, lambda_reg=0.5, lambda_dir=0.5, lambda_gan=1.0)
+    weights = {"lambda_dist": 1.0, "lambda_reg": 0.5, "lambda_dir": 0.5, "lambda_gan": 1.0, "lambda_mouth": 0.0}
+    config = MotionConfig(loss_unit=0.5, closure_weight=0.0, **weights)
     target, logits = motion.flip(0), torch.zeros(2, 5)
     terms = losses.motion_losses(motion, target, logits, config)
     assert terms.distance == pytest.approx(float(losses.distance_loss(2 * motion, 2 * target)))

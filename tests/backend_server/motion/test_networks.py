@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
 from backend_server.checkpoints import save_checkpoint
-from backend_server.config import MotionConfig
+from backend_server.config import PAPER_MOTION
 from backend_server.motion.discriminator import MotionDiscriminator
 from backend_server.motion.generator import KIND, MotionGenerator, load_motion_generator
 from backend_server.pca import PrincipalComponents, fit_pca
@@ -31,7 +33,7 @@ def neutral() -> torch.Tensor:
 
 
 def test_the_decoder_starts_as_the_principal_components(components, displacements, features, neutral):
-    generator = MotionGenerator(MotionConfig())
+    generator = MotionGenerator(PAPER_MOTION)
     generator.initialize(components, neutral, features)
     decoded = generator.decoder(components.encode(displacements))
     assert torch.allclose(decoded, components.decode(components.encode(displacements)), atol=1e-4)
@@ -39,7 +41,7 @@ def test_the_decoder_starts_as_the_principal_components(components, displacement
 
 
 def test_the_discriminator_starts_by_reencoding_landmarks(components, displacements, neutral):
-    config = MotionConfig()
+    config = PAPER_MOTION
     discriminator = MotionDiscriminator(config)
     discriminator.initialize(components, neutral)
     landmarks = neutral + displacements.unflatten(1, (68, 2))
@@ -49,7 +51,7 @@ def test_the_discriminator_starts_by_reencoding_landmarks(components, displaceme
 
 
 def test_features_are_standardised(components, features, neutral):
-    generator = MotionGenerator(MotionConfig())
+    generator = MotionGenerator(PAPER_MOTION)
     generator.initialize(components, neutral, features)
     standard = (features.flatten(0, 1) - generator.feature_mean) / generator.feature_scale
     assert torch.allclose(standard.mean(0), torch.zeros(29), atol=1e-4)
@@ -58,18 +60,18 @@ def test_features_are_standardised(components, features, neutral):
 
 
 def test_log_softmax_drops_what_all_classes_share(components, features, neutral):
-    generator = MotionGenerator(MotionConfig(score_temperature=2.0))
+    generator = MotionGenerator(replace(PAPER_MOTION, score_temperature=2.0))
     generator.initialize(components, neutral, features)
     assert torch.allclose(generator(features + 5), generator(features), atol=1e-4)
 
 
 def test_windows_of_another_length_are_refused():
     with pytest.raises(ShapeError, match=r"\(2, 5, 29\)"):
-        MotionGenerator(MotionConfig())(torch.zeros(2, 5, 29))
+        MotionGenerator(PAPER_MOTION)(torch.zeros(2, 5, 29))
 
 
 def test_weights_come_back_from_disk(tmp_path, components, features, neutral):
-    config = MotionConfig(encoder_channels=(8, 8, 8), hidden_size=16)
+    config = replace(PAPER_MOTION, encoder_channels=(8, 8, 8), hidden_size=16)
     generator = MotionGenerator(config)
     generator.initialize(components, neutral, features)
     save_checkpoint(tmp_path / "motion.safetensors", KIND, config, generator.state_dict())

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from backend_server.config import MotionConfig
+from backend_server.config import MotionConfig, SpeechConfig
 from backend_server.data.articulation_examples import SPEAKER
 from backend_server.data.corpus import Corpus
 from backend_server.data.motion_examples import motion_examples
@@ -48,7 +48,7 @@ def test_draws_are_balanced_and_a_share_of_them_is_synthetic():
 def test_batches_are_runs_of_consecutive_frames(trainer):
     trainer, _ = trainer
     features, target = trainer.draw_batch()
-    assert features.shape == (6, 20, 6, 3)
+    assert features.shape == (6, 20, SMALL.context, 3)
     assert target.shape == (6, 20, 68, 2)
     clips = np.stack([example.canonical for example in trainer.examples])
     for run in target.numpy():
@@ -65,7 +65,7 @@ def test_the_same_seed_gives_the_same_weights(corpus, speech_weights, tmp_path):
     assert result.unknown is not None
     generator = load_motion_generator(paths[0])
     assert np.array_equal(generator.neutral_canonical.numpy(), Corpus(corpus).neutral_canonical)
-    assert generator(torch.zeros(4, SMALL.context, 29)).shape == (4, 68, 2)
+    assert generator(torch.zeros(4, SMALL.context, SpeechConfig().stem_channels)).shape == (4, 68, 2)
 
 
 def test_a_cancelled_training_goes_on_where_it_was(corpus, speech_weights, tmp_path):
