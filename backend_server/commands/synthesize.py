@@ -6,7 +6,7 @@ from pathlib import Path
 
 from backend_server.data.synthetic_corpus import write_synthetic_corpus
 from backend_server.progress import Progress
-from backend_server.speech.dataset import training_texts
+from backend_server.speech.dataset import training_sentences
 
 
 def synthesize(data: tuple[Path, ...], out: Path, *, hours: float, seed: int, progress: Progress) -> str:
@@ -16,5 +16,7 @@ def synthesize(data: tuple[Path, ...], out: Path, *, hours: float, seed: int, pr
         CorpusError: a folder has no usable index.
         SpeechFaceError: espeak-ng is not installed; the sentence says how to get it.
     """
-    count = write_synthetic_corpus(training_texts(data), out, hours=hours, seed=seed, progress=progress)
+    count = write_synthetic_corpus(
+        [sentence.text for sentence in training_sentences(data)], out, hours=hours, seed=seed, progress=progress
+    )
     return f"{out}: {count} utterances, {hours:g} hours"

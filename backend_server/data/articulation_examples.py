@@ -1,13 +1,14 @@
-"""Which motion goes with synthetic speech, so that the motion network hears every sound of every language?
+"""Which motion goes with speech without pictures, so that the motion network hears every sound?
 
-The corpus of faces knows few words. Synthetic speech knows all, and the exact time of each sound; the coarticulation
-model (`articulation`) tells how a mouth says them.
+The corpus of faces knows few words. Other speech knows all: synthetic speech with the exact time of each sound, and
+recorded sentences whose sounds are found by alignment. The coarticulation model (`articulation`) tells how a mouth says
+them.
 """
 
 from __future__ import annotations
 
 import random as plain_random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +22,14 @@ from backend_server.data.motion_examples import MotionExample, make_views
 from backend_server.data.stop_closures import begin_with_closures
 from backend_server.data.synthetic_corpus import speak
 from backend_server.progress import Progress, silent
-from backend_server.speech.acoustic_model import AcousticModel
-from backend_server.speech.audio import to_waveform
+from backend_server.speech.acoustic_model import AcousticModel, CtcAcousticModel
+from backend_server.speech.alignment import align_phones
+from backend_server.speech.audio import read_audio, to_waveform
+from backend_server.speech.dataset import Utterance
 
-SPEAKER = "synthetic"
+SPEAKER = "modelled"
+LEAST_SURENESS = -0.8  # mean log-probability of an alignment; what lies below was said otherwise than written
+LONGEST_SECONDS = 8.0  # of recorded sentences
 SHORTEST_SECONDS = 3.2  # so that a run of 75 frames fits
 LONGEST_PAUSE = 0.8  # seconds of silence put before and after the speech, at most, where it is long enough itself
 
@@ -59,14 +64,69 @@ def articulation_examples(
     for index in range(count):
         speech, voice, _, _ = speak(texts, words, with_flite)
         waveform = to_waveform(speech.clip.samples, speech.clip.sample_rate)
-        before, after = _pauses(len(waveform) / SAMPLE_RATE, random)
-        waveform = np.pad(waveform, [round(pause * SAMPLE_RATE) for pause in (before, after)])
-        phones = _shifted(begin_with_closures(speech), before, len(waveform) / SAMPLE_RATE)
+        padded, phones = _with_pauses(waveform, begin_with_closures(speech), random)
         times, canonical = _spoken(phones, table, neutral)
-        views = make_views(waveform, model, variations, random)
+        views = make_views(padded, model, variations, random)
         examples.append(MotionExample(SPEAKER, f"{index:05d} {voice}", "train", times, canonical, views))
         progress("speak", index + 1, count)
     return examples
+
+
+def recorded_examples(
+    utterances: Sequence[Utterance],
+    model: AcousticModel,
+    aligner: CtcAcousticModel,
+    transcribe: Callable[[str], Sequence[str]],
+    neutral: NDArray[np.float32],
+    count: int,
+    random: np.random.Generator,
+    variations: int = 0,
+    progress: Progress = silent,
+) -> list[MotionExample]:
+    """Examples of recorded sentences without pictures, with the motion that their aligned phones ask for.
+
+    Args:
+        utterances: recordings with English texts; those that are too long or do not fit their text are left out.
+        model: the acoustic model whose features the motion network shall read.
+        aligner: the acoustic model that finds the phones.
+        transcribe: the phones of a text.
+        neutral: canonical landmarks at rest, (68, 2).
+        count: how many at most.
+        random: of everything random.
+        variations: further ways to hear each.
+        progress: told of every example.
+
+    Raises:
+        SoundError: a recording cannot be read.
+        WeightsError: the table of visemes cannot be read.
+    """
+    table, examples = load_visemes(), []
+    for index in random.permutation(len(utterances)).tolist():
+        if len(examples) == count:
+            break
+        clip, said = read_audio(utterances[index].path), transcribe(utterances[index].text)
+        waveform = to_waveform(clip.samples, clip.sample_rate)
+        scores = aligner.phone_scores(waveform) if clip.seconds <= LONGEST_SECONDS else None
+        if scores is None or not 0 < len(said) <= len(scores):
+            continue
+        aligned, sureness = align_phones(scores, said, aligner.features_per_second)
+        if sureness < LEAST_SURENESS:
+            continue
+        padded, phones = _with_pauses(waveform, aligned, random)
+        times, canonical = _spoken(phones, table, neutral)
+        views = make_views(padded, model, variations, random)
+        examples.append(MotionExample(SPEAKER, utterances[index].path.stem, "train", times, canonical, views))
+        progress("align", len(examples), count)
+    return examples
+
+
+def _with_pauses(
+    waveform: NDArray[np.float32], phones: Sequence[TimedPhone], random: np.random.Generator
+) -> tuple[NDArray[np.float32], tuple[TimedPhone, ...]]:
+    """A waveform and its phones between two random stretches of silence."""
+    before, after = _pauses(len(waveform) / SAMPLE_RATE, random)
+    padded = np.pad(waveform, [round(pause * SAMPLE_RATE) for pause in (before, after)])
+    return padded, _shifted(phones, before, len(padded) / SAMPLE_RATE)
 
 
 def _pauses(seconds: float, random: np.random.Generator) -> tuple[float, float]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from backend_server.articulation.phones import SILENCE, TimedPhone
 from backend_server.config import SAMPLE_RATE
+from backend_server.data.stop_closures import begin_with_closures
 from backend_server.data.synthetic_speech import synthesise
 from backend_server.progress import Progress
 from backend_server.speech.audio import to_waveform
@@ -66,7 +67,7 @@ def speak_sentences(progress: Progress, sentences: Sequence[str] = SENTENCES) ->
             progress("speak", len(spoken), len(VOICES) * len(sentences))
             speech = synthesise(text, voice, RATE_WORDS, pitch)
             waveform = to_waveform(speech.clip.samples, speech.clip.sample_rate)
-            spoken.append(Spoken(voice, text, *_with_pauses(waveform, speech.phones)))
+            spoken.append(Spoken(voice, text, *_with_pauses(waveform, begin_with_closures(speech))))
     progress("speak", len(spoken), len(spoken))
     return spoken
 

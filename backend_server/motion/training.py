@@ -16,17 +16,21 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from backend_server.checkpoints import save_checkpoint
+from backend_server.checkpoints import WEIGHTS_DIR, save_checkpoint
 from backend_server.config import MotionConfig
-from backend_server.data.articulation_examples import SPEAKER, articulation_examples
+from backend_server.data.articulation_examples import SPEAKER, articulation_examples, recorded_examples
 from backend_server.data.corpus import Corpus
 from backend_server.data.motion_examples import MotionExample, load_listener, motion_examples
+from backend_server.data.synthetic_speech import phones_of_text
 from backend_server.motion.discriminator import MotionDiscriminator
 from backend_server.motion.evaluation import MotionFigures, evaluate_motion
 from backend_server.motion.generator import KIND, MotionGenerator
 from backend_server.motion.losses import discriminator_loss, motion_losses
 from backend_server.pca import fit_pca
 from backend_server.progress import Progress, silent
+from backend_server.speech.acoustic_model import AcousticModel, CtcAcousticModel, load_acoustic_model
+from backend_server.speech.dataset import Utterance
+from backend_server.speech.listener import OURS
 from backend_server.training_state import Stateful, load_state, save_state, state_path
 from shared.errors import CorpusError
 
@@ -64,10 +68,10 @@ def draw_chances(speakers: Sequence[str], config: MotionConfig) -> NDArray[np.fl
     """How often each example is drawn, (E,), sums to 1, given its speaker."""
     counts = Counter(speakers)
     chances = np.array([counts[speaker] ** -config.speaker_balance for speaker in speakers])
-    is_synthetic = np.array([speaker == SPEAKER for speaker in speakers])
-    if not is_synthetic.any() or is_synthetic.all():
+    is_modelled = np.array([speaker == SPEAKER for speaker in speakers])
+    if not is_modelled.any() or is_modelled.all():
         return chances / chances.sum()
-    for group, share in ((is_synthetic, config.synthetic_share), (~is_synthetic, 1 - config.synthetic_share)):
+    for group, share in ((is_modelled, config.modelled_share), (~is_modelled, 1 - config.modelled_share)):
         chances[group] *= share / chances[group].sum()
     return chances
 
@@ -192,6 +196,24 @@ def _judge(
     return [evaluate_motion(generator, group) if group else None for group in groups]
 
 
+def _modelled_examples(
+    sentences: Sequence[Utterance],
+    model: AcousticModel,
+    neutral: NDArray[np.float32],
+    config: MotionConfig,
+    random: np.random.Generator,
+    progress: Progress,
+) -> list[MotionExample]:
+    """Synthetic and recorded speech with modelled articulation."""
+    texts, variations = [sentence.text for sentence in sentences], min(config.variations, 1)
+    spoken = articulation_examples(texts, model, neutral, config.synthetic_clips, random, variations, progress)
+    aligner = model if isinstance(model, CtcAcousticModel) else load_acoustic_model(WEIGHTS_DIR / OURS)
+    count = config.recorded_clips
+    return spoken + recorded_examples(
+        sentences, model, aligner, phones_of_text, neutral, count, random, variations, progress
+    )
+
+
 def train_motion(
     *,
     corpus: Path,
@@ -201,7 +223,7 @@ def train_motion(
     resume: bool = False,
     seed: int = 0,
     config: MotionConfig | None = None,
-    texts: Sequence[str] = (),
+    sentences: Sequence[Utterance] = (),
     progress: Progress = silent,
 ) -> MotionResult:
     """Trains the l-GAN on the training clips of a corpus and writes the generator's weights.
@@ -214,7 +236,8 @@ def train_motion(
         resume: go on from the state that an interrupted training left beside `out`.
         seed: the same seed gives the same weights on the same machine.
         config: settings; the defaults of `MotionConfig` when None. Its channels are those of the acoustic model.
-        texts: English sentences for the synthetic speech that is a part of the draws; without any there is none.
+        sentences: recordings without pictures, with English texts; they are heard, and their texts said by synthetic
+            voices, with modelled motion.
         progress: told of every clip that is listened to and of every epoch.
 
     Raises:
@@ -231,9 +254,8 @@ def train_motion(
     random = np.random.default_rng(seed)
     rest = data.neutral_canonical if config.rests_in_silence else None
     examples = motion_examples(clips, model, random, config.variations, rest, progress)
-    if config.synthetic_share > 0 and texts:
-        neutral, variations = data.neutral_canonical, min(config.variations, 1)
-        examples += articulation_examples(texts, model, neutral, config.synthetic_clips, random, variations, progress)
+    if config.modelled_share > 0 and sentences:
+        examples += _modelled_examples(sentences, model, data.neutral_canonical, config, random, progress)
     held_out = motion_examples(data.clips("val"), model, random)
     trainer = MotionTrainer(examples, torch.from_numpy(data.neutral_canonical), config, seed, device)
     parts = trainer.parts

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from backend_server.articulation.phones import PHONES
 from backend_server.checkpoints import fill, load_checkpoint
 from backend_server.config import SpeechConfig
 from backend_server.speech.features import SILENCE, log_mel, normalise, speech_level
@@ -52,7 +53,7 @@ class ResidualBlock(nn.Module):
 
 
 class CtcAcousticModel(nn.Module):
-    """Log-mel frames to a hidden layer and to 29 CTC scores, 50 a second (`AcousticModel`).
+    """Log-mel frames to a hidden layer, 29 CTC scores and 42 phone scores, 50 a second (`AcousticModel`).
 
     A stem at 50 positions a second, residual blocks at 25 a second where most of the work is cheap, and a head back at
     50 a second that sees the stem again, for sharp timing.
@@ -77,6 +78,7 @@ class CtcAcousticModel(nn.Module):
         self.up_norm = nn.BatchNorm1d(stem)
         self.mix = ResidualBlock(stem, config.kernel)
         self.head = nn.Conv1d(stem, config.classes, 1)
+        self.phone_head = nn.Conv1d(stem, len(PHONES) + 1, 1)  # the last class is the blank
 
     @property
     def margin_frames(self) -> int:
@@ -110,6 +112,13 @@ class CtcAcousticModel(nn.Module):
     def scores(self, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
         """CTC scores before the softmax, (1 + S // 320, 29), of a 16 kHz waveform (S,), for `decoding`."""
         return np.concatenate(list(self._pieces([self._normalised(waveform)], self.forward)))
+
+    def phone_scores(self, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Scores of `PHONES` and the blank before the softmax, (1 + S // 320, 42), of a 16 kHz waveform (S,)."""
+        return np.concatenate(list(self._pieces([self._normalised(waveform)], self._phones_in_time)))
+
+    def _phones_in_time(self, mel: Tensor) -> Tensor:
+        return self.phone_head(self.hidden(mel)).transpose(1, 2)
 
     def _normalised(self, waveform: NDArray[np.float32]) -> Tensor:
         mel = log_mel(torch.as_tensor(waveform, dtype=torch.float32, device=self.device), self.config)

@@ -106,14 +106,14 @@ def read_index(folder: Path) -> list[Utterance]:
     return utterances
 
 
-def training_texts(folders: Sequence[Path]) -> list[str]:
-    """The English texts of the training split.
+def training_sentences(folders: Sequence[Path]) -> list[Utterance]:
+    """The training split of several folders, as far as its text is English.
 
     Raises:
         CorpusError: a folder has no usable index.
     """
     utterances = [utterance for folder in folders for utterance in read_index(folder)]
-    return [utterance.text for utterance in utterances if utterance.split == "train" and utterance.text]
+    return [utterance for utterance in utterances if utterance.split == "train" and utterance.text]
 
 
 def write_phones(phones: Sequence[TimedPhone]) -> str:

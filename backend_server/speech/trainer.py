@@ -49,12 +49,10 @@ class SpeechTrainer:
         self.model = CtcAcousticModel(config).to(device)
         self.average = CtcAcousticModel(config).to(device).eval()
         self.average.load_state_dict(self.model.state_dict())
-        self.phone_head = nn.Conv1d(config.stem_channels, len(PHONES) + 1, 1).to(device)  # the last class is the blank
         self.mouth_head = nn.Conv1d(config.stem_channels, MOUTH_SPANS, 1).to(device)
-        self.heads = nn.ModuleDict({"phone_head": self.phone_head, "mouth_head": self.mouth_head})
         self.prior = torch.full((config.classes,), 1.0 / config.classes, device=device)
         self.phone_prior = torch.full((len(PHONES) + 1,), 1.0 / (len(PHONES) + 1), device=device)
-        self.parameters = [*self.model.parameters(), *self.heads.parameters()]
+        self.parameters = [*self.model.parameters(), *self.mouth_head.parameters()]
         self.optimiser = torch.optim.AdamW(
             self.parameters, lr=config.learning_rate, weight_decay=config.weight_decay, betas=(0.9, 0.98)
         )
@@ -99,7 +97,7 @@ class SpeechTrainer:
             group["lr"] = self.learning_rate()
         self.model.train()
         hidden = self.model.hidden(batch.mel)
-        heads = (self.model.head, self.phone_head, self.mouth_head)
+        heads = (self.model.head, self.model.phone_head, self.mouth_head)
         scores, phones, spans = (head(hidden).transpose(1, 2) for head in heads)
         loss = self._loss(batch, scores, phones, spans)
         self.optimiser.zero_grad()
@@ -133,9 +131,10 @@ class SpeechTrainer:
                 kept.copy_(now)
 
     def weights(self) -> dict[str, Tensor]:
-        """The averaged weights, f16, with the label prior taken into the bias of the last layer."""
+        """The averaged weights, f16, with the label priors taken into the biases of the last layers."""
         state = {name: tensor.clone() for name, tensor in self.average.state_dict().items()}
-        state["head.bias"] -= self._prior_weight() * self.prior.log()
+        for head, prior in (("head", self.prior), ("phone_head", self.phone_prior)):
+            state[f"{head}.bias"] -= self._prior_weight() * prior.log()
         return {name: t.half() if t.is_floating_point() else t for name, t in state.items()}
 
     def network(self) -> CtcAcousticModel:
@@ -157,7 +156,7 @@ class SpeechTrainer:
     def save(self, path: Path) -> None:
         """Keeps all that `resume` needs."""
         tensors = {"prior": self.prior, "phone_prior": self.phone_prior}
-        tensors |= {f"heads.{name}": tensor for name, tensor in self.heads.state_dict().items()}
+        tensors |= {f"mouth_head.{name}": tensor for name, tensor in self.mouth_head.state_dict().items()}
         tensors |= {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
         tensors |= {f"average.{name}": tensor for name, tensor in self.average.state_dict().items()}
         for index, state in self.optimiser.state_dict()["state"].items():
@@ -175,7 +174,7 @@ class SpeechTrainer:
             raise WeightsError(f"{path} was trained with other settings; remove it or train without --resume")
         self.model.load_state_dict(_below("model.", tensors))
         self.average.load_state_dict(_below("average.", tensors))
-        self.heads.load_state_dict(_below("heads.", tensors))
+        self.mouth_head.load_state_dict(_below("mouth_head.", tensors))
         self.prior, self.phone_prior = tensors["prior"], tensors["phone_prior"]
         state: dict[int, dict[str, Tensor]] = defaultdict(dict)
         for name, tensor in _below("optimiser.", tensors).items():

@@ -1,11 +1,14 @@
-"""Synthetic speech becomes examples that motion training can take."""
+"""Speech without pictures becomes examples that motion training can take."""
 
 import numpy as np
 import pytest
 
+from backend_server.articulation.phones import PHONES
 from backend_server.articulation.visemes import load_visemes
-from backend_server.data.articulation_examples import SPEAKER, articulation_examples
+from backend_server.data.articulation_examples import SPEAKER, articulation_examples, recorded_examples
 from backend_server.metrics.landmarks import CLOSED_OPENING, mouth_opening
+from backend_server.speech.audio import write_wav
+from backend_server.speech.dataset import Utterance
 
 pytest.importorskip("espeakng_loader")
 
@@ -44,3 +47,31 @@ def test_the_seed_decides_what_is_said():
     assert [one.name for one in first] == [one.name for one in again]
     np.testing.assert_array_equal(first[0].canonical, again[0].canonical)
     assert [one.name for one in first] != [one.name for one in other]
+
+
+def test_recorded_sentences_are_aligned_and_those_that_do_not_fit_their_text_left_out(tmp_path):
+    class Aligner:
+        """Hears silence, then M, then AA, then silence in every recording; 0.2 s each but the last."""
+
+        features_per_second = 50.0
+
+        def phone_scores(self, waveform):
+            scores = np.zeros((50, len(PHONES) + 1), np.float32)
+            for first, last, name in ((0, 10, "SIL"), (10, 20, "M"), (20, 30, "AA"), (30, 50, "SIL")):
+                scores[first:last, PHONES.index(name)] = 9.0
+            return scores
+
+    for name in ("fits", "other"):
+        write_wav(tmp_path / f"{name}.wav", 0.1 * np.ones(16000))
+    said = {"ma": ("M", "AA"), "see": ("S", "IY")}
+    spoken = [
+        Utterance(tmp_path / "fits.wav", "x", "train", "ma"),
+        Utterance(tmp_path / "other.wav", "x", "train", "see"),
+    ]
+    neutral, random = load_visemes().neutral, np.random.default_rng(0)
+    made = recorded_examples(spoken, Loudness(), Aligner(), said.__getitem__, neutral, 5, random)
+    assert [one.name for one in made] == ["fits"]
+    begin = int(np.argmax(made[0].views[0].features[:, 0] > 0.01)) / 50  # of the recording, behind the pause before it
+    opening = mouth_opening(made[0].canonical)
+    assert opening[np.abs(made[0].frame_times - begin - 0.3).argmin()] < CLOSED_OPENING
+    assert opening[np.abs(made[0].frame_times - begin - 0.5).argmin()] > 2 * CLOSED_OPENING

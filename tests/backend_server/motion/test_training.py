@@ -38,8 +38,8 @@ def test_training_learns_a_mouth_that_opens_with_the_sound(trainer):
     assert figures.lips_lmd < 0.6 * UNITS * np.mean(still)
 
 
-def test_draws_are_balanced_and_a_share_of_them_is_synthetic():
-    config = MotionConfig(speaker_balance=1.0, synthetic_share=0.25)
+def test_draws_are_balanced_and_a_share_of_them_is_modelled():
+    config = MotionConfig(speaker_balance=1.0, modelled_share=0.25)
     chances = draw_chances(["a", "a", "a", "b", SPEAKER, SPEAKER], config)
     assert chances == pytest.approx([1 / 8, 1 / 8, 1 / 8, 3 / 8, 1 / 8, 1 / 8])
     assert draw_chances(["a", "a", "a", "b"], config) == pytest.approx([1 / 6, 1 / 6, 1 / 6, 1 / 2])
