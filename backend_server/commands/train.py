@@ -14,7 +14,6 @@ from backend_server.data.mouth_targets import MouthTargets
 from backend_server.data.synthetic_speech import phones_of_text
 from backend_server.motion.training import train_motion
 from backend_server.progress import Progress
-from backend_server.speech.dataset import training_sentences
 from backend_server.speech.listener import OURS, keep_beside, speech_file
 from backend_server.speech.training import train_speech
 from backend_server.texture.training import train_texture
@@ -78,7 +77,7 @@ def train(settings: TrainSettings, progress: Progress) -> str:
             resume=settings.resume,
             seed=settings.seed,
             config=PAPER_MOTION if settings.preset == "paper" else MotionConfig(),
-            sentences=training_sentences(further),
+            speech=further,
             progress=progress,
         )
         if settings.speech:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random as plain_random
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,22 +17,57 @@ from numpy.typing import NDArray
 from backend_server.articulation.motion import articulate
 from backend_server.articulation.phones import SILENCE, TimedPhone
 from backend_server.articulation.visemes import VisemeTable, load_visemes
-from backend_server.config import CORPUS_FRAME_RATE, SAMPLE_RATE
+from backend_server.checkpoints import WEIGHTS_DIR
+from backend_server.config import CORPUS_FRAME_RATE, SAMPLE_RATE, MotionConfig
 from backend_server.data.flite_speech import has_flite
 from backend_server.data.motion_examples import MotionExample, make_views
 from backend_server.data.stop_closures import begin_with_closures
 from backend_server.data.synthetic_corpus import speak
+from backend_server.data.synthetic_speech import phones_of_text
 from backend_server.progress import Progress, silent
-from backend_server.speech.acoustic_model import AcousticModel, CtcAcousticModel
+from backend_server.speech.acoustic_model import AcousticModel, CtcAcousticModel, load_acoustic_model
 from backend_server.speech.alignment import align_phones
 from backend_server.speech.audio import read_audio, to_waveform
-from backend_server.speech.dataset import Utterance
+from backend_server.speech.dataset import Utterance, training_sentences
+from backend_server.speech.listener import OURS
 
 SPEAKER = "modelled"
 LEAST_SURENESS = -0.8  # mean log-probability of an alignment; what lies below was said otherwise than written
 LONGEST_SECONDS = 8.0  # of recorded sentences
 SHORTEST_SECONDS = 3.2  # so that a run of 75 frames fits
 LONGEST_PAUSE = 0.8  # seconds of silence put before and after the speech, at most, where it is long enough itself
+
+
+def modelled_examples(
+    folders: Sequence[Path],
+    model: AcousticModel,
+    neutral: NDArray[np.float32],
+    config: MotionConfig,
+    random: np.random.Generator,
+    progress: Progress = silent,
+) -> list[MotionExample]:
+    """Examples of the sentences of transcribed speech, said by synthetic voices and as they were recorded.
+
+    Args:
+        folders: of transcribed speech; its training split is used.
+        model: the acoustic model whose features the motion network shall read.
+        neutral: canonical landmarks at rest, (68, 2).
+        config: how many.
+        random: of everything random.
+        progress: told of every example.
+
+    Raises:
+        CorpusError: a folder has no usable index.
+        SpeechFaceError: espeak-ng is not installed.
+    """
+    sentences, variations = training_sentences(folders), min(config.variations, 1)
+    texts = [sentence.text for sentence in sentences]
+    spoken = articulation_examples(texts, model, neutral, config.synthetic_clips, random, variations, progress)
+    aligner = model if isinstance(model, CtcAcousticModel) else load_acoustic_model(WEIGHTS_DIR / OURS)
+    count = config.recorded_clips
+    return spoken + recorded_examples(
+        sentences, model, aligner, phones_of_text, neutral, count, random, variations, progress
+    )
 
 
 def articulation_examples(

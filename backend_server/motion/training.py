@@ -16,21 +16,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from backend_server.checkpoints import WEIGHTS_DIR, save_checkpoint
+from backend_server.checkpoints import save_checkpoint
 from backend_server.config import MotionConfig
-from backend_server.data.articulation_examples import SPEAKER, articulation_examples, recorded_examples
+from backend_server.data.articulation_examples import SPEAKER, modelled_examples
 from backend_server.data.corpus import Corpus
 from backend_server.data.motion_examples import MotionExample, load_listener, motion_examples
-from backend_server.data.synthetic_speech import phones_of_text
 from backend_server.motion.discriminator import MotionDiscriminator
 from backend_server.motion.evaluation import MotionFigures, evaluate_motion
 from backend_server.motion.generator import KIND, MotionGenerator
 from backend_server.motion.losses import discriminator_loss, motion_losses
 from backend_server.pca import fit_pca
 from backend_server.progress import Progress, silent
-from backend_server.speech.acoustic_model import AcousticModel, CtcAcousticModel, load_acoustic_model
-from backend_server.speech.dataset import Utterance
-from backend_server.speech.listener import OURS
 from backend_server.training_state import Stateful, load_state, save_state, state_path
 from shared.errors import CorpusError
 
@@ -196,24 +192,6 @@ def _judge(
     return [evaluate_motion(generator, group) if group else None for group in groups]
 
 
-def _modelled_examples(
-    sentences: Sequence[Utterance],
-    model: AcousticModel,
-    neutral: NDArray[np.float32],
-    config: MotionConfig,
-    random: np.random.Generator,
-    progress: Progress,
-) -> list[MotionExample]:
-    """Synthetic and recorded speech with modelled articulation."""
-    texts, variations = [sentence.text for sentence in sentences], min(config.variations, 1)
-    spoken = articulation_examples(texts, model, neutral, config.synthetic_clips, random, variations, progress)
-    aligner = model if isinstance(model, CtcAcousticModel) else load_acoustic_model(WEIGHTS_DIR / OURS)
-    count = config.recorded_clips
-    return spoken + recorded_examples(
-        sentences, model, aligner, phones_of_text, neutral, count, random, variations, progress
-    )
-
-
 def train_motion(
     *,
     corpus: Path,
@@ -223,7 +201,7 @@ def train_motion(
     resume: bool = False,
     seed: int = 0,
     config: MotionConfig | None = None,
-    sentences: Sequence[Utterance] = (),
+    speech: Sequence[Path] = (),
     progress: Progress = silent,
 ) -> MotionResult:
     """Trains the l-GAN on the training clips of a corpus and writes the generator's weights.
@@ -236,7 +214,7 @@ def train_motion(
         resume: go on from the state that an interrupted training left beside `out`.
         seed: the same seed gives the same weights on the same machine.
         config: settings; the defaults of `MotionConfig` when None. Its channels are those of the acoustic model.
-        sentences: recordings without pictures, with English texts; they are heard, and their texts said by synthetic
+        speech: folders of transcribed speech without pictures: it is heard, and its texts are said by synthetic
             voices, with modelled motion.
         progress: told of every clip that is listened to and of every epoch.
 
@@ -254,8 +232,8 @@ def train_motion(
     random = np.random.default_rng(seed)
     rest = data.neutral_canonical if config.rests_in_silence else None
     examples = motion_examples(clips, model, random, config.variations, rest, progress)
-    if config.modelled_share > 0 and sentences:
-        examples += _modelled_examples(sentences, model, data.neutral_canonical, config, random, progress)
+    if config.modelled_share > 0 and speech:
+        examples += modelled_examples(speech, model, data.neutral_canonical, config, random, progress)
     held_out = motion_examples(data.clips("val"), model, random)
     trainer = MotionTrainer(examples, torch.from_numpy(data.neutral_canonical), config, seed, device)
     parts = trainer.parts
