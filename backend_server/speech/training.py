@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -67,29 +68,58 @@ def train_speech(
         WeightsError: the state to resume is of another run.
     """
     run = run or out.parent / f"{out.stem}_run"
-    utterances = [utterance for folder in corpora for utterance in read_index(folder)]
-    train, judged = (
-        load_features(
-            [u for u in utterances if u.split == split],
-            config,
-            cache=run,
-            processes=processes,
-            transcribe=transcribe,
-            mouth_of=mouth_of,
-            progress=progress,
-        )
-        for split in ("train", "val")
+    hear = partial(
+        load_features,
+        config=config,
+        cache=run,
+        processes=processes,
+        transcribe=transcribe,
+        mouth_of=mouth_of,
+        progress=progress,
     )
-    if not train:
-        raise CorpusError(f"no utterance of {', '.join(map(str, corpora))} can be trained on; check the split column")
-    train += [item for item in train if item.mouth is not None and not len(item.begins)] * (config.mouth_repeats - 1)
+    train, judged = _train_and_val(corpora, hear)
+    train += _measured_mouths(train) * (config.mouth_repeats - 1)
     trainer = SpeechTrainer(config, train, seed, device)
     state = run / "state.safetensors"
-    if resume and state.exists():
+    _begin(trainer, state if resume else None, start)
+    return _train(trainer, judged, state, out, minutes, checkpoint_minutes, progress)
+
+
+def _train_and_val(
+    corpora: Sequence[Path], hear: Callable[[Sequence[Utterance]], list[Features]]
+) -> tuple[list[Features], list[Features]]:
+    """What is trained on, at least one utterance, and what is judged, as `hear` hears them."""
+    utterances = [utterance for folder in corpora for utterance in read_index(folder)]
+    train, judged = (hear([u for u in utterances if u.split == split]) for split in ("train", "val"))
+    if not train:
+        raise CorpusError(f"no utterance of {', '.join(map(str, corpora))} can be trained on; check the split column")
+    return train, judged
+
+
+def _measured_mouths(items: Sequence[Features]) -> list[Features]:
+    """Those whose mouth was measured in pictures; a modelled one comes with the times of its phones."""
+    return [item for item in items if item.mouth is not None and not len(item.begins)]
+
+
+def _begin(trainer: SpeechTrainer, state: Path | None, start: Path | None) -> None:
+    """Goes on from a kept state, if there is one, else begins with the weights of an earlier training, if given."""
+    if state and state.exists():
         trainer.resume(state)
     elif start:
         trainer.start_from(start)
-    _LOG.info("%d utterances to train on, step %d of %d", len(train), trainer.step, trainer.steps)
+    _LOG.info("%d utterances to train on, step %d of %d", len(trainer.features), trainer.step, trainer.steps)
+
+
+def _train(
+    trainer: SpeechTrainer,
+    judged: Sequence[Features],
+    state: Path,
+    out: Path,
+    minutes: float | None,
+    checkpoint_minutes: float,
+    progress: Progress,
+) -> dict[str, float]:
+    """Trains to the last step or for so many minutes, and judges; returns the error rates by corpus."""
     few = few_of_each(judged, _JUDGED_ON_THE_WAY)
     begin = saved = time.monotonic()
     losses: list[float] = []
