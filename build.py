@@ -189,9 +189,8 @@ def run(args: argparse.Namespace, rest: list[str]) -> int:
         print("\nMaking the Blender scene through the add-on ...")
         code = call([python, "-m", "blender_addon", *common, "--out", str(out / "scene.blend")])
     if code == 0:
-        print(
-            f"\nLook in {out}:", *[f"   {n:18} {what}" for n, what in RESULTS.items() if (out / n).exists()], sep="\n"
-        )
+        made = [f"   {name:18} {what}" for name, what in RESULTS.items() if (out / name).exists()]
+        print(f"\nLook in {out}:", *made, sep="\n")
     return code
 
 
@@ -239,14 +238,13 @@ def test(args: argparse.Namespace, rest: list[str]) -> int:
 def check(args: argparse.Namespace, rest: list[str]) -> int:
     """Runs the formatter, the linter, the type checker and the test of the import rules."""
     python = prepare(ALL_EXTRAS, args.torch)
-    return run_parts(
-        [
-            ("format (mend with: ruff format)", [python, "-m", "ruff", "format", "--check", "."]),
-            ("lint (mend with: ruff check --fix)", [python, "-m", "ruff", "check", "."]),
-            ("types", [python, "-m", "pyright", *rest]),
-            ("import rules", [python, "-m", "pytest", "-q", "tests/test_imports.py"]),
-        ]
-    )
+    parts = [
+        ("format (mend with: ruff format)", [python, "-m", "ruff", "format", "--check", "."]),
+        ("lint (mend with: ruff check --fix)", [python, "-m", "ruff", "check", "."]),
+        ("types", [python, "-m", "pyright", *rest]),
+        ("import rules", [python, "-m", "pytest", "-q", "tests/test_imports.py"]),
+    ]
+    return run_parts(parts)
 
 
 def addon(args: argparse.Namespace, rest: list[str]) -> int:
