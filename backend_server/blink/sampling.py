@@ -18,6 +18,7 @@ from backend_server.metrics.blink import BlinkStatistics, blink_curves, blink_st
 from backend_server.metrics.landmarks import eye_aspect_ratio
 from shared.errors import ShapeError, ValueRangeError
 from shared.landmarks import EYE_REGION
+from shared.motion_controls import RANGES
 
 OPEN_DROP = 0.15  # eyes count as open while the lid gap has lost less than this share
 OVER_DROP = 0.08  # a blink begins and is over where the lid gap has lost less than this share
@@ -156,10 +157,10 @@ def read_at(begins: NDArray[np.float64], timeline: Array, positions: NDArray[np.
 def _check(times: NDArray[np.float64], frequency: float, duration: float) -> None:
     if times.ndim != 1 or not np.isfinite(times).all() or (np.diff(times) < 0).any():
         raise ShapeError(f"expected rising frame times of shape (T,), got shape {times.shape}")
-    if not 0.1 <= frequency <= 4:
-        raise ValueRangeError(f"The blink frequency must lie between 0.1 and 4, got {frequency}.")
-    if not 0.25 <= duration <= 4:
-        raise ValueRangeError(f"The blink duration must lie between 0.25 and 4, got {duration}.")
+    for name, value in (("frequency", frequency), ("duration", duration)):
+        least, most = RANGES[f"blink_{name}"]
+        if not least <= value <= most:
+            raise ValueRangeError(f"The blink {name} must lie between {least:g} and {most:g}, got {value}.")
 
 
 def blink_displacements(
@@ -181,9 +182,9 @@ def blink_displacements(
         frame_times: (T,), seconds, not falling.
         seed: chooses the blinks.
         gain: multiplies them; 1 closes the eyes, 0 keeps them still.
-        frequency: how many times as often as usual (0.33 a second) eyes blink, 0.1 to 4; less often where blinks
-            are so long that there is no time for more.
-        duration: how many times as long as usual (0.34 s) a blink takes, 0.25 to 4.
+        frequency: how many times as often as usual (0.33 a second) eyes blink, within
+            `RANGES["blink_frequency"]`; less often where blinks are so long that there is no time for more.
+        duration: how many times as long as usual (0.34 s) a blink takes, within `RANGES["blink_duration"]`.
 
     Returns:
         Displacements of the eye region, (T, 22, 2), canonical units; the eyes are open in the first and last frame.
