@@ -9,7 +9,7 @@ from backend_server.cascade import Cascade
 from backend_server.config import CORPUS_FRAME_RATE, SAMPLE_RATE
 from backend_server.evaluation.report import Section, Table
 from backend_server.evaluation.spoken import Spoken
-from backend_server.metrics.articulation import ArticulationFigures, articulation_figures, mean_articulation
+from backend_server.metrics.articulation import ArticulationFigures, articulation_figures
 from backend_server.progress import Progress
 from shared.motion_controls import UNTOUCHED, MotionControls
 from shared.timing import FrameRate, frame_times
@@ -34,10 +34,10 @@ def articulate(cascade: Cascade, spoken: Sequence[Spoken], progress: Progress) -
         gated.append(_figures(cascade, one, MotionControls(silence=1.0)))
     progress("articulation", len(spoken), len(spoken))
     by_voice = {
-        voice: mean_articulation([made for made, one in zip(figures, spoken, strict=True) if one.voice == voice])
+        voice: ArticulationFigures.mean([made for made, one in zip(figures, spoken, strict=True) if one.voice == voice])
         for voice in dict.fromkeys(one.voice for one in spoken)
     }
-    return {**by_voice, ALL: mean_articulation(figures), GATED: mean_articulation(gated)}
+    return {**by_voice, ALL: ArticulationFigures.mean(figures), GATED: ArticulationFigures.mean(gated)}
 
 
 def articulation_section(figures: Mapping[str, ArticulationFigures], reason: str = "") -> Section:

@@ -6,13 +6,14 @@ nothing that moves long before it is heard.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from backend_server.articulation.phones import BILABIALS, LABIODENTALS, ROUNDED, SILENCE, SPREAD, TimedPhone
+from backend_server.metrics.figures import Figures, mean_of_numbers
 from backend_server.metrics.landmarks import CLOSED_OPENING, inter_ocular, mouth_opening, mouth_width
 from shared.errors import ShapeError
 from shared.landmarks import LIPS
@@ -26,7 +27,7 @@ Array = NDArray[np.floating]
 
 
 @dataclass(frozen=True)
-class ArticulationFigures:
+class ArticulationFigures(Figures):
     """Figures of one clip, or their means over clips; NaN where the phones ask for nothing of the kind.
 
     Attributes:
@@ -45,10 +46,6 @@ class ArticulationFigures:
     pause_closure: float
     pause_jitter: float
     onset_seconds: float
-
-    def sentence(self) -> str:
-        """All figures in a line."""
-        return ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in asdict(self).items())
 
 
 def articulation_figures(
@@ -79,17 +76,6 @@ def articulation_figures(
     )
 
 
-def mean_articulation(figures: Sequence[ArticulationFigures]) -> ArticulationFigures:
-    """Mean of each figure over clips; a clip where it does not exist does not count for it."""
-    columns = {field.name: [getattr(one, field.name) for one in figures] for field in fields(ArticulationFigures)}
-    return ArticulationFigures(**{name: _mean(values) for name, values in columns.items()})
-
-
-def _mean(values: Iterable[float]) -> float:
-    numbers = [value for value in values if not np.isnan(value)]
-    return float(np.mean(numbers)) if numbers else np.nan
-
-
 def _within(times: NDArray[np.float64], begin: float, end: float) -> NDArray[np.bool_]:
     return (times >= begin) & (times <= end)
 
@@ -100,7 +86,7 @@ def _reached(
     """Share of some phones in which the opening falls below a threshold, one frame early or late at most."""
     frame = float(np.median(np.diff(times)))
     near = [opening[_within(times, p.begin - frame, p.end + frame)] for p in phones if p.name in names]
-    return _mean(float(one.min() < threshold) for one in near if len(one))
+    return mean_of_numbers(float(one.min() < threshold) for one in near if len(one))
 
 
 def _rounding(phones: Sequence[TimedPhone], width: Array, times: NDArray[np.float64]) -> float:

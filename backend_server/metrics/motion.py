@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from backend_server.metrics.figures import Figures
 from backend_server.metrics.landmarks import (
     amplitude_ratio,
     closure_recall,
@@ -24,7 +25,7 @@ ALL_POINTS = slice(0, 68)
 
 
 @dataclass(frozen=True)
-class MotionFigures:
+class MotionFigures(Figures):
     """Figures of one clip, or their means over clips; distances are in the unit of the landmarks.
 
     Attributes:
@@ -51,10 +52,6 @@ class MotionFigures:
     closure_recall: float
     offset_frames: float
 
-    def sentence(self) -> str:
-        """All figures in a line."""
-        return ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in asdict(self).items())
-
 
 def motion_figures(generated: NDArray[np.floating], real: NDArray[np.floating]) -> MotionFigures:
     """Figures of one clip: generated against real landmarks, both (T, 68, 2)."""
@@ -76,12 +73,4 @@ def motion_figures(generated: NDArray[np.floating], real: NDArray[np.floating]) 
 
 def mean_figures(figures: Sequence[MotionFigures]) -> MotionFigures:
     """Mean of each figure over clips; a clip where it does not exist does not count for it."""
-    return MotionFigures(
-        **{field.name: _mean([getattr(f, field.name) for f in figures]) for field in fields(MotionFigures)}
-    )
-
-
-def _mean(values: Sequence[float]) -> float:
-    """Mean of the numbers among the values; NaN when there are none."""
-    numbers = [value for value in values if not np.isnan(value)]
-    return float(np.mean(numbers)) if numbers else float("nan")
+    return MotionFigures.mean(figures)

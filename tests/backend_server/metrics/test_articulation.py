@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from backend_server.articulation.phones import TimedPhone
-from backend_server.metrics.articulation import articulation_figures, mean_articulation
+from backend_server.metrics.articulation import ArticulationFigures, articulation_figures
 from shared.errors import ShapeError
 
 TIMES = np.arange(0.02, 2, 0.04)
@@ -73,7 +73,7 @@ def test_motion_long_before_the_sound_and_trembling_in_a_pause_are_seen(right):
 def test_what_the_phones_do_not_ask_for_counts_nowhere(right):
     vowel = articulation_figures([TimedPhone("AA", 0.0, 2.0)], face(*right), TIMES)
     assert np.isnan([vowel.bilabial_closure, vowel.rounding, vowel.pause_closure]).all()
-    mean = mean_articulation([vowel, articulation_figures(PHONES, face(*right), TIMES)])
+    mean = ArticulationFigures.mean([vowel, articulation_figures(PHONES, face(*right), TIMES)])
     assert mean.bilabial_closure == 1
     assert "rounding" in mean.sentence()
 
