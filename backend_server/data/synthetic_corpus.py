@@ -15,7 +15,14 @@ from backend_server.speech.audio import to_waveform, write_wav
 from backend_server.speech.dataset import write_phones
 
 ACCENTS = ("en", "en-us", "en-gb-scotland", "en-gb-x-rp", "en-us-nyc", "en-gb-x-gbcwmd", "en-029", "en-gb-x-gbclan")
-TIMBRES = ("m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8", "f1", "f2", "f3", "f4", "f5")
+# Most variants that espeak-ng has, without robots, monsters and those that judge the result (`evaluation.spoken`).
+_TIMBRES = (
+    "m1 m2 m3 m4 m5 m6 m7 m8 f1 f2 f3 f4 f5 Alex Alicia Andrea Andy Denis Diogo Gene Gene2 Henrique Hugo Jacky Lee "
+    "Marco Mario Mike Nguyen adam anika antonio aunty belinda benjamin caleb croak david ed edward edward2 grandma "
+    "grandpa gustave iven iven2 iven3 iven4 john klatt klatt2 klatt3 klatt4 linda marcelo max miguel norbert pablo "
+    "paul pedro quincy rob robert sandro shelby travis victor whisper zac"
+)
+TIMBRES = tuple(_TIMBRES.split())
 # Language: onsets, nuclei and codas of invented words, in its own spelling.
 SYLLABLES = {
     "de": ("b d f g h j k l m n p r s sch t w z pf st", "a e i o u ä ö ü au ei eu ie", " _ n r t ch m s l"),

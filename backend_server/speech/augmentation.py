@@ -1,4 +1,4 @@
-"""How is one recording turned into many: other tempo, voice, room, noise and bandwidth, all in log-mel frames?
+"""How is one recording turned into many: other tempo, voice, silence, room, noise and bandwidth, all in log-mel frames?
 
 Working on frames instead of samples makes this nearly free; powers of sound and noise add. Gain needs no place here:
 the features do not depend on it.
@@ -6,16 +6,21 @@ the features do not depend on it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
+from backend_server.articulation.phones import PHONES, SILENCE
 from backend_server.config import SAMPLE_RATE, SpeechConfig
-from backend_server.speech.features import log_mel
+from backend_server.speech.dataset import Features
+from backend_server.speech.features import POWER_FLOOR, log_mel
+
+_LEAST_POWER = 1e-7  # of a frame, summed over its bands; what lies below is silence and no measure of the speech
 
 
 @dataclass(frozen=True)
@@ -24,10 +29,15 @@ class Augmentation:
 
     tempo: float = 0.12  # +- share
     vocal_tract: float = 0.08  # +- share by which bands shift (Jaitly and Hinton 2013)
+    silence_probability: float = 0.3  # at either end
+    silence_seconds: float = 0.6  # mean, drawn from an exponential distribution
+    longest_silence: float = 2.5  # seconds
     room_probability: float = 0.3
     reverberation_seconds: tuple[float, float] = (0.15, 0.9)  # until it is 60 dB weaker
     direct_db: tuple[float, float] = (-3.0, 15.0)  # direct over reverberant power
-    noise_probability: float = 0.6
+    noise_probability: float = 0.7
+    babble_share: float = 0.6  # of the noise is other people talking
+    babble_voices: tuple[int, int] = (2, 8)
     noise_db: tuple[float, float] = (-5.0, 40.0)  # signal to noise
     band_limit_probability: float = 0.2
     time_masks_per_second: float = 0.5  # SpecAugment (Park et al. 2019)
@@ -36,33 +46,50 @@ class Augmentation:
     widest_band_mask: int = 9
 
 
-def noise_bank(
-    voices: Sequence[NDArray[np.float16]], config: SpeechConfig, rng: np.random.Generator
-) -> list[NDArray[np.float32]]:
-    """White and pink noise, mains hum and babble as log-mel frames, some 30 s each; babble is three to eight voices."""
-    count = 30 * SAMPLE_RATE
-    white = rng.standard_normal(count).astype(np.float32) * 0.1
-    spectrum = np.fft.rfft(white)
-    pink = np.fft.irfft(spectrum / np.sqrt(np.maximum(np.arange(len(spectrum)), 40)), count).astype(np.float32)
-    seconds = np.arange(count) / SAMPLE_RATE
-    overtones = np.arange(1, 12)[:, None]
-    hums = [(np.sin(2 * np.pi * mains * overtones * seconds) / overtones).sum(0) for mains in (50, 60)]
-    sounds = (white, pink * 30, *(hum.astype(np.float32) * 0.1 + white * 0.01 for hum in hums))
-    bank = [log_mel(torch.from_numpy(noise), config).numpy() for noise in sounds]
-    for _ in range(12 if voices else 0):
-        power = np.zeros((30 * 100, config.mel_bands), np.float32)
-        for index in rng.integers(len(voices), size=rng.integers(3, 9)):
-            voice = np.exp(np.asarray(voices[index], np.float32))
-            voice = np.resize(voice, power.shape) / max(float(voice.sum(1).mean()), 1e-9)
-            power += np.roll(voice, int(rng.integers(len(voice))), axis=0)
-        bank.append(np.log(power + 1e-10))
-    return bank
+class NoiseBank:
+    """White and pink noise and mains hum, some 30 s each, and voices for babble, all as log-mel frames.
+
+    Args:
+        voices: log-mel frames of people talking, (F, bands) each; without them there is no babble.
+        config: of the frames.
+        rng: of the noise.
+    """
+
+    def __init__(self, voices: Sequence[NDArray[np.floating]], config: SpeechConfig, rng: np.random.Generator) -> None:
+        count = 30 * SAMPLE_RATE
+        white = rng.standard_normal(count).astype(np.float32) * 0.1
+        spectrum = np.fft.rfft(white)
+        pink = np.fft.irfft(spectrum / np.sqrt(np.maximum(np.arange(len(spectrum)), 40)), count).astype(np.float32)
+        seconds = np.arange(count) / SAMPLE_RATE
+        overtones = np.arange(1, 12)[:, None]
+        hums = [(np.sin(2 * np.pi * mains * overtones * seconds) / overtones).sum(0) for mains in (50, 60)]
+        sounds = (white, pink * 30, *(hum.astype(np.float32) * 0.1 + white * 0.01 for hum in hums))
+        self._steady = [log_mel(torch.from_numpy(noise), config).numpy() for noise in sounds]
+        self._voices = voices
+
+    def draw(self, count: int, settings: Augmentation, rng: np.random.Generator) -> NDArray[np.float32]:
+        """Noise of `count` frames, (count, bands): other people talking, equally strong, or steady noise."""
+        if not self._voices or rng.random() >= settings.babble_share:
+            noise = self._steady[rng.integers(len(self._steady))]
+            return noise[(rng.integers(len(noise)) + np.arange(count)) % len(noise)]
+        power = np.full((count, self._steady[0].shape[1]), POWER_FLOOR, np.float32)
+        for index in rng.integers(len(self._voices), size=rng.integers(*settings.babble_voices, endpoint=True)):
+            voice = np.exp(np.asarray(self._voices[index], np.float32))
+            rows = (rng.integers(len(voice)) + np.arange(count)) % len(voice)
+            power += voice[rows] / max(float(voice.sum(1).mean()), 1e-9)
+        return np.log(power)
 
 
 def add_noise(mel: NDArray[np.float32], noise: NDArray[np.float32], ratio_db: float) -> NDArray[np.float32]:
-    """Adds noise frames of the same shape at a ratio of mean speech power to mean noise power, in dB."""
+    """Adds noise frames of the same shape at a ratio of mean speech power to mean noise power, in dB.
+
+    Frames of digital silence are no part of the speech.
+    """
     speech_power, noise_power = np.exp(mel), np.exp(noise)
-    gain = speech_power.sum(1).mean() / max(float(noise_power.sum(1).mean()), 1e-12) * 10.0 ** (-ratio_db / 10.0)
+    loudness = speech_power.sum(1)
+    loudness = loudness[loudness > _LEAST_POWER]
+    level = float(loudness.mean()) if len(loudness) else 0.0
+    gain = level / max(float(noise_power.sum(1).mean()), 1e-12) * 10.0 ** (-ratio_db / 10.0)
     return np.log(speech_power + gain * noise_power)
 
 
@@ -87,21 +114,44 @@ def _interpolate(rows: NDArray[np.float32], positions: NDArray[np.float64]) -> N
     return rows[lower] * (1 - share) + rows[np.minimum(lower + 1, len(rows) - 1)] * share
 
 
-def vary(
-    mel: NDArray[np.float32], bank: Sequence[NDArray[np.float32]], settings: Augmentation, rng: np.random.Generator
-) -> NDArray[np.float32]:
-    """Another recording of the same words: log-mel frames (F, bands) to (F', bands), before normalisation."""
+def vary_voice(mel: NDArray[np.float32], settings: Augmentation, rng: np.random.Generator) -> NDArray[np.float32]:
+    """The same words by another throat at another tempo: log-mel frames (F, bands) to (F', bands)."""
     tempo = 1.0 + rng.uniform(-settings.tempo, settings.tempo)
     mel = _interpolate(mel, np.arange(int((len(mel) - 1) / tempo) + 1) * tempo)
     warp = 1.0 + rng.uniform(-settings.vocal_tract, settings.vocal_tract)
-    mel = _interpolate(np.ascontiguousarray(mel.T), np.arange(mel.shape[1]) * warp).T
+    return _interpolate(np.ascontiguousarray(mel.T), np.arange(mel.shape[1]) * warp).T
+
+
+def surround(item: Features, before: int, after: int) -> Features:
+    """An utterance between mel frames of digital silence; what the mouth does there, nobody knows."""
+    mel = np.pad(item.mel, ((before, after), (0, 0)), constant_values=math.log(POWER_FLOOR))
+    phones, begins, mouth = item.phones, item.begins, item.mouth
+    if len(begins):
+        silent = PHONES.index(SILENCE)
+        phones = np.concatenate([[silent], phones, [silent]])
+        begins = np.concatenate([[0], begins + before, [before + len(item.mel)]]).astype(np.float32)
+    if mouth is not None:
+        rate = (len(mouth) - 1) / max(len(item.mel) - 1, 1)
+        rows = [(round(before * rate), round(after * rate)), (0, 0)]
+        mouth = np.pad(mouth, rows, constant_values=np.nan)
+    return replace(item, mel=mel, phones=phones, begins=begins, mouth=mouth)
+
+
+def silences(settings: Augmentation, rng: np.random.Generator) -> tuple[int, int]:
+    """How many mel frames of silence come before and after an utterance."""
+    drawn = rng.exponential(settings.silence_seconds, 2).clip(max=settings.longest_silence)
+    before, after = np.where(rng.random(2) < settings.silence_probability, 100 * drawn, 0).astype(int).tolist()
+    return before, after
+
+
+def vary_place(
+    mel: NDArray[np.float32], bank: NoiseBank, settings: Augmentation, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """The same sound in another room, in noise, through another line; log-mel frames (F, bands), not normalised."""
     if rng.random() < settings.room_probability:
         mel = add_room(mel, rng.uniform(*settings.reverberation_seconds), rng.uniform(*settings.direct_db))
-    if bank and rng.random() < settings.noise_probability:
-        noise = bank[rng.integers(len(bank))]
-        start = rng.integers(len(noise))
-        rows = (start + np.arange(len(mel))) % len(noise)
-        mel = add_noise(mel, noise[rows], rng.uniform(*settings.noise_db))
+    if rng.random() < settings.noise_probability:
+        mel = add_noise(mel, bank.draw(len(mel), settings, rng), rng.uniform(*settings.noise_db))
     if rng.random() < settings.band_limit_probability:
         mel = mel.copy()
         mel[:, rng.integers(mel.shape[1] * 2 // 3, mel.shape[1]) :] -= rng.uniform(4.0, 12.0)

@@ -60,7 +60,7 @@ class Features:
     """An utterance as the network's training sees it.
 
     Attributes:
-        mel: log-mel frames f16 (F, bands), before normalisation.
+        mel: log-mel frames (F, bands), f16 as read, before normalisation.
         text: in the model's characters; empty where only phones are known.
         corpus: the name errors are counted under.
         phones: class numbers (P,) of `PHONES`; empty when nobody knows.
@@ -68,7 +68,7 @@ class Features:
         mouth: what the mouth does, evenly spread over the utterance, (M, 6); None when nobody knows.
     """
 
-    mel: NDArray[np.float16]
+    mel: NDArray[np.floating]
     text: str
     corpus: str
     phones: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))

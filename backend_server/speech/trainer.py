@@ -16,7 +16,15 @@ from backend_server.articulation.phones import PHONES
 from backend_server.checkpoints import fill, load_checkpoint, save_checkpoint
 from backend_server.config import SAMPLE_RATE, SpeechConfig
 from backend_server.speech.acoustic_model import KIND, CtcAcousticModel
-from backend_server.speech.augmentation import Augmentation, mask, noise_bank, vary
+from backend_server.speech.augmentation import (
+    Augmentation,
+    NoiseBank,
+    mask,
+    silences,
+    surround,
+    vary_place,
+    vary_voice,
+)
 from backend_server.speech.batches import MOUTH_SPANS, Batch, make_batch, normalised, plan_epoch
 from backend_server.speech.dataset import SHORTEST_FRAMES_A_CHARACTER, Features
 from backend_server.speech.losses import ctc_loss, mouth_loss, phone_loss
@@ -56,7 +64,7 @@ class SpeechTrainer:
         self.optimiser = torch.optim.AdamW(
             self.parameters, lr=config.learning_rate, weight_decay=config.weight_decay, betas=(0.9, 0.98)
         )
-        self.bank = noise_bank([item.mel for item in features], config, np.random.default_rng(seed))
+        self.bank = NoiseBank([item.mel for item in features], config, np.random.default_rng(seed))
         self.augmentation = Augmentation()
         self.step = 0
         lengths = [len(item.mel) for item in features]
@@ -72,11 +80,13 @@ class SpeechTrainer:
         for index in self._batches[self.step]:
             item = self.features[index]
             plain = item.mel.astype(np.float32)
-            mel = vary(plain, self.bank, self.augmentation, rng)
-            if len(mel) < SHORTEST_FRAMES_A_CHARACTER * len(item.text):  # spoken too fast for CTC now
-                mel = plain
-            begins = item.begins * (len(mel) / len(plain))
-            items.append(replace(item, mel=mask(normalised(mel), self.augmentation, rng), begins=begins))
+            voice = vary_voice(plain, self.augmentation, rng)
+            if len(voice) < SHORTEST_FRAMES_A_CHARACTER * len(item.text):  # spoken too fast for CTC now
+                voice = plain
+            spoken = replace(item, mel=voice, begins=item.begins * (len(voice) / len(plain)))
+            spoken = surround(spoken, *silences(self.augmentation, rng))
+            heard = vary_place(spoken.mel, self.bank, self.augmentation, rng)
+            items.append(replace(spoken, mel=mask(normalised(heard), self.augmentation, rng)))
         return make_batch(items, lead=int(rng.integers(_LONGEST_LEAD))).to(self.device)
 
     def learning_rate(self) -> float:

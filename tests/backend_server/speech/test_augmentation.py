@@ -5,12 +5,25 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from backend_server.articulation.phones import PHONES, SILENCE
 from backend_server.config import SpeechConfig
-from backend_server.speech.augmentation import Augmentation, add_noise, add_room, mask, noise_bank, vary
+from backend_server.speech.augmentation import (
+    Augmentation,
+    NoiseBank,
+    add_noise,
+    add_room,
+    mask,
+    silences,
+    surround,
+    vary_place,
+    vary_voice,
+)
+from backend_server.speech.dataset import Features
 
 NOTHING = Augmentation(
     tempo=0.0,
     vocal_tract=0.0,
+    silence_probability=0.0,
     room_probability=0.0,
     noise_probability=0.0,
     band_limit_probability=0.0,
@@ -46,7 +59,10 @@ def test_an_echo_dies_away_as_long_as_it_should():
 
 def test_settings_of_nothing_change_nothing():
     rng = np.random.default_rng(0)
-    np.testing.assert_allclose(vary(frames(), [], NOTHING, rng), frames(), atol=1e-5)
+    bank = NoiseBank([], SpeechConfig(), rng)
+    np.testing.assert_allclose(vary_voice(frames(), NOTHING, rng), frames(), atol=1e-5)
+    np.testing.assert_allclose(vary_place(frames(), bank, NOTHING, rng), frames(), atol=1e-5)
+    assert silences(NOTHING, rng) == (0, 0)
     np.testing.assert_array_equal(mask(frames(), NOTHING, rng), frames())
 
 
@@ -54,7 +70,7 @@ def test_settings_of_nothing_change_nothing():
 def test_tempo_changes_the_length_within_its_range_and_keeps_the_order(seed: int):
     settings = replace(NOTHING, tempo=0.12)
     ramp = np.repeat(np.arange(300, dtype=np.float32)[:, None], 64, axis=1)
-    varied = vary(ramp, [], settings, np.random.default_rng(seed))
+    varied = vary_voice(ramp, settings, np.random.default_rng(seed))
     assert 300 / 1.13 < len(varied) < 300 / 0.87
     steps = np.diff(varied[:, 0])
     np.testing.assert_allclose(steps, steps[0], atol=1e-3)
@@ -62,13 +78,59 @@ def test_tempo_changes_the_length_within_its_range_and_keeps_the_order(seed: int
 
 
 def test_the_same_seed_gives_the_same_variation():
-    config = SpeechConfig()
-    bank = noise_bank([frames().astype(np.float16)] * 3, config, np.random.default_rng(1))
-    assert len(bank) == 16
-    assert all(np.isfinite(noise).all() for noise in bank)
-    one, other = (vary(frames(), bank, Augmentation(), np.random.default_rng(7)) for _ in range(2))
+    bank = NoiseBank([frames(seed=5).astype(np.float16)] * 3, SpeechConfig(), np.random.default_rng(1))
+    settings = replace(Augmentation(), noise_probability=1.0)
+    one, other = (vary_place(frames(), bank, settings, np.random.default_rng(7)) for _ in range(2))
     np.testing.assert_array_equal(one, other)
     assert np.isfinite(one).all()
+    assert np.abs(one - frames()).max() > 0.1
+
+
+def test_babble_is_the_sum_of_equally_strong_voices():
+    # powers 2 and 200 in every band and frame: each voice counts as mean power 1 over its 64 bands together
+    voices = [np.full((50, 64), np.log(power), np.float16) for power in (2.0, 200.0)]
+    bank = NoiseBank(voices, SpeechConfig(), np.random.default_rng(0))
+    settings = replace(Augmentation(), babble_share=1.0, babble_voices=(3, 3))
+    babble = bank.draw(120, settings, np.random.default_rng(2))
+    assert babble.shape == (120, 64)
+    np.testing.assert_allclose(np.exp(babble).sum(1), 3.0, rtol=1e-3)
+
+
+def test_without_voices_the_noise_is_steady():
+    bank = NoiseBank([], SpeechConfig(), np.random.default_rng(0))
+    noise = bank.draw(4000, replace(Augmentation(), babble_share=1.0), np.random.default_rng(3))  # longer than kept
+    assert noise.shape == (4000, 64)
+    assert np.isfinite(noise).all()
+
+
+def test_silence_around_speech_does_not_make_its_noise_weaker():
+    speech = np.full((100, 64), -3.0, np.float32)
+    still = surround(Features(speech, "a", "x"), 300, 0).mel
+    noise = np.zeros((400, 64), np.float32)
+    np.testing.assert_allclose(add_noise(still, noise, 0.0)[300:], add_noise(speech, noise[:100], 0.0), rtol=1e-4)
+
+
+def test_surrounding_shifts_phones_and_mouth_and_knows_the_silence():
+    phones, mouth = np.array([7, 9]), np.arange(12, dtype=np.float32).reshape(2, 6)
+    item = Features(np.zeros((3, 64), np.float32), "a", "x", phones, np.array([0.0, 1.0], np.float32), mouth)
+    still = surround(item, 4, 2)
+    silent = PHONES.index(SILENCE)
+    assert still.mel.shape == (9, 64)
+    assert still.phones.tolist() == [silent, 7, 9, silent]
+    assert still.begins.tolist() == [0, 4, 5, 7]
+    assert still.mouth is not None  # a row for two frames: two unknown rows before, one after
+    assert np.isnan(still.mouth[:2]).all()
+    np.testing.assert_array_equal(still.mouth[2:4], mouth)
+    assert np.isnan(still.mouth[4:]).all()
+    order_only = surround(replace(item, begins=np.zeros(0, np.float32)), 4, 2)
+    assert order_only.phones.tolist() == [7, 9]
+
+
+def test_silences_are_bounded_and_as_frequent_as_asked():
+    settings, rng = Augmentation(), np.random.default_rng(0)
+    drawn = np.array([silences(settings, rng) for _ in range(2000)])
+    assert drawn.max() <= 100 * settings.longest_silence
+    assert (drawn > 0).mean() == pytest.approx(settings.silence_probability, abs=0.03)
 
 
 def test_masks_cover_a_bounded_share():
