@@ -8,7 +8,11 @@ them.
 from __future__ import annotations
 
 import random as plain_random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import count as count_from
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +20,6 @@ from numpy.typing import NDArray
 
 from backend_server.articulation.motion import articulate
 from backend_server.articulation.phones import SILENCE, TimedPhone
-from backend_server.articulation.visemes import VisemeTable, load_visemes
 from backend_server.checkpoints import WEIGHTS_DIR
 from backend_server.config import CORPUS_FRAME_RATE, SAMPLE_RATE, MotionConfig
 from backend_server.data.flite_speech import has_flite
@@ -36,6 +39,21 @@ LEAST_SURENESS = -0.8  # mean log-probability of an alignment; what lies below w
 LONGEST_SECONDS = 8.0  # of recorded sentences
 SHORTEST_SECONDS = 3.2  # so that a run of 75 frames fits
 LONGEST_PAUSE = 0.8  # seconds of silence put before and after the speech, at most, where it is long enough itself
+
+
+@dataclass(frozen=True)
+class _Said:
+    """Speech whose sounds are known.
+
+    Attributes:
+        name: of the example.
+        waveform: (S,).
+        phones: with their times in it.
+    """
+
+    name: str
+    waveform: NDArray[np.float32]
+    phones: Sequence[TimedPhone]
 
 
 def modelled_examples(
@@ -94,18 +112,8 @@ def articulation_examples(
         SpeechFaceError: espeak-ng is not installed.
         WeightsError: the table of visemes cannot be read.
     """
-    table, with_flite = load_visemes(), has_flite()
-    words = plain_random.Random(int(random.integers(2**32)))
-    examples = []
-    for index in range(count):
-        speech, voice, _, _ = speak(texts, words, with_flite)
-        waveform = to_waveform(speech.clip.samples, speech.clip.sample_rate)
-        padded, phones = _with_pauses(waveform, begin_with_closures(speech), random)
-        times, canonical = _spoken(phones, table, neutral)
-        views = make_views(padded, model, variations, random)
-        examples.append(MotionExample(SPEAKER, f"{index:05d} {voice}", "train", times, canonical, views))
-        progress("speak", index + 1, count)
-    return examples
+    said = _synthetic(texts, random)
+    return _examples(said, model, neutral, count, random, variations, partial(progress, "speak"))
 
 
 def recorded_examples(
@@ -136,23 +144,54 @@ def recorded_examples(
         SoundError: a recording cannot be read.
         WeightsError: the table of visemes cannot be read.
     """
-    table, examples = load_visemes(), []
+    said = _aligned(utterances, aligner, transcribe, random)
+    return _examples(said, model, neutral, count, random, variations, partial(progress, "align"))
+
+
+def _synthetic(texts: Sequence[str], random: np.random.Generator) -> Iterator[_Said]:
+    """Synthetic speech without end."""
+    with_flite, words = has_flite(), plain_random.Random(int(random.integers(2**32)))
+    for index in count_from(0):
+        speech, voice, _, _ = speak(texts, words, with_flite)
+        waveform = to_waveform(speech.clip.samples, speech.clip.sample_rate)
+        yield _Said(f"{index:05d} {voice}", waveform, begin_with_closures(speech))
+
+
+def _aligned(
+    utterances: Sequence[Utterance],
+    aligner: CtcAcousticModel,
+    transcribe: Callable[[str], Sequence[str]],
+    random: np.random.Generator,
+) -> Iterator[_Said]:
+    """The recordings that fit their text, in random order."""
     for index in random.permutation(len(utterances)).tolist():
-        if len(examples) == count:
-            break
         clip, said = read_audio(utterances[index].path), transcribe(utterances[index].text)
         waveform = to_waveform(clip.samples, clip.sample_rate)
         scores = aligner.phone_scores(waveform) if clip.seconds <= LONGEST_SECONDS else None
         if scores is None or not 0 < len(said) <= len(scores):
             continue
         aligned, sureness = align_phones(scores, said, aligner.features_per_second)
-        if sureness < LEAST_SURENESS:
-            continue
-        padded, phones = _with_pauses(waveform, aligned, random)
-        times, canonical = _spoken(phones, table, neutral)
-        views = make_views(padded, model, variations, random)
-        examples.append(MotionExample(SPEAKER, utterances[index].path.stem, "train", times, canonical, views))
-        progress("align", len(examples), count)
+        if sureness >= LEAST_SURENESS:
+            yield _Said(utterances[index].path.stem, waveform, aligned)
+
+
+def _examples(
+    said: Iterable[_Said],
+    model: AcousticModel,
+    neutral: NDArray[np.float32],
+    count: int,
+    random: np.random.Generator,
+    variations: int,
+    progress: Callable[[int, int], None],
+) -> list[MotionExample]:
+    """Examples of the first `count` of what is said, each between two pauses."""
+    examples: list[MotionExample] = []
+    for one in islice(said, count):
+        waveform, phones = _with_pauses(one.waveform, one.phones, random)
+        times, canonical = _spoken(phones, neutral)
+        views = make_views(waveform, model, variations, random)
+        examples.append(MotionExample(SPEAKER, one.name, "train", times, canonical, views))
+        progress(len(examples), count)
     return examples
 
 
@@ -179,9 +218,9 @@ def _shifted(phones: Sequence[TimedPhone], seconds: float, end: float) -> tuple[
 
 
 def _spoken(
-    phones: Sequence[TimedPhone], table: VisemeTable, neutral: NDArray[np.float32]
+    phones: Sequence[TimedPhone], neutral: NDArray[np.float32]
 ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
     """Frame times (T,) and canonical landmarks (T, 68, 2) of phones."""
     frames = int(phones[-1].end * CORPUS_FRAME_RATE)
     times = (np.arange(frames) + 0.5) / CORPUS_FRAME_RATE
-    return times, neutral + articulate(phones, times, table)
+    return times, neutral + articulate(phones, times)
