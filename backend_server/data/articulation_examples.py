@@ -8,6 +8,7 @@ them.
 from __future__ import annotations
 
 import random as plain_random
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -23,7 +24,7 @@ from backend_server.articulation.phones import SILENCE, TimedPhone
 from backend_server.checkpoints import WEIGHTS_DIR
 from backend_server.config import CORPUS_FRAME_RATE, SAMPLE_RATE, MotionConfig
 from backend_server.data.flite_speech import has_flite
-from backend_server.data.motion_examples import MotionExample, make_views
+from backend_server.data.motion_examples import KEPT_VOICES, MotionExample, make_views
 from backend_server.data.stop_closures import begin_with_closures
 from backend_server.data.synthetic_corpus import speak
 from backend_server.data.synthetic_speech import phones_of_text
@@ -184,12 +185,14 @@ def _examples(
     variations: int,
     progress: Callable[[int, int], None],
 ) -> list[MotionExample]:
-    """Examples of the first `count` of what is said, each between two pauses."""
+    """Examples of the first `count` of what is said, each between two pauses; who spoke before babbles."""
     examples: list[MotionExample] = []
+    voices: deque[NDArray[np.float32]] = deque(maxlen=KEPT_VOICES)
     for one in islice(said, count):
         waveform, phones = _with_pauses(one.waveform, one.phones, random)
         times, canonical = _spoken(phones, neutral)
-        views = make_views(waveform, model, variations, random)
+        views = make_views(waveform, model, variations, random, voices)
+        voices.append(one.waveform)
         examples.append(MotionExample(SPEAKER, one.name, "train", times, canonical, views))
         progress(len(examples), count)
     return examples

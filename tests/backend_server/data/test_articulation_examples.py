@@ -1,11 +1,15 @@
 """Speech without pictures becomes examples that motion training can take."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
+import backend_server.data.articulation_examples as articulation_examples_module
 from backend_server.articulation.phones import PHONES
 from backend_server.articulation.visemes import load_visemes
 from backend_server.data.articulation_examples import SPEAKER, articulation_examples, recorded_examples
+from backend_server.data.motion_examples import make_views
 from backend_server.metrics.landmarks import CLOSED_OPENING, mouth_opening
 from backend_server.speech.audio import write_wav
 from backend_server.speech.dataset import Utterance
@@ -47,6 +51,21 @@ def test_the_seed_decides_what_is_said():
     assert [one.name for one in first] == [one.name for one in again]
     np.testing.assert_array_equal(first[0].canonical, again[0].canonical)
     assert [one.name for one in first] != [one.name for one in other]
+
+
+def test_the_last_few_who_spoke_babble_behind_the_next(monkeypatch):
+    heard = []
+
+    def watched(waveform, model, count, random, voices=()):
+        heard.append((waveform, list(voices)))
+        return make_views(waveform, model, count, random, voices)
+
+    monkeypatch.setattr(articulation_examples_module, "KEPT_VOICES", 2)
+    monkeypatch.setattr(articulation_examples_module, "make_views", watched)
+    examples(0)
+    assert [len(voices) for _, voices in heard] == [0, 1, 2, 2]
+    for (spoken, _), (_, voices) in pairwise(heard):
+        assert voices[-1].tobytes() in spoken.tobytes()
 
 
 def test_recorded_sentences_are_aligned_and_those_that_do_not_fit_their_text_left_out(tmp_path):
