@@ -31,15 +31,9 @@ Points = NDArray[np.float32]
 
 
 def on_face(canonical: Points, neutral_canonical: Points, neutral_landmarks: Points) -> Points:
-    """Canonical motion on a person's face as the cascade brings it there.
+    """Canonical motion on a person's face as the cascade brings it there: lids close, lips never cross.
 
-    Args:
-        canonical: l_t^M, (T, 68, 2) canonical units.
-        neutral_canonical: l_p^m, (68, 2) canonical units.
-        neutral_landmarks: l_p, (68, 2) pixels.
-
-    Returns:
-        l_t, (T, 68, 2) pixels.
+    Arguments, result and errors are those of `retarget`.
     """
     moved = canonical.copy()
     for eye, gain in zip((RIGHT_EYE, LEFT_EYE), lid_gains(neutral_canonical, neutral_landmarks), strict=True):
