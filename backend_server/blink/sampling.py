@@ -1,10 +1,14 @@
 """When does an animated face blink, over a clip of any length and frame rate?
 
 The generator makes blocks of three seconds. They are joined where the eyes are open, a blink that the end of the clip
-would cut is left out, and the joined motion is read at the frame times.
+would cut is left out, and the joined motion is read at the frame times. Motion that was read is forgotten, so an hour
+needs no more memory beside the result than a minute, however few or many frames it has.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -29,8 +33,25 @@ BLINK_MARGIN_FRAMES = 3  # belong to a blink before it is noticed and after it i
 SHORTEST_CALM = 0.05  # of its length, to which the time between blinks is squeezed at most
 BLOCKS = 16  # drawn at once
 READ_FRAMES = 4096  # of the clip, read at once
+REACH_FRAMES = 3  # of the timeline to either side of a frame of the clip, which its value depends on
+BEYOND_FRAMES = 2  # of 1/25 s, by which a timeline goes on after the clip
 
 Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A part of a timeline of eye motion.
+
+    Attributes:
+        begins: of its frames after the first frame of the clip, (F,), rising, in frames of 1/25 s.
+        motion: (F, 22, 2), canonical units.
+        until: what lies before can be read from this stretch, in frames of 1/25 s.
+    """
+
+    begins: NDArray[np.float64]
+    motion: Array
+    until: float
 
 
 def closing(displacements: Array, neutral_canonical: Array) -> NDArray[np.floating]:
@@ -149,9 +170,54 @@ def read_at(begins: NDArray[np.float64], timeline: Array, positions: NDArray[np.
     for first in range(0, len(positions), READ_FRAMES):
         wanted = positions[first : first + READ_FRAMES]
         begin, end = np.searchsorted(begins, wanted[[0, -1]], side="right")
-        near = slice(max(begin - 3, 0), end + 2)
+        near = slice(max(begin - REACH_FRAMES, 0), end + REACH_FRAMES - 1)
         motion[first : first + len(wanted)] = PchipInterpolator(begins[near], timeline[near], axis=0)(wanted)
     return motion
+
+
+def settled_count(begins: NDArray[np.float64], shut: NDArray[np.floating], end: float) -> int:
+    """How many first frames of a timeline stay as they are, whichever blink the end of the clip may cut.
+
+    Args:
+        begins: of its frames, (F,), rising, in frames of 1/25 s.
+        shut: closings, (F,).
+        end: of its last frame; the clip ends at most `BEYOND_FRAMES` before, or later.
+    """
+    sure = int(np.searchsorted(begins, end - BEYOND_FRAMES)) - MARGIN_FRAMES  # frames with the end of the clip behind
+    lifted = np.flatnonzero(shut[: max(sure, 0)] <= OVER_DROP)  # after one of them begins the last blink
+    return max(int(lifted[-1]) - FADE_FRAMES, 0) if len(lifted) else 0
+
+
+def stretches(
+    generator: BlinkGenerator, noise_source: torch.Generator, frequency: float, duration: float, last: float
+) -> Iterator[Stretch]:
+    """A timeline as it is drawn, in stretches that overlap, each to be read from where the one before ended.
+
+    Args:
+        generator: G_B.
+        noise_source: of the blinks.
+        frequency: as in `frame_lengths`.
+        duration: as in `frame_lengths`.
+        last: place of the clip's last frame after its first, in frames of 1/25 s.
+    """
+    neutral = generator.neutral_canonical.cpu().numpy()
+    begins, motion, end = np.zeros(0), np.zeros((0, len(EYE_REGION), 2), np.float32), 0.0
+    while True:
+        drawn = np.concatenate(draw_pieces(generator, noise_source))
+        ends = np.cumsum(np.append(end, frame_lengths(closing(drawn, neutral), frequency, duration)))
+        begins, motion, end = np.append(begins, ends[:-1]), np.concatenate([motion, drawn]), float(ends[-1])
+        if end >= last + BEYOND_FRAMES:
+            break
+        settled = settled_count(begins, closing(motion, neutral), end)
+        readable = max(settled - REACH_FRAMES, 0)
+        yield Stretch(begins, motion, float(begins[readable]))
+        kept = max(readable - REACH_FRAMES, 0)
+        begins, motion = begins[kept:], motion[kept:]
+    whole = int(np.searchsorted(begins, last, side="right"))  # frames that begin within the clip
+    begins, motion = begins[: whole + 1], motion[: whole + 1]
+    motion[:whole] = without_last_blink(motion[:whole], closing(motion[:whole], neutral))
+    motion[whole:] = motion[whole - 1]
+    yield Stretch(begins, motion, np.inf)
 
 
 def _check(times: NDArray[np.float64], frequency: float, duration: float) -> None:
@@ -198,19 +264,14 @@ def blink_displacements(
     if len(times) == 0:
         return np.zeros((0, len(EYE_REGION), 2), np.float32)
     positions = np.round((times - times[0]) * CORPUS_FRAME_RATE, 6)  # frames of 1/25 s; 6.9999999 is frame 7
-    config, neutral = generator.config, generator.neutral_canonical.cpu().numpy()
+    config = generator.config
     frequency *= config.usual_per_second / config.drawn_per_second
     duration *= config.usual_seconds / config.drawn_seconds
-    noise_source = torch.Generator().manual_seed(seed)
-    pieces, shuts, lengths = [], [], []
-    while sum(length.sum() for length in lengths) < positions[-1] + 2:
-        pieces.append(np.concatenate(draw_pieces(generator, noise_source)))
-        shuts.append(closing(pieces[-1], neutral))
-        lengths.append(frame_lengths(shuts[-1], frequency, duration))
-    timeline = np.concatenate(pieces)
-    begins = np.concatenate([[0.0], np.cumsum(np.concatenate(lengths))])[: len(timeline)]  # of each frame
-    whole = int(np.searchsorted(begins, positions[-1], side="right"))  # frames that begin within the clip
-    timeline = timeline[: whole + 1].copy()
-    timeline[:whole] = without_last_blink(timeline[:whole], np.concatenate(shuts)[:whole])
-    timeline[whole:] = timeline[whole - 1]
-    return gain * read_at(begins[: len(timeline)], timeline, positions)
+    displacements = np.empty((len(times), len(EYE_REGION), 2), np.float32)
+    done = 0
+    for stretch in stretches(generator, torch.Generator().manual_seed(seed), frequency, duration, positions[-1]):
+        end = int(np.searchsorted(positions, stretch.until))
+        displacements[done:end] = read_at(stretch.begins, stretch.motion, positions[done:end])
+        done = end
+    displacements *= gain
+    return displacements

@@ -1,4 +1,5 @@
 import dataclasses
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -43,6 +44,37 @@ def test_a_long_clip_is_read_in_pieces_and_is_the_same(event_generator, monkeypa
     whole = sampling.blink_displacements(event_generator, times, seed=3)
     monkeypatch.setattr(sampling, "READ_FRAMES", 7)
     np.testing.assert_allclose(sampling.blink_displacements(event_generator, times, seed=3), whole, atol=1e-6)
+
+
+@pytest.mark.parametrize("end", [1090, 1117, 1118, 1119, 1120, 1121, 1122, 1123, 1160, 2240, 3300])
+def test_a_clip_blinks_as_the_beginning_of_a_longer_one(event_generator, end):
+    times = np.arange(5000) / 25
+    long = sampling.blink_displacements(event_generator, times, seed=3)
+    short = sampling.blink_displacements(event_generator, times[:end], seed=3)
+    same = end - 20  # before the last blink and the fade to it
+    np.testing.assert_allclose(short[:same], long[:same], atol=1e-6)
+    assert sampling.closing(short, event_generator.neutral_canonical.numpy())[-1] < sampling.OVER_DROP
+
+
+@pytest.mark.parametrize("frames_per_second", [0.5, 25])
+def test_memory_does_not_grow_with_the_clip(event_generator, frames_per_second):
+    def peak_bytes(seconds: int) -> int:
+        times = np.arange(round(seconds * frames_per_second)) / frames_per_second
+        tracemalloc.start()
+        motion = sampling.blink_displacements(event_generator, times, seed=3)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak - motion.nbytes
+
+    assert peak_bytes(800) < 1.2 * peak_bytes(200)
+
+
+def test_what_the_end_of_a_clip_may_change_is_not_settled():
+    begins, shut = np.arange(30.0), np.zeros(30)
+    assert sampling.settled_count(begins, shut, 30) == 22  # frame 25 is the last with two more before the earliest end
+    shut[20:29] = 0.2  # a blink since frame 20, the lids up in frame 19
+    assert sampling.settled_count(begins, shut, 30) == 16
+    assert sampling.settled_count(begins, np.ones(30), 30) == 0
 
 
 def test_every_frame_rate_shows_the_same_motion(event_generator):
