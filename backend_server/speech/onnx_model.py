@@ -6,8 +6,10 @@ graph in three metadata keys.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from importlib import import_module
+from itertools import chain
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -74,28 +76,46 @@ class OnnxAcousticModel:
         Raises:
             WeightsError: the network fails on this sound or gives numbers that are not finite.
         """
+        nothing = np.zeros((0, self.channels), np.float32)
+        return np.concatenate([nothing, *self.feature_blocks([waveform])])
+
+    def feature_blocks(self, waveform: Iterable[Array]) -> Iterator[Array]:
+        """`features` of a clip whose waveform (s,) comes in blocks: (n, channels) at a time.
+
+        Where the metadata says how far the network sees, no more of the clip is held than one piece; else all of it,
+        and its features come at once.
+
+        Raises:
+            WeightsError: as `features`.
+        """
         period = 1 / self.features_per_second
         skipped = max(ceil(-self.first_seconds / period - 1e-9), 0)  # features that speak of the time before the clip
         lead = round((self.first_seconds + skipped * period) * SAMPLE_RATE)
-        padded = np.concatenate([np.zeros(lead, np.float32), waveform.astype(np.float32, copy=False)])
-        heard = self._hear(padded) if self.context_seconds is None else self._hear_in_pieces(padded)
-        return heard[skipped:]
+        sound = chain([np.zeros(lead, np.float32)], (block.astype(np.float32, copy=False) for block in waveform))
+        heard = self._hear_whole(sound) if self.context_seconds is None else self._hear_in_pieces(sound)
+        for piece in heard:
+            if len(piece) > skipped:
+                yield piece[skipped:]
+            skipped = max(skipped - len(piece), 0)
 
-    def _hear_in_pieces(self, waveform: Array) -> Array:
+    def _hear_whole(self, blocks: Iterable[Array]) -> Iterator[Array]:
+        yield self._hear(np.concatenate(list(blocks)))
+
+    def _hear_in_pieces(self, blocks: Iterable[Array]) -> Iterator[Array]:
         step = Fraction(SAMPLE_RATE) / Fraction(self.features_per_second).limit_denominator(LARGEST_STEP)
         samples, count = step.numerator, step.denominator  # whole samples in which whole features pass
         sight = abs(self.first_seconds) + (self.context_seconds or 0.0)  # from an output's place in the clip
         margin = ceil(sight * SAMPLE_RATE / samples)  # this and what follows in steps of so many samples
         core = max(round(PIECE_SECONDS * SAMPLE_RATE / samples), 1)
-        pieces = []
-        for first in range(0, ceil(len(waveform) / samples), core):
-            before, after = min(margin, first), first + core + margin
-            is_last = (after + margin) * samples >= len(waveform)
-            piece = self._hear(waveform[(first - before) * samples : None if is_last else after * samples])
-            pieces.append(piece[before * count : None if is_last else (before + core) * count])
-            if is_last:
-                break
-        return np.concatenate(pieces)
+        kept, before = np.zeros(0, np.float32), 0  # whose first `before` steps are only there to be seen
+        for block in blocks:
+            kept = np.concatenate([kept, block])
+            while len(kept) > (before + core + 2 * margin) * samples:
+                piece = self._hear(kept[: (before + core + margin) * samples])
+                yield piece[before * count : (before + core) * count]
+                spare = max(before + core - margin, 0)
+                kept, before = kept[spare * samples :], before + core - spare
+        yield self._hear(kept)[before * count :]
 
     def _hear(self, waveform: Array) -> Array:
         """The network's own output, (U, channels)."""

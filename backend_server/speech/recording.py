@@ -31,6 +31,7 @@ from backend_server.speech.audio import (
     to_mono,
 )
 from backend_server.speech.features import LevelMeter, log_mel_blocks, normalise
+from backend_server.speech.onnx_model import OnnxAcousticModel
 from backend_server.speech.presence import BAND_GROUPS, HEARING, group_levels, presence_at, presence_track
 
 BLOCK_SECONDS = 8
@@ -162,9 +163,12 @@ def listen(sound: Sound, progress: Progress = silent) -> Recording:
 def feature_blocks(model: AcousticModel, recording: Recording) -> Iterator[Array]:
     """The features of a recording, (n, channels) at a time, in their order.
 
-    Our own network hears it in pieces; a user's own model is given the whole waveform, for what it normalises by is
-    not known.
+    Our own network hears it in pieces, and so does a user's own that says how far it sees; another one is given the
+    whole waveform, for what it normalises by is not known.
     """
+    if isinstance(model, OnnxAcousticModel):
+        yield from model.feature_blocks(recording.sound.blocks())
+        return
     if not isinstance(model, CtcAcousticModel):
         yield model.features(np.concatenate(list(recording.sound.blocks())))
         return

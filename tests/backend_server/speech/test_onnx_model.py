@@ -1,4 +1,5 @@
 import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from backend_server.speech import onnx_model
 from backend_server.speech.acoustic_model import AcousticModel
+from backend_server.speech.audio import write_wav
 from backend_server.speech.listener import open_acoustic_model, speech_file
 from backend_server.speech.onnx_model import OnnxAcousticModel
+from backend_server.speech.recording import FileSound, feature_blocks, listen
 from shared.errors import WeightsError
 
 
@@ -98,6 +101,35 @@ def test_pieces_do_not_show(tmp_path, monkeypatch, hop):
     np.testing.assert_allclose(pieces.features(sound), whole.features(sound), atol=1e-6)
     assert len(heard) > 3
     assert max(heard) < 40_000
+
+
+def test_a_clip_in_blocks_is_heard_as_the_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr(onnx_model, "PIECE_SECONDS", 0.5)
+    sound = np.random.default_rng(0).standard_normal(67_891).astype(np.float32)
+    for metadata in ({}, {"context_seconds": "0.25", "first_seconds": "0.05"}, {"context_seconds": "0.25"}):
+        model = OnnxAcousticModel(write_model(tmp_path / "own.onnx", window=4000, metadata=metadata))
+        for size in (700, 8000, 67_890):
+            blocks = [sound[first : first + size] for first in range(0, len(sound), size)]
+            np.testing.assert_array_equal(np.concatenate(list(model.feature_blocks(blocks))), model.features(sound))
+
+
+def test_memory_does_not_grow_with_a_clip_that_is_heard_in_pieces(tmp_path, monkeypatch):
+    monkeypatch.setattr(onnx_model, "PIECE_SECONDS", 2.0)
+    model = OnnxAcousticModel(write_model(tmp_path / "own.onnx", metadata={"context_seconds": "0.25"}))
+    block = np.full(32_000, 0.1, np.float32)
+
+    def peak_bytes(seconds: int) -> int:
+        file = tmp_path / f"{seconds}.wav"
+        write_wav(file, np.tile(block, seconds // 2))
+        heard = listen(FileSound(file))
+        tracemalloc.start()
+        for _ in feature_blocks(model, heard):
+            pass
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak
+
+    assert peak_bytes(120) < 1.2 * peak_bytes(30)
 
 
 def two_inputs(path: Path) -> Path:
