@@ -26,12 +26,12 @@ from backend_server.evaluation.report import Section, write_report
 from backend_server.evaluation.robustness import measure_sweeps, noise_section, sweeps
 from backend_server.evaluation.sounds import Waveform
 from backend_server.evaluation.speed import machine, real_time_factor
-from backend_server.evaluation.spoken import Spoken, speak_sentences
+from backend_server.evaluation.spoken import Spoken, read_recorded, speak_sentences
 from backend_server.evaluation.takes import PEOPLE, Method, Take, animated, held_out, judge_groups, read_groups
 from backend_server.evaluation.texture import evaluate_texture, texture_section
 from backend_server.metrics.articulation import ArticulationFigures
 from backend_server.progress import Progress
-from backend_server.speech.acoustic_model import load_acoustic_model
+from backend_server.speech.acoustic_model import CtcAcousticModel, load_acoustic_model
 from shared.errors import SpeechFaceError
 
 SEED = 0
@@ -97,7 +97,7 @@ def evaluate(settings: EvaluateSettings, progress: Progress, blink_clips: int = 
         blinking = {blinks.GENERATED: blinks.generated_blinks(cascade.blink_landmarks, blink_clips, progress)}
         blinking |= {blinks.TRAINED: blinks.real_blinks(corpus.clips("train"))}
         blinking |= {f"corpus, {name}": blinks.real_blinks([take.clip for take in held[name]]) for name in held}
-        articulated, spoken, reason = _articulated(cascade, progress)
+        articulated, spoken, reason = _articulated(settings, cascade, progress)
         sections += [articulation_section(articulated, reason), blinks.blink_section(folder, blinking)]
         sections.append(faces_section(folder, cascade, corpus, next(iter(held.values()))[0]))
         sections.append(_hearing(settings, voices, spoken, progress))
@@ -138,13 +138,21 @@ def _networks(settings: EvaluateSettings, corpus: Corpus, progress: Progress) ->
     return {name: partial(animated, cascade) for name, cascade in cascades.items()}
 
 
-def _articulated(cascade: Cascade, progress: Progress) -> tuple[dict[str, ArticulationFigures], list[Spoken], str]:
-    """Figures of synthetic sentences and those sentences; none of both, and the reason, without a speaking program."""
+def _articulated(
+    settings: EvaluateSettings, cascade: Cascade, progress: Progress
+) -> tuple[dict[str, ArticulationFigures], list[Spoken], str]:
+    """Figures of sentences and the synthetic ones of them; none, and the reason, without a speaking program."""
     try:
         spoken = speak_sentences(progress)
+        recorded = read_recorded(settings.speech, _acoustic_model(settings)) if settings.speech else []
     except SpeechFaceError as error:
         return {}, [], str(error)
-    return articulate(cascade, spoken, progress), spoken, ""
+    return articulate(cascade, spoken, recorded, progress), spoken, ""
+
+
+def _acoustic_model(settings: EvaluateSettings) -> CtcAcousticModel:
+    """The shipped one."""
+    return load_acoustic_model(WEIGHTS_DIR / "speech.safetensors", settings.device)
 
 
 def _hearing(
@@ -153,7 +161,7 @@ def _hearing(
     """Error rates on the folder of speech and on the corpus; nothing measured without such a folder."""
     if settings.speech is None:
         return hearing.hearing_section({}, ())
-    model = load_acoustic_model(WEIGHTS_DIR / "speech.safetensors", settings.device)
+    model = _acoustic_model(settings)
     sounds = hearing.noises(voices)
     said = [*hearing.transcribed(settings.speech), *hearing.transcribed(settings.data)]
     rates = {"Character error rate by corpus": hearing.error_rates(model, said, sounds, progress)}

@@ -10,7 +10,6 @@ from __future__ import annotations
 import random as plain_random
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import count as count_from
 from itertools import islice
@@ -23,6 +22,7 @@ from backend_server.articulation.motion import articulate
 from backend_server.articulation.phones import SILENCE, TimedPhone
 from backend_server.checkpoints import WEIGHTS_DIR
 from backend_server.config import CORPUS_FRAME_RATE, SAMPLE_RATE, MotionConfig
+from backend_server.data.aligned_speech import TimedSpeech, aligned_recordings
 from backend_server.data.flite_speech import has_flite
 from backend_server.data.motion_examples import KEPT_VOICES, MotionExample, make_views
 from backend_server.data.stop_closures import begin_with_closures
@@ -30,31 +30,13 @@ from backend_server.data.synthetic_corpus import speak
 from backend_server.data.synthetic_speech import phones_of_text
 from backend_server.progress import Progress, silent
 from backend_server.speech.acoustic_model import AcousticModel, CtcAcousticModel, load_acoustic_model
-from backend_server.speech.alignment import align_phones
-from backend_server.speech.audio import read_audio, to_waveform
+from backend_server.speech.audio import to_waveform
 from backend_server.speech.dataset import Utterance, training_sentences
 from backend_server.speech.listener import OURS
 
 SPEAKER = "modelled"
-LEAST_SURENESS = -0.8  # mean log-probability of an alignment; what lies below was said otherwise than written
-LONGEST_SECONDS = 8.0  # of recorded sentences
 SHORTEST_SECONDS = 3.2  # so that a run of 75 frames fits
 LONGEST_PAUSE = 0.8  # seconds of silence put before and after the speech, at most, where it is long enough itself
-
-
-@dataclass(frozen=True)
-class _Said:
-    """Speech whose sounds are known.
-
-    Attributes:
-        name: of the example.
-        waveform: (S,).
-        phones: with their times in it.
-    """
-
-    name: str
-    waveform: NDArray[np.float32]
-    phones: Sequence[TimedPhone]
 
 
 def modelled_examples(
@@ -145,39 +127,22 @@ def recorded_examples(
         SoundError: a recording cannot be read.
         WeightsError: the table of visemes cannot be read.
     """
-    said = _aligned(utterances, aligner, transcribe, random)
+    shuffled = (utterances[index] for index in random.permutation(len(utterances)))
+    said = (speech for _, speech in aligned_recordings(shuffled, aligner, transcribe))
     return _examples(said, model, neutral, count, random, variations, partial(progress, "align"))
 
 
-def _synthetic(texts: Sequence[str], random: np.random.Generator) -> Iterator[_Said]:
+def _synthetic(texts: Sequence[str], random: np.random.Generator) -> Iterator[TimedSpeech]:
     """Synthetic speech without end."""
     with_flite, words = has_flite(), plain_random.Random(int(random.integers(2**32)))
     for index in count_from(0):
         speech, voice, _, _ = speak(texts, words, with_flite)
         waveform = to_waveform(speech.clip.samples, speech.clip.sample_rate)
-        yield _Said(f"{index:05d} {voice}", waveform, begin_with_closures(speech))
-
-
-def _aligned(
-    utterances: Sequence[Utterance],
-    aligner: CtcAcousticModel,
-    transcribe: Callable[[str], Sequence[str]],
-    random: np.random.Generator,
-) -> Iterator[_Said]:
-    """The recordings that fit their text, in random order."""
-    for index in random.permutation(len(utterances)).tolist():
-        clip, said = read_audio(utterances[index].path), transcribe(utterances[index].text)
-        waveform = to_waveform(clip.samples, clip.sample_rate)
-        scores = aligner.phone_scores(waveform) if clip.seconds <= LONGEST_SECONDS else None
-        if scores is None or not 0 < len(said) <= len(scores):
-            continue
-        aligned, sureness = align_phones(scores, said, aligner.features_per_second)
-        if sureness >= LEAST_SURENESS:
-            yield _Said(utterances[index].path.stem, waveform, aligned)
+        yield TimedSpeech(f"{index:05d} {voice}", waveform, begin_with_closures(speech))
 
 
 def _examples(
-    said: Iterable[_Said],
+    said: Iterable[TimedSpeech],
     model: AcousticModel,
     neutral: NDArray[np.float32],
     count: int,

@@ -1,23 +1,28 @@
-"""Which sentences, with exact phone times and never trained on, are spoken to judge articulation and hearing?
+"""Which sentences with phone times, never trained on, judge articulation and hearing?
 
-The sentences are from the Harvard lists (IEEE 1969), phonetically balanced English; the voices are timbres of espeak-ng
-that training does not use.
+Spoken ones are from the Harvard lists (IEEE 1969), phonetically balanced English, in timbres of espeak-ng that training
+does not use; their times are exact. Recorded ones are real people's; their times are found by alignment.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from backend_server.articulation.phones import SILENCE, TimedPhone
 from backend_server.config import SAMPLE_RATE
+from backend_server.data.aligned_speech import aligned_recordings
 from backend_server.data.stop_closures import begin_with_closures
-from backend_server.data.synthetic_speech import synthesise
+from backend_server.data.synthetic_speech import phones_of_text, synthesise
 from backend_server.progress import Progress
+from backend_server.speech.acoustic_model import CtcAcousticModel
 from backend_server.speech.audio import to_waveform
+from backend_server.speech.dataset import read_index
 
 SENTENCES = (
     "The birch canoe slid on the smooth planks.",
@@ -35,7 +40,8 @@ SENTENCES = (
 )
 VOICES = {"en-us+Annie": 45, "en-us+Michael": 50, "en-gb-x-rp+steph": 50, "en-gb-scotland+boris": 50}  # pitch
 RATE_WORDS = 155  # a minute
-PAUSE_SECONDS = 0.6  # of silence before and after each sentence
+PAUSE_SECONDS = 0.6  # of silence before and after each spoken sentence
+RECORDED_OF_A_CORPUS = 24
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,7 @@ class Spoken:
     """One spoken sentence.
 
     Attributes:
-        voice: whose.
+        voice: whose, or from which corpus.
         text: what.
         waveform: (S,), 16 kHz.
         phones: what is said when, without gaps.
@@ -70,6 +76,23 @@ def speak_sentences(progress: Progress, sentences: Sequence[str] = SENTENCES) ->
             spoken.append(Spoken(voice, text, *_with_pauses(waveform, begin_with_closures(speech))))
     progress("speak", len(spoken), len(spoken))
     return spoken
+
+
+def read_recorded(folder: Path, aligner: CtcAcousticModel, count: int = RECORDED_OF_A_CORPUS) -> list[Spoken]:
+    """Held-out sentences of a folder of speech, the first of each corpus that fit their text.
+
+    Raises:
+        CorpusError: the folder has no usable index.
+        SoundError: a file cannot be read.
+        SpeechFaceError: espeak-ng is not installed, which tells the phones of a text.
+    """
+    held = [one for one in read_index(folder) if one.split == "val" and one.text]
+    recorded = []
+    for corpus in dict.fromkeys(one.corpus for one in held):
+        of_corpus = (one for one in held if one.corpus == corpus)
+        for utterance, speech in islice(aligned_recordings(of_corpus, aligner, phones_of_text), count):
+            recorded.append(Spoken(corpus, utterance.text, speech.waveform, speech.phones))
+    return recorded
 
 
 def _with_pauses(

@@ -30,8 +30,9 @@ def test_lips_that_close_for_one_of_two_bilabials(neutral):
     ]
     sound = np.zeros(4 * 16_000, np.float32)
     spoken = [Spoken("low", "bam", sound, phones), Spoken("high", "bam", sound, phones)]
-    figures = articulate(Mumbler(neutral), spoken, silent)
-    assert list(figures) == ["low", "high", ALL, GATED]
+    figures = articulate(Mumbler(neutral), spoken, [Spoken("books", "am", sound, phones[1:])], silent)
+    assert list(figures) == ["low", "high", "recorded, books", ALL, GATED]
+    assert figures["recorded, books"].bilabial_closure == 0
     assert figures[ALL].bilabial_closure == pytest.approx(0.5)
     assert figures[ALL].pause_closure == pytest.approx(0.5, abs=0.1)
     assert figures[GATED].pause_closure == 1

@@ -1,0 +1,57 @@
+"""Which recorded sentences have phones whose times are known, because the acoustic model finds them there?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend_server.articulation.phones import TimedPhone
+from backend_server.speech.acoustic_model import CtcAcousticModel
+from backend_server.speech.alignment import align_phones
+from backend_server.speech.audio import read_audio, to_waveform
+from backend_server.speech.dataset import Utterance
+
+LEAST_SURENESS = -0.8  # mean log-probability of an alignment; what lies below was said otherwise than written
+LONGEST_SECONDS = 8.0
+
+
+@dataclass(frozen=True)
+class TimedSpeech:
+    """Speech whose sounds are known.
+
+    Attributes:
+        name: of the voice or the file.
+        waveform: (S,), 16 kHz.
+        phones: what is said when, without gaps.
+    """
+
+    name: str
+    waveform: NDArray[np.float32]
+    phones: Sequence[TimedPhone]
+
+
+def aligned_recordings(
+    utterances: Iterable[Utterance], aligner: CtcAcousticModel, transcribe: Callable[[str], Sequence[str]]
+) -> Iterator[tuple[Utterance, TimedSpeech]]:
+    """The recordings that are short enough and fit their English text, with the phones found in them.
+
+    Args:
+        utterances: in the order in which they are wanted.
+        aligner: the acoustic model that finds the phones.
+        transcribe: the phones of a text.
+
+    Raises:
+        SoundError: a recording cannot be read.
+    """
+    for utterance in utterances:
+        clip, said = read_audio(utterance.path), transcribe(utterance.text)
+        waveform = to_waveform(clip.samples, clip.sample_rate)
+        scores = aligner.phone_scores(waveform) if clip.seconds <= LONGEST_SECONDS else None
+        if scores is None or not 0 < len(said) <= len(scores):
+            continue
+        phones, sureness = align_phones(scores, said, aligner.features_per_second)
+        if sureness >= LEAST_SURENESS:
+            yield utterance, TimedSpeech(utterance.path.stem, waveform, phones)
