@@ -75,7 +75,7 @@ class MotionExample:
 
 
 def load_listener(path: Path, device: str, listens_to: Literal["hidden", "scores"]) -> AcousticModel:
-    """The acoustic model through which the examples are heard.
+    """The acoustic model through which the examples are heard, for `motion`, which imports no other stage.
 
     Raises:
         WeightsError: its weights file cannot be read.

@@ -19,6 +19,7 @@ ALL, GATED = "all synthetic voices", "all synthetic voices, control silence = 1"
 RECORDED = "recorded, "
 COLUMNS = (
     "lips closed on p, b, m",
+    "lips closed in mid-vowel",
     "lip at the teeth on f, v",
     "rounding, deviations",
     "closed in pauses",
@@ -66,8 +67,9 @@ def articulation_section(figures: Mapping[str, ArticulationFigures], reason: str
             "Synthetic voices say sentences whose phone times are known, with silence before and after; recorded "
             "sentences are those of people never trained on, their phone times found by alignment, some 10 to 20 ms "
             "off. Closed lips and a lip at the teeth are reached when the opening falls below its threshold within a "
-            "frame of the phone. Rounding is by how much narrower rounded vowels are than spread ones, in standard "
-            "deviations of the width. The last column is how long before the first sound the mouth visibly moves.",
+            "frame of the phone; lips that also close in the middle of vowels close too much. Rounding is by how much "
+            "narrower rounded vowels are than spread ones, in standard deviations of the width. The last column is "
+            "how long before the first sound the mouth visibly moves.",
         ),
         (Table("Articulation", COLUMNS, rows),),
     )

@@ -10,14 +10,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from backend_server.data.motion_examples import change_speed
+from backend_server.data.noise import Waveform, add_noise, babble
 
 BABBLE_VOICES = 6
 SEED = 0  # of all noise, so that every clip and every network hears the same
-
-Waveform = NDArray[np.float32]
 
 
 def unchanged(waveform: Waveform) -> Waveform:
@@ -45,38 +43,22 @@ class Sound:
 CLEAN = Sound("clean")
 
 
-def mix(waveform: Waveform, noise: Waveform, noise_db: float) -> Waveform:
-    """Speech with noise of the same length, whose mean power stands `noise_db` dB over that of the speech."""
-    speech_power, noise_power = (float(np.mean(np.square(part, dtype=np.float64))) for part in (waveform, noise))
-    gain = np.sqrt(speech_power / max(noise_power, 1e-20) * 10.0 ** (noise_db / 10.0))
-    return (waveform + gain * noise).astype(np.float32)
-
-
 def white_noise(noise_db: float) -> Sound:
     """White noise at a level relative to the speech."""
 
     def heard(waveform: Waveform) -> Waveform:
         noise = np.random.default_rng(SEED).standard_normal(len(waveform), dtype=np.float32)
-        return mix(waveform, noise, noise_db)
+        return add_noise(waveform, noise, -noise_db)
 
     return Sound(f"white noise, {noise_db:.0f} dB", heard, noise_db)
-
-
-def babble(voices: Sequence[Waveform], length: int, seed: int = SEED) -> Waveform:
-    """Several voices at once, (length,): random ones of `voices`, equally strong, each from a random moment on."""
-    random = np.random.default_rng(seed)
-    sum_of_voices = np.zeros(length, np.float32)
-    for index in random.integers(len(voices), size=BABBLE_VOICES):
-        voice = np.resize(np.roll(voices[index], int(random.integers(len(voices[index])))), length)
-        sum_of_voices += voice / max(float(np.sqrt(np.mean(np.square(voice)))), 1e-9)
-    return sum_of_voices
 
 
 def babble_noise(voices: Sequence[Waveform], snr_db: float) -> Sound:
     """Babble of other utterances at a signal-to-noise ratio."""
 
     def heard(waveform: Waveform) -> Waveform:
-        return mix(waveform, babble(voices, len(waveform)), -snr_db)
+        noise = babble(voices, len(waveform), BABBLE_VOICES, np.random.default_rng(SEED))
+        return add_noise(waveform, noise, snr_db)
 
     return Sound(babble_name(snr_db), heard, snr_db)
 

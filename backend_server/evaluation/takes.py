@@ -18,7 +18,7 @@ from backend_server.data.corpus import Clip, Corpus
 from backend_server.evaluation.sounds import CLEAN, Sound
 from backend_server.metrics.motion import MotionFigures, mean_figures, motion_figures
 from backend_server.progress import Progress
-from backend_server.retarget import retarget, stabilize
+from backend_server.retarget import keep_lips_apart, retarget, stabilize
 from shared.errors import CorpusError
 
 TRAIN_CLIPS = 40  # of the training split, spread over it; the held-out clips are all judged
@@ -95,7 +95,7 @@ def animated(cascade: Cascade, take: Take, sound: Sound = CLEAN) -> Motion:
     """
     times = take.frame_times / sound.speed
     motion = cascade.animate(sound.heard(take.waveform), SAMPLE_RATE, times, blink=False)
-    return retarget(motion.canonical, cascade.neutral_canonical, take.neutral)
+    return keep_lips_apart(retarget(motion.canonical, cascade.neutral_canonical, take.neutral), take.neutral)
 
 
 def judge(method: Method, takes: Sequence[Take]) -> MotionFigures:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from backend_server.articulation.phones import BILABIALS, LABIODENTALS, ROUNDED, SILENCE, SPREAD, TimedPhone
+from backend_server.articulation.phones import BILABIALS, LABIODENTALS, ROUNDED, SILENCE, SPREAD, VOWELS, TimedPhone
 from backend_server.metrics.figures import Figures, mean_of_numbers
 from backend_server.metrics.landmarks import CLOSED_OPENING, inter_ocular, mouth_opening, mouth_width
 from shared.errors import ShapeError
@@ -32,6 +32,8 @@ class ArticulationFigures(Figures):
 
     Attributes:
         bilabial_closure: share of P, B, M in which the lips close.
+        vowel_closure: share of vowels in whose middle the lips are closed; what a mouth that never opens buys its
+            closed lips with.
         labiodental_contact: share of F, V in which the lower lip comes to the teeth.
         rounding: mean mouth width of spread vowels minus that of rounded ones, in standard deviations of the width in
             speech; above 0 where rounded sounds are narrower.
@@ -41,6 +43,7 @@ class ArticulationFigures(Figures):
     """
 
     bilabial_closure: float
+    vowel_closure: float
     labiodental_contact: float
     rounding: float
     pause_closure: float
@@ -68,6 +71,7 @@ def articulation_figures(
     in_pause = _in_pauses(phones, times)
     return ArticulationFigures(
         bilabial_closure=_reached(phones, BILABIALS, opening, times, CLOSED_OPENING),
+        vowel_closure=_closed_vowels(phones, opening, times),
         labiodental_contact=_reached(phones, LABIODENTALS, opening, times, CONTACT_OPENING),
         rounding=_rounding(phones, mouth_width(motion), times),
         pause_closure=float((opening[in_pause] < CLOSED_OPENING).mean()) if in_pause.any() else np.nan,
@@ -87,6 +91,12 @@ def _reached(
     frame = float(np.median(np.diff(times)))
     near = [opening[_within(times, p.begin - frame, p.end + frame)] for p in phones if p.name in names]
     return mean_of_numbers(float(one.min() < threshold) for one in near if len(one))
+
+
+def _closed_vowels(phones: Sequence[TimedPhone], opening: Array, times: NDArray[np.float64]) -> float:
+    """Share of vowels in whose middle the lips are closed."""
+    middles = [(phone.begin + phone.end) / 2 for phone in phones if phone.name in VOWELS]
+    return float((np.interp(middles, times, opening) < CLOSED_OPENING).mean()) if middles else np.nan
 
 
 def _rounding(phones: Sequence[TimedPhone], width: Array, times: NDArray[np.float64]) -> float:

@@ -44,7 +44,7 @@ def align_phones(
     starts = np.flatnonzero(np.diff(path, prepend=-1))
     events: list[tuple[float, tuple[str, ...]]] = []
     for start, end in zip(starts, [*starts[1:], len(path)], strict=True):
-        seconds, state = float(start) / scores_per_second, int(path[start])
+        seconds, state = max(float(start) - 0.5, 0.0) / scores_per_second, int(path[start])  # between two scores
         if state % 2:
             events.append((seconds, (phones[state // 2],)))
         elif not events or state == states.shape[1] - 1 or (end - start) / scores_per_second >= SHORTEST_PAUSE:

@@ -23,14 +23,8 @@ def test_babble_at_5_db_below_the_noise(speech):
     voices = [np.random.default_rng(seed).standard_normal(5_000).astype(np.float32) for seed in range(4)]
     noise = sounds.babble_noise(voices, -5.0).heard(speech) - speech
     assert power_db(noise) - power_db(speech) == pytest.approx(5, abs=0.01)
-    np.testing.assert_array_equal(sounds.babble(voices, 100), sounds.babble(voices, 100))
-
-
-def test_a_loud_voice_does_not_drown_the_other_ones():
-    whisper, shout = 0.001 * np.ones(500, np.float32), np.zeros(500, np.float32)
-    shout[::2] = 100.0
-    mixed = sounds.babble([whisper, shout], 500)
-    assert mixed.max() <= sounds.BABBLE_VOICES * np.sqrt(2) + 1e-3
+    again = sounds.babble_noise(voices, -5.0).heard(speech) - speech
+    np.testing.assert_array_equal(noise, again)
 
 
 def test_a_level_is_that_of_the_loudest_sample(speech):

@@ -37,7 +37,7 @@ def right():
 
 def test_a_mouth_that_does_all_it_should(right):
     figures = articulation_figures(PHONES, face(*right), TIMES)
-    assert (figures.bilabial_closure, figures.labiodental_contact) == (1, 1)
+    assert (figures.bilabial_closure, figures.vowel_closure, figures.labiodental_contact) == (1, 0, 1)
     assert (figures.pause_closure, figures.pause_jitter) == (1, 0)
     narrow = within(0.9, 1.1)[within(0.6, 1.4)].mean()
     assert figures.rounding == pytest.approx(0.2 / (0.2 * np.sqrt(narrow * (1 - narrow))))
@@ -54,6 +54,11 @@ def test_a_mouth_that_hangs_open_closes_nowhere(right):
     figures = articulation_figures(PHONES, face(np.full(50, 0.2), right[1]), TIMES)
     assert (figures.bilabial_closure, figures.labiodental_contact, figures.pause_closure) == (0, 0, 0)
     assert np.isnan(figures.onset_seconds)
+
+
+def test_a_mouth_that_never_opens_closes_in_vowels_too(right):
+    figures = articulation_figures(PHONES, face(np.zeros(50), right[1]), TIMES)
+    assert (figures.bilabial_closure, figures.vowel_closure) == (1, 1)
 
 
 def test_widening_instead_of_rounding_has_the_other_sign(right):

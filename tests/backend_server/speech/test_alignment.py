@@ -19,15 +19,16 @@ def scores_of(said: str) -> np.ndarray:
 def test_phones_and_long_pauses_are_where_they_sound():
     scores = scores_of(". . M M AA _ . . . . . B IY IY . . . . .")
     phones, sureness = align_phones(scores, ["M", "AA", "B", "IY"], 50.0)
-    expected = [("SIL", 0.0), ("M", 0.04), ("AA", 0.08), ("SIL", 0.10), ("B", 0.22), ("IY", 0.24), ("SIL", 0.28)]
+    # each begins half-way between the last score of what came before and its first one
+    expected = [("SIL", 0.0), ("M", 0.03), ("AA", 0.07), ("SIL", 0.09), ("B", 0.21), ("IY", 0.23), ("SIL", 0.27)]
     assert [(p.name, pytest.approx(p.begin)) for p in phones] == expected
-    assert phones[-1] == TimedPhone("SIL", pytest.approx(0.28), pytest.approx(0.38))
+    assert phones[-1] == TimedPhone("SIL", pytest.approx(0.27), pytest.approx(0.38))
     assert sureness == pytest.approx(0.0, abs=0.02)
 
 
 def test_a_short_gap_belongs_to_the_phone_before():
     phones, _ = align_phones(scores_of("M _ _ AA AA AA"), ["M", "AA"], 50.0)
-    assert [(p.name, p.begin) for p in phones] == [("M", 0.0), ("AA", pytest.approx(0.06))]
+    assert [(p.name, p.begin) for p in phones] == [("M", 0.0), ("AA", pytest.approx(0.05))]
 
 
 def test_a_phone_that_nobody_heard_still_has_its_moment_and_lowers_the_sureness():
