@@ -14,9 +14,10 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import lfilter, resample_poly
+from scipy.signal import resample_poly
 
 from backend_server.data.corpus import Clip
+from backend_server.data.noise import add_noise, babble, steady_noise
 from backend_server.progress import Progress, silent
 from backend_server.speech.acoustic_model import AcousticModel
 from backend_server.speech.listener import open_acoustic_model
@@ -83,24 +84,6 @@ def load_listener(path: Path, device: str, listens_to: Literal["hidden", "scores
     return open_acoustic_model(path, device, listens_to)
 
 
-def steady_noise(count: int, random: np.random.Generator) -> NDArray[np.floating]:
-    """Noise (count,): white, or brighter or duller by a random one-pole filter."""
-    return np.asarray(lfilter([1.0], [1.0, -random.uniform(-0.3, 0.95)], random.standard_normal(count)))
-
-
-def babble(count: int, voices: Sequence[Array], random: np.random.Generator) -> NDArray[np.floating]:
-    """Two to six of the voices, waveforms, talking at once, (count,)."""
-    talking = random.integers(len(voices), size=random.integers(*BABBLE_VOICES, endpoint=True))
-    return np.sum([np.resize(np.roll(voices[v], random.integers(count)), count) for v in talking], axis=0)
-
-
-def add_noise(waveform: Array, noise: NDArray[np.floating], level_db: float) -> Array:
-    """A waveform (S,) with noise (S,) `level_db` below it in mean power."""
-    power = float(np.mean(waveform.astype(np.float64) ** 2))
-    scale = np.sqrt(power / max(float(np.mean(noise**2)), 1e-20) * 10 ** (-level_db / 10))
-    return (waveform + scale * noise).astype(np.float32)
-
-
 def change_speed(waveform: Array, speed: float) -> Array:
     """A waveform (S,) played `speed` times as fast, and so much higher; speed is rounded to hundredths."""
     return resample_poly(waveform, 100, round(100 * speed)).astype(np.float32)
@@ -127,8 +110,10 @@ def make_views(
         speed = float(random.choice(SPEEDS))
         heard = change_speed(waveform, speed)
         if index % 2 == 0:
-            is_babble = voices and random.random() < BABBLE_SHARE
-            noise = babble(len(heard), voices, random) if is_babble else steady_noise(len(heard), random)
+            if voices and random.random() < BABBLE_SHARE:
+                noise = babble(voices, len(heard), int(random.integers(*BABBLE_VOICES, endpoint=True)), random)
+            else:
+                noise = steady_noise(len(heard), random)
             heard = add_noise(heard, noise, random.uniform(*NOISE_DB))
         views.append(View(model.features(heard), model.features_per_second, speed))
     return tuple(views)
