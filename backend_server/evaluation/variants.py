@@ -20,10 +20,11 @@ from backend_server.cascade import Cascade
 from backend_server.checkpoints import save_checkpoint
 from backend_server.config import PAPER_MOTION, MotionConfig
 from backend_server.data.corpus import INDEX, Corpus
-from backend_server.data.motion_examples import MotionExample, load_listener, motion_examples
+from backend_server.data.motion_examples import MotionExample, motion_examples
 from backend_server.motion.generator import KIND
 from backend_server.motion.training import MotionTrainer
 from backend_server.progress import Progress
+from backend_server.speech.listener import open_acoustic_model
 
 CONTEXTS = (2, 4, 6, 8, 12)
 FULL = "retrained, shipped settings"
@@ -142,7 +143,7 @@ class _Heard:
         """The examples and the channels of their features."""
         key = (config.listens_to, config.variations, config.rests_in_silence)
         if key not in self.known:
-            model = load_listener(self.speech_weights, self.device, config.listens_to)
+            model = open_acoustic_model(self.speech_weights, self.device, config.listens_to)
             examples = motion_examples(
                 self.corpus.clips("train"),
                 model,
