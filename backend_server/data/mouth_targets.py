@@ -60,8 +60,11 @@ class MouthTargets:
             self._measured |= {p: (self._measured[p][0], self._measured[p][1] / scale) for p in paths}
 
     def __call__(self, utterance: Utterance, seconds: float) -> Array | None:
-        """Spans of the mouth over the spread of its speaker, 50 a second, (1 + 50 seconds, 6); None when unknown."""
-        times = np.arange(int(seconds * RATE) + 1) / RATE
+        """Spans of the mouth over the spread of its speaker, evenly spread over an utterance; None when unknown.
+
+        About 50 a second, (M, 6): the first speaks of second 0, the last of the end.
+        """
+        times = np.linspace(0.0, seconds, 1 + round(seconds * RATE))
         if utterance.path in self._measured:
             frame_times, spans = self._measured[utterance.path]
             return np.stack([np.interp(times, frame_times, span) for span in spans.T], 1).astype(np.float32)

@@ -12,6 +12,8 @@ from __future__ import annotations
 import csv
 import hashlib
 import logging
+import math
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
@@ -80,40 +82,40 @@ def read_index(folder: Path) -> list[Utterance]:
     """The usable utterances of a folder, in the order of its index.
 
     Raises:
-        CorpusError: there is no index, it lacks a column, or nothing in it is usable.
+        CorpusError: there is no index, it lacks a column, a row cannot be read, or nothing in it is usable.
     """
     index = folder / "index.tsv"
     if not index.is_file():
         raise CorpusError(f"there is no {index}; name a folder of speech that has an index.tsv")
-    with index.open(encoding="utf-8", newline="") as lines:
-        rows = list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
-    columns = set(rows[0]) if rows else set()
-    if "text" not in columns or not columns & {"file", "clip"}:
-        raise CorpusError(f"{index} needs the columns 'file' (or 'clip') and 'text'; it has {sorted(columns)}")
     utterances = []
-    for row in rows:
-        is_english = (row.get("language") or "en") == "en"
-        text = normalise_text(row["text"] or "") if is_english else ""
-        phones = _read_phones(row.get("phones") or "", index)
-        if not text and (is_english or not phones):
-            continue
-        path = _locate(folder, row)
-        parts = path.relative_to(folder).parts
-        corpus = parts[0] if len(parts) > 2 and "clip" not in columns else folder.name
-        utterances.append(Utterance(path, corpus, row.get("split") or "train", text, phones))
-    if not utterances:
+    try:
+        with index.open(encoding="utf-8", newline="") as lines:
+            rows = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
+            columns = set(rows.fieldnames or ())
+            if "text" not in columns or not columns & {"file", "clip"}:
+                raise CorpusError(f"{index} needs the columns 'file' (or 'clip') and 'text'; it has {sorted(columns)}")
+            for row in rows:
+                utterances.append(_read_row(folder, row, f"{index}, line {rows.line_num},"))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise CorpusError(f"{index} cannot be read ({error}); write it as UTF-8 with tabs between columns") from error
+    used = [utterance for utterance in utterances if utterance]
+    if not used:
         raise CorpusError(f"{index} names no English sentence that can be used, nor one with phones")
-    return utterances
+    return used
 
 
 def training_sentences(folders: Sequence[Path]) -> list[Utterance]:
     """The training split of several folders, as far as its text is English.
 
     Raises:
-        CorpusError: a folder has no usable index.
+        CorpusError: a folder has no usable index, or there is no such sentence in any of them.
     """
     utterances = [utterance for folder in folders for utterance in read_index(folder)]
-    return [utterance for utterance in utterances if utterance.split == "train" and utterance.text]
+    sentences = [utterance for utterance in utterances if utterance.split == "train" and utterance.text]
+    if not sentences:
+        named = ", ".join(map(str, folders))
+        raise CorpusError(f"no English sentence of {named} is of the split 'train'; check the columns split and text")
+    return sentences
 
 
 def write_phones(phones: Sequence[TimedPhone]) -> str:
@@ -121,23 +123,51 @@ def write_phones(phones: Sequence[TimedPhone]) -> str:
     return " ".join(f"{phone.name}:{phone.begin:.3f}" for phone in phones)
 
 
-def _read_phones(column: str, index: Path) -> tuple[tuple[str, float], ...]:
+def _read_row(folder: Path, row: dict[str, str | None], place: str) -> Utterance | None:
+    """The utterance of a row of the index, at a place that errors name; None when it is not usable."""
+    is_english = (row.get("language") or "en") == "en"
+    text = normalise_text(row["text"] or "") if is_english else ""
+    phones = _read_phones(row.get("phones") or "", place)
+    if not text and (is_english or not phones):
+        return None
+    path = _locate(folder, row, place)
+    if not path.is_relative_to(folder):
+        raise CorpusError(f"{place} names {path}, which is not below {folder}; name files relative to that folder")
+    parts = path.relative_to(folder).parts
+    corpus = parts[0] if len(parts) > 2 and "clip" not in row else folder.name
+    return Utterance(path, corpus, row.get("split") or "train", text, phones)
+
+
+def _read_phones(column: str, place: str) -> tuple[tuple[str, float], ...]:
     try:
         pairs = [pair.split(":") for pair in column.split()]
         phones = tuple((name, float(begin)) for name, begin in pairs)
     except ValueError as error:
-        raise CorpusError(f"{index} has a row whose phones cannot be read ({error}); write them as B:0.120") from error
+        raise CorpusError(f"{place} has phones that cannot be read ({error}); write them as B:0.120") from error
     unknown = sorted({name for name, _ in phones} - set(PHONES))
     if unknown:
-        raise CorpusError(f"{index} names phones that there are not: {', '.join(unknown)}; use ARPAbet and SIL")
+        raise CorpusError(f"{place} names phones that there are not: {', '.join(unknown)}; use ARPAbet and SIL")
+    before = 0.0
+    for name, begin in phones:
+        if not before <= begin < math.inf:
+            raise CorpusError(
+                f"{place} has {name} begin at {begin:g} s after a phone at {before:g} s; sort its phones by time"
+            )
+        before = begin
     return phones
 
 
-def _locate(folder: Path, row: dict[str, str]) -> Path:
+def _locate(folder: Path, row: dict[str, str | None], place: str) -> Path:
+    """The file of a row."""
+    speaker, name = row.get("speaker"), row["clip" if "clip" in row else "file"]
     if "clip" in row:
-        return folder / row["speaker"] / row["clip"] / "speech.wav"
-    direct = folder / row["file"]
-    return direct if direct.exists() or not row.get("speaker") else folder / row["speaker"] / row["file"]
+        if not speaker or not name:
+            raise CorpusError(f"{place} needs both a speaker and a clip; fill in both columns")
+        return folder / speaker / name / "speech.wav"
+    if not name:
+        raise CorpusError(f"{place} names no file; fill in the column 'file'")
+    direct = folder / name
+    return direct if direct.exists() or not speaker else folder / speaker / name
 
 
 def _hear(work: tuple[Path, SpeechConfig]) -> NDArray[np.float16]:
@@ -164,15 +194,29 @@ def _hear_all(work: Sequence[tuple[Path, SpeechConfig]], processes: int) -> Iter
 
 
 def _fingerprint(utterances: Sequence[Utterance], config: SpeechConfig) -> str:
-    """Changes with whatever the frames depend on."""
+    """Changes with whatever the frames depend on, the sizes and times of the files among it."""
     settings = (_FEATURES_VERSION, config.mel_bands, config.window_samples, config.hop_samples)
-    named = [(str(utterance.path), utterance.text) for utterance in utterances]
+    named = [(str(utterance.path), *_size_and_time(utterance.path)) for utterance in utterances]
     return hashlib.sha256(repr((settings, named)).encode()).hexdigest()[:16]
+
+
+def _size_and_time(path: Path) -> tuple[int, int]:
+    """Bytes of a file and when it was written, in nanoseconds; zeros when there is none."""
+    try:
+        found = path.stat()
+    except OSError:  # `_hear` says so
+        return 0, 0
+    return found.st_size, found.st_mtime_ns
 
 
 def _keep_frames(file: Path, mels: Sequence[NDArray[np.float16]]) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(file, frames=np.concatenate(mels), lengths=[len(mel) for mel in mels])
+    temporary = file.with_name(f".{os.getpid()}-{file.name}")
+    try:
+        np.savez(temporary, frames=np.concatenate(mels), lengths=[len(mel) for mel in mels])
+        temporary.replace(file)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _read_frames(file: Path) -> list[NDArray[np.float16]]:
@@ -198,7 +242,7 @@ def load_features(
         cache: a folder that keeps the frames for the next time.
         processes: how many to read with.
         transcribe: the phones of a text, for utterances whose phones are not known.
-        mouth_of: what the mouth does in an utterance of so many seconds, (M, 6).
+        mouth_of: what the mouth does in an utterance whose last frame is at so many seconds, (M, 6).
         progress: told of every hundredth file.
     """
     file = cache / f"features-{_fingerprint(utterances, config)}.npz" if cache else None
@@ -213,18 +257,19 @@ def load_features(
         if file and mels:
             _keep_frames(file, mels)
     per_second = SAMPLE_RATE / config.hop_samples
-    limit = LONGEST_SECONDS * per_second
-    return [
-        Features(
-            mel,
-            utterance.text,
-            utterance.corpus,
-            *_label(utterance, config, transcribe),
-            mouth_of(utterance, len(mel) / per_second) if mouth_of else None,
-        )
-        for mel, utterance in zip(mels, utterances, strict=True)
-        if SHORTEST_FRAMES_A_CHARACTER * len(utterance.text) <= len(mel) <= limit and len(mel) > 0
-    ]
+    features, refused = [], 0
+    for mel, utterance in zip(mels, utterances, strict=True):
+        shortest = max(SHORTEST_FRAMES_A_CHARACTER * len(utterance.text), 1)
+        if shortest <= len(mel) <= LONGEST_SECONDS * per_second:
+            mouth = mouth_of(utterance, (len(mel) - 1) / per_second) if mouth_of else None
+            label = _label(utterance, config, transcribe)
+            features.append(Features(mel, utterance.text, utterance.corpus, *label, mouth))
+        elif len(mel):
+            refused += 1
+    if refused:
+        reason = f"longer than {LONGEST_SECONDS:g} s or too short for their text"
+        _LOG.warning("left out: %d of %d utterances, %s", refused, len(utterances), reason)
+    return features
 
 
 def _label(

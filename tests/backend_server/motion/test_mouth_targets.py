@@ -37,3 +37,10 @@ def test_phones_open_and_close_a_modelled_mouth(corpus):
     assert mouth[5, 0] < 0.3 * mouth[30, 0]
     assert targets(Utterance(corpus / "y.wav", "y", "train", "yes"), 1.5) is None
     assert MouthTargets([])(Utterance(corpus / "x.wav", "x", "train", "", phones), 1.5) is None
+
+
+def test_the_last_row_speaks_of_the_end_of_the_utterance(corpus):
+    targets = MouthTargets([corpus])
+    utterance = next(u for u in read_index(corpus) if u.split == "train")
+    long, short = (targets(utterance, end) for end in (0.40, 0.37))  # the pictures are 0.04 s apart
+    assert short[-1] == pytest.approx((long[18] + long[19]) / 2, abs=1e-5)

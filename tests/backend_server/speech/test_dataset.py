@@ -9,7 +9,7 @@ from backend_server.articulation.phones import PHONES, TimedPhone
 from backend_server.config import SpeechConfig
 from backend_server.speech import dataset
 from backend_server.speech.audio import write_wav
-from backend_server.speech.dataset import load_features, read_index, write_phones
+from backend_server.speech.dataset import Utterance, load_features, read_index, training_sentences, write_phones
 from shared.errors import CorpusError
 
 
@@ -102,3 +102,57 @@ def test_unreadable_and_impossible_utterances_are_left_out(tmp_path: Path):
     for _ in range(2):  # read, and read from the cache
         kept = load_features(read_index(folder), SpeechConfig(), cache=tmp_path / "cache")
         assert [item.text for item in kept] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "reason"),
+    [
+        ("file\ttext\na.wav\tyes\n/elsewhere/b.wav\tno\n", r"line 3, names /elsewhere/b\.wav, .* relative to"),
+        ("clip\ttext\nc1\tyes\n", "line 2, needs both a speaker and a clip"),
+        ("speaker\tclip\ttext\ns1\t\tyes\n", "line 2, needs both a speaker and a clip"),
+        ("text\tspeaker\tfile\nyes\n", "line 2, names no file"),
+        ("file\ttext\tphones\na.wav\tyes\tSIL:0 Y:0.3 EH:0.2\n", r"line 2, has EH begin at 0\.2 s after .* at 0\.3 s"),
+        ("file\ttext\tphones\na.wav\tyes\tSIL:0 Y:nan\n", "line 2, has Y begin at nan"),
+    ],
+)
+def test_a_row_that_cannot_be_read_is_named_by_its_line(tmp_path: Path, rows: str, reason: str):
+    with pytest.raises(CorpusError, match=reason):
+        read_index(write_index(tmp_path, rows))
+
+
+def test_an_index_that_is_no_text_is_refused(tmp_path: Path):
+    (tmp_path / "index.tsv").write_bytes(b"file\ttext\na.wav\t\xff\xfe\n")
+    with pytest.raises(CorpusError, match="write it as UTF-8"):
+        read_index(tmp_path)
+
+
+def test_folders_without_a_sentence_to_train_on_are_refused(tmp_path: Path):
+    folder = write_index(tmp_path, "file\tsplit\tlanguage\ttext\tphones\na.wav\tval\ten\tyes\t\nb.wav\t\tde\tja\tY:0\n")
+    with pytest.raises(CorpusError, match=rf"no English sentence of {folder} is of the split 'train'"):
+        training_sentences([folder])
+
+
+def test_a_file_that_was_written_anew_is_read_anew(tmp_path: Path):
+    folder = write_index(tmp_path / "speech", "file\ttext\na.wav\ta\n")
+    lengths = []
+    for samples in (1600, 3200):
+        write_wav(folder / "a.wav", np.full(samples, 0.1))
+        (item,) = load_features(read_index(folder), SpeechConfig(), cache=tmp_path / "cache")
+        lengths.append(len(item.mel))
+    assert lengths == [11, 21]
+
+
+def test_a_mouth_is_asked_for_up_to_the_last_frame_and_what_is_too_long_is_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    folder = write_index(tmp_path, "file\ttext\na.wav\ta\nb.wav\ta\n")
+    write_wav(folder / "a.wav", np.full(16000, 0.1))
+    write_wav(folder / "b.wav", np.full(21 * 16000, 0.1))
+    asked = []
+
+    def mouth_of(utterance: Utterance, seconds: float) -> None:
+        asked.append((utterance.path.name, seconds))
+
+    (item,) = load_features(read_index(folder), SpeechConfig(), mouth_of=mouth_of)
+    assert asked == [("a.wav", (len(item.mel) - 1) / 100)] == [("a.wav", 1.0)]
+    assert "left out: 1 of 2 utterances, longer than 20 s" in caplog.text
