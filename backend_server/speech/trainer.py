@@ -171,28 +171,40 @@ class SpeechTrainer:
         tensors |= {f"average.{name}": tensor for name, tensor in self.average.state_dict().items()}
         for index, state in self.optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{index}.{name}": tensor for name, tensor in state.items()}
-        save_checkpoint(path, _KIND, self.config, tensors, {"step": str(self.step), "seed": str(self.seed)})
+        notes = {"step": str(self.step), "seed": str(self.seed), "utterances": self._utterances()}
+        save_checkpoint(path, _KIND, self.config, tensors, notes)
 
     def resume(self, path: Path) -> None:
         """Goes on from what `save` wrote; a run may be made longer or shorter, never another.
 
         Raises:
-            WeightsError: the file is damaged or of a run with other settings.
+            WeightsError: the file is damaged, or of a run with other settings, another seed or other utterances.
         """
         config, tensors, notes = load_checkpoint(path, _KIND, SpeechConfig, self.device)
+        otherwise = "remove it or train without --resume"
         if replace(config, epochs=self.config.epochs) != self.config:
-            raise WeightsError(f"{path} was trained with other settings; remove it or train without --resume")
-        self.model.load_state_dict(_below("model.", tensors))
-        self.average.load_state_dict(_below("average.", tensors))
-        self.mouth_head.load_state_dict(_below("mouth_head.", tensors))
-        self.prior, self.phone_prior = tensors["prior"], tensors["phone_prior"]
+            raise WeightsError(f"{path} was trained with other settings; {otherwise}")
+        for name, now in (("seed", str(self.seed)), ("utterances", self._utterances())):
+            if notes.get(name, now) != now:
+                raise WeightsError(f"{path} is of another run ({name}: {notes[name]}, now {now}); {otherwise}")
+        networks = {"model.": self.model, "average.": self.average, "mouth_head.": self.mouth_head}
+        for prefix, network in networks.items():
+            fill(network, _below(prefix, tensors), path)
         state: dict[int, dict[str, Tensor]] = defaultdict(dict)
-        for name, tensor in _below("optimiser.", tensors).items():
-            index, key = name.split(".", 1)
-            state[int(index)][key] = tensor
         groups = self.optimiser.state_dict()["param_groups"]
-        self.optimiser.load_state_dict({"state": dict(state), "param_groups": groups})
-        self.step = int(notes["step"])
+        try:
+            self.prior, self.phone_prior = tensors["prior"], tensors["phone_prior"]
+            for name, tensor in _below("optimiser.", tensors).items():
+                index, key = name.split(".", 1)
+                state[int(index)][key] = tensor
+            self.optimiser.load_state_dict({"state": dict(state), "param_groups": groups})
+            self.step = int(notes["step"])
+        except (KeyError, ValueError) as error:
+            raise WeightsError(f"{path} is not a whole state of a run ({error}); {otherwise}") from error
+
+    def _utterances(self) -> str:
+        """What tells one set of utterances from another."""
+        return f"{len(self.features)} of {sum(len(item.mel) for item in self.features)} frames"
 
 
 def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
