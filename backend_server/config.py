@@ -57,7 +57,6 @@ class MotionConfig:
     hidden_size: int = 256
     components: int = 33  # PCA coefficients (Section 4.2)
     dropout: float = 0.3  # share of features and of the encoder's outputs that a training step does not see
-    score_temperature: float = 0.0  # above 0: log-softmax of the scores over it, a fixed transform
     loss_unit: float = 0.1  # canonical units; lengths in the losses, whose unit the paper does not give
     judged_unit: float = 0.01  # canonical units; lengths the discriminator sees, about a pixel of the crop
     direction_scale: float = 0.5  # loss units a frame, scale of the smooth sign in Eq. 3
@@ -79,7 +78,6 @@ class MotionConfig:
     variations: int = 4  # further ways to hear each clip: speed, pitch, noise
     clean_share: float = 0.3  # of the draws hear the clip as it is
     jitter_seconds: float = 0.01  # speech read up to this much early or late
-    score_noise: float = 0.0  # standard deviation of what is added to the scores
     rests_in_silence: bool = True  # jaw and lips of the training targets are at rest where nobody speaks
     averaging: float = 0.995  # decay of the running average of weights that is kept
 

@@ -52,10 +52,7 @@ def blink_section(folder: Path, statistics: Mapping[str, BlinkStatistics]) -> Se
         folder: of the report.
         statistics: by name; those under `GENERATED` and `TRAINED` are drawn.
     """
-    shares = {
-        name: statistics[name].histogram / max(int(statistics[name].histogram.sum()), 1)
-        for name in (TRAINED, GENERATED)
-    }
+    shares = {name: statistics[name].duration_shares for name in (TRAINED, GENERATED)}
     means = {
         f"mean in the paper, {corpus}": seconds * paper.FRAMES_A_SECOND for corpus, (_, seconds) in paper.BLINKS.items()
     }

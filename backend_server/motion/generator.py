@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from backend_server.checkpoints import fill, load_checkpoint
@@ -52,16 +51,6 @@ class MotionGenerator(nn.Module):
         self.register_buffer("feature_mean", torch.zeros(config.channels))
         self.register_buffer("feature_scale", torch.ones(config.channels))
 
-    def transform(self, features: Tensor) -> Tensor:
-        """Scores (..., C) as the encoder wants them before they are standardised.
-
-        With `score_temperature` above zero they become log-probabilities of the scores over that temperature: what
-        is common to all classes, mostly loudness, falls out.
-        """
-        if self.config.score_temperature > 0:
-            return F.log_softmax(features / self.config.score_temperature, dim=-1)
-        return features
-
     def forward(self, features: Tensor) -> Tensor:
         """Displacements from the neutral pose.
 
@@ -79,7 +68,7 @@ class MotionGenerator(nn.Module):
             raise ShapeError(
                 f"expected speech windows of shape (N, {expected[0]}, {expected[1]}), got {tuple(features.shape)}"
             )
-        features = (self.transform(features) - self.feature_mean) / self.feature_scale
+        features = (features - self.feature_mean) / self.feature_scale
         code = self.convolutions(self.dropout(features).transpose(1, 2))  # (N, width, steps)
         coefficients = self.encoder(self.dropout(code.flatten(1)))  # (N, 33)
         return self.decoder(coefficients).unflatten(1, (POINT_COUNT, 2))
@@ -96,7 +85,7 @@ class MotionGenerator(nn.Module):
         self.decoder.weight.copy_(components.components.T)
         self.decoder.bias.copy_(components.mean)
         self.neutral_canonical.copy_(neutral_canonical)
-        flat = self.transform(features).flatten(0, 1)
+        flat = features.flatten(0, 1)
         self.feature_mean.copy_(flat.mean(0))
         self.feature_scale.copy_(flat.std(0).clamp_min(1e-3))
 

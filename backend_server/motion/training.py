@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from backend_server.articulation.visemes import VisemeTable
 from backend_server.checkpoints import save_checkpoint
 from backend_server.config import MotionConfig
 from backend_server.data.articulation_examples import SPEAKER, modelled_examples
@@ -125,18 +126,9 @@ class MotionTrainer:
             first = self.random.integers(len(example.frame_times) - self.run_frames + 1)
             run = slice(first, first + self.run_frames)
             shift = self.random.uniform(-1, 1) * self.config.jitter_seconds
-            windows = view.windows(example.frame_times[run], self.config.context, shift)
-            features.append(self._disturbed(windows))
+            features.append(view.windows(example.frame_times[run], self.config.context, shift))
             targets.append(example.canonical[run])
         return self._tensor(features), self._tensor(targets)
-
-    def _disturbed(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Windows (T, context, C) plus one random offset of each class for the whole run, and noise."""
-        scale = np.float32(self.config.score_noise)
-        if scale == 0:
-            return windows
-        noise = self.random.standard_normal(windows.shape, dtype=np.float32)
-        return windows + scale * (noise + self.random.standard_normal(windows.shape[-1:], dtype=np.float32))
 
     def _tensor(self, arrays: list[NDArray]) -> Tensor:
         return torch.from_numpy(np.stack(arrays).astype(np.float32)).to(self.device)
@@ -202,6 +194,7 @@ def train_motion(
     seed: int = 0,
     config: MotionConfig | None = None,
     speech: Sequence[Path] = (),
+    visemes: VisemeTable | None = None,
     progress: Progress = silent,
 ) -> MotionResult:
     """Trains the l-GAN on the training clips of a corpus and writes the generator's weights.
@@ -216,6 +209,7 @@ def train_motion(
         config: settings; the defaults of `MotionConfig` when None. Its channels are those of the acoustic model.
         speech: folders of transcribed speech without pictures: it is heard, and its texts are said by synthetic
             voices, with modelled motion.
+        visemes: of the modelled motion; the shipped table when None.
         progress: told of every clip that is listened to and of every epoch.
 
     Raises:
@@ -233,7 +227,7 @@ def train_motion(
     rest = data.neutral_canonical if config.rests_in_silence else None
     examples = motion_examples(clips, model, random, config.variations, rest, progress)
     if config.modelled_share > 0 and speech:
-        examples += modelled_examples(speech, model, data.neutral_canonical, config, random, progress)
+        examples += modelled_examples(speech, model, data.neutral_canonical, config, random, visemes, progress)
     held_out = motion_examples(data.clips("val"), model, random)
     trainer = MotionTrainer(examples, torch.from_numpy(data.neutral_canonical), config, seed, device)
     parts = trainer.parts

@@ -177,16 +177,6 @@ def _check_finite(waveform: NDArray[np.float32]) -> None:
         raise SoundError(f"{broken} samples of the sound are not numbers (NaN or infinite); export the sound again")
 
 
-def check_speech(waveform: NDArray[np.float32]) -> None:
-    """Refuses a 16 kHz waveform (S,) that cannot hold speech.
-
-    Raises:
-        SoundError: empty, too short, too long, not finite, or silent throughout.
-    """
-    _check_finite(waveform)
-    check_measures(len(waveform), float(np.abs(waveform).max(initial=0.0)))
-
-
 def check_measures(sample_count: int, peak: float) -> None:
     """Refuses a 16 kHz waveform that cannot hold speech, by its length and its loudest sample.
 

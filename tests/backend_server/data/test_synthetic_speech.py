@@ -10,7 +10,7 @@ import pytest
 
 from backend_server.data import synthetic_speech
 from backend_server.data.synthetic_speech import phones_of_text, synthesise, write_sample
-from backend_server.speech.audio import check_speech, read_audio
+from backend_server.speech.audio import read_audio
 from shared.errors import SpeechFaceError, ValueRangeError
 
 SAMPLE = Path(synthetic_speech.__file__).parents[1] / "samples" / "speech.wav"
@@ -27,7 +27,7 @@ def test_phones_are_those_of_the_text_and_fill_the_sound():
     assert [p.name for p in phones if p.name != "SIL"] == ["M", "EY", "B", "IY", "Y", "UW", "W", "UH", "D"]
     assert (phones[0].begin, phones[-1].end) == (0.0, speech.clip.seconds)
     assert all(one.end == other.begin for one, other in itertools.pairwise(phones))
-    check_speech(speech.clip.samples)
+    assert np.abs(speech.clip.samples).max() > 0.05
 
 
 @needs_espeak
@@ -92,7 +92,7 @@ def test_the_shipped_sample_can_be_made_again(tmp_path: Path):
 
 def test_the_shipped_sample_is_short_mono_speech():
     clip = read_audio(SAMPLE)
-    check_speech(clip.samples)
+    assert np.abs(clip.samples).max() > 0.05
     assert clip.sample_rate == 16000
     assert 4.0 < clip.seconds < 7.0
     assert SAMPLE.stat().st_size < 250_000

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from backend_server.speech import audio
-from backend_server.speech.audio import check_speech, read_audio, read_blocks, to_waveform, write_wav
+from backend_server.speech.audio import check_measures, read_audio, read_blocks, to_waveform, write_wav
 from shared.errors import SoundError
 
 
@@ -136,17 +136,16 @@ def test_a_file_over_the_limit_is_refused_before_it_is_read(tmp_path: Path, monk
         (tone(16000, 0.05), r"0\.050 s.*0\.1 s"),
         (np.zeros(16000, np.float32), "silent"),
         (tone(16000) * 1e-3, "-66 dBFS"),
-        (np.full(16000, np.nan, np.float32), "16000 samples"),
         (np.broadcast_to(np.float32(1), 16000 * 14_401), r"14401 s.*14400 s"),
     ],
 )
 def test_a_waveform_without_speech_is_refused(waveform: np.ndarray, reason: str):
     with pytest.raises(SoundError, match=reason):
-        check_speech(waveform)
+        check_measures(len(waveform), float(np.abs(waveform).max(initial=0.0)))
 
 
 def test_quiet_speech_passes():
-    check_speech(tone(16000) * 1e-2)
+    check_measures(16000, 1e-2)
 
 
 def test_broken_samples_and_rates_are_refused():
