@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from backend_server.commands.synthesize import synthesize
 from backend_server.data.codecs import CODECS, through_codec
 from backend_server.data.flite_speech import synthesise_flite
 from backend_server.data.synthetic_corpus import SYLLABLES, invented_words, write_synthetic_corpus
 from backend_server.speech.audio import read_audio
 from backend_server.speech.dataset import read_index
+from shared.errors import Cancelled, CorpusError
 
 needs_espeak = pytest.mark.skipif(
     importlib.util.find_spec("espeakng_loader") is None, reason="espeakng-loader is not installed"
@@ -61,3 +63,19 @@ def test_flite_says_when_each_phone_begins():
         loudness[phone.name] = np.abs(speech.clip.samples[begin:end]).mean()
     assert loudness["AA"] > 10 * loudness["SIL"]
     assert speech.phones[-1].end == speech.clip.seconds
+
+
+def test_nothing_is_written_without_english_sentences_or_when_the_work_is_stopped(tmp_path: Path):
+    def stop(stage: str, step: int, steps: int) -> None:
+        raise Cancelled
+
+    (tmp_path / "index.tsv").write_text("file\tsplit\ttext\na.wav\tval\tyes\n")
+    out = tmp_path / "results" / "out"
+    with pytest.raises(CorpusError, match="no English sentence"):
+        synthesize((tmp_path,), out, hours=0.01, seed=0, progress=stop)
+    assert not out.parent.exists()
+    (tmp_path / "index.tsv").write_text("file\ttext\na.wav\tyes\n")
+    if importlib.util.find_spec("espeakng_loader"):
+        with pytest.raises(Cancelled):
+            synthesize((tmp_path,), out, hours=0.01, seed=0, progress=stop)
+        assert not list(out.parent.iterdir())
