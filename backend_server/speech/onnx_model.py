@@ -6,6 +6,7 @@ graph in three metadata keys.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from importlib import import_module
@@ -21,10 +22,12 @@ from numpy.typing import NDArray
 from backend_server.config import SAMPLE_RATE
 from shared.errors import WeightsError
 
+_LOG = logging.getLogger(__name__)
 RATE_KEY, FIRST_KEY, CONTEXT_KEY = "features_per_second", "first_seconds", "context_seconds"
 PROBE_SAMPLES = SAMPLE_RATE  # heard to measure channels and rate
 MEASURED_FEATURES = 40  # over which the samples of one feature are measured
 PIECE_SECONDS = 30.0  # of a long clip, computed at once
+CUDA = "CUDAExecutionProvider"
 LARGEST_STEP = 4000  # terms of the fraction that a rate is read as
 
 Array = NDArray[np.float32]
@@ -35,7 +38,8 @@ class OnnxAcousticModel:
 
     Args:
         path: the file.
-        device: "cpu", or "cuda" where onnxruntime was built for it.
+        device: "cpu", or "cuda" or "cuda:1" where onnxruntime was built for it; elsewhere it computes on the CPU and
+            the log says so.
 
     Attributes:
         channels: features have so many.
@@ -184,12 +188,15 @@ def _open(path: Path, device: str) -> tuple[Any, dict[str, str]]:
     options = runtime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 3  # errors only; they are raised too
-    wanted = ["CUDAExecutionProvider"] * device.startswith("cuda") + ["CPUExecutionProvider"]
-    providers = [provider for provider in wanted if provider in runtime.get_available_providers()]
+    wanted = [(CUDA, {"device_id": torch.device(device).index or 0})] if device.startswith("cuda") else []
+    available = runtime.get_available_providers()
+    providers = [(name, settings) for name, settings in wanted if name in available] + ["CPUExecutionProvider"]
     try:
         session = runtime.InferenceSession(str(path), options, providers=providers)
     except _failures() as error:
         raise WeightsError(f"{path} is no ONNX file that onnxruntime can run", detail=str(error)) from error
+    if wanted and CUDA not in session.get_providers():
+        _LOG.warning("%s is computed on the CPU: this onnxruntime cannot use %s; install onnxruntime-gpu", path, device)
     return session, dict(session.get_modelmeta().custom_metadata_map)
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -171,3 +172,25 @@ def test_a_weights_folder_listens_through_one_file(tmp_path):
     (tmp_path / "speech.safetensors").touch()
     with pytest.raises(WeightsError, match="both"):
         speech_file(tmp_path)
+
+
+def test_the_gpu_that_was_asked_for_is_used_and_the_cpu_in_its_place_is_logged(tmp_path, monkeypatch, caplog):
+    path, asked = write_model(tmp_path / "own.onnx"), []
+    start = onnxruntime.InferenceSession
+
+    def session(file, options, providers):
+        asked.append(providers)
+        return start(file, options, providers=["CPUExecutionProvider"])  # as onnxruntime does when CUDA does not start
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", session)
+    OnnxAcousticModel(path)
+    assert (asked[-1], caplog.text) == (["CPUExecutionProvider"], "")
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
+    OnnxAcousticModel(path, "cuda")
+    assert asked[-1] == ["CPUExecutionProvider"]
+    assert "own.onnx is computed on the CPU" in caplog.text
+    caplog.clear()
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
+    OnnxAcousticModel(path, "cuda:1")
+    assert asked[-1][0] == ("CUDAExecutionProvider", {"device_id": 1})
+    assert "cuda:1" in caplog.text
