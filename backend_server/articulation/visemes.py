@@ -14,10 +14,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from backend_server.articulation.dominance import GROUPS, MANNERS, Dominance
+from backend_server.articulation.dominance import GROUPS, MANNERS, Dominance, initial_dominance
 from backend_server.articulation.phones import SILENCE
 from backend_server.checkpoints import WEIGHTS_DIR, load_checkpoint, save_checkpoint
-from shared.landmarks import INNER_LIP_PAIRS
+from shared.errors import WeightsError
+from shared.landmarks import INNER_LIP_PAIRS, POINT_COUNT
 
 KIND = "visemes"
 WEIGHTS = WEIGHTS_DIR / "visemes.safetensors"
@@ -128,9 +129,12 @@ def _with_gap(target: Array, neutral: Array, smallest: float, largest: float) ->
 def save_visemes(path: Path, table: VisemeTable, notes: dict[str, str]) -> None:
     """Writes a table as a weights file; notes are for people."""
     tensors = {"neutral": torch.from_numpy(table.neutral), "targets": torch.from_numpy(table.targets)}
-    save_checkpoint(
-        path, KIND, {"visemes": VISEMES, "groups": tuple(GROUPS)}, tensors | table.dominance.tensors(), notes
-    )
+    save_checkpoint(path, KIND, _settings(), tensors | table.dominance.tensors(), notes)
+
+
+def _settings() -> dict[str, list[str]]:
+    """What the rows of a table's tensors mean."""
+    return {"visemes": list(VISEMES), "groups": list(GROUPS)}
 
 
 @lru_cache(maxsize=4)
@@ -138,8 +142,16 @@ def load_visemes(path: Path = WEIGHTS) -> VisemeTable:
     """Reads a table.
 
     Raises:
-        WeightsError: the file is missing, damaged, or holds something else.
+        WeightsError: the file is missing, damaged, or holds something else, such as other visemes.
     """
-    _, tensors, _ = load_checkpoint(path, KIND, dict)
+    settings, tensors, _ = load_checkpoint(path, KIND, dict)
+    shapes = {"neutral": (POINT_COUNT, 2), "targets": (len(VISEMES), POINT_COUNT, 2)}
+    shapes |= {name: tuple(tensor.shape) for name, tensor in initial_dominance().tensors().items()}
+    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    if settings != _settings() or found != shapes:
+        raise WeightsError(
+            f"{path} is a table of other visemes than these {len(VISEMES)}; measure it again with: train visemes",
+            detail=f"{settings}, {found}",
+        )
     neutral, targets = tensors.pop("neutral").numpy(), tensors.pop("targets").numpy()
     return VisemeTable(neutral, targets, Dominance(**tensors))

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from backend_server.articulation.phones import PHONES, SILENCE
-from backend_server.articulation.visemes import VISEMES, lip_gap, load_visemes, save_visemes, visemes_of
+from backend_server.articulation.visemes import KIND, VISEMES, lip_gap, load_visemes, save_visemes, visemes_of
+from backend_server.checkpoints import load_checkpoint, save_checkpoint
 from shared.errors import WeightsError
 
 
@@ -41,3 +42,21 @@ def test_the_shipped_table_rounds_and_opens_as_people_do():
     assert width["W"] < width["UW"] < width[SILENCE] < width["IY"]
     assert lip_gap(shape["AA"]) > lip_gap(shape["AO"]) > lip_gap(shape["UW"])
     assert shape["AA"][8, 1] > shape["IY"][8, 1] > table.neutral[8, 1]  # the jaw
+
+
+def test_a_table_of_other_visemes_or_without_a_tensor_is_refused(table, tmp_path):
+    path = tmp_path / "visemes.safetensors"
+    save_visemes(path, table, {})
+    config, tensors, _ = load_checkpoint(path, KIND, dict)
+    cases = [
+        (config | {"visemes": [*reversed(VISEMES)]}, tensors),
+        (config | {"groups": ["height"]}, tensors),
+        (config, {name: tensor for name, tensor in tensors.items() if name != "targets"}),
+        (config, {name: tensor for name, tensor in tensors.items() if name != "power"}),
+        (config, tensors | {"targets": tensors["targets"][:-1]}),
+    ]
+    for number, (settings, kept) in enumerate(cases):
+        other = tmp_path / f"{number}.safetensors"
+        save_checkpoint(other, KIND, settings, kept)
+        with pytest.raises(WeightsError, match="train visemes"):
+            load_visemes(other)
