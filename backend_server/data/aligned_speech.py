@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -13,7 +14,9 @@ from backend_server.speech.acoustic_model import CtcAcousticModel
 from backend_server.speech.alignment import align_phones
 from backend_server.speech.audio import read_audio, to_waveform
 from backend_server.speech.dataset import Utterance
+from shared.errors import SoundError
 
+_LOG = logging.getLogger(__name__)
 LEAST_SURENESS = -0.8  # mean log-probability of an alignment; what lies below was said otherwise than written
 LONGEST_SECONDS = 8.0
 
@@ -38,19 +41,24 @@ def aligned_recordings(
 ) -> Iterator[tuple[Utterance, TimedSpeech]]:
     """The recordings that are short enough and fit their English text, with the phones found in them.
 
+    One that cannot be read is left out, and the log says so.
+
     Args:
         utterances: in the order in which they are wanted.
         aligner: the acoustic model that finds the phones.
         transcribe: the phones of a text.
-
-    Raises:
-        SoundError: a recording cannot be read.
     """
     for utterance in utterances:
-        clip, said = read_audio(utterance.path), transcribe(utterance.text)
-        waveform = to_waveform(clip.samples, clip.sample_rate)
-        scores = aligner.phone_scores(waveform) if clip.seconds <= LONGEST_SECONDS else None
-        if scores is None or not 0 < len(said) <= len(scores):
+        try:
+            clip = read_audio(utterance.path)
+            waveform = to_waveform(clip.samples, clip.sample_rate)
+        except SoundError as error:
+            _LOG.warning("left out: %s", error)
+            continue
+        if clip.seconds > LONGEST_SECONDS:
+            continue
+        said, scores = transcribe(utterance.text), aligner.phone_scores(waveform)
+        if not 0 < len(said) <= len(scores):
             continue
         phones, sureness = align_phones(scores, said, aligner.features_per_second)
         if sureness >= LEAST_SURENESS:

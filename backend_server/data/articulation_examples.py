@@ -58,7 +58,7 @@ def modelled_examples(
         progress: told of every example.
 
     Raises:
-        CorpusError: a folder has no usable index.
+        CorpusError: a folder has no usable index, or none has an English sentence to train on.
         SpeechFaceError: espeak-ng is not installed.
     """
     sentences, variations = training_sentences(folders), min(config.variations, 1)
@@ -113,7 +113,8 @@ def recorded_examples(
     """Examples of recorded sentences without pictures, with the motion that their aligned phones ask for.
 
     Args:
-        utterances: recordings with English texts; those that are too long or do not fit their text are left out.
+        utterances: recordings with English texts; those that cannot be read, are too long or do not fit their
+            text are left out.
         model: the acoustic model whose features the motion network shall read.
         aligner: the acoustic model that finds the phones.
         transcribe: the phones of a text.
@@ -124,7 +125,6 @@ def recorded_examples(
         progress: told of every example.
 
     Raises:
-        SoundError: a recording cannot be read.
         WeightsError: the table of visemes cannot be read.
     """
     shuffled = (utterances[index] for index in random.permutation(len(utterances)))

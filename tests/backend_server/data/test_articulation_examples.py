@@ -68,7 +68,7 @@ def test_the_last_few_who_spoke_babble_behind_the_next(monkeypatch):
         assert voices[-1].tobytes() in spoken.tobytes()
 
 
-def test_recorded_sentences_are_aligned_and_those_that_do_not_fit_their_text_left_out(tmp_path):
+def test_recorded_sentences_are_aligned_and_those_that_do_not_fit_their_text_left_out(tmp_path, caplog):
     class Aligner:
         """Hears silence, then M, then AA, then silence in every recording; 0.2 s each but the last."""
 
@@ -80,16 +80,21 @@ def test_recorded_sentences_are_aligned_and_those_that_do_not_fit_their_text_lef
                 scores[first:last, PHONES.index(name)] = 9.0
             return scores
 
-    for name in ("fits", "other"):
-        write_wav(tmp_path / f"{name}.wav", 0.1 * np.ones(16000))
-    said = {"ma": ("M", "AA"), "see": ("S", "IY")}
+    for name, seconds in (("fits", 1), ("other", 1), ("long", 9)):
+        write_wav(tmp_path / f"{name}.wav", 0.1 * np.ones(seconds * 16000))
+    (tmp_path / "text.wav").write_text("not a sound")
+    said = {"ma": ("M", "AA"), "see": ("S", "IY")}  # what is too long is not even transcribed
     spoken = [
+        Utterance(tmp_path / "text.wav", "x", "train", "ma"),
+        Utterance(tmp_path / "long.wav", "x", "train", "as long as that"),
         Utterance(tmp_path / "fits.wav", "x", "train", "ma"),
         Utterance(tmp_path / "other.wav", "x", "train", "see"),
     ]
     neutral, random = load_visemes().neutral, np.random.default_rng(0)
     made = recorded_examples(spoken, Loudness(), Aligner(), said.__getitem__, neutral, 5, random)
     assert [one.name for one in made] == ["fits"]
+    assert caplog.text.count("left out: ") == 1
+    assert "text.wav" in caplog.text
     begin = int(np.argmax(made[0].views[0].features[:, 0] > 0.01)) / 50  # of the recording, behind the pause before it
     opening = mouth_opening(made[0].canonical)
     assert opening[np.abs(made[0].frame_times - begin - 0.3).argmin()] < CLOSED_OPENING
