@@ -155,3 +155,13 @@ def load_visemes(path: Path = WEIGHTS) -> VisemeTable:
         )
     neutral, targets = tensors.pop("neutral").numpy(), tensors.pop("targets").numpy()
     return VisemeTable(neutral, targets, Dominance(**tensors))
+
+
+def visemes_beside(folder: Path) -> VisemeTable | None:
+    """The table that a weights folder holds; None, which everywhere means the shipped one, where it holds none.
+
+    Raises:
+        WeightsError: its file is damaged, or holds something else.
+    """
+    path = folder / WEIGHTS.name
+    return load_visemes(path) if path.exists() else None

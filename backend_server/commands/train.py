@@ -1,26 +1,36 @@
-"""How does one command train any of the four networks, and measure the visemes that motion learns from?"""
+"""How does one command train any of the four networks, and measure the visemes that speech and motion learn from?"""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from backend_server.articulation.training import train_visemes
+from backend_server.articulation.visemes import visemes_beside
 from backend_server.blink.training import train_blink
 from backend_server.cascade import choose_device
 from backend_server.checkpoints import WEIGHTS_DIR
 from backend_server.config import PAPER_MOTION, MotionConfig
 from backend_server.data.mouth_targets import MouthTargets
 from backend_server.data.synthetic_speech import phones_of_text
+from backend_server.metrics.figures import Figures
 from backend_server.motion.training import train_motion
 from backend_server.progress import Progress
-from backend_server.speech.listener import OURS, keep_beside, speech_file
+from backend_server.speech.listener import keep_beside, place_beside, speech_file
 from backend_server.speech.training import train_speech
 from backend_server.texture.training import train_texture
 from shared.errors import ValueRangeError
 
 PRESETS = ("shipped", "paper")
 TEXTURE_MINUTES = 60.0  # the texture network has no last epoch; this long unless told otherwise
+TAKEN = {  # by stage, of the options that not every stage takes
+    "speech": ("further --data", "--resume", "--minutes", "--start"),
+    "motion": ("further --data", "--resume", "--preset paper", "--speech"),
+    "blink": ("--resume",),
+    "texture": ("--resume", "--minutes", "--preset paper"),
+    "visemes": (),
+}
 
 
 @dataclass(frozen=True)
@@ -38,6 +48,24 @@ class TrainSettings:
     start: Path | None = None
     speech: Path | None = None
 
+    @property
+    def weights_file(self) -> Path:
+        """Where the weights go: `out` itself, or a file of the stage's name in it."""
+        return self.out if self.out.suffix == ".safetensors" else self.out / f"{self.stage}.safetensors"
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """The options of `TAKEN` that were given."""
+        options = {
+            "further --data": len(self.data) > 1,
+            "--resume": self.resume,
+            "--minutes": self.minutes is not None,
+            "--preset paper": self.preset == "paper",
+            "--start": self.start is not None,
+            "--speech": self.speech is not None,
+        }
+        return tuple(option for option, is_given in options.items() if is_given)
+
 
 def train(settings: TrainSettings, progress: Progress) -> str:
     """Trains one network, writes its weights, and returns how good they are in one line.
@@ -45,59 +73,82 @@ def train(settings: TrainSettings, progress: Progress) -> str:
     Raises:
         SpeechFaceError: the data cannot be used, or an option does not fit the stage.
     """
+    _check(settings)
+    device = choose_device(settings.device)
+    stages = {"speech": _speech, "motion": _motion, "blink": _blink, "texture": _texture, "visemes": _visemes}
+    return stages[settings.stage](settings, device, progress)
+
+
+def _check(settings: TrainSettings) -> None:
+    """Raises ValueRangeError at the first option that the stage would not look at."""
     if settings.preset not in PRESETS:
         raise ValueRangeError(f"there is no preset {settings.preset!r}; choose one of {', '.join(PRESETS)}")
-    out = settings.out if settings.out.suffix == ".safetensors" else settings.out / f"{settings.stage}.safetensors"
-    device = choose_device(settings.device)
-    if settings.stage == "speech":
-        rates = train_speech(
-            corpora=settings.data,
-            out=out,
-            resume=settings.resume,
-            start=settings.start,
-            transcribe=phones_of_text,
-            mouth_of=MouthTargets(settings.data),
-            device=device,
-            minutes=settings.minutes,
-            seed=settings.seed,
-            progress=progress,
-        )
-        return "character error rate: " + ", ".join(f"{corpus} {rate:.3f}" for corpus, rate in rates.items())
-    corpus, *further = settings.data
-    if further and settings.stage != "motion":
-        raise ValueRangeError(f"{settings.stage} is trained on one corpus; --data was given {len(settings.data)} times")
-    if settings.stage == "motion":
-        beside = speech_file(out.parent)
-        speech_weights = settings.speech or (beside if beside.exists() else WEIGHTS_DIR / OURS)
-        result = train_motion(
-            corpus=corpus,
-            speech_weights=speech_weights,
-            out=out,
-            device=device,
-            resume=settings.resume,
-            seed=settings.seed,
-            config=PAPER_MOTION if settings.preset == "paper" else MotionConfig(),
-            speech=further,
-            progress=progress,
-        )
-        if settings.speech:
-            keep_beside(settings.speech, out.parent)
-        return f"{out}: {result}"
-    if settings.stage == "visemes":
-        return f"{out}: {train_visemes(corpus=corpus, out=out, progress=progress)}"
-    if settings.stage == "blink":
-        result = train_blink(
-            corpus=corpus,
-            out=out,
-            device=device,
-            resume=settings.resume,
-            seed=settings.seed,
-            progress=progress,
-        )
-        return f"{out}: {result}"
-    train_texture(
-        corpus=corpus,
+    for option in settings.given:
+        if option not in TAKEN[settings.stage]:
+            raise ValueRangeError(f"train {settings.stage} takes no {option}; leave it out")
+    if settings.stage == "motion" and {"further --data", "--preset paper"} <= set(settings.given):
+        raise ValueRangeError("train motion --preset paper takes no further --data: the paper models no motion")
+
+
+def _speech(settings: TrainSettings, device: str, progress: Progress) -> str:
+    out = settings.weights_file
+    rates = train_speech(
+        corpora=settings.data,
         out=out,
+        resume=settings.resume,
+        start=settings.start,
+        transcribe=phones_of_text,
+        mouth_of=MouthTargets(settings.data, visemes_beside(out.parent)),
+        device=device,
+        minutes=settings.minutes,
+        seed=settings.seed,
+        processes=os.cpu_count() or 1,
+        progress=progress,
+    )
+    return f"{out}: character error rate: " + ", ".join(f"{corpus} {rate:.3f}" for corpus, rate in rates.items())
+
+
+def _motion(settings: TrainSettings, device: str, progress: Progress) -> str:
+    """Listens through the model that was named, else the one beside the output, else the shipped one."""
+    corpus, *further = settings.data
+    out = settings.weights_file
+    beside = speech_file(out.parent)
+    if settings.speech:
+        place_beside(settings.speech, out.parent)  # refused before the work, not after it
+    result = train_motion(
+        corpus=corpus,
+        speech_weights=settings.speech or (beside if beside.exists() else speech_file(WEIGHTS_DIR)),
+        out=out,
+        device=device,
+        resume=settings.resume,
+        seed=settings.seed,
+        config=PAPER_MOTION if settings.preset == "paper" else MotionConfig(),
+        speech=further,
+        visemes=visemes_beside(out.parent),
+        progress=progress,
+    )
+    if settings.speech:
+        keep_beside(settings.speech, out.parent)
+    return f"{out}: {_judged(result.known, result.unknown)}"
+
+
+def _blink(settings: TrainSettings, device: str, progress: Progress) -> str:
+    result = train_blink(
+        corpus=settings.data[0],
+        out=settings.weights_file,
+        device=device,
+        resume=settings.resume,
+        seed=settings.seed,
+        progress=progress,
+    )
+    told = f"loss {result.loss:.4f}; corpus: {result.corpus.sentence()}; generated: {result.generated.sentence()}"
+    return f"{settings.weights_file}: {told}"
+
+
+def _texture(settings: TrainSettings, device: str, progress: Progress) -> str:
+    train_texture(
+        corpus=settings.data[0],
+        out=settings.weights_file,
         preset="paper" if settings.preset == "paper" else "warp",
         device=device,
         resume=settings.resume,
@@ -105,4 +156,16 @@ def train(settings: TrainSettings, progress: Progress) -> str:
         seed=settings.seed,
         progress=progress,
     )
-    return f"{out} written"
+    return f"{settings.weights_file} written"
+
+
+def _visemes(settings: TrainSettings, _device: str, progress: Progress) -> str:
+    result = train_visemes(corpus=settings.data[0], out=settings.weights_file, progress=progress)
+    return f"{settings.weights_file}: {_judged(result.known, result.unknown)}"
+
+
+def _judged(known: Figures | None, unknown: Figures | None) -> str:
+    """Figures on held-out sentences and on held-out people in one line."""
+    groups = {"held-out sentences": known, "held-out people": unknown}
+    told = [f"{name}: {figures.sentence()}" for name, figures in groups.items() if figures]
+    return "; ".join(told) or "written; the corpus holds nothing out to judge it on"

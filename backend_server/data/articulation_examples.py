@@ -7,6 +7,7 @@ them.
 
 from __future__ import annotations
 
+import logging
 import random as plain_random
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 
 from backend_server.articulation.motion import articulate
 from backend_server.articulation.phones import SILENCE, TimedPhone
+from backend_server.articulation.visemes import VisemeTable
 from backend_server.checkpoints import WEIGHTS_DIR
 from backend_server.config import CORPUS_FRAME_RATE, SAMPLE_RATE, MotionConfig
 from backend_server.data.aligned_speech import TimedSpeech, aligned_recordings
@@ -29,10 +31,13 @@ from backend_server.data.stop_closures import begin_with_closures
 from backend_server.data.synthetic_corpus import speak
 from backend_server.data.synthetic_speech import phones_of_text
 from backend_server.progress import Progress, silent
-from backend_server.speech.acoustic_model import AcousticModel, CtcAcousticModel, load_acoustic_model
+from backend_server.speech.acoustic_model import AcousticModel, CtcAcousticModel
 from backend_server.speech.audio import to_waveform
 from backend_server.speech.dataset import Utterance, training_sentences
-from backend_server.speech.listener import OURS
+from backend_server.speech.listener import open_scorer
+from shared.errors import WeightsError
+
+LOG = logging.getLogger(__name__)
 
 SPEAKER = "modelled"
 SHORTEST_SECONDS = 3.2  # so that a run of 75 frames fits
@@ -45,9 +50,12 @@ def modelled_examples(
     neutral: NDArray[np.float32],
     config: MotionConfig,
     random: np.random.Generator,
+    table: VisemeTable | None = None,
     progress: Progress = silent,
 ) -> list[MotionExample]:
     """Examples of the sentences of transcribed speech, said by synthetic voices and as they were recorded.
+
+    Where neither `model` nor the shipped acoustic model scores phones, the recorded ones are left out with a warning.
 
     Args:
         folders: of transcribed speech; its training split is used.
@@ -55,6 +63,7 @@ def modelled_examples(
         neutral: canonical landmarks at rest, (68, 2).
         config: how many.
         random: of everything random.
+        table: of visemes; the shipped one when None.
         progress: told of every example.
 
     Raises:
@@ -63,11 +72,15 @@ def modelled_examples(
     """
     sentences, variations = training_sentences(folders), min(config.variations, 1)
     texts = [sentence.text for sentence in sentences]
-    spoken = articulation_examples(texts, model, neutral, config.synthetic_clips, random, variations, progress)
-    aligner = model if isinstance(model, CtcAcousticModel) else load_acoustic_model(WEIGHTS_DIR / OURS)
+    spoken = articulation_examples(texts, model, neutral, config.synthetic_clips, random, variations, table, progress)
+    try:
+        aligner = model if isinstance(model, CtcAcousticModel) else open_scorer(WEIGHTS_DIR)
+    except WeightsError as error:
+        LOG.warning("recorded sentences are left out, their phones cannot be found: %s", error)
+        return spoken
     count = config.recorded_clips
     return spoken + recorded_examples(
-        sentences, model, aligner, phones_of_text, neutral, count, random, variations, progress
+        sentences, model, aligner, phones_of_text, neutral, count, random, variations, table, progress
     )
 
 
@@ -78,6 +91,7 @@ def articulation_examples(
     count: int,
     random: np.random.Generator,
     variations: int = 0,
+    table: VisemeTable | None = None,
     progress: Progress = silent,
 ) -> list[MotionExample]:
     """Examples of synthetic speech in many voices and languages, with the motion that its phones ask for.
@@ -89,6 +103,7 @@ def articulation_examples(
         count: how many.
         random: of everything random.
         variations: further ways to hear each.
+        table: of visemes; the shipped one when None.
         progress: told of every example.
 
     Raises:
@@ -96,7 +111,7 @@ def articulation_examples(
         WeightsError: the table of visemes cannot be read.
     """
     said = _synthetic(texts, random)
-    return _examples(said, model, neutral, count, random, variations, partial(progress, "speak"))
+    return _examples(said, model, neutral, count, random, variations, table, partial(progress, "speak"))
 
 
 def recorded_examples(
@@ -108,6 +123,7 @@ def recorded_examples(
     count: int,
     random: np.random.Generator,
     variations: int = 0,
+    table: VisemeTable | None = None,
     progress: Progress = silent,
 ) -> list[MotionExample]:
     """Examples of recorded sentences without pictures, with the motion that their aligned phones ask for.
@@ -122,6 +138,7 @@ def recorded_examples(
         count: how many at most.
         random: of everything random.
         variations: further ways to hear each.
+        table: of visemes; the shipped one when None.
         progress: told of every example.
 
     Raises:
@@ -129,7 +146,7 @@ def recorded_examples(
     """
     shuffled = (utterances[index] for index in random.permutation(len(utterances)))
     said = (speech for _, speech in aligned_recordings(shuffled, aligner, transcribe))
-    return _examples(said, model, neutral, count, random, variations, partial(progress, "align"))
+    return _examples(said, model, neutral, count, random, variations, table, partial(progress, "align"))
 
 
 def _synthetic(texts: Sequence[str], random: np.random.Generator) -> Iterator[TimedSpeech]:
@@ -148,6 +165,7 @@ def _examples(
     count: int,
     random: np.random.Generator,
     variations: int,
+    table: VisemeTable | None,
     progress: Callable[[int, int], None],
 ) -> list[MotionExample]:
     """Examples of the first `count` of what is said, each between two pauses; who spoke before babbles."""
@@ -155,7 +173,7 @@ def _examples(
     voices: deque[NDArray[np.float32]] = deque(maxlen=KEPT_VOICES)
     for one in islice(said, count):
         waveform, phones = _with_pauses(one.waveform, one.phones, random)
-        times, canonical = _spoken(phones, neutral)
+        times, canonical = _spoken(phones, neutral, table)
         views = make_views(waveform, model, variations, random, voices)
         voices.append(one.waveform)
         examples.append(MotionExample(SPEAKER, one.name, "train", times, canonical, views))
@@ -186,9 +204,9 @@ def _shifted(phones: Sequence[TimedPhone], seconds: float, end: float) -> tuple[
 
 
 def _spoken(
-    phones: Sequence[TimedPhone], neutral: NDArray[np.float32]
+    phones: Sequence[TimedPhone], neutral: NDArray[np.float32], table: VisemeTable | None
 ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
     """Frame times (T,) and canonical landmarks (T, 68, 2) of phones."""
     frames = int(phones[-1].end * CORPUS_FRAME_RATE)
     times = (np.arange(frames) + 0.5) / CORPUS_FRAME_RATE
-    return times, neutral + articulate(phones, times)
+    return times, neutral + articulate(phones, times, table)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from backend_server.articulation.motion import articulate
 from backend_server.articulation.phones import TimedPhone
+from backend_server.articulation.visemes import VisemeTable
 from backend_server.config import SpeechConfig
 from backend_server.data.corpus import Corpus
 from backend_server.data.motion_examples import rest_in_silence
@@ -40,9 +41,11 @@ class MouthTargets:
 
     Args:
         folders: of training data; those that are prepared corpora bring measured mouths.
+        table: of visemes; the shipped one when None.
     """
 
-    def __init__(self, folders: Sequence[Path]) -> None:
+    def __init__(self, folders: Sequence[Path], table: VisemeTable | None = None) -> None:
+        self._table = table
         self._measured: dict[Path, tuple[NDArray[np.float64], Array]] = {}
         by_speaker: dict[str, list[Path]] = defaultdict(list)
         for corpus in [Corpus(folder) for folder in folders if (folder / "canonical.npz").exists()]:
@@ -73,4 +76,4 @@ class MouthTargets:
         names, begins = zip(*utterance.phones, strict=True)
         ends = (*begins[1:], seconds)
         phones = [TimedPhone(*phone) for phone in zip(names, begins, ends, strict=True)]
-        return mouth_spans(articulate(phones, times), np.zeros((68, 2))) / self._usual.astype(np.float32)
+        return mouth_spans(articulate(phones, times, self._table), np.zeros((68, 2))) / self._usual.astype(np.float32)

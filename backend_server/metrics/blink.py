@@ -120,6 +120,10 @@ class BlinkStatistics:
         """Share of the whole blinks that last 0, 1, 2 ... frames; adds up to 1, or 0 when there are none."""
         return self.histogram / max(int(self.histogram.sum()), 1)
 
+    def sentence(self) -> str:
+        """How often, how long and how deep in a line."""
+        return f"{self.rate:.2f} blinks a second of {self.duration:.2f} s, depth {self.depth:.2f}"
+
 
 def blink_statistics(curves: list[Array], frame_rate: float) -> BlinkStatistics:
     """Blink rate, duration and depth over EAR curves, one (T,) a clip (Tables 1 and 2, Fig. 5)."""

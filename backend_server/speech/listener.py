@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Literal
 
-from backend_server.speech.acoustic_model import AcousticModel, load_acoustic_model
+from backend_server.speech.acoustic_model import AcousticModel, CtcAcousticModel, load_acoustic_model
 from backend_server.speech.onnx_model import OnnxAcousticModel
 from shared.errors import WeightsError
 
@@ -46,9 +46,40 @@ def speech_file(folder: Path) -> Path:
     return onnx if onnx.exists() else ours
 
 
+def open_scorer(folder: Path, device: str = "cpu") -> CtcAcousticModel:
+    """Our own acoustic model in a weights folder, which alone scores phones and characters.
+
+    Raises:
+        WeightsError: the folder's motion listens through an ONNX file, or its own model is missing or damaged.
+    """
+    path = speech_file(folder)
+    if path.name == ONNX:
+        raise WeightsError(f"phones and characters are scored by {OURS} alone, and {folder} holds {ONNX} in its place")
+    return load_acoustic_model(path, device)
+
+
+def place_beside(path: Path, folder: Path) -> Path:
+    """Where in a weights folder an acoustic model is found: the file that `keep_beside` writes.
+
+    Raises:
+        WeightsError: the folder holds one of the other kind, so that it would hold two.
+    """
+    name, other = (ONNX, OURS) if path.suffix == ".onnx" else (OURS, ONNX)
+    if (folder / other).exists():
+        raise WeightsError(
+            f"{folder} holds {other}, and a folder that listens through {path} holds {name} in its place; "
+            f"take {other} away or choose another --out"
+        )
+    return folder / name
+
+
 def keep_beside(path: Path, folder: Path) -> None:
-    """Copies an acoustic model into a weights folder, under the name by which it is found there, in one step."""
-    target = folder / (ONNX if path.suffix == ".onnx" else OURS)
+    """Copies an acoustic model into a weights folder, under the name by which it is found there, in one step.
+
+    Raises:
+        WeightsError: the folder holds one of the other kind.
+    """
+    target = place_beside(path, folder)
     if target.exists() and target.samefile(path):
         return
     temporary = target.with_name(f".{target.name}.{os.getpid()}")

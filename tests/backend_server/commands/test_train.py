@@ -1,0 +1,126 @@
+"""What `train` hands to the stages, which options it refuses, and what it tells."""
+
+from dataclasses import fields, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from backend_server.articulation.visemes import load_visemes, save_visemes
+from backend_server.blink.training import BlinkResult
+from backend_server.checkpoints import WEIGHTS_DIR
+from backend_server.commands import train as command
+from backend_server.commands.train import TrainSettings, train
+from backend_server.metrics.blink import BlinkStatistics
+from backend_server.metrics.motion import MotionFigures
+from backend_server.motion.training import MotionResult
+from backend_server.progress import silent
+from shared.errors import ValueRangeError, WeightsError
+
+FIGURES = MotionFigures(*[0.5] * len(fields(MotionFigures)))
+
+
+@pytest.fixture
+def settings(tmp_path):
+    """Makes settings of a stage with the defaults of the command."""
+
+    def make(stage: str, **changes) -> TrainSettings:
+        plain = TrainSettings(stage, (tmp_path / "corpus",), tmp_path / "weights", "cpu", False, None, "shipped", 0)
+        return replace(plain, **changes)
+
+    return make
+
+
+@pytest.fixture
+def handed(monkeypatch):
+    """What the stages were called with, by stage; none of them trains."""
+    calls: dict[str, dict] = {}
+
+    def stand_in(name, result):
+        def call(**arguments):
+            calls[name] = arguments
+            return result
+
+        monkeypatch.setattr(command, f"train_{name}", call)
+
+    blinking = BlinkStatistics(3, 0.3, 0.32, 0.8, np.zeros(1, np.int64))
+    stand_in("speech", {"books": 0.25})
+    stand_in("motion", MotionResult(None, FIGURES, None))
+    stand_in("visemes", MotionResult(None, None, None))
+    stand_in("blink", BlinkResult(0.1, blinking, blinking))
+    stand_in("texture", None)
+    monkeypatch.setattr(command, "MouthTargets", lambda folders, table: table)
+    return calls
+
+
+def test_speech_and_motion_learn_from_the_visemes_beside_their_output(settings, handed, tmp_path):
+    for stage in ("speech", "motion"):
+        train(settings(stage), silent)
+    assert handed["speech"]["mouth_of"] is handed["motion"]["visemes"] is None  # the shipped ones
+    table = replace(load_visemes(), targets=load_visemes().targets / 2)
+    save_visemes(tmp_path / "weights" / "visemes.safetensors", table, {})
+    for stage in ("speech", "motion"):
+        train(settings(stage), silent)
+    for found in (handed["speech"]["mouth_of"], handed["motion"]["visemes"]):
+        np.testing.assert_array_equal(found.targets, table.targets)
+    assert handed["speech"]["processes"] >= 1
+
+
+def test_motion_listens_through_the_named_model_the_one_beside_or_the_shipped_one(settings, handed, tmp_path):
+    train(settings("motion"), silent)
+    assert handed["motion"]["speech_weights"] == WEIGHTS_DIR / "speech.safetensors"
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "speech.onnx").touch()
+    train(settings("motion"), silent)
+    assert handed["motion"]["speech_weights"] == tmp_path / "weights" / "speech.onnx"
+
+
+@pytest.mark.parametrize(("named", "there"), [("mine.onnx", "speech.safetensors"), ("mine.safetensors", "speech.onnx")])
+def test_a_second_acoustic_model_is_refused_before_the_work(settings, handed, tmp_path, named, there):
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / there).touch()
+    (tmp_path / named).touch()
+    with pytest.raises(WeightsError) as refused:
+        train(settings("motion", speech=tmp_path / named), silent)
+    assert named in str(refused.value)
+    assert there in str(refused.value)
+    assert "motion" not in handed
+
+
+MISFITS = {
+    "--minutes": {"minutes": 5.0},
+    "--start": {"start": Path("a.safetensors")},
+    "--speech": {"speech": Path("a.onnx")},
+    "--resume": {"resume": True},
+    "--preset paper": {"preset": "paper"},
+    "further --data": {"data": (Path("a"), Path("b"))},
+}
+
+
+@pytest.mark.parametrize("stage", command.TAKEN)
+@pytest.mark.parametrize("option", MISFITS)
+def test_an_option_is_looked_at_or_refused(settings, handed, stage, option):
+    asked = settings(stage, **MISFITS[option])
+    if option in command.TAKEN[stage]:
+        command._check(asked)
+        return
+    with pytest.raises(ValueRangeError, match=f"train {stage} takes no {option}"):
+        train(asked, silent)
+    assert not handed
+
+
+def test_the_papers_motion_takes_one_corpus(settings, handed):
+    with pytest.raises(ValueRangeError, match="--preset paper takes no further --data"):
+        train(settings("motion", preset="paper", data=(Path("a"), Path("b"))), silent)
+    assert not handed
+
+
+def test_results_are_told_in_words(settings, handed):
+    told = {stage: train(settings(stage), silent) for stage in command.TAKEN}
+    assert "character error rate: books 0.250" in told["speech"]
+    assert "held-out sentences: opening correlation 0.500" in told["motion"]
+    assert "0.30 blinks a second of 0.32 s" in told["blink"]
+    assert "nothing out" in told["visemes"]
+    for line in told.values():
+        assert "weights/" in line
+        assert "(" not in line
