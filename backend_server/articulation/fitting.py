@@ -97,7 +97,7 @@ def fit_visemes(
     """The table that explains the motion of clips best.
 
     Args:
-        clips: of about one length; each is cut to the shortest.
+        clips: of about one length (`data.corpus.long_enough`); each is cut to the shortest.
         neutral: canonical face at rest, (68, 2).
         progress: told of every step.
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from backend_server.articulation.fitting import SpokenMotion, fit_visemes
 from backend_server.articulation.motion import articulate
 from backend_server.articulation.visemes import VisemeTable, save_visemes
-from backend_server.data.corpus import Clip, Corpus
-from backend_server.data.phone_alignment import Utterance, align
+from backend_server.data.corpus import Clip, Corpus, long_enough
+from backend_server.data.phone_alignment import Utterance, align, hindrance
 from backend_server.data.synthetic_speech import phones_of_text
 from backend_server.metrics.motion import MotionFigures, mean_figures, motion_figures
 from backend_server.progress import Progress, silent
@@ -47,8 +47,10 @@ def phones_of_word(word: str) -> tuple[str, ...]:
 
 def spoken_motions(
     training: Sequence[Clip], others: Sequence[Clip], neutral: NDArray[np.float32], progress: Progress = silent
-) -> list[SpokenMotion]:
+) -> dict[Clip, SpokenMotion]:
     """Clips with the times of their phones; the model of how phones sound is trained on the first of them.
+
+    Clips whose sound cannot be aligned with their text are left out, and the log names them.
 
     Args:
         training: clips with texts.
@@ -56,19 +58,30 @@ def spoken_motions(
         neutral: canonical face at rest, (68, 2).
         progress: told of every round of the alignment.
     """
-    aligned = align(_utterances(training), _utterances(others), progress)
-    landmarks = [clip.landmarks() for clip in (*training, *others)]
-    return [
-        SpokenMotion(phones, one.frame_times, one.canonical - neutral)
-        for phones, one in zip(aligned, landmarks, strict=True)
-    ]
+    trained = _alignable(training)
+    known = {phone for utterance in trained.values() for phone in utterance.phones}
+    further = _alignable(others, known)
+    if not trained:
+        return {}
+    aligned = align(list(trained.values()), list(further.values()), progress)
+    motions = {}
+    for clip, phones in zip((*trained, *further), aligned, strict=True):
+        landmarks = clip.landmarks()
+        motions[clip] = SpokenMotion(phones, landmarks.frame_times, landmarks.canonical - neutral)
+    return motions
 
 
-def _utterances(clips: Sequence[Clip]) -> list[Utterance]:
-    return [
-        Utterance(clip.waveform(), tuple(phone for word in clip.text.split() for phone in phones_of_word(word)))
-        for clip in clips
-    ]
+def _alignable(clips: Sequence[Clip], known: Set[str] | None = None) -> dict[Clip, Utterance]:
+    """What is said in the clips that can be aligned, given the phones that the training knows."""
+    said = {}
+    for clip in clips:
+        phones = tuple(phone for word in clip.text.split() for phone in phones_of_word(word))
+        utterance = Utterance(clip.waveform(), phones)
+        if reason := hindrance(utterance, known):
+            LOG.warning("left out: %s cannot be aligned with its text: %s", clip.folder, reason)
+        else:
+            said[clip] = utterance
+    return said
 
 
 def judge(table: VisemeTable, clips: Sequence[SpokenMotion]) -> MotionFigures | None:
@@ -95,20 +108,23 @@ def train_visemes(*, corpus: Path, out: Path, progress: Progress = silent) -> Vi
         progress: told of every round of the alignment and every step of the fit.
 
     Raises:
-        CorpusError: the corpus is missing, or has no training clips with texts.
+        CorpusError: the corpus is missing, or has no training clips with texts that fit them.
         SpeechFaceError: espeak-ng, which knows how words are said, is not installed.
     """
     data = Corpus(corpus)
     training, others = ([clip for clip in data.clips(split) if clip.text] for split in ("train", "val"))
     if not training:
         raise CorpusError(f"The corpus {corpus} has no training clips with texts; visemes cannot be measured on it.")
-    spoken = spoken_motions(training, others, data.neutral_canonical, progress)
-    table = fit_visemes(spoken[: len(training)], data.neutral_canonical, progress)
-    speakers = {clip.speaker for clip in training}
-    held_out = list(zip(others, spoken[len(training) :], strict=True))
+    spoken = spoken_motions(long_enough(training), others, data.neutral_canonical, progress)
+    measured = [spoken[clip] for clip in training if clip in spoken]
+    if not measured:
+        raise CorpusError(f"No clip of the corpus {corpus} can be aligned with its text; the log says why.")
+    table = fit_visemes(measured, data.neutral_canonical, progress)
+    speakers = {clip.speaker for clip in training if clip in spoken}
+    held_out = [clip for clip in others if clip in spoken]
     result = VisemeResult(
-        known=judge(table, [motion for clip, motion in held_out if clip.speaker in speakers]),
-        unknown=judge(table, [motion for clip, motion in held_out if clip.speaker not in speakers]),
+        known=judge(table, [spoken[clip] for clip in held_out if clip.speaker in speakers]),
+        unknown=judge(table, [spoken[clip] for clip in held_out if clip.speaker not in speakers]),
     )
     notes = {}
     for name, figures in (("known people", result.known), ("unknown people", result.unknown)):

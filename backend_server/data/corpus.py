@@ -9,8 +9,10 @@ SPEAKER/CLIP/    speech.wav (16 kHz mono), faces/0001.jpg ... (256x256), landmar
 from __future__ import annotations
 
 import csv
+import logging
 import wave
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,10 +23,12 @@ from numpy.typing import NDArray
 
 from shared.errors import CorpusError
 
+LOG = logging.getLogger(__name__)
 INDEX = "index.tsv"
 CANONICAL = "canonical.npz"
 DAMAGE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)  # what reading a broken .npz raises
 COLUMNS = ("speaker", "clip", "split", "seconds", "frames", "text")
+SHORTEST_SHARE = 0.8  # of the usual length
 
 
 @dataclass(frozen=True)
@@ -152,3 +156,22 @@ class Corpus:
                 return arrays["neutral_canonical"]
         except DAMAGE as error:
             raise CorpusError(f"{self.path / CANONICAL} is missing or damaged; prepare the corpus again.") from error
+
+
+def long_enough(clips: Sequence[Clip], enough_frames: int | None = None) -> list[Clip]:
+    """The clips that are not much shorter than the others; the log says how many are left out.
+
+    Where clips lie in one array, each is cut to the shortest, and a single short one would waste all the others.
+
+    Args:
+        clips: of one training.
+        enough_frames: so many are enough, however long the others are.
+    """
+    if not clips:
+        return []
+    usual = float(np.median([clip.frame_count for clip in clips]))
+    least = SHORTEST_SHARE * min(usual, enough_frames or usual)
+    kept = [clip for clip in clips if clip.frame_count >= least]
+    if len(kept) < len(clips):
+        LOG.warning("left out: %d of %d clips, shorter than %.0f frames", len(clips) - len(kept), len(clips), least)
+    return kept

@@ -6,7 +6,7 @@ times and the Gaussians are found in turn (Viterbi training of monophones, Young
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,14 +39,38 @@ class Utterance:
     phones: tuple[str, ...]
 
 
+def hindrance(utterance: Utterance, known: Set[str] | None = None) -> str:
+    """Why an utterance cannot be aligned; nothing when it can.
+
+    Args:
+        utterance: to be aligned.
+        known: the phones that occur in the training, where it is not trained on itself.
+    """
+    unknown = [] if known is None else sorted(set(utterance.phones) - known)
+    if unknown:
+        return f"no sentence that can be trained on has {', '.join(unknown)}"
+    count = len(utterance.phones)
+    if count == 0:
+        return "its text has no sounds"
+    wanted = STATES * count
+    if len(utterance.waveform) / SAMPLE_RATE * FRAMES_PER_SECOND < wanted:
+        return f"it is too short for all its sounds ({count})"
+    first, last = _spoken_frames(_cepstra(utterance.waveform))
+    if last == 0:
+        return "it is silent"
+    if last - first < wanted:
+        return f"its speech is too short for all its sounds ({count})"
+    return ""
+
+
 def align(
     training: Sequence[Utterance], others: Sequence[Utterance] = (), progress: Progress = silent
 ) -> list[tuple[TimedPhone, ...]]:
     """Phones with times, silence before and after them, for the utterances trained on and then the others.
 
     Args:
-        training: what the Gaussians are estimated on.
-        others: what is aligned with them; its phones occur in the training.
+        training: what the Gaussians are estimated on, without a `hindrance`.
+        others: what is aligned with them, without one either; its phones occur in the training.
         progress: told of every round.
     """
     names = [SILENCE, *sorted({phone for one in training for phone in one.phones})]
@@ -74,15 +98,11 @@ class _Heard:
 
     @classmethod
     def of(cls, utterance: Utterance, index: dict[str, int]) -> _Heard:
-        mel = log_mel(torch.from_numpy(utterance.waveform), SpeechConfig())
-        cepstra = np.asarray(dct(normalise(mel, speech_level(mel)).double().numpy(), axis=1, norm="ortho"))[:, :CEPSTRA]
+        cepstra = _cepstra(utterance.waveform)
         frames = np.concatenate([cepstra, 2 * np.gradient(cepstra, axis=0)], axis=1)
         chain = [index[name] for name in (SILENCE, *utterance.phones, SILENCE)]
         states = np.array([STATES * phone + state for phone in chain for state in range(STATES)])
-        quiet, loud = np.percentile(cepstra[:, 0], (10, 95))
-        audible = np.flatnonzero(cepstra[:, 0] > quiet + AUDIBLE * (loud - quiet))
-        first, last = max(audible[0] - LEAD, STATES), min(audible[-1] + TRAIL, len(frames) - STATES)
-        return cls(frames, states, int(first), int(last))
+        return cls(frames, states, *_spoken_frames(cepstra))
 
     def flat_start(self) -> NDArray[np.int64]:
         """Places in the chain, (F,): all states of speech equally long."""
@@ -118,6 +138,21 @@ class _Heard:
         begins = np.searchsorted(path, STATES * np.arange(len(names))) / FRAMES_PER_SECOND
         ends = [*begins[1:], len(utterance.waveform) / SAMPLE_RATE]
         return tuple(TimedPhone(*one) for one in zip(names, begins.tolist(), map(float, ends), strict=True))
+
+
+def _cepstra(waveform: NDArray[np.float32]) -> Array:
+    """Cepstra (F, CEPSTRA) relative to the level of the speech; the first of each frame is its loudness."""
+    mel = log_mel(torch.from_numpy(waveform), SpeechConfig())
+    return np.asarray(dct(normalise(mel, speech_level(mel)).double().numpy(), axis=1, norm="ortho"))[:, :CEPSTRA]
+
+
+def _spoken_frames(cepstra: Array) -> tuple[int, int]:
+    """The first frame that may belong to the sentence, and the one after the last; both 0 when all is silent."""
+    quiet, loud = np.percentile(cepstra[:, 0], (10, 95))
+    audible = np.flatnonzero(cepstra[:, 0] > quiet + AUDIBLE * (loud - quiet))
+    if len(audible) == 0:
+        return 0, 0
+    return max(int(audible[0]) - LEAD, STATES), min(int(audible[-1]) + TRAIL, len(cepstra) - STATES)
 
 
 def _gaussians(

@@ -20,7 +20,7 @@ from backend_server.articulation.visemes import VisemeTable
 from backend_server.checkpoints import save_checkpoint
 from backend_server.config import MotionConfig
 from backend_server.data.articulation_examples import SPEAKER, modelled_examples
-from backend_server.data.corpus import Corpus
+from backend_server.data.corpus import Corpus, long_enough
 from backend_server.data.motion_examples import MotionExample, load_listener, motion_examples
 from backend_server.motion.discriminator import MotionDiscriminator
 from backend_server.motion.evaluation import MotionFigures, evaluate_motion
@@ -77,7 +77,8 @@ class MotionTrainer:
     """One training of the l-GAN.
 
     Args:
-        examples: training clips of one length or several; batches are runs of consecutive frames.
+        examples: training clips of one length or several; batches are runs of consecutive frames, no longer than the
+            shortest clip.
         neutral_canonical: (68, 2).
         config: sizes, weights, settings.
         seed: of weights, order and variations.
@@ -221,6 +222,7 @@ def train_motion(
     if not clips:
         raise CorpusError(f"The corpus {corpus} has no training clips; prepare it again.")
     config = config or MotionConfig()
+    clips = long_enough(clips, config.run_frames)
     model = load_listener(speech_weights, device, config.listens_to)
     config = dataclasses.replace(config, channels=model.channels)
     random = np.random.default_rng(seed)

@@ -1,10 +1,11 @@
+import dataclasses
 import wave
 
 import cv2
 import numpy as np
 import pytest
 
-from backend_server.data.corpus import Corpus
+from backend_server.data.corpus import Corpus, long_enough
 from shared.errors import CorpusError
 
 
@@ -78,3 +79,12 @@ def test_a_folder_without_a_corpus_says_how_to_make_one(tmp_path):
     (tmp_path / "index.tsv").write_text("speaker\tfile\n")
     with pytest.raises(CorpusError, match="columns"):
         Corpus(tmp_path)
+
+
+def test_clips_much_shorter_than_the_others_are_left_out(corpus, caplog):
+    [clip] = Corpus(corpus).clips()
+    clips = [dataclasses.replace(clip, frame_count=frames) for frames in (100, 10, 75, 90, 79, 80)]
+    assert [one.frame_count for one in long_enough(clips)] == [100, 75, 90, 79, 80]
+    assert "left out: 1 of 6 clips, shorter than 64 frames" in caplog.text
+    assert [one.frame_count for one in long_enough(clips, 10)] == [100, 10, 75, 90, 79, 80]
+    assert long_enough([]) == []

@@ -3,8 +3,9 @@
 from itertools import pairwise
 
 import numpy as np
+import pytest
 
-from backend_server.data.phone_alignment import Utterance, align
+from backend_server.data.phone_alignment import Utterance, align, hindrance
 
 RATE = 16_000
 PITCHES = {"AA": 300.0, "IY": 900.0, "S": 3500.0, "M": 1700.0}  # Hz
@@ -33,3 +34,25 @@ def test_times_are_found_in_training_and_in_others():
         errors += np.abs([phone.begin for phone in phones[1:]] - edges).tolist()
     assert np.median(errors) < 0.03
     assert np.mean(np.array(errors[-30:]) < 0.05) > 0.8
+
+
+@pytest.mark.parametrize(
+    ("samples", "phones", "reason"),
+    [
+        (0, ("AA",), "it is too short for all its sounds (1)"),
+        (400, ("AA",), "it is too short for all its sounds (1)"),
+        (800, ("AA",), "its speech is too short for all its sounds (1)"),
+        (RATE, ("AA",) * 40, "it is too short for all its sounds (40)"),
+        (RATE, ("AA",) * 32, "its speech is too short for all its sounds (32)"),
+        (RATE, (), "no sounds"),
+        (RATE, ("AA", "ZH"), "no sentence that can be trained on has ZH"),
+    ],
+)
+def test_what_cannot_be_aligned_is_told(samples, phones, reason):
+    sound = np.random.default_rng(0).standard_normal(samples).astype(np.float32)
+    assert reason in hindrance(Utterance(sound, phones), {"AA"})
+
+
+def test_silence_cannot_be_aligned_and_speech_can():
+    assert hindrance(Utterance(np.zeros(RATE, np.float32), ("AA",))) == "it is silent"
+    assert hindrance(utterance(np.random.default_rng(0))[0]) == ""

@@ -9,6 +9,7 @@ from backend_server.data.articulation_examples import SPEAKER
 from backend_server.data.corpus import Corpus
 from backend_server.data.motion_examples import motion_examples
 from backend_server.metrics.landmarks import landmark_distance
+from backend_server.motion import training
 from backend_server.motion.evaluation import UNITS, evaluate_motion
 from backend_server.motion.generator import load_motion_generator
 from backend_server.motion.training import MotionTrainer, draw_chances, train_motion
@@ -91,3 +92,24 @@ def test_a_corpus_without_training_clips_is_refused(corpus, speech_weights, tmp_
     index.write_text(index.read_text().replace("\ttrain\t", "\tval\t"))
     with pytest.raises(CorpusError, match="no training clips"):
         train_motion(corpus=corpus, speech_weights=speech_weights, out=tmp_path / "out.safetensors")
+
+
+def test_one_short_clip_does_not_shorten_the_runs_of_all(corpus, speech_weights, tmp_path, monkeypatch, caplog):
+    runs = []
+
+    class Stopped(MotionTrainer):
+        def __init__(self, *args):
+            super().__init__(*args)
+            runs.append(self.run_frames)
+            raise Cancelled
+
+    monkeypatch.setattr(training, "MotionTrainer", Stopped)
+    index, landmarks = corpus / "index.tsv", corpus / "a" / "3" / "landmarks.npz"
+    with np.load(landmarks) as arrays:
+        kept = {name: array[:6] if len(array) == 30 else array for name, array in arrays.items()}
+    np.savez(landmarks, **kept)
+    index.write_text(index.read_text().replace("a\t3\ttrain\t1.2\t30", "a\t3\ttrain\t0.24\t6"))
+    with pytest.raises(Cancelled):
+        train_motion(corpus=corpus, speech_weights=speech_weights, out=tmp_path / "out.safetensors", config=SMALL)
+    assert runs == [SMALL.run_frames]
+    assert "left out: 1 of 8 clips, shorter than 16 frames" in caplog.text
