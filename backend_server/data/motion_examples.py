@@ -29,6 +29,7 @@ SPEEDS = (0.88, 0.94, 1.06, 1.12)  # voices between a man's and a woman's, tempo
 NOISE_DB = (-3.0, 25.0)  # speech level over noise level
 BABBLE_SHARE = 0.5  # of the noise is other people talking
 BABBLE_VOICES = (2, 6)
+HOLD_SECONDS = 0.1  # lips leave rest 0.2 s before the first sound at the earliest
 KEPT_VOICES = 60  # clips that babble is made of
 
 Array = NDArray[np.float32]
@@ -89,12 +90,13 @@ def change_speed(waveform: Array, speed: float) -> Array:
     return resample_poly(waveform, 100, round(100 * speed)).astype(np.float32)
 
 
-def rest_in_silence(canonical: Array, neutral: Array, presence: Array) -> Array:
-    """Landmarks (T, 68, 2) whose jaw and lips are at rest where presence (T,) is 0.
+def rest_in_silence(canonical: Array, neutral: Array, waveform: Array, frame_times: NDArray[np.float64]) -> Array:
+    """Landmarks (T, 68, 2) whose jaw and lips are at rest where nobody speaks.
 
     Some people wait with an open mouth, others with a closed one, and no sound tells which. A network trained on both
     leaves the mouth ajar in every pause.
     """
+    presence = speech_presence(waveform, frame_times, HOLD_SECONDS)
     result = canonical.copy()
     for points in (JAW, LIPS):
         result[:, points] = neutral[points] + presence[:, None, None] * (canonical[:, points] - neutral[points])
@@ -146,7 +148,7 @@ def motion_examples(
         landmarks, waveform = clip.landmarks(), clip.waveform()
         times, canonical = landmarks.frame_times, landmarks.canonical
         if rest is not None:
-            canonical = rest_in_silence(canonical, rest, speech_presence(waveform, times))
+            canonical = rest_in_silence(canonical, rest, waveform, times)
         views = make_views(waveform, model, variations, random, voices)
         examples.append(MotionExample(clip.speaker, clip.name, clip.split, times, canonical, views))
         progress("listen", index + 1, len(clips))

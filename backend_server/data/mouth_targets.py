@@ -20,7 +20,6 @@ from backend_server.config import SpeechConfig
 from backend_server.data.corpus import Corpus
 from backend_server.data.motion_examples import rest_in_silence
 from backend_server.speech.dataset import Utterance
-from backend_server.speech.presence import speech_presence
 
 # Points and axis (1 down) of each span: inner and outer opening, outer and inner width, jaw, upper lip.
 SPANS = ((66, 62, 1), (57, 51, 1), (54, 48, 0), (64, 60, 0), (8, 27, 1), (51, 33, 1))
@@ -51,8 +50,8 @@ class MouthTargets:
         for corpus in [Corpus(folder) for folder in folders if (folder / "canonical.npz").exists()]:
             for clip in corpus.clips("train"):
                 landmarks, neutral = clip.landmarks(), corpus.neutral_canonical
-                presence = speech_presence(clip.waveform(), landmarks.frame_times)
-                spans = mouth_spans(rest_in_silence(landmarks.canonical, neutral, presence), neutral)
+                resting = rest_in_silence(landmarks.canonical, neutral, clip.waveform(), landmarks.frame_times)
+                spans = mouth_spans(resting, neutral)
                 path = clip.folder / "speech.wav"
                 self._measured[path] = (landmarks.frame_times, spans)
                 by_speaker[clip.speaker].append(path)

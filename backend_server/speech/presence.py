@@ -34,7 +34,7 @@ def group_levels(mel: torch.Tensor) -> Array:
     return mel.unflatten(1, (BAND_GROUPS, -1)).mean(2).cpu().numpy()
 
 
-def presence_track(levels: Array, speech_levels: Array) -> Array:
+def presence_track(levels: Array, speech_levels: Array, hold_seconds: float = HOLD_SECONDS) -> Array:
     """How much each moment belongs to speech, (F,), 100 a second: 1 within, 0 far from any, smooth between.
 
     A stop consonant is shorter than twice the hold and leaves the track at 1. A clip whose level never changes holds
@@ -43,6 +43,7 @@ def presence_track(levels: Array, speech_levels: Array) -> Array:
     Args:
         levels: of groups of bands, (F, 8), from `group_levels`.
         speech_levels: of the clip's speech in these groups, (8,); what lies 43 dB below is silence.
+        hold_seconds: a sound counts for so long before its beginning and after its end.
     """
     levels = np.maximum(levels, speech_levels + FLOOR)
     if len(levels) > 8:
@@ -51,7 +52,7 @@ def presence_track(levels: Array, speech_levels: Array) -> Array:
     heard = np.asarray(uniform_filter1d(levels, span, axis=0), np.float32)
     quiet = np.percentile(heard, QUIET_PERCENTILE, axis=0)
     is_sound = _lift(heard, quiet) > max(LEAST_LIFT, LIFT_SHARE * _lift(speech_levels, quiet))  # (F,)
-    hold, fade = (round(seconds * MOMENTS_PER_SECOND) for seconds in (HOLD_SECONDS, FADE_SECONDS))
+    hold, fade = (round(seconds * MOMENTS_PER_SECOND) for seconds in (hold_seconds, FADE_SECONDS))
     held = maximum_filter1d(is_sound.astype(np.float32), 2 * hold + 1)
     ramp = np.hanning(2 * fade + 3)[1:-1].astype(np.float32)
     return np.asarray(convolve1d(held, ramp / ramp.sum(), mode="nearest"), np.float32).clip(0, 1)
@@ -67,11 +68,12 @@ def presence_at(track: Array, frame_times: NDArray[np.float64]) -> Array:
     return np.interp(frame_times, np.arange(len(track)) / MOMENTS_PER_SECOND, track).astype(np.float32)
 
 
-def speech_presence(waveform: Array, frame_times: NDArray[np.float64]) -> Array:
+def speech_presence(waveform: Array, frame_times: NDArray[np.float64], hold_seconds: float = HOLD_SECONDS) -> Array:
     """How much each frame of a 16 kHz waveform (S,) belongs to speech, (T,): 1 within it, 0 far from any.
 
-    It rises to 1 between 0.3 s and 0.1 s before a sound and falls as long after it.
+    It rises to 1 in the 0.2 s around the hold before a sound, so between 0.3 s and 0.1 s before it, and falls as long
+    after it.
     """
     mel = log_mel(torch.as_tensor(waveform, dtype=torch.float32), HEARING)
     levels, speech_levels = group_levels(mel), group_levels(speech_level(mel)[None])[0]
-    return presence_at(presence_track(levels, speech_levels), frame_times)
+    return presence_at(presence_track(levels, speech_levels, hold_seconds), frame_times)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from backend_server.data.corpus import Corpus
-from backend_server.data.motion_examples import View, change_speed, make_views, motion_examples
+from backend_server.data.motion_examples import View, change_speed, make_views, motion_examples, rest_in_silence
 
 
 def test_a_faster_clip_is_shorter_and_its_windows_still_fit_the_frames(level_model):
@@ -32,3 +32,16 @@ def test_the_first_view_is_the_clip_as_it_is(corpus, level_model):
     voices = [clip.waveform() for clip in clips]
     again = make_views(clips[0].waveform(), level_model, 3, np.random.default_rng(0), voices)
     assert np.array_equal(again[3].features, examples[0].views[3].features)
+
+
+def test_jaw_and_lips_rest_where_nobody_speaks():
+    times = np.arange(100) / 25
+    waveform = np.zeros(64_000, np.float32)
+    waveform[32_000:48_000] = np.random.default_rng(0).standard_normal(16_000) * 0.1  # from 2 s to 3 s
+    neutral = np.zeros((68, 2), np.float32)
+    rested = rest_in_silence(np.ones((100, 68, 2), np.float32), neutral, waveform, times)
+    assert (rested[(times > 2.1) & (times < 2.9)] == 1).all()
+    assert (rested[:, 17:48] == 1).all()  # brows, nose and eyes go on
+    resting = rested[(times < 1.7) | (times > 3.3)]
+    assert (resting[:, :17] == 0).all()
+    assert (resting[:, 48:] == 0).all()

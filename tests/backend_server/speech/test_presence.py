@@ -76,3 +76,9 @@ def test_a_stop_consonant_leaves_the_mouth_free():
     closure = np.zeros(round(0.2 * 16_000), np.float32)
     presence = speech_presence(np.concatenate([PAUSE, tone, closure, tone, PAUSE]), moments[:700])
     np.testing.assert_array_equal(presence[300:420], 1)
+
+
+def test_a_shorter_hold_begins_so_much_later(spoken):
+    long, short = (speech_presence(spoken, moments, hold) for hold in (0.2, 0.1))
+    assert moments[np.argmax(short > 0)] - moments[np.argmax(long > 0)] == pytest.approx(0.1, abs=0.011)
+    assert np.all(short <= long + 1e-6)
