@@ -188,12 +188,14 @@ def evaluate(
     epochs: Annotated[int, typer.Option(min=1, help="Of each of those trainings.")] = 15,
     texture: Annotated[bool, typer.Option(help="Also render the held-out people.")] = True,
     device: Device = "auto",
+    weights: Annotated[Path | None, typer.Option(help="Folder of the weights; the shipped ones if left out.")] = None,
 ) -> None:
     """Measures motion, blinks, hearing and texture on held-out sentences and people; one page with pictures."""
     with plain_failures(), StageBars() as bars:
+        from backend_server.checkpoints import WEIGHTS_DIR
         from backend_server.commands.evaluate import EvaluateSettings, evaluate
 
-        settings = EvaluateSettings(data, out, speech, ablations, epochs, texture, device)
+        settings = EvaluateSettings(data, out, speech, ablations, epochs, texture, device, weights or WEIGHTS_DIR)
         tables = evaluate(settings, bars)
     output.print(tables, soft_wrap=True, markup=False, highlight=False)
     output.print(f"written to {out / 'report.html'}")

@@ -1,4 +1,4 @@
-"""How good are the shipped weights on held-out sentences and people?"""
+"""How good are the shipped weights, or those of another folder, on held-out sentences and people?"""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from backend_server.articulation.visemes import visemes_beside
 from backend_server.cascade import Cascade, choose_device
 from backend_server.checkpoints import WEIGHTS_DIR
 from backend_server.commands.output_folder import output_folder
@@ -29,10 +30,11 @@ from backend_server.evaluation.speed import machine, real_time_factor
 from backend_server.evaluation.spoken import Spoken, read_recorded, speak_sentences
 from backend_server.evaluation.takes import PEOPLE, Method, Take, animated, held_out, judge_groups, read_groups
 from backend_server.evaluation.texture import evaluate_texture, texture_section
+from backend_server.evaluation.viseme_sheet import viseme_section
 from backend_server.metrics.articulation import ArticulationFigures
 from backend_server.progress import Progress
-from backend_server.speech.acoustic_model import CtcAcousticModel, load_acoustic_model
-from shared.errors import SpeechFaceError
+from backend_server.speech.listener import open_scorer, speech_file
+from shared.errors import SpeechFaceError, WeightsError
 
 SEED = 0
 OURS, STATIC, LOUDNESS = "ours", "static, neutral", "jaw by loudness"
@@ -50,11 +52,13 @@ class EvaluateSettings:
     epochs: int = 15
     has_texture: bool = True
     device: str = "auto"
+    weights: Path = WEIGHTS_DIR
 
     @property
     def command(self) -> str:
         """What makes the same report."""
         parts = [f"python -m backend_server evaluate --data {self.data} --out {self.out}"]
+        parts += [f"--weights {self.weights}"] if self.weights != WEIGHTS_DIR else []
         parts += [f"--speech {self.speech}"] if self.speech else []
         parts += [f"--ablations --epochs {self.epochs}"] if self.has_ablations else []
         return " ".join([*parts, *([] if self.has_texture else ["--no-texture"])])
@@ -73,12 +77,14 @@ def evaluate(settings: EvaluateSettings, progress: Progress, blink_clips: int = 
     Raises:
         CorpusError: the data is no corpus or holds nothing out, or the folder of speech has no index.
         ValueRangeError: there is no such device, or the output folder cannot be written.
+        WeightsError: the folder of weights lacks a file, or holds one that cannot be read.
     """
+    check_weights(settings.weights, settings.has_texture)
     corpus = Corpus(settings.data)
     groups = read_groups(corpus)
     held = held_out(groups)
     settings = replace(settings, device=choose_device(settings.device))
-    cascade = Cascade.load(settings.device)
+    cascade = Cascade.load(settings.device, settings.weights)
     voices = [clip.waveform() for clip in _one_of_each(corpus.clips("train"))]
     with output_folder(settings.out) as folder:
         networks = _networks(settings, corpus, progress) if settings.has_ablations else {}
@@ -98,7 +104,8 @@ def evaluate(settings: EvaluateSettings, progress: Progress, blink_clips: int = 
         blinking |= {blinks.TRAINED: blinks.real_blinks(corpus.clips("train"))}
         blinking |= {f"corpus, {name}": blinks.real_blinks([take.clip for take in held[name]]) for name in held}
         articulated, spoken, reason = _articulated(settings, cascade, progress)
-        sections += [articulation_section(articulated, reason), blinks.blink_section(folder, blinking)]
+        sections += [_articulation(articulated, reason), viseme_section(folder, visemes_beside(settings.weights))]
+        sections.append(blinks.blink_section(folder, blinking))
         sections.append(faces_section(folder, cascade, corpus, next(iter(held.values()))[0]))
         sections.append(_hearing(settings, voices, spoken, progress))
         if settings.has_texture and PEOPLE in groups:
@@ -107,15 +114,31 @@ def evaluate(settings: EvaluateSettings, progress: Progress, blink_clips: int = 
         speed = real_time_factor(cascade, _minute(groups), threads=1)
         wanted = motion_goals({group: rows[OURS] for group, rows in figures.items()})
         closure = articulated[ALL].bilabial_closure if articulated else float("nan")
-        wanted += other_goals(swept, closure, blinking[blinks.GENERATED], speed, _mebibytes())
-        facts = {
-            "weights": f"version {cascade.weights_version}",
-            "machine": machine(cascade.device),
-            "date": datetime.now(UTC).date().isoformat(),
-            "command": settings.command,
-            "corpus": f"{len(corpus.clips())} clips of {len({clip.speaker for clip in corpus.clips()})} people",
-        }
+        wanted += other_goals(swept, closure, blinking[blinks.GENERATED], speed, _mebibytes(settings.weights))
+        facts = _facts(settings, cascade, corpus)
         return write_report(folder, "Speech Face: evaluation", facts, [goals_section(wanted), *sections])
+
+
+def check_weights(folder: Path, has_texture: bool) -> None:
+    """Raises WeightsError when a folder lacks a network that is judged."""
+    files = [speech_file(folder), *(folder / f"{stage}.safetensors" for stage in ("motion", "blink"))]
+    files += [folder / "texture.safetensors"] if has_texture else []
+    missing = [file.name for file in files if not file.is_file()]
+    if missing:
+        raise WeightsError(
+            f"the weights folder {folder} lacks {', '.join(missing)}; copy what was not trained anew from {WEIGHTS_DIR}"
+        )
+
+
+def _facts(settings: EvaluateSettings, cascade: Cascade, corpus: Corpus) -> dict[str, str]:
+    """What stands at the head of the report."""
+    return {
+        "weights": f"version {cascade.weights_version}",
+        "machine": machine(cascade.device),
+        "date": datetime.now(UTC).date().isoformat(),
+        "command": settings.command,
+        "corpus": f"{len(corpus.clips())} clips of {len({clip.speaker for clip in corpus.clips()})} people",
+    }
 
 
 def _base(settings: EvaluateSettings) -> MotionConfig:
@@ -125,43 +148,55 @@ def _base(settings: EvaluateSettings) -> MotionConfig:
 
 def _networks(settings: EvaluateSettings, corpus: Corpus, progress: Progress) -> dict[str, Method]:
     """The trained variants as methods, by name."""
+    out = settings.out.resolve()  # "." has a name then
     files = variants.train_variants(
         variants.variants(_base(settings)),
         corpus=corpus,
-        weights=WEIGHTS_DIR,
-        kept=settings.out.with_name(f"{settings.out.name}_run"),
+        weights=settings.weights,
+        kept=out.parent / f"{out.name}_run",
         seed=SEED,
         device=settings.device,
         progress=progress,
     )
-    cascades = {name: variants.with_motion(WEIGHTS_DIR, file, settings.device) for name, file in files.items()}
+    cascades = {name: variants.with_motion(settings.weights, file, settings.device) for name, file in files.items()}
     return {name: partial(animated, cascade) for name, cascade in cascades.items()}
 
 
 def _articulated(
     settings: EvaluateSettings, cascade: Cascade, progress: Progress
 ) -> tuple[dict[str, ArticulationFigures], list[Spoken], str]:
-    """Figures of sentences and the synthetic ones of them; none, and the reason, without a speaking program."""
+    """Figures of sentences, the synthetic ones of them, and why others are lacking: all without a speaking program."""
     try:
         spoken = speak_sentences(progress)
-        recorded = read_recorded(settings.speech, _acoustic_model(settings)) if settings.speech else []
     except SpeechFaceError as error:
         return {}, [], str(error)
-    return articulate(cascade, spoken, recorded, progress), spoken, ""
+    recorded, reason = [], ""
+    if settings.speech:
+        try:
+            recorded = read_recorded(settings.speech, open_scorer(settings.weights, settings.device))
+        except WeightsError as error:
+            reason = str(error)
+    return articulate(cascade, spoken, recorded, progress), spoken, reason
 
 
-def _acoustic_model(settings: EvaluateSettings) -> CtcAcousticModel:
-    """The shipped one."""
-    return load_acoustic_model(WEIGHTS_DIR / "speech.safetensors", settings.device)
+def _articulation(figures: Mapping[str, ArticulationFigures], reason: str) -> Section:
+    """The figures, and why there are none, or none of recorded sentences."""
+    section = articulation_section(figures, reason)
+    if not figures or not reason:
+        return section
+    return replace(section, paragraphs=(*section.paragraphs, f"Recorded sentences are not measured: {reason}"))
 
 
 def _hearing(
     settings: EvaluateSettings, voices: Sequence[Waveform], spoken: Sequence[Spoken], progress: Progress
 ) -> Section:
-    """Error rates on the folder of speech and on the corpus; nothing measured without such a folder."""
+    """Error rates on the folder of speech and on the corpus; nothing measured without such a folder or scores."""
     if settings.speech is None:
         return hearing.hearing_section({}, ())
-    model = _acoustic_model(settings)
+    try:
+        model = open_scorer(settings.weights, settings.device)
+    except WeightsError as error:
+        return hearing.hearing_section({}, (), str(error))
     sounds = hearing.noises(voices)
     said = [*hearing.transcribed(settings.speech), *hearing.transcribed(settings.data)]
     rates = {"Character error rate by corpus": hearing.error_rates(model, said, sounds, progress)}
@@ -182,7 +217,7 @@ def _minute(groups: Mapping[str, Sequence[Take]]) -> Waveform:
     return np.resize(sound, int(SPEED_SECONDS * SAMPLE_RATE))
 
 
-def _mebibytes() -> float:
-    """Size of the weights of hearing, motion and blinks."""
-    files = [file for file in WEIGHTS_DIR.iterdir() if file.stem in ("speech", "motion", "blink")]
+def _mebibytes(folder: Path) -> float:
+    """Size of a folder's weights of hearing, motion and blinks."""
+    files = [speech_file(folder), *(folder / f"{stage}.safetensors" for stage in ("motion", "blink"))]
     return sum(file.stat().st_size for file in files) / 2**20

@@ -87,11 +87,21 @@ def error_rates(
     return rates
 
 
-def hearing_section(tables: Mapping[str, Mapping[str, Sequence[float]]], sounds: Sequence[Sound]) -> Section:
-    """One table for each kind of speech, one row a corpus or voice; a sentence where there is no speech."""
+def hearing_section(
+    tables: Mapping[str, Mapping[str, Sequence[float]]],
+    sounds: Sequence[Sound],
+    reason: str = "no folder of transcribed speech was given with --speech.",
+) -> Section:
+    """One table for each kind of speech, one row a corpus or voice.
+
+    Args:
+        tables: error rates by title, row and sound; none when nothing was measured.
+        sounds: what was put into the speech.
+        reason: why nothing was measured.
+    """
     title = "Hearing: character error rate of the acoustic model"
     if not tables:
-        return Section(title, ("Not measured: no folder of transcribed speech was given with --speech.",))
+        return Section(title, (f"Not measured: {reason}",))
     columns = (CLEAN.name, *(f"white, {db:.0f} dB" for db in SNR_DB), *(f"babble, {db:.0f} dB" for db in SNR_DB))
     return Section(
         title,

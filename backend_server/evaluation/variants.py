@@ -24,7 +24,7 @@ from backend_server.data.motion_examples import MotionExample, motion_examples
 from backend_server.motion.generator import KIND
 from backend_server.motion.training import MotionTrainer
 from backend_server.progress import Progress
-from backend_server.speech.listener import open_acoustic_model
+from backend_server.speech.listener import open_acoustic_model, speech_file
 
 CONTEXTS = (2, 4, 6, 8, 12)
 FULL = "retrained, shipped settings"
@@ -87,13 +87,13 @@ def train_variants(
     Args:
         wanted: what to train.
         corpus: its training clips are trained on.
-        weights: folder of the shipped weights, for the acoustic model.
+        weights: folder of the judged weights, for the acoustic model.
         kept: where trained networks are kept and looked for.
         seed: of each training.
         device: where to train.
         progress: told of every clip heard and every epoch.
     """
-    speech_weights = weights / "speech.safetensors"
+    speech_weights = speech_file(weights)
     heard = _Heard(corpus, speech_weights, seed, device, progress)
     files = {}
     done, steps = 0, sum(variant.config.epochs for variant in wanted)
@@ -117,17 +117,18 @@ def train_variants(
 
 
 def with_motion(weights: Path, motion: Path, device: str) -> Cascade:
-    """The shipped cascade with another motion network, without texture.
+    """The cascade of a weights folder with another motion network, without texture.
 
     Args:
-        weights: folder of the shipped weights.
+        weights: the folder.
         motion: weights file of the other network.
         device: where to run.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for file in (one for one in weights.glob("*.safetensors") if one.stem != "texture"):
-            shutil.copy(motion if file.stem == "motion" else file, folder / file.name)
+        shutil.copy(motion, folder / "motion.safetensors")
+        for file in (speech_file(weights), weights / "blink.safetensors"):
+            shutil.copy(file, folder)
         return Cascade.load(device, folder)
 
 

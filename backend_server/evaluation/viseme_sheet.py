@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from backend_server.articulation.motion import articulate
 from backend_server.articulation.phones import PHONES, SILENCE, TimedPhone
 from backend_server.articulation.visemes import VisemeTable, load_visemes
+from backend_server.evaluation.report import Picture, Section
 from backend_server.export.contact_sheet import ACCENT, INK
 from shared.landmarks import INNER_LIPS, JAW, OUTER_LIPS
 
+PICTURE = "visemes.png"
 COLUMNS = 9
 HELD_SECONDS = 0.3  # so long that a phone reaches its target
 _WINDOW = ((-0.65, 0.65), (1.4, 0.25))  # canonical units: x from left to right, y from bottom to top
@@ -54,6 +56,24 @@ def write_viseme_sheet(path: Path, table: VisemeTable | None = None) -> None:
         _draw(axes, shape_of(phone, 0.75, table), ACCENT, 0.8)
         _draw(axes, shape_of(phone, 0.4, table), INK, 1.6)
     figure.savefig(path, dpi=100)
+
+
+def viseme_section(folder: Path, table: VisemeTable | None = None) -> Section:
+    """The sheet as a part of a report.
+
+    Args:
+        folder: of the report.
+        table: of visemes; the shipped one when None.
+
+    Raises:
+        WeightsError: the shipped table cannot be read.
+    """
+    write_viseme_sheet(folder / PICTURE, table)
+    return Section(
+        "Visemes",
+        ("The mouth that each phone asks of the motion by which speech without pictures is learnt.",),
+        pictures=(Picture(PICTURE, "Each phone over the face at rest; thin: the end of a diphthong."),),
+    )
 
 
 def _draw(axes: Axes, shape: NDArray[np.float32], colour: str, width: float) -> None:

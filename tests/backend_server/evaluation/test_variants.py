@@ -81,3 +81,17 @@ def test_a_cascade_with_a_variant_moves_as_the_variant(train, neutral):
     sound, times = np.sin(np.arange(16_000) / 5).astype(np.float32), np.arange(10) / 25
     first, second = (cascade.animate(sound, 16_000, times).canonical for cascade in cascades)
     assert np.abs(first - second).max() > 1e-4
+
+
+def test_a_cascade_with_a_variant_listens_as_the_folder_does(tmp_path, monkeypatch):
+    for name in ("motion.safetensors", "blink.safetensors", "texture.safetensors", "speech.onnx"):
+        (tmp_path / name).write_text(name)
+    (tmp_path / "variant").write_text("another motion")
+    monkeypatch.setattr(
+        variants.Cascade, "load", lambda device, folder: {file.name: file.read_text() for file in folder.iterdir()}
+    )
+    assert variants.with_motion(tmp_path, tmp_path / "variant", "cpu") == {
+        "motion.safetensors": "another motion",
+        "blink.safetensors": "blink.safetensors",
+        "speech.onnx": "speech.onnx",
+    }
