@@ -20,7 +20,7 @@ from pathlib import Path
 INSTALL = "run: python build.py test"
 LIBRARIES = (
     *("numpy", "scipy", "torch", "mediapipe", "av", "soundfile", "soxr", "msgspec", "zmq", "safetensors"),
-    *("skimage", "matplotlib", "PIL", "typer", "rich", "platformdirs", "psutil"),
+    *("skimage", "matplotlib", "jinja2", "PIL", "typer", "rich", "platformdirs", "psutil"),
 )
 STAGES = ("speech", "motion", "blink", "texture")
 WEIGHTS = Path(__file__).with_name("weights")
@@ -66,7 +66,9 @@ def diagnose(folder: Path | None = None) -> list[Finding]:
         *(weights_finding(WEIGHTS, stage) for stage in STAGES),
         optional_finding("Blender module", "bpy", "scene.blend and the tests of the add-on need it (Python 3.11 only)"),
         optional_finding(
-            "espeak-ng", "espeakng_loader", "training the speech network makes its synthetic speech with it"
+            "espeak-ng",
+            "espeakng_loader",
+            "synthetic speech and the phones of texts: synthesize, train speech, motion, visemes, evaluate",
         ),
         disk_finding(folder or Path.cwd()),
         backend_finding(),
@@ -132,6 +134,9 @@ def weights_finding(folder: Path, stage: str) -> Finding:
     """Can the trained network of one stage be read?"""
     name, path = f"Weights: {stage}", folder / f"{stage}.safetensors"
     mend = "git checkout -- backend_server/weights"
+    own = folder / "speech.onnx"
+    if stage == "speech" and own.is_file():
+        return own_model_finding(name, own, path)
     if not path.is_file():
         return Finding(name, State.FAIL, f"{path.name} is missing", mend)
     try:
@@ -140,9 +145,28 @@ def weights_finding(folder: Path, stage: str) -> Finding:
             count = len(file.keys())
     except Exception as error:  # noqa: BLE001 (whatever the reader raises is what this row reports)
         return Finding(name, State.FAIL, f"{path.name} cannot be read: {error}", mend)
+    return Finding(name, State.OK, f"{count} tensors, {_size_and_digest(path)}")
+
+
+def own_model_finding(name: str, path: Path, ours: Path) -> Finding:
+    """Does an acoustic model of the user's own stand alone in a weights folder, and can it be run?
+
+    Args:
+        name: of the finding.
+        path: the ONNX file.
+        ours: the file in whose place it stands.
+    """
+    if ours.exists():
+        what = f"{path.name} and {ours.name} are both there"
+        return Finding(name, State.FAIL, what, "keep the one that motion.safetensors was trained against")
+    if importlib.util.find_spec("onnxruntime") is None:
+        return Finding(name, State.FAIL, f"{path.name} needs onnxruntime", "run: pip install 'speech-face[onnx]'")
+    return Finding(name, State.OK, f"your own {path.name}, {_size_and_digest(path)}")
+
+
+def _size_and_digest(path: Path) -> str:
     content = path.read_bytes()
-    digest = hashlib.sha256(content).hexdigest()[:12]
-    return Finding(name, State.OK, f"{count} tensors, {len(content) / 2**20:.1f} MiB, sha256 {digest}")
+    return f"{len(content) / 2**20:.1f} MiB, sha256 {hashlib.sha256(content).hexdigest()[:12]}"
 
 
 def optional_finding(name: str, module: str, use: str) -> Finding:

@@ -57,6 +57,24 @@ def test_weights_missing_damaged_and_good(tmp_path):
     assert not doctor.is_healthy([good, damaged])
 
 
+def test_an_own_acoustic_model_in_place_of_ours(tmp_path, monkeypatch):
+    (tmp_path / "speech.onnx").write_bytes(b"a model")
+    alone = doctor.weights_finding(tmp_path, "speech")
+    assert alone.state is State.OK
+    assert re.match(r"your own speech.onnx, .* sha256 [0-9a-f]{12}$", alone.what)
+    find_spec = doctor.importlib.util.find_spec
+    monkeypatch.setattr(
+        doctor.importlib.util, "find_spec", lambda name: None if name == "onnxruntime" else find_spec(name)
+    )
+    unheard = doctor.weights_finding(tmp_path, "speech")
+    assert unheard.state is State.FAIL
+    assert "speech-face[onnx]" in unheard.mend
+    save_file({"w": np.zeros(3, np.float32)}, tmp_path / "speech.safetensors")
+    both = doctor.weights_finding(tmp_path, "speech")
+    assert both.state is State.FAIL
+    assert "keep the one" in both.mend
+
+
 @pytest.mark.parametrize(("free", "state"), [(1e8, State.FAIL), (1e9, State.WARN), (1e10, State.OK)])
 def test_disk(monkeypatch, tmp_path, free, state):
     monkeypatch.setattr(doctor.shutil, "disk_usage", lambda folder: type("Usage", (), {"free": free}))
