@@ -20,16 +20,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend_server.articulation.motion import articulate
-from backend_server.articulation.phones import SILENCE, TimedPhone
+from backend_server.articulation.phones import TimedPhone
 from backend_server.articulation.visemes import VisemeTable
 from backend_server.checkpoints import WEIGHTS_DIR
 from backend_server.config import CORPUS_FRAME_RATE, SAMPLE_RATE, MotionConfig
-from backend_server.data.aligned_speech import TimedSpeech, aligned_recordings
 from backend_server.data.flite_speech import has_flite
 from backend_server.data.motion_examples import KEPT_VOICES, MotionExample, make_views
 from backend_server.data.stop_closures import begin_with_closures
 from backend_server.data.synthetic_corpus import speak
 from backend_server.data.synthetic_speech import phones_of_text
+from backend_server.data.timed_speech import TimedSpeech, aligned_recordings
 from backend_server.progress import Progress, silent
 from backend_server.speech.acoustic_model import AcousticModel, CtcAcousticModel
 from backend_server.speech.audio import to_waveform
@@ -172,22 +172,13 @@ def _examples(
     examples: list[MotionExample] = []
     voices: deque[NDArray[np.float32]] = deque(maxlen=KEPT_VOICES)
     for one in islice(said, count):
-        waveform, phones = _with_pauses(one.waveform, one.phones, random)
-        times, canonical = _spoken(phones, neutral, table)
-        views = make_views(waveform, model, variations, random, voices)
+        padded = one.between_pauses(*_pauses(len(one.waveform) / SAMPLE_RATE, random))
+        times, canonical = _spoken(padded.phones, neutral, table)
+        views = make_views(padded.waveform, model, variations, random, voices)
         voices.append(one.waveform)
         examples.append(MotionExample(SPEAKER, one.name, "train", times, canonical, views))
         progress(len(examples), count)
     return examples
-
-
-def _with_pauses(
-    waveform: NDArray[np.float32], phones: Sequence[TimedPhone], random: np.random.Generator
-) -> tuple[NDArray[np.float32], tuple[TimedPhone, ...]]:
-    """A waveform and its phones between two random stretches of silence."""
-    before, after = _pauses(len(waveform) / SAMPLE_RATE, random)
-    padded = np.pad(waveform, [round(pause * SAMPLE_RATE) for pause in (before, after)])
-    return padded, _shifted(phones, before, len(padded) / SAMPLE_RATE)
 
 
 def _pauses(seconds: float, random: np.random.Generator) -> tuple[float, float]:
@@ -195,12 +186,6 @@ def _pauses(seconds: float, random: np.random.Generator) -> tuple[float, float]:
     total = max(random.uniform(0.2, LONGEST_PAUSE), SHORTEST_SECONDS - seconds)
     share = random.uniform(0.2, 0.8)
     return share * total, (1 - share) * total
-
-
-def _shifted(phones: Sequence[TimedPhone], seconds: float, end: float) -> tuple[TimedPhone, ...]:
-    """Phones later by some seconds, with silence before them and until the end."""
-    moved = [TimedPhone(phone.name, phone.begin + seconds, phone.end + seconds) for phone in phones]
-    return (TimedPhone(SILENCE, 0.0, seconds), *moved, TimedPhone(SILENCE, moved[-1].end, end))
 
 
 def _spoken(

@@ -7,18 +7,17 @@ does not use; their times are exact. Recorded ones are real people's; their time
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from backend_server.articulation.phones import SILENCE, TimedPhone
-from backend_server.config import SAMPLE_RATE
-from backend_server.data.aligned_speech import aligned_recordings
+from backend_server.articulation.phones import TimedPhone
 from backend_server.data.stop_closures import begin_with_closures
 from backend_server.data.synthetic_speech import phones_of_text, synthesise
+from backend_server.data.timed_speech import TimedSpeech, aligned_recordings
 from backend_server.progress import Progress
 from backend_server.speech.acoustic_model import CtcAcousticModel
 from backend_server.speech.audio import to_waveform
@@ -73,7 +72,9 @@ def speak_sentences(progress: Progress, sentences: Sequence[str] = SENTENCES) ->
             progress("speak", len(spoken), len(VOICES) * len(sentences))
             speech = synthesise(text, voice, RATE_WORDS, pitch)
             waveform = to_waveform(speech.clip.samples, speech.clip.sample_rate)
-            spoken.append(Spoken(voice, text, *_with_pauses(waveform, begin_with_closures(speech))))
+            timed = TimedSpeech(voice, waveform, begin_with_closures(speech))
+            padded = timed.between_pauses(PAUSE_SECONDS, PAUSE_SECONDS)
+            spoken.append(Spoken(voice, text, padded.waveform, padded.phones))
     progress("speak", len(spoken), len(spoken))
     return spoken
 
@@ -83,7 +84,6 @@ def read_recorded(folder: Path, aligner: CtcAcousticModel, count: int = RECORDED
 
     Raises:
         CorpusError: the folder has no usable index.
-        SoundError: a file cannot be read.
         SpeechFaceError: espeak-ng is not installed, which tells the phones of a text.
     """
     held = [one for one in read_index(folder) if one.split == "val" and one.text]
@@ -93,12 +93,3 @@ def read_recorded(folder: Path, aligner: CtcAcousticModel, count: int = RECORDED
         for utterance, speech in islice(aligned_recordings(of_corpus, aligner, phones_of_text), count):
             recorded.append(Spoken(corpus, utterance.text, speech.waveform, speech.phones))
     return recorded
-
-
-def _with_pauses(
-    waveform: NDArray[np.float32], phones: Sequence[TimedPhone]
-) -> tuple[NDArray[np.float32], tuple[TimedPhone, ...]]:
-    end = phones[-1].end + PAUSE_SECONDS
-    later = [replace(one, begin=one.begin + PAUSE_SECONDS, end=one.end + PAUSE_SECONDS) for one in phones]
-    rest = (TimedPhone(SILENCE, 0.0, PAUSE_SECONDS), TimedPhone(SILENCE, end, end + PAUSE_SECONDS))
-    return np.pad(waveform, round(PAUSE_SECONDS * SAMPLE_RATE)), (rest[0], *later, rest[1])

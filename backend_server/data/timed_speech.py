@@ -1,15 +1,16 @@
-"""Which recorded sentences have phones whose times are known, because the acoustic model finds them there?"""
+"""Which speech has phones whose times are known: pauses put around it, and recordings whose phones are found?"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from backend_server.articulation.phones import TimedPhone
+from backend_server.articulation.phones import SILENCE, TimedPhone
+from backend_server.config import SAMPLE_RATE
 from backend_server.speech.acoustic_model import CtcAcousticModel
 from backend_server.speech.alignment import align_phones
 from backend_server.speech.audio import read_audio, to_waveform
@@ -34,6 +35,13 @@ class TimedSpeech:
     name: str
     waveform: NDArray[np.float32]
     phones: Sequence[TimedPhone]
+
+    def between_pauses(self, before: float, after: float) -> TimedSpeech:
+        """The same with so many seconds of digital silence before and after it."""
+        waveform = np.pad(self.waveform, [round(pause * SAMPLE_RATE) for pause in (before, after)])
+        moved = [replace(phone, begin=phone.begin + before, end=phone.end + before) for phone in self.phones]
+        end = TimedPhone(SILENCE, moved[-1].end, len(waveform) / SAMPLE_RATE)
+        return replace(self, waveform=waveform, phones=(TimedPhone(SILENCE, 0.0, before), *moved, end))
 
 
 def aligned_recordings(
