@@ -1,5 +1,6 @@
 """Speech without pictures becomes examples that motion training can take."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -8,7 +9,13 @@ import pytest
 import backend_server.data.articulation_examples as articulation_examples_module
 from backend_server.articulation.phones import PHONES
 from backend_server.articulation.visemes import load_visemes
-from backend_server.data.articulation_examples import SPEAKER, articulation_examples, recorded_examples
+from backend_server.config import MotionConfig
+from backend_server.data.articulation_examples import (
+    SPEAKER,
+    articulation_examples,
+    modelled_examples,
+    recorded_examples,
+)
 from backend_server.data.motion_examples import make_views
 from backend_server.metrics.landmarks import CLOSED_OPENING, mouth_opening
 from backend_server.speech.audio import write_wav
@@ -99,3 +106,23 @@ def test_recorded_sentences_are_aligned_and_those_that_do_not_fit_their_text_lef
     opening = mouth_opening(made[0].canonical)
     assert opening[np.abs(made[0].frame_times - begin - 0.3).argmin()] < CLOSED_OPENING
     assert opening[np.abs(made[0].frame_times - begin - 0.5).argmin()] > 2 * CLOSED_OPENING
+
+
+def test_the_table_of_visemes_decides_how_the_mouth_moves():
+    table = load_visemes()
+    still = replace(table, targets=np.zeros_like(table.targets))
+    random = np.random.default_rng(0)
+    (one,) = articulation_examples(["MOVE THE VAT"], Loudness(), table.neutral, 1, random, table=still)
+    np.testing.assert_allclose(one.canonical - table.neutral, 0, atol=1e-6)
+
+
+def test_without_phone_scores_recorded_sentences_are_left_out_with_a_warning(tmp_path, monkeypatch, caplog):
+    (tmp_path / "speech.onnx").touch()
+    (tmp_path / "index.tsv").write_text("file\ttext\na.wav\tmove the vat\n")
+    write_wav(tmp_path / "a.wav", 0.1 * np.ones(16000))
+    monkeypatch.setattr(articulation_examples_module, "WEIGHTS_DIR", tmp_path)
+    neutral, config = load_visemes().neutral, MotionConfig(synthetic_clips=1, recorded_clips=1, variations=0)
+    made = modelled_examples([tmp_path], Loudness(), neutral, config, np.random.default_rng(0))
+    assert len(made) == 1
+    assert "recorded sentences are left out" in caplog.text
+    assert "speech.onnx" in caplog.text
