@@ -26,8 +26,8 @@ from backend_server.speech.windows import feature_windows
 from shared.landmarks import JAW, LIPS
 
 SPEEDS = (0.88, 0.94, 1.06, 1.12)  # voices between a man's and a woman's, tempos as people vary
-NOISE_DB = (-3.0, 25.0)  # speech level over noise level
-BABBLE_SHARE = 0.5  # of the noise is other people talking
+SNR_DB = (-5.0, 25.0)  # of speech over noise
+BABBLE_SHARE = 0.7  # of the noise is other people talking
 BABBLE_VOICES = (2, 6)
 HOLD_SECONDS = 0.1  # lips leave rest 0.2 s before the first sound at the earliest
 KEPT_VOICES = 60  # clips that babble is made of
@@ -116,7 +116,7 @@ def make_views(
                 noise = babble(voices, len(heard), int(random.integers(*BABBLE_VOICES, endpoint=True)), random)
             else:
                 noise = steady_noise(len(heard), random)
-            heard = add_noise(heard, noise, random.uniform(*NOISE_DB))
+            heard = add_noise(heard, noise, random.uniform(*SNR_DB))
         views.append(View(model.features(heard), model.features_per_second, speed))
     return tuple(views)
 
