@@ -38,7 +38,7 @@ class Augmentation:
     noise_probability: float = 0.7
     babble_share: float = 0.6  # of the noise is other people talking
     babble_voices: tuple[int, int] = (2, 8)
-    noise_db: tuple[float, float] = (-5.0, 40.0)  # signal to noise
+    snr_db: tuple[float, float] = (-5.0, 40.0)  # of speech over noise
     band_limit_probability: float = 0.2
     time_masks_per_second: float = 0.5  # SpecAugment (Park et al. 2019)
     longest_time_mask: int = 15  # frames
@@ -151,7 +151,7 @@ def vary_place(
     if rng.random() < settings.room_probability:
         mel = add_room(mel, rng.uniform(*settings.reverberation_seconds), rng.uniform(*settings.direct_db))
     if rng.random() < settings.noise_probability:
-        mel = add_noise(mel, bank.draw(len(mel), settings, rng), rng.uniform(*settings.noise_db))
+        mel = add_noise(mel, bank.draw(len(mel), settings, rng), rng.uniform(*settings.snr_db))
     if rng.random() < settings.band_limit_probability:
         mel = mel.copy()
         mel[:, rng.integers(mel.shape[1] * 2 // 3, mel.shape[1]) :] -= rng.uniform(4.0, 12.0)
