@@ -64,8 +64,8 @@ class MotionConfig:
     lambda_reg: float = 0.05  # 0.5 in Eq. 5, which takes a tenth of the mouth's amplitude
     lambda_dir: float = 0.5
     lambda_gan: float = 1.0
-    lambda_mouth: float = 30.0  # of the squared error of mouth opening and width, not in Eq. 5
-    closure_weight: float = 4.0  # how much more the opening counts there where the lips are closed
+    lambda_mouth: float = 40.0  # of the squared error of mouth opening and width, not in Eq. 5
+    closure_weight: float = 8.0  # how much more the opening counts there where the lips are closed
     learning_rate: float = 1e-3  # 2e-4 in Section 4.2
     is_decayed: bool = True  # learning rate falls to zero over the second half
     batch_size: int = 6
@@ -73,8 +73,8 @@ class MotionConfig:
     run_frames: int = 75  # consecutive frames of each clip of a batch
     speaker_balance: float = 0.1  # 0: all clips alike; 1: all speakers alike
     modelled_share: float = 0.4  # of the draws are other speech with modelled articulation
-    synthetic_clips: int = 500
-    recorded_clips: int = 600
+    synthetic_clips: int = 600
+    recorded_clips: int = 900
     variations: int = 4  # further ways to hear each clip: speed, pitch, noise
     clean_share: float = 0.3  # of the draws hear the clip as it is
     jitter_seconds: float = 0.01  # speech read up to this much early or late

@@ -80,8 +80,8 @@ class NoiseBank:
         return np.log(power)
 
 
-def add_noise(mel: NDArray[np.float32], noise: NDArray[np.float32], ratio_db: float) -> NDArray[np.float32]:
-    """Adds noise frames of the same shape at a ratio of mean speech power to mean noise power, in dB.
+def add_noise(mel: NDArray[np.float32], noise: NDArray[np.float32], snr_db: float) -> NDArray[np.float32]:
+    """Adds noise frames of the same shape at a signal-to-noise ratio.
 
     Frames of digital silence are no part of the speech.
     """
@@ -89,7 +89,7 @@ def add_noise(mel: NDArray[np.float32], noise: NDArray[np.float32], ratio_db: fl
     loudness = speech_power.sum(1)
     loudness = loudness[loudness > _LEAST_POWER]
     level = float(loudness.mean()) if len(loudness) else 0.0
-    gain = level / max(float(noise_power.sum(1).mean()), 1e-12) * 10.0 ** (-ratio_db / 10.0)
+    gain = level / max(float(noise_power.sum(1).mean()), 1e-12) * 10.0 ** (-snr_db / 10.0)
     return np.log(speech_power + gain * noise_power)
 
 
