@@ -50,6 +50,9 @@ def animate(
     identity: Annotated[Path | None, typer.Option(help="A file made by `adapt`, instead of images.")] = None,
     fps: Annotated[float, typer.Option(help="Frames a second: 25, 23.976, 29.97 ...")] = 25.0,
     texture: Annotated[bool, typer.Option(help="Render pictures, or curves alone.")] = True,
+    full_frame: Annotated[
+        bool, typer.Option("--full-frame", help="Frames are the whole picture, at its own size, with the face in it.")
+    ] = False,
     blink: Annotated[bool, typer.Option(help="Let the eyes blink.")] = True,
     silence: Annotated[float, _control("silence", "How far the mouth rests where nobody speaks")] = 0.0,
     intensity: Annotated[float, _control("intensity", "Multiplies what the speech moves")] = 1.0,
@@ -75,6 +78,7 @@ def animate(
             out=out,
             frame_rate=FrameRate.from_decimal(fps),
             has_texture=texture,
+            is_full_frame=full_frame,
             has_blinks=blink,
             controls=MotionControls(
                 silence=silence,
@@ -167,7 +171,9 @@ def train(
         str, typer.Option(help="shipped, or paper for the paper's numbers (motion, texture).")
     ] = "shipped",
     seed: Seed = 0,
-    start: Annotated[Path | None, typer.Option(help="Weights to begin with instead of random ones (speech).")] = None,
+    start: Annotated[
+        Path | None, typer.Option(help="Weights to begin with instead of random ones (speech, texture).")
+    ] = None,
     speech: Annotated[Path | None, typer.Option(help="Acoustic model to hear with, ours or ONNX (motion).")] = None,
 ) -> None:
     """Trains one network; checkpoints are kept beside the weights."""

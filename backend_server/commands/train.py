@@ -28,7 +28,7 @@ TAKEN = {  # by stage, of the options that not every stage takes
     "speech": ("further --data", "--resume", "--minutes", "--start"),
     "motion": ("further --data", "--resume", "--preset paper", "--speech"),
     "blink": ("--resume",),
-    "texture": ("--resume", "--minutes", "--preset paper"),
+    "texture": ("--resume", "--minutes", "--preset paper", "--start"),
     "visemes": (),
 }
 
@@ -152,6 +152,7 @@ def _texture(settings: TrainSettings, device: str, progress: Progress) -> str:
         preset="paper" if settings.preset == "paper" else "warp",
         device=device,
         resume=settings.resume,
+        start=settings.start,
         minutes=settings.minutes or TEXTURE_MINUTES,
         seed=settings.seed,
         progress=progress,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,10 +19,11 @@ from backend_server.data.episodes import Episode, Pairs
 from backend_server.texture import losses
 from backend_server.texture.augmentation import AugmentationStrength
 from backend_server.texture.discriminator import build_discriminator
-from backend_server.texture.generator import build_generator
+from backend_server.texture.generator import build_generator, load_texture_generator
 from backend_server.texture.meta_learning import Weights, outer_gradient
 from backend_server.texture.objective import Batch, FeatureNetwork, condition, generator_objective, make_batch
 from backend_server.texture.synthesis import Synthesis
+from shared.errors import WeightsError
 
 _AVERAGING = 0.998  # of the running mean of the weights, which is what gets shipped
 _LARGEST_GRADIENT = 1.0
@@ -69,6 +71,22 @@ class TextureTrainer:
     def is_warm(self) -> bool:
         """Whether the discriminator takes part."""
         return self.step >= self.training.warm_up_steps
+
+    def start_from(self, path: Path) -> None:
+        """Begins with the networks of a weights file instead of random ones, after the warm-up if it holds a judge.
+
+        Raises:
+            WeightsError: the file is missing, damaged, or of networks of other sizes.
+        """
+        started = load_texture_generator(path, self.device)
+        try:
+            self.generator.load_state_dict(started.state_dict())
+            for judge in started.judges:
+                self.discriminator.load_state_dict(judge.state_dict())
+                self.step = self.training.warm_up_steps
+        except RuntimeError as error:
+            sentence = f"{path} holds texture networks of other sizes; train without --start"
+            raise WeightsError(sentence, detail=str(error)) from error
 
     def batch(self, pairs: Pairs) -> Batch:
         """Pairs as tensors, changed at random."""

@@ -67,6 +67,7 @@ def train_texture(
     out: Path,
     preset: str = "warp",
     resume: bool = False,
+    start: Path | None = None,
     device: str = "cpu",
     minutes: float | None = None,
     steps: int | None = None,
@@ -82,6 +83,7 @@ def train_texture(
         out: the weights file; the run's state goes to the folder beside it that ends in ".run".
         preset: "warp" or "paper".
         resume: go on with the run of that folder.
+        start: weights of an earlier run to begin with, unless one is resumed.
         device: "cpu" or "cuda:N".
         minutes: how long to train; give this or `steps`.
         steps: how many updates to make, those of episodes included.
@@ -93,13 +95,16 @@ def train_texture(
     Raises:
         CorpusError: there is nothing to learn from.
         ValueRangeError: an unknown preset, or neither or both of `minutes` and `steps`.
-        WeightsError: the run to resume is missing or damaged.
+        WeightsError: the run to resume, or the weights to start from, are missing, damaged or of other networks.
     """
     _check(preset, minutes, steps)
     training = training or TextureTrainingConfig()
     run = out.with_suffix(".run")
     trainer = TextureTrainer(TEXTURE_PRESETS[preset], training, device, seed, feature_networks)
     seconds = load_state(run, trainer) if resume else 0.0
+    updates = trainer.step + trainer.episodes // _EPISODES_AN_UPDATE
+    if start and not resume:
+        trainer.start_from(start)
     rng = np.random.default_rng((seed, trainer.step, trainer.episodes))
     source = Corpus(corpus)
     limits = {"clips_of_a_speaker": training.clips_of_a_speaker, "every_nth": training.every_nth_frame}
@@ -109,7 +114,6 @@ def train_texture(
     log.info("%d people, %d pictures", len(sampler.speakers), sum(len(clip.faces) for clip in clips))
 
     started, saved, losses = time.monotonic() - seconds, time.monotonic(), {}
-    updates = trainer.step + trainer.episodes // _EPISODES_AN_UPDATE
     while True:
         elapsed = time.monotonic() - started
         share = updates / steps if steps is not None else elapsed / (60 * (minutes or 0) + 1e-9)

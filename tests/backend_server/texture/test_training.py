@@ -50,6 +50,20 @@ def small_networks(monkeypatch, small_configs):
         monkeypatch.setitem(config.TEXTURE_PRESETS, preset, small)
 
 
+def test_training_starts_from_earlier_weights_and_their_discriminator(corpus, tmp_path):
+    first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
+    train_texture(corpus=corpus, out=first, steps=4, training=BRIEF, seed=1)
+    config.TEXTURE_PRESETS["warp"] = replace(config.TEXTURE_PRESETS["warp"], learning_rate=0, outer_learning_rate=0)
+    train_texture(corpus=corpus, out=second, start=first, steps=2, training=BRIEF, seed=2)
+    pairs = zip(load_texture_generator(first).parameters(), load_texture_generator(second).parameters(), strict=True)
+    for one, other in pairs:
+        torch.testing.assert_close(one, other)
+    with pytest.raises(WeightsError, match="other sizes"):
+        train_texture(corpus=corpus, out=second, preset="paper", start=first, steps=2, training=BRIEF)
+    state = torch.load(tmp_path / "second.run" / "state.pt", weights_only=True)
+    assert state["step"] == BRIEF.warm_up_steps + 1  # one step of two updates, the other is an episode
+
+
 @pytest.mark.slow
 def test_training_writes_weights_and_goes_on_where_it_stopped(corpus, tmp_path):
     out = tmp_path / "texture.safetensors"
