@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from skimage.metrics import structural_similarity
 
 from shared.errors import ShapeError
+from shared.landmarks import LIPS
+
+MOUTH_MARGIN = 0.2  # of the lips' width and height, added on each side of their box
 
 
 def _check(picture: NDArray[np.uint8], truth: NDArray[np.uint8]) -> None:
@@ -38,3 +41,31 @@ def ssim(picture: NDArray[np.uint8], truth: NDArray[np.uint8]) -> float:
     settings = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
     similarity = structural_similarity(picture, truth, channel_axis=-1, data_range=255, **settings)
     return float(np.asarray(similarity))
+
+
+def mouth_psnr(picture: NDArray[np.uint8], truth: NDArray[np.uint8], landmarks: NDArray[np.floating]) -> float:
+    """Peak signal-to-noise ratio in the box of the lips and a fifth of its sides around it, in dB.
+
+    Args:
+        picture: u8 (H, W, 3).
+        truth: u8 (H, W, 3).
+        landmarks: that drive the picture, (68, 2), its pixels.
+
+    Returns:
+        Infinite for equal boxes; NaN when the box lies outside the picture.
+
+    Raises:
+        ShapeError: the shapes differ.
+    """
+    _check(picture, truth)
+    box = mouth_box(landmarks, *picture.shape[:2])
+    return psnr(picture[box], truth[box]) if picture[box].size else float("nan")
+
+
+def mouth_box(landmarks: NDArray[np.floating], height: int, width: int) -> tuple[slice, slice]:
+    """Rows and columns of a picture that hold the lips of landmarks (68, 2), pixels, and a fifth more on each side."""
+    low, high = landmarks[LIPS].min(axis=0), landmarks[LIPS].max(axis=0)
+    margin = MOUTH_MARGIN * (high - low)
+    left, top = np.maximum(np.floor(low - margin), 0).astype(int)
+    right, bottom = np.maximum(np.minimum(np.ceil(high + margin) + 1, (width, height)), 0).astype(int)
+    return slice(int(top), int(bottom)), slice(int(left), int(right))

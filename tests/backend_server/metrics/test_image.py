@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from backend_server.metrics.image import psnr, ssim
+from backend_server.metrics.image import mouth_box, mouth_psnr, psnr, ssim
 from shared.errors import ShapeError
 
 
@@ -17,6 +17,35 @@ def test_ssim_is_one_for_equal_pictures_and_falls_with_noise():
     noisy = [picture + rng.integers(0, high, picture.shape).astype(np.uint8) for high in (10, 50)]
     assert ssim(picture, picture) == pytest.approx(1)
     assert 1 > ssim(noisy[0], picture) > ssim(noisy[1], picture) > 0
+
+
+@pytest.fixture
+def lips() -> np.ndarray:
+    """Landmarks whose lips are 20 wide and 10 high, from (30, 40) on."""
+    landmarks = np.full((68, 2), 40.0)
+    landmarks[48:68] = np.random.default_rng(0).uniform((30, 40), (50, 50), (20, 2))
+    landmarks[48], landmarks[54] = (30, 40), (50, 50)
+    return landmarks
+
+
+def test_only_the_mouth_counts(lips):
+    assert mouth_box(lips, 64, 64) == (slice(38, 53), slice(26, 55))
+    truth = np.full((64, 64, 3), 90, np.uint8)
+    picture = truth.copy()
+    picture[38:53, 26:55] += 5
+    assert mouth_psnr(picture, truth, lips) == pytest.approx(10 * np.log10(255**2 / 25))
+    assert mouth_psnr(truth, 255 - truth, lips) == psnr(truth, 255 - truth)
+    picture[38:53, 26:55] = 90
+    picture[37], picture[:, 25] = 0, 0
+    assert mouth_psnr(picture, truth, lips) == float("inf")
+
+
+def test_a_mouth_beyond_the_edge_is_cut_off(lips):
+    assert mouth_box(lips, 45, 40) == (slice(38, 45), slice(26, 40))
+    assert mouth_box(lips - 35, 64, 64) == (slice(3, 18), slice(0, 20))
+    picture = np.zeros((64, 64, 3), np.uint8)
+    assert np.isnan(mouth_psnr(picture, picture, lips + 100))
+    assert np.isnan(mouth_psnr(picture, picture, lips - 100))
 
 
 def test_other_shapes_are_refused():
