@@ -1,7 +1,7 @@
 """Do the lips of rendered frames stand where the driving landmarks put them?
 
-A detector looks for the landmarks in the frames anew. What it measures on real frames is its own error: it sees each
-frame alone, while landmarks of the corpus follow a video.
+The tracker that found the landmarks of the corpus looks for them in the frames anew. What it measures on real frames
+is its own error: the corpus's videos had other pixels, and their landmarks were smoothed in time.
 """
 
 from __future__ import annotations
@@ -11,29 +11,30 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from backend_server.face.detector import Face
+from backend_server.face.mesh_points import landmarks_of_mesh
 from backend_server.metrics.landmarks import landmark_distance
-from shared.errors import FaceError, NoFaceError, ShapeError
+from shared.errors import ShapeError
 from shared.landmarks import POINT_COUNT
 
 
-class LandmarkFinder(Protocol):
-    """What finds the face of a single picture, such as `FaceDetector`."""
+class MeshFinder(Protocol):
+    """What follows a face through the frames of a video, such as `FaceTracker`."""
 
-    def detect(self, image: NDArray[np.uint8]) -> Face:
-        """Returns the face of `image` u8 (H, W, 3); raises NoFaceError or FaceError when none can be used."""
+    def find(self, image: NDArray[np.uint8]) -> NDArray[np.float32] | None:
+        """Returns the mesh (478, 3) of the face in the next frame u8 (H, W, 3), pixels, or None."""
+        ...
+
+    def forget(self) -> None:
+        """Ends a video."""
         ...
 
 
-def redetect(finder: LandmarkFinder, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+def redetect(finder: MeshFinder, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Landmarks that the finder sees in u8 frames (T, H, W, 3), (T, 68, 2) pixels; NaN where it finds none."""
-    found = np.full((len(frames), POINT_COUNT, 2), np.nan, np.float32)
-    for landmarks, frame in zip(found, frames, strict=True):
-        try:
-            landmarks[:] = finder.detect(frame).landmarks
-        except (NoFaceError, FaceError):
-            continue  # the frame keeps its NaN
-    return found
+    finder.forget()
+    meshes = [finder.find(frame) for frame in frames]
+    lost = np.full((POINT_COUNT, 2), np.nan, np.float32)
+    return np.array([lost if mesh is None else landmarks_of_mesh(mesh) for mesh in meshes], np.float32)
 
 
 def redetected_distance(found: NDArray[np.floating], driving: NDArray[np.floating]) -> float:
