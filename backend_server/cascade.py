@@ -29,6 +29,7 @@ from backend_server.speech.listener import open_acoustic_model, speech_file
 from backend_server.speech.recording import ArraySound, Recording, feature_blocks, listen
 from backend_server.speech.windows import window_blocks
 from backend_server.texture.fine_tuning import adapt
+from backend_server.texture.full_frame import FullFrame
 from backend_server.texture.generator import load_texture_generator
 from backend_server.texture.identity import Identity
 from backend_server.texture.render import render
@@ -231,6 +232,11 @@ class Cascade:
     ) -> Iterator[NDArray[np.uint8]]:
         """Pictures of the face in chunks (n, 256, 256, 4), RGB and straight alpha, as they are made (Section 3.4)."""
         return render(self._texture_generator, identity, landmarks, progress)
+
+    def full_frame(self, identity: Identity, picture: NDArray[np.uint8]) -> FullFrame:
+        """What places rendered faces back into the picture (H, W, 3) that the identity's first face was cut from."""
+        rendered = next(self.render(identity, identity.reference_landmarks[:1]))[0]
+        return FullFrame(picture, identity, rendered)
 
     def _speech_displacements(
         self, recording: Recording, heard_times: NDArray[np.float64], progress: Progress

@@ -14,14 +14,16 @@ from backend_server.cascade import Cascade, LandmarkMotion
 from backend_server.commands.output_folder import output_folder
 from backend_server.config import SAMPLE_RATE
 from backend_server.export.contact_sheet import sheet_frames, write_contact_sheet
-from backend_server.export.images import frame_path, over_background, read_png, synthetic_tags, write_png
+from backend_server.export.images import frame_path, over_background, read_png, shrunk, synthetic_tags, write_png
 from backend_server.export.json_curves import write_json_curves
 from backend_server.export.video import write_video
 from backend_server.face.images import read_image
+from backend_server.face.reference import prepare_references
 from backend_server.metrics.landmarks import mouth_opening
 from backend_server.progress import Progress, StageClock
 from backend_server.speech.presence import MOMENTS_PER_SECOND
 from backend_server.speech.recording import FileSound, Recording, listen
+from backend_server.texture.full_frame import FullFrame, check_full_frame
 from backend_server.texture.identity import Identity, load_identity
 from shared.errors import ImageError, ValueRangeError
 from shared.motion_controls import UNTOUCHED, MotionControls
@@ -31,6 +33,8 @@ SAMPLE_SPEECH = Path(__file__).parents[1] / "samples" / "speech.wav"
 PICTURE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
 PREVIEW_BACKGROUND = (58, 64, 74)
 BYTES_A_FRAME = 120_000  # of a 256 x 256 RGBA PNG, from above
+BYTES_A_PIXEL = 2.0  # of a photo's RGB PNG
+SHEET_SIDE = 512  # pixels of a frame in the contact sheet, at most
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ class AnimateSettings:
     out: Path
     frame_rate: FrameRate
     has_texture: bool = True
+    is_full_frame: bool = False
     has_blinks: bool = True
     controls: MotionControls = UNTOUCHED
     epochs: int = 10
@@ -79,14 +84,15 @@ def animate(settings: AnimateSettings, progress: Progress) -> Path:
     clock = StageClock(progress)
     clock("load", 0, 1)
     recording = listen(FileSound(settings.speech), clock)
+    _check_full_frame(settings)
     pictures = [read_image(path) for path in settings.images]
     if settings.has_texture and not pictures and settings.identity is None:
         raise ValueRangeError("a textured face needs --images or --identity; for curves alone add --no-texture")
     times = frame_times(recording.seconds, settings.frame_rate)
-    with output_folder(settings.out, len(times) * BYTES_A_FRAME * settings.has_texture) as folder:
+    with output_folder(settings.out, len(times) * _bytes_a_frame(settings, pictures)) as folder:
         cascade = Cascade.load(settings.device)
         clock("load", 1, 1)
-        identity = _identity(cascade, settings, pictures, clock)
+        identity, picture = _identity(cascade, settings, pictures, clock)
         motion = cascade.animate_recording(
             recording,
             times,
@@ -99,7 +105,8 @@ def animate(settings: AnimateSettings, progress: Progress) -> Path:
         _write_landmarks(folder, motion, settings.frame_rate)
         if settings.has_texture and identity is not None:
             tags = synthetic_tags(cascade.weights_version, settings.seed)
-            _write_frames(folder, cascade, identity, motion, tags, clock)
+            full = cascade.full_frame(identity, picture) if settings.is_full_frame and picture is not None else None
+            _write_frames(folder, cascade.render(identity, motion.landmarks, clock), motion, full, tags)
             _write_preview(folder, settings.frame_rate, recording, len(times), tags, clock)
         _write_sheet(folder, motion, recording)
         clock.stop()
@@ -107,15 +114,37 @@ def animate(settings: AnimateSettings, progress: Progress) -> Path:
     return settings.out
 
 
+def _check_full_frame(settings: AnimateSettings) -> None:
+    if settings.is_full_frame and settings.identity is not None:
+        raise ValueRangeError(
+            "an identity file holds no whole picture for --full-frame to fill; give --images instead of --identity"
+        )
+    if settings.is_full_frame and not settings.has_texture:
+        raise ValueRangeError("--full-frame makes pictures and --no-texture none; leave one of them out")
+
+
+def _bytes_a_frame(settings: AnimateSettings, pictures: list[NDArray[np.uint8]]) -> int:
+    if not settings.has_texture:
+        return 0
+    if not settings.is_full_frame:
+        return BYTES_A_FRAME
+    return int(BYTES_A_PIXEL * max((picture.shape[0] * picture.shape[1] for picture in pictures), default=0))
+
+
 def _identity(
     cascade: Cascade, settings: AnimateSettings, pictures: list[NDArray[np.uint8]], progress: Progress
-) -> Identity | None:
+) -> tuple[Identity | None, NDArray[np.uint8] | None]:
+    """Whose face moves, and the picture (H, W, 3) that it was cut from."""
     if settings.identity is not None:
-        return load_identity(settings.identity)
+        return load_identity(settings.identity), None
     if not pictures:
-        return None
+        return None, None
+    references = prepare_references(pictures, progress=progress)
+    picture = pictures[references.source]
+    if settings.is_full_frame:
+        check_full_frame(picture, settings.images[references.source].name)
     epochs = settings.epochs if settings.has_texture else 0
-    return cascade.adapt(pictures, epochs=epochs, seed=settings.seed, progress=progress)
+    return cascade.fine_tune(references, epochs=epochs, seed=settings.seed, progress=progress), picture
 
 
 def _write_landmarks(folder: Path, motion: LandmarkMotion, frame_rate: FrameRate) -> None:
@@ -131,15 +160,18 @@ def _write_landmarks(folder: Path, motion: LandmarkMotion, frame_rate: FrameRate
 
 
 def _write_frames(
-    folder: Path, cascade: Cascade, identity: Identity, motion: LandmarkMotion, tags: dict[str, str], progress: Progress
+    folder: Path,
+    chunks: Iterator[NDArray[np.uint8]],
+    motion: LandmarkMotion,
+    full: FullFrame | None,
+    tags: dict[str, str],
 ) -> None:
     frames_folder = folder / "frames"
     frames_folder.mkdir()
-    number = 0
-    for chunk in cascade.render(identity, motion.landmarks, progress):
-        for picture in chunk:
-            number += 1
-            write_png(frame_path(frames_folder, number), picture, tags)
+    faces = (face for chunk in chunks for face in chunk)
+    for number, (face, landmarks) in enumerate(zip(faces, motion.landmarks, strict=True), 1):
+        picture = face if full is None else full.place(face, landmarks)
+        write_png(frame_path(frames_folder, number), picture, tags)
 
 
 def _write_preview(
@@ -153,7 +185,9 @@ def _write_preview(
     def pictures() -> Iterator[NDArray[np.uint8]]:
         for number in range(1, frame_count + 1):
             progress("preview", number - 1, frame_count)
-            yield over_background(read_png(frame_path(folder / "frames", number)), PREVIEW_BACKGROUND)
+            picture = over_background(read_png(frame_path(folder / "frames", number)), PREVIEW_BACKGROUND)
+            height, width = picture.shape[:2]
+            yield picture[: height - height % 2, : width - width % 2]  # a film has even sides
 
     film = folder / "preview.mp4"
     write_video(film, pictures(), frame_rate.exact, recording.sound.blocks(), SAMPLE_RATE, tags)
@@ -166,7 +200,8 @@ def _write_sheet(folder: Path, motion: LandmarkMotion, recording: Recording) -> 
     frames_folder = folder / "frames"
     pictures = []
     if frames_folder.exists():
-        pictures = [over_background(read_png(frame_path(frames_folder, n + 1)), PREVIEW_BACKGROUND) for n in shown]
+        frames = (read_png(frame_path(frames_folder, n + 1)) for n in shown)
+        pictures = [over_background(shrunk(frame, SHEET_SIDE), PREVIEW_BACKGROUND) for frame in frames]
     write_contact_sheet(
         folder / "contact_sheet.png",
         motion.frame_times,
@@ -194,6 +229,7 @@ def _write_report(
         "speech_seconds": round(recording.seconds, 3),
         "frames": frame_count,
         "frame_rate": settings.frame_rate.frames_per_second,
+        "full_frame": settings.is_full_frame,
         "seed": settings.seed,
         "controls": asdict(settings.controls),
         "device": cascade.device,

@@ -39,8 +39,15 @@ def read_png(path: Path) -> NDArray[np.uint8]:
     return np.asarray(Image.open(path))
 
 
+def shrunk(picture: NDArray[np.uint8], longest: int) -> NDArray[np.uint8]:
+    """A picture (H, W, C) made smaller by a whole number, so that no side is longer than `longest` pixels."""
+    return np.asarray(Image.fromarray(picture).reduce(-(-max(picture.shape[:2]) // longest)))
+
+
 def over_background(rgba: NDArray[np.uint8], background: tuple[int, int, int]) -> NDArray[np.uint8]:
-    """RGBA pictures (..., H, W, 4) laid over one colour: (..., H, W, 3)."""
+    """RGBA pictures (..., H, W, 4) laid over one colour, (..., H, W, 3); RGB pictures as they are."""
+    if rgba.shape[-1] == 3:
+        return rgba
     alpha = rgba[..., 3:].astype(np.float32) / 255.0
     mixed = rgba[..., :3] * alpha + np.asarray(background, np.float32) * (1.0 - alpha)
     return np.rint(mixed).astype(np.uint8)

@@ -30,6 +30,7 @@ class FaceReferences:
         neutral_landmarks: l_p, (68, 2) pixels of the first crop.
         crop: (2, 3), from pixels of the first crop to pixels of its image.
         notes: what the user should know, one sentence each.
+        source: number of the image that the first crop was cut from.
     """
 
     crops: NDArray[np.uint8]
@@ -38,6 +39,7 @@ class FaceReferences:
     neutral_landmarks: NDArray[np.float32]
     crop: NDArray[np.float32]
     notes: tuple[str, ...]
+    source: int = 0
 
 
 def prepare_references(
@@ -81,6 +83,7 @@ def prepare_references(
         neutral_landmarks=rest_pose(landmarks[0]),
         crop=transforms[0],
         notes=tuple(notes),
+        source=order[0],
     )
 
 

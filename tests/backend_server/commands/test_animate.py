@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from backend_server.commands.sample_portrait import portrait_path
+from backend_server.face.crop import to_source
 from shared.landmarks import NAMES
 
 
@@ -48,6 +49,29 @@ def test_a_textured_animation_is_complete_and_tagged(run_command, sound, sample_
     report = json.loads((out / "report.json").read_text())
     assert report["frames"] == 18
     assert {"load", "speech", "motion", "blink", "preview"} <= set(report["seconds_per_stage"])
+
+
+@pytest.mark.slow
+def test_full_frames_have_the_size_of_their_picture(run_command, sound, sample_samples, tmp_path):
+    with Image.open(portrait_path()) as portrait:
+        picture = portrait.convert("RGB").crop((0, 0, 511, 401))
+    picture.save(tmp_path / "me.png")
+    speech = sound("speech.wav", sample_samples, 16_000)
+    out = tmp_path / "out"
+    options = ("--full-frame", "--epochs", 0, "--fps", 6)
+    result = run_command("animate", speech, "--images", tmp_path / "me.png", *options, "--out", out)
+    assert result.exit_code == 0, result.stderr
+    frames = np.stack([np.asarray(Image.open(path)) for path in sorted((out / "frames").iterdir())])
+    assert frames.shape == (9, 401, 511, 3)
+    changes = np.abs(frames.astype(int) - np.asarray(picture)).max((0, 3))
+    arrays = np.load(out / "landmarks.npz")
+    mouth = to_source(arrays["neutral"][48:].mean(0), arrays["crop"]).astype(int)
+    assert changes[mouth[1] - 10 : mouth[1] + 10, mouth[0] - 10 : mouth[0] + 10].max() > 30
+    assert changes[300:].max() == 0
+    assert changes[:, 400:].max() == 0
+    with av.open(str(out / "preview.mp4")) as film:
+        assert (film.streams.video[0].width, film.streams.video[0].height) == (510, 400)
+    assert json.loads((out / "report.json").read_text())["full_frame"] is True
 
 
 def test_the_same_seed_gives_the_same_landmarks(run_command, sound, sample_samples, tmp_path):

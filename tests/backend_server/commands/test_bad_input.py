@@ -106,6 +106,19 @@ def test_a_control_out_of_range(refused, sound, sample_samples, option, value, s
     assert refused(speech, "--no-texture", option, value) == f"error: {sentence}"
 
 
+def test_a_full_frame_needs_pictures_that_fit(refused, sound, sample_samples, tmp_path):
+    speech = sound("speech.wav", sample_samples, 16_000)
+    sentence = refused(speech, "--full-frame", "--identity", tmp_path / "face.safetensors")
+    assert "give --images instead of --identity" in sentence
+    assert "leave one of them out" in refused(speech, "--full-frame", "--no-texture", "--images", portrait_path())
+    path = tmp_path / "wide.png"
+    with Image.open(portrait_path()) as portrait:
+        wide = Image.new("RGB", (4200, portrait.height))
+        wide.paste(portrait, (1800, 0))
+    wide.save(path)
+    assert "wide.png has 4200 x 512 pixels" in refused(speech, "--full-frame", "--images", path)
+
+
 def test_a_full_disk(refused, sound, sample_samples, monkeypatch):
     monkeypatch.setattr(output_folder.shutil, "disk_usage", lambda _: _Usage())
     sentence = refused(sound("speech.wav", sample_samples, 16_000), "--images", portrait_path())

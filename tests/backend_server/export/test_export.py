@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from backend_server.export.contact_sheet import sheet_frames, write_contact_sheet
-from backend_server.export.images import frame_path, over_background, read_png, synthetic_tags, write_png
+from backend_server.export.images import frame_path, over_background, read_png, shrunk, synthetic_tags, write_png
 from backend_server.export.json_curves import FORMAT, write_json_curves
 from backend_server.export.video import write_video
 
@@ -28,6 +28,14 @@ def test_a_png_keeps_its_pixels_and_says_it_is_synthetic(tmp_path, rng):
 def test_straight_alpha_over_a_colour_by_hand():
     rgba = np.array([[[200, 100, 0, 255], [200, 100, 0, 0], [200, 100, 0, 51]]], np.uint8)
     np.testing.assert_array_equal(over_background(rgba, (10, 20, 30))[0], [[200, 100, 0], [10, 20, 30], [48, 36, 24]])
+    np.testing.assert_array_equal(over_background(rgba[..., :3], (10, 20, 30)), rgba[..., :3])
+
+
+def test_a_picture_shrinks_by_a_whole_number_and_only_when_it_must(rng):
+    picture = rng.integers(0, 256, (30, 70, 4), dtype=np.uint8)
+    np.testing.assert_array_equal(shrunk(picture, 70), picture)
+    assert shrunk(picture, 69).shape == (15, 35, 4)
+    assert shrunk(picture, 20).shape == (8, 18, 4)
 
 
 @pytest.mark.parametrize("rate", [Fraction(25), Fraction(30000, 1001)])
