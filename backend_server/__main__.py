@@ -51,7 +51,8 @@ def animate(
     fps: Annotated[float, typer.Option(help="Frames a second: 25, 23.976, 29.97 ...")] = 25.0,
     texture: Annotated[bool, typer.Option(help="Render pictures, or curves alone.")] = True,
     full_frame: Annotated[
-        bool, typer.Option("--full-frame", help="Frames are the whole picture, at its own size, with the face in it.")
+        bool,
+        typer.Option("--full-frame", help="Frames of the whole picture at its own size; of several, the calmest face."),
     ] = False,
     blink: Annotated[bool, typer.Option(help="Let the eyes blink.")] = True,
     silence: Annotated[float, _control("silence", "How far the mouth rests where nobody speaks")] = 0.0,
