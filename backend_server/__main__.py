@@ -196,13 +196,16 @@ def evaluate(
     texture: Annotated[bool, typer.Option(help="Also render the held-out people.")] = True,
     device: Device = "auto",
     weights: Annotated[Path | None, typer.Option(help="Folder of the weights; the shipped ones if left out.")] = None,
+    identity: Annotated[Path | None, typer.Option(help="A MobileFaceNet, to tell whether faces stay the same.")] = None,
 ) -> None:
     """Measures motion, blinks, hearing and texture on held-out sentences and people; one page with pictures."""
     with plain_failures(), StageBars() as bars:
         from backend_server.checkpoints import WEIGHTS_DIR
         from backend_server.commands.evaluate import EvaluateSettings, evaluate
 
-        settings = EvaluateSettings(data, out, speech, ablations, epochs, texture, device, weights or WEIGHTS_DIR)
+        settings = EvaluateSettings(
+            data, out, speech, ablations, epochs, texture, device, weights or WEIGHTS_DIR, identity
+        )
         tables = evaluate(settings, bars)
     output.print(tables, soft_wrap=True, markup=False, highlight=False)
     output.print(f"written to {out / 'report.html'}")

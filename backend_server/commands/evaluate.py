@@ -20,6 +20,7 @@ from backend_server.evaluation import blinks, hearing, variants
 from backend_server.evaluation.ablations import ablation_section
 from backend_server.evaluation.articulation import ALL, articulate, articulation_section
 from backend_server.evaluation.baselines import loudness, static
+from backend_server.evaluation.face_embedding import load_embedding
 from backend_server.evaluation.face_sheet import faces_section
 from backend_server.evaluation.goals import goals_section, motion_goals, other_goals
 from backend_server.evaluation.motion import motion_section, typical_takes
@@ -53,6 +54,7 @@ class EvaluateSettings:
     has_texture: bool = True
     device: str = "auto"
     weights: Path = WEIGHTS_DIR
+    identity: Path | None = None
 
     @property
     def command(self) -> str:
@@ -60,6 +62,7 @@ class EvaluateSettings:
         parts = [f"python -m backend_server evaluate --data {self.data} --out {self.out}"]
         parts += [f"--weights {self.weights}"] if self.weights != WEIGHTS_DIR else []
         parts += [f"--speech {self.speech}"] if self.speech else []
+        parts += [f"--identity {self.identity}"] if self.identity else []
         parts += [f"--ablations --epochs {self.epochs}"] if self.has_ablations else []
         return " ".join([*parts, *([] if self.has_texture else ["--no-texture"])])
 
@@ -77,9 +80,11 @@ def evaluate(settings: EvaluateSettings, progress: Progress, blink_clips: int = 
     Raises:
         CorpusError: the data is no corpus or holds nothing out, or the folder of speech has no index.
         ValueRangeError: there is no such device, or the output folder cannot be written.
-        WeightsError: the folder of weights lacks a file, or holds one that cannot be read.
+        WeightsError: the folder of weights lacks a file, or holds one that cannot be read; or `identity` is no
+            MobileFaceNet.
     """
     check_weights(settings.weights, settings.has_texture)
+    embedding = load_embedding(settings.identity) if settings.identity else None
     corpus = Corpus(settings.data)
     groups = read_groups(corpus)
     held = held_out(groups)
@@ -110,7 +115,7 @@ def evaluate(settings: EvaluateSettings, progress: Progress, blink_clips: int = 
         sections.append(_hearing(settings, voices, spoken, progress))
         if settings.has_texture and PEOPLE in groups:
             people = _one_of_each([take.clip for take in groups[PEOPLE]])
-            sections.append(texture_section(folder, evaluate_texture(cascade, people, SEED, progress)))
+            sections.append(texture_section(folder, evaluate_texture(cascade, people, SEED, progress, embedding)))
         speed = real_time_factor(cascade, _minute(groups), threads=1)
         wanted = motion_goals({group: rows[OURS] for group, rows in figures.items()})
         closure = articulated[ALL].bilabial_closure if articulated else float("nan")

@@ -55,6 +55,10 @@ def test_a_folder_of_weights_is_named_in_the_command_and_has_to_be_whole(corpus_
     with pytest.raises(WeightsError, match=r"lacks speech\.safetensors"):
         command.evaluate(settings, silent)
     assert not settings.out.exists()
+    telling = command.EvaluateSettings(corpus_folder, tmp_path / "report", identity=tmp_path / "none.ckpt")
+    assert f"--identity {tmp_path / 'none.ckpt'}" in telling.command
+    with pytest.raises(WeightsError, match=r"none\.ckpt holds no weights of MobileFaceNet"):
+        command.evaluate(telling, silent)
     plain = command.EvaluateSettings(corpus_folder, tmp_path / "report")
     assert plain.weights == WEIGHTS_DIR
     assert "--weights" not in plain.command
