@@ -1,1 +1,4 @@
-"""Numbers that judge results: pure functions of arrays; imports numpy, scipy, scikit-image, `shared` and the names of phones."""
+"""Numbers that judge results: pure functions of arrays.
+
+Imports numpy, scipy, scikit-image, `shared` and the names of phones.
+"""
