@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from backend_server.data.corpus import Clip
 from backend_server.evaluation.redetection import MeshFinder, redetect, redetected_distance
 from backend_server.metrics.figures import Figures, mean_of_numbers
-from backend_server.metrics.flicker import flicker, still_pixels
+from backend_server.metrics.flicker import flicker, still_pixels, temporal_deviation
 from backend_server.metrics.identity import FaceEmbedding, average_content_distance, identity_distance
 from backend_server.metrics.image import mouth_psnr, psnr, ssim
 from backend_server.metrics.sharpness import cpbd
@@ -31,6 +31,7 @@ class TextureFigures(Figures):
         lips_lmd: lips found in the frames, pixels from the driving ones.
         faces_found: share of the frames in which the tracker finds a face.
         flicker: change of pixels away from moving landmarks, grey levels a frame.
+        deviation: the same over all frames instead of neighbours, grey levels.
         content_distance: between the embeddings of the clip's frames (ACD).
         identity_distance: between the embeddings of made and real frames.
     """
@@ -42,6 +43,7 @@ class TextureFigures(Figures):
     lips_lmd: float
     faces_found: float
     flicker: float
+    deviation: float
     content_distance: float
     identity_distance: float
 
@@ -54,6 +56,7 @@ COLUMNS = (
     "lips LMD, px",
     "faces found",
     "flicker, grey levels",
+    "deviation, grey levels",
     "ACD",
     "identity distance",
 )
@@ -109,7 +112,7 @@ class Judge:
             made_run: u8 (R, 256, 256, 3), rendered from the landmarks of `run`.
             run: neighbouring frames.
         """
-        found = redetect(self.finder, made)
+        found, still = redetect(self.finder, made), still_pixels(run.landmarks, *made_run.shape[1:3])
         pairs = list(zip(made, real.pictures, strict=True))
         mouths = zip(made, real.pictures, real.landmarks, strict=True)
         of_made, of_real = self._embed(made, real.landmarks), self._embed(real.pictures, real.landmarks)
@@ -120,7 +123,8 @@ class Judge:
             cpbd=mean_of_numbers(cpbd(picture) for picture in made),
             lips_lmd=redetected_distance(found, real.landmarks),
             faces_found=float((~np.isnan(found[:, 0, 0])).mean()),
-            flicker=flicker(made_run, still_pixels(run.landmarks, *made_run.shape[1:3])),
+            flicker=flicker(made_run, still),
+            deviation=temporal_deviation(made_run, still),
             content_distance=average_content_distance(of_made),
             identity_distance=identity_distance(of_made, of_real),
         )

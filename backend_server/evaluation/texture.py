@@ -123,8 +123,8 @@ def texture_section(folder: Path, results: Sequence[ClipTexture]) -> Section:
             "Mouth PSNR: in the box of the lips and a fifth more on each side. CPBD: share of edges without visible "
             "blur. Lips LMD: lips found anew in the frames by the face tracker, against the driving ones; on real "
             "frames it is the tracker's own error. Flicker: mean change from frame to frame over a second, away from "
-            "moving landmarks; in real frames it is the camera's noise and the head's motion. ACD and identity "
-            "distance need a network that tells people apart.",
+            "moving landmarks; deviation: of each pixel over that second; in real frames both hold the camera's noise "
+            "and the head's motion. ACD and identity distance need a network that tells people apart.",
         ),
         (Table("Texture, held-out people, real landmarks, 256 x 256", COLUMNS, figures),),
         (Picture("faces.jpg", "Real frames, and the same frames rendered."),),

@@ -7,7 +7,7 @@ from backend_server.data.corpus import Clip
 from backend_server.evaluation.frame_figures import COLUMNS, TextureFigures
 from backend_server.evaluation.texture import REAL, RECIPES, ClipTexture, texture_section
 
-MADE = TextureFigures(30, 0.9, 32, 0.2, 0.5, 1, 0.25, float("nan"), float("nan"))
+MADE = TextureFigures(30, 0.9, 32, 0.2, 0.5, 1, 0.25, 0.5, float("nan"), float("nan"))
 NONE = float("nan")
 
 
