@@ -101,10 +101,7 @@ def train_texture(
     training = training or TextureTrainingConfig()
     run = out.with_suffix(".run")
     trainer = TextureTrainer(TEXTURE_PRESETS[preset], training, device, seed, feature_networks)
-    seconds = load_state(run, trainer) if resume else 0.0
-    updates = trainer.step + trainer.episodes // _EPISODES_AN_UPDATE
-    if start and not resume:
-        trainer.start_from(start)
+    seconds, updates = _begin(trainer, run if resume else None, start)
     rng = np.random.default_rng((seed, trainer.step, trainer.episodes))
     source = Corpus(corpus)
     limits = {"clips_of_a_speaker": training.clips_of_a_speaker, "every_nth": training.every_nth_frame}
@@ -123,15 +120,23 @@ def train_texture(
         updates += 1
         progress("texture", int(1000 * min(share, 1)), 1000)
         if updates % _REPORT_STEPS == 0:
-            means = " ".join(f"{name} {np.mean(values):.4f}" for name, values in losses.items())
-            log.info("update %d, %.1f min: %s", updates, elapsed / 60, means)
-            losses.clear()
+            _tell(losses, updates, elapsed)
         if time.monotonic() - saved > training.checkpoint_seconds:
             save_state(run, trainer, elapsed)
             _write(out, trainer, held_out, updates)
             saved = time.monotonic()
     save_state(run, trainer, time.monotonic() - started)
     _write(out, trainer, held_out, updates)
+
+
+def _begin(trainer: TextureTrainer, run: Path | None, start: Path | None) -> tuple[float, int]:
+    """Goes on with a run, or begins one, from earlier weights if given; returns the seconds and updates behind it."""
+    if run:
+        seconds = load_state(run, trainer)
+        return seconds, trainer.step + trainer.episodes // _EPISODES_AN_UPDATE
+    if start:
+        trainer.start_from(start)
+    return 0.0, 0
 
 
 def _update(
@@ -155,6 +160,13 @@ def _update(
 def _note(losses: dict[str, list[float]], parts: dict[str, float]) -> None:
     for name, value in parts.items():
         losses.setdefault(name, []).append(value)
+
+
+def _tell(losses: dict[str, list[float]], updates: int, seconds: float) -> None:
+    """Logs the mean losses and forgets them."""
+    means = " ".join(f"{name} {np.mean(values):.4f}" for name, values in losses.items())
+    log.info("update %d, %.1f min: %s", updates, seconds / 60, means)
+    losses.clear()
 
 
 def _held_out_pairs(corpus: Corpus, seen: set[str], seed: int) -> Pairs | None:
