@@ -1,7 +1,7 @@
 """Which pictures does the texture network see together while it learns (Section 3.4, Fig. 3)?
 
-A pair is a reference and a target of one clip; an episode is one person's task T^s: pairs to learn from (support,
-d_trn) and pairs to be judged on (query, d_qry).
+A pair is a target and the references that it shall be made from; an episode is one person's task T^s: pairs to learn
+from (support, d_trn) and pairs to be judged on (query, d_qry).
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ _EXTREMES = 6  # frames of each extreme (lids shut, mouth wide) that are kept wh
 _CANDIDATES = 5  # targets among which a far one is picked
 _CLOSED_EYES_SHARE = 0.2  # of the targets, where a clip has closed eyes
 _CLOSED_EYES_RATIO = 0.6  # of the clip's median lid gap
+_NEAR_SHARE = 0.5  # of pairs with several references, one of which is a neighbour: as among twenty images of a clip
+_OTHER_CLIP_SHARE = 0.15  # of pairs whose references come from another clip of the person, where there is one
 
 
 @dataclass(frozen=True)
@@ -41,9 +43,9 @@ class Pairs:
     """References and targets.
 
     Attributes:
-        references: (N, 256, 256, 3) RGB.
-        reference_landmarks: (N, 68, 2) pixels.
-        targets: (N, 256, 256, 3) RGB, same person and place.
+        references: (N, R, 256, 256, 3) RGB, the base first.
+        reference_landmarks: (N, R, 68, 2) pixels.
+        targets: (N, 256, 256, 3) RGB, the same person.
         target_landmarks: (N, 68, 2) pixels.
     """
 
@@ -129,50 +131,71 @@ class PairSampler:
         """Names of all speakers."""
         return list(self._by_speaker)
 
-    def _draw(self, clip: ClipFaces, rng: np.random.Generator, targets: NDArray[np.int64]) -> tuple[int, int]:
+    def _draw(self, speaker: str, count: int, rng: np.random.Generator, half: int | None = None) -> _Draw:
+        """One target with `count` references; `half` 0 or 1 takes the target from that half of a clip's frames."""
+        clips = self._by_speaker[speaker]
+        clip = clips[int(rng.integers(len(clips)))]
+        frames = np.arange(len(clip.faces))
+        targets = frames if half is None else frames[half::2] if len(frames) > 1 else frames
+        base, target = self._base_and_target(clip, rng, targets)
+        others = frames[frames != target] if len(frames) > 1 else frames
+        chosen = rng.choice(others, count - 1)
+        if count > 1 and rng.random() < _NEAR_SHARE:
+            chosen[0] = others[np.abs(others - target).argmin()]
+        references = [(clip, base), *((clip, int(i)) for i in chosen)]
+        if len(clips) > 1 and rng.random() < _OTHER_CLIP_SHARE:
+            other = clips[int(rng.integers(len(clips)))]
+            references = [(other, int(rng.integers(len(other.faces)))) for _ in range(count)]
+        return _Draw(references, clip, target)
+
+    def _base_and_target(
+        self, clip: ClipFaces, rng: np.random.Generator, targets: NDArray[np.int64]
+    ) -> tuple[int, int]:
         shape = self._expressions[id(clip)]
-        reference = int(rng.integers(len(shape)))
+        base = int(rng.integers(len(shape)))
         if rng.random() < 0.5:  # what a user gives: lips nearly shut, eyes open
             few = rng.integers(len(shape), size=4)
-            reference = int(few[(shape[few, 0] - 2 * shape[few, 2]).argmin()])
+            base = int(few[(shape[few, 0] - 2 * shape[few, 2]).argmin()])
         candidates = rng.choice(targets, _CANDIDATES)
         lids = shape[targets, 2]
         shut = targets[lids < _CLOSED_EYES_RATIO * np.median(shape[:, 2])]
         if len(shut) and rng.random() < _CLOSED_EYES_SHARE:
-            return reference, int(rng.choice(shut))
+            return base, int(rng.choice(shut))
         if rng.random() >= self.far_pair_share:
-            return reference, int(candidates[0])
-        distance = (np.abs(shape[candidates] - shape[reference]) * (1.0, 0.5, 1.0)).sum(1)
-        return reference, int(candidates[distance.argmax()])
+            return base, int(candidates[0])
+        distance = (np.abs(shape[candidates] - shape[base]) * (1.0, 0.5, 1.0)).sum(1)
+        return base, int(candidates[distance.argmax()])
 
-    def _pairs(self, draws: list[tuple[ClipFaces, int, int]]) -> Pairs:
-        return Pairs(
-            np.stack([clip.faces[i] for clip, i, _ in draws]),
-            np.stack([clip.landmarks[i] for clip, i, _ in draws]),
-            np.stack([clip.faces[j] for clip, _, j in draws]),
-            np.stack([clip.landmarks[j] for clip, _, j in draws]),
-        )
+    def _speaker(self, rng: np.random.Generator) -> str:
+        return self.speakers[int(rng.integers(len(self.speakers)))]
 
-    def _clip(self, speaker: str, rng: np.random.Generator) -> ClipFaces:
-        clips = self._by_speaker[speaker]
-        return clips[int(rng.integers(len(clips)))]
-
-    def pairs(self, count: int, rng: np.random.Generator) -> Pairs:
+    def pairs(self, count: int, rng: np.random.Generator, references: int = 1) -> Pairs:
         """Pairs of as many speakers as there are, as evenly as `count` allows."""
-        draws = []
-        for _ in range(count):
-            clip = self._clip(self.speakers[int(rng.integers(len(self.speakers)))], rng)
-            draws.append((clip, *self._draw(clip, rng, np.arange(len(clip.faces)))))
-        return self._pairs(draws)
+        return _stacked([self._draw(self._speaker(rng), references, rng) for _ in range(count)])
 
-    def episode(self, support: int, query: int, rng: np.random.Generator) -> Episode:
-        """A task of one person, from one clip; support and query share no target."""
-        speaker = self.speakers[int(rng.integers(len(self.speakers)))]
-        clip = self._clip(speaker, rng)
-        order = rng.permutation(len(clip.faces))
-        half = max(len(order) // 2, 1)
+    def episode(self, support: int, query: int, rng: np.random.Generator, references: int = 1) -> Episode:
+        """A task of one person; support and query share no target."""
+        speaker, first = self._speaker(rng), int(rng.integers(2))
         parts = [
-            self._pairs([(clip, *self._draw(clip, rng, targets)) for _ in range(count)])
-            for count, targets in ((support, order[:half]), (query, order[half:]))
+            _stacked([self._draw(speaker, references, rng, half) for _ in range(count)])
+            for count, half in ((support, first), (query, 1 - first))
         ]
         return Episode(speaker, *parts)
+
+
+@dataclass(frozen=True)
+class _Draw:
+    """References and a target, each a frame of a clip."""
+
+    references: list[tuple[ClipFaces, int]]
+    clip: ClipFaces
+    target: int
+
+
+def _stacked(draws: list[_Draw]) -> Pairs:
+    return Pairs(
+        np.stack([[clip.faces[i] for clip, i in draw.references] for draw in draws]),
+        np.stack([[clip.landmarks[i] for clip, i in draw.references] for draw in draws]),
+        np.stack([draw.clip.faces[draw.target] for draw in draws]),
+        np.stack([draw.clip.landmarks[draw.target] for draw in draws]),
+    )

@@ -1,12 +1,14 @@
 """How do few people become many while the texture network learns?
 
 A picture and its landmarks are moved together: turned, scaled, shifted, mirrored and bent by a smooth random field,
-which changes the shape of a face as another person's would differ. Reference and target get the same change.
+which changes the shape of a face as another person's would differ. A target and its references get the same change, but
+some references are placed and lit anew, as another photo of the person would be.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, fields, replace
 
 import torch
 import torch.nn.functional as F
@@ -55,6 +57,22 @@ class Change:
     gammas: Tensor
     saturation: Tensor
 
+    def to(self, device: torch.device | str) -> Change:
+        """The change on a device; it is drawn on the CPU, so that a seed means the same everywhere."""
+        return Change(*(getattr(self, part.name).to(device) for part in fields(self)))
+
+    def repeated(self, count: int) -> Change:
+        """The change of each picture `count` times in a row."""
+        return Change(*(getattr(self, part.name).repeat_interleave(count, 0) for part in fields(self)))
+
+    def mixed(self, other: Change, chosen: Tensor, parts: Collection[str]) -> Change:
+        """This change, but the named parts from `other` where `chosen` (N,) is true."""
+        mixed = {
+            name: torch.where(chosen.view(-1, *[1] * (mine.ndim - 1)), getattr(other, name), mine)
+            for name, mine in ((name, getattr(self, name)) for name in parts)
+        }
+        return replace(self, **mixed)
+
 
 def random_change(count: int, strength: AugmentationStrength, generator: torch.Generator) -> Change:
     """Draws a change for each of `count` pictures."""
@@ -98,13 +116,14 @@ def move_points(landmarks: Tensor, change: Change) -> Tensor:
 
 def move_pictures(images: Tensor, change: Change) -> Tensor:
     """Takes pictures (N, 3, 256, 256) to their new shape and colours, in [-1, 1]."""
-    line = torch.arange(CROP_SIZE, dtype=images.dtype)
+    line = torch.arange(CROP_SIZE, device=images.device, dtype=images.dtype)
     rows, columns = torch.meshgrid(line, line, indexing="ij")
     places = torch.stack([columns, rows], -1).view(1, -1, 2)
     affine = ((places - _CENTRE) @ change.matrix + change.offset[:, None] + _CENTRE).mT.unflatten(
         2, (CROP_SIZE, CROP_SIZE)
     )
-    moved = sample(images, affine + at_full_size(change.bend))
+    # Bicubic, so that the network learns from pictures as sharp as those that it will meet.
+    moved = sample(images, affine + at_full_size(change.bend), "bicubic").clamp(-1, 1)
     moved = torch.where(change.is_mirrored[:, None, None, None], moved.flip(3), moved)
     light = ((moved + 1) / 2).clamp(1e-4, 1).pow(change.gammas) * change.gains
     grey = light.mean(1, keepdim=True)

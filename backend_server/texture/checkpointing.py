@@ -56,7 +56,10 @@ def load_state(folder: Path, trainer: TextureTrainer) -> float:
         for optimizer, saved in zip(trainer.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
         trainer.averages = dict(state["averages"])
-        trainer.random.set_state(state["random"].cpu())
+        if trainer.workers.is_first:
+            trainer.random.set_state(state["random"].cpu())
+        else:  # its own state was not kept
+            trainer.random.manual_seed(trainer.seed + trainer.workers.rank + int(state["step"]))
         trainer.step, trainer.episodes = int(state["step"]), int(state["episodes"])
         return float(state["seconds"])
     except (OSError, RuntimeError, KeyError, ValueError, pickle.UnpicklingError) as error:

@@ -1,13 +1,13 @@
 """How does the network learn one person's face from K = 1 to 20 images (Section 3.4, last paragraph)?
 
-Starting from the meta-learned weights it minimises Eq. 11 on pairs (base image, other image), changed at random
-together with their landmarks. With more than four images some are held out, and the best epoch on them is kept.
+Starting from the meta-learned weights it minimises Eq. 11 with each image in turn as the target and others as its
+references, changed at random together with their landmarks. With more than four images some are held out, and the
+best epoch on them is kept.
 """
 
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,13 +16,15 @@ from torch import Tensor
 
 from backend_server.progress import Progress, silent
 from backend_server.texture.augmentation import AugmentationStrength, Change, move_pictures, move_points, random_change
+from backend_server.texture.colours import references_of
 from backend_server.texture.identity import FaceImages, Identity
-from backend_server.texture.objective import Batch, generator_objective, to_pictures
+from backend_server.texture.objective import Batch, generator_objective
 from backend_server.texture.rehearsal import rehearsal_pictures, unseen_expressions
 from backend_server.texture.synthesis import References, TextureGenerator
 from shared.errors import ValueRangeError
 
-MAX_REFERENCES = 5  # N, images that the code is taken from at test (Section 4.3)
+MAX_REFERENCES = 20  # images that a face is moved from; the paper takes its code from N = 5 (Section 4.3)
+_REFERENCES_A_TARGET = 8
 _BATCH = 2  # a step stays short enough to be cancelled within half a second
 _FEWEST_TARGETS = 4  # an epoch sees at least so many, however few images there are
 _IMAGES_FOR_FULL_RATE = 8  # fewer images show little that is new and would teach to trust the warp alone
@@ -31,15 +33,6 @@ _PATIENCE = 3  # epochs without progress on the held-out images
 # Colours stay as they are: they are what shall be learned.
 _STRENGTH = AugmentationStrength(degrees=4, scale=0.05, shift=4, bend=3, mirror=0, colour=0)
 _REHEARSAL_SHARE = 0.25  # of the targets, when some expressions are missing from the images
-
-
-@dataclass(frozen=True)
-class _Faces:
-    """All images of one person as tensors; the first is the base."""
-
-    images: Tensor
-    landmarks: Tensor
-    mattes: Tensor
 
 
 def adapt(
@@ -94,17 +87,11 @@ class _FineTuning:
         self.random = torch.Generator().manual_seed(seed)
         self.losses: list[float] = []
         self.best_psnr: float | None = None
-        self.faces = self._faces(references)
+        self.faces = references_of(references.crops, references.landmarks, references.mattes, self.device)
         others = self.rng.permutation(np.arange(1, len(references.crops)))
         held_out = len(references.crops) // 5 if len(references.crops) >= _IMAGES_TO_HOLD_OUT else 0
         self.held_out = others[:held_out].tolist()
         self.learned = sorted([0, *others[held_out:].tolist()])
-
-    def _faces(self, references: FaceImages) -> _Faces:
-        images = to_pictures(torch.from_numpy(references.crops).to(self.device))
-        landmarks = torch.from_numpy(references.landmarks).to(self.device).float()
-        mattes = torch.from_numpy(references.mattes).to(self.device)[:, None].float() / 255
-        return _Faces(match_colours(images, mattes), landmarks, mattes)
 
     def run(self, epochs: int, progress: Progress) -> None:
         """Tunes a copy of the network and keeps its best state."""
@@ -116,9 +103,9 @@ class _FineTuning:
                 parameter.requires_grad_(name.startswith("encoder.") or "norm.affine" in name)
         rate = self.tuned.config.fine_tuning_learning_rate * min(1.0, len(self.learned) / _IMAGES_FOR_FULL_RATE)
         optimizer = torch.optim.Adam([p for p in self.tuned.parameters() if p.requires_grad], rate)
-        base = References(self.faces.images[None, :1], self.faces.landmarks[None, :1])
-        self.expressions = unseen_expressions(self.faces.landmarks[self.learned])
-        self.rehearsed = rehearsal_pictures(self.initial, base, self.expressions)
+        known = self.faces.only(self.learned)
+        self.expressions = unseen_expressions(known.landmarks[0])
+        self.rehearsed = rehearsal_pictures(self.initial, known, self.expressions)
         best = {name: weight.clone() for name, weight in self.tuned.state_dict().items()}
         self.best_psnr = self._held_out_psnr()
         waited = 0
@@ -160,35 +147,50 @@ class _FineTuning:
         return float(objective.total.detach())
 
     def _batch(self, targets: list[int]) -> Batch:
-        faces, n = self.faces, len(targets)
-        change = random_change(n, _STRENGTH, self.random)
-        images = torch.stack([self.rehearsed[-1 - t] if t < 0 else faces.images[t] for t in targets])
-        landmarks = torch.stack([self.expressions[-1 - t] if t < 0 else faces.landmarks[t] for t in targets])
-        mattes = torch.stack([faces.mattes[max(t, 0)] for t in targets])
-        # The base against itself would be no motion at all: there the reference gets another bend than the target.
-        other = random_change(n, _STRENGTH, self.random)
-        is_base = torch.tensor([t == 0 for t in targets])[:, None, None, None]
-        reference_change = _with_bend(change, torch.where(is_base, other.bend, change.bend))
-        base, base_landmarks = faces.images[:1].expand(n, -1, -1, -1), faces.landmarks[:1].expand(n, -1, -1)
-        mattes = move_pictures(mattes.expand(-1, 3, -1, -1) * 2 - 1, change)[:, :1].add(1).div(2)
+        count = len(targets)
+        chosen = [self._references_for(target) for target in targets]
+        used, each = [i for references in chosen for i in references], len(chosen[0])
+        change = random_change(count, _STRENGTH, self.random)
+        # One image against itself would be no motion at all: there the reference gets another bend than the target.
+        is_itself = torch.tensor([target == own[0] for target, own in zip(targets, chosen, strict=True)])
+        other = random_change(count, _STRENGTH, self.random)
+        of_references = change.mixed(other, is_itself, ("bend",)).repeated(each).to(self.device)
+        change = change.to(self.device)
+        images, points = self.faces.images[0], self.faces.landmarks[0]
+        pictures = move_pictures(images[used], of_references).unflatten(0, (count, each))
+        landmarks = move_points(points[used], of_references).unflatten(0, (count, each))
+        wanted = torch.stack([self.rehearsed[-1 - t] if t < 0 else images[t] for t in targets])
+        wanted_points = torch.stack([self.expressions[-1 - t] if t < 0 else points[t] for t in targets])
         return Batch(
-            References(
-                move_pictures(base, reference_change)[:, None], move_points(base_landmarks, reference_change)[:, None]
-            ),
-            move_points(landmarks, change),
-            move_pictures(images, change),
-            person=0.05 + 0.95 * mattes,  # another photo's background is another background
+            References(pictures, landmarks),
+            move_points(wanted_points, change),
+            move_pictures(wanted, change),
+            person=0.05 + 0.95 * self._moved_mattes(targets, change),  # another photo's background is another one
         )
+
+    def _references_for(self, target: int) -> list[int]:
+        """Images to make a target from, the base first; never the target itself, if there are others."""
+        others = [i for i in self.learned if i != target] or self.learned
+        base = 0 if target != 0 else int(self.rng.choice(others))
+        others = [i for i in others if i != base]
+        more = min(max(len(self.learned) - 1, 1), _REFERENCES_A_TARGET) - 1
+        return [base, *self.rng.choice(others, more, replace=False).tolist()] if more else [base]
+
+    def _moved_mattes(self, targets: list[int], change: Change) -> Tensor:
+        mattes = self.faces.mattes
+        assert mattes is not None
+        own = mattes[0, [max(target, 0) for target in targets]]
+        return move_pictures(own.expand(-1, 3, -1, -1) * 2 - 1, change)[:, :1].add(1).div(2)
 
     @torch.no_grad()
     def _held_out_psnr(self) -> float | None:
         if not self.held_out:
             return None
-        base = References(self.faces.images[None, :1], self.faces.landmarks[None, :1])
+        known = self.faces.only(self.learned)
         scores = []
         for i in self.held_out:
-            picture = self.tuned(self.faces.landmarks[i : i + 1], base).picture.clamp(-1, 1)
-            error = self.tuned.in_window((picture - self.faces.images[i : i + 1]) / 2).square().mean()
+            picture = self.tuned(self.faces.landmarks[:, i], known).picture.clamp(-1, 1)
+            error = self.tuned.in_window((picture - self.faces.images[:, i]) / 2).square().mean()
             scores.append(-10 * float(error.clamp_min(1e-10).log10()))
         return float(np.mean(scores))
 
@@ -200,22 +202,3 @@ class _FineTuning:
             for name, weight in self.tuned.state_dict().items()
             if not torch.equal(weight, initial[name])
         }
-
-
-def _with_bend(change: Change, bend: Tensor) -> Change:
-    return Change(
-        change.matrix, change.offset, bend, change.is_mirrored, change.gains, change.gammas, change.saturation
-    )
-
-
-def match_colours(images: Tensor, mattes: Tensor) -> Tensor:
-    """Gives every person (K, 3, H, W) the mean and the contrast of the first, channel by channel.
-
-    Photos of other light would otherwise teach the network to change the light from frame to frame.
-    """
-    share = mattes / mattes.sum((2, 3), keepdim=True).clamp_min(1)
-    mean = (images * share).sum((2, 3), keepdim=True)
-    deviation = ((images - mean).square() * share).sum((2, 3), keepdim=True).sqrt().clamp_min(1e-3)
-    gain = (deviation[:1] / deviation).clamp(0.5, 2)
-    matched = ((images - mean) * gain + mean[:1]).clamp(-1, 1)
-    return torch.cat([images[:1], matched[1:]])

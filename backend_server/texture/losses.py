@@ -40,18 +40,31 @@ def reconstruction_loss(generated: Tensor, target: Tensor, weights: Tensor | Non
     return loss.mean() if weights is None else (loss * weights).mean() / weights.mean()
 
 
-def discriminator_loss(real_score: Tensor, generated_score: Tensor) -> Tensor:
-    """The negative of Eq. 9, which D_T minimises; scores are logits."""
-    return F.softplus(-real_score).mean() + F.softplus(generated_score).mean()
+def _mean(values: Tensor, weights: Tensor | None) -> Tensor:
+    """The mean of a map (N, C, h, w), or of (N, C), weighed by a finer map (N, 1, H, W)."""
+    if weights is None or values.ndim != 4:
+        return values.mean()
+    coarse = F.adaptive_avg_pool2d(weights, (values.shape[-2], values.shape[-1]))
+    return (values * coarse).sum() / (coarse.sum() * values.shape[1])
 
 
-def adversarial_loss(generated_score: Tensor) -> Tensor:
+def discriminator_loss(real_score: Tensor, generated_score: Tensor, weights: Tensor | None = None) -> Tensor:
+    """The negative of Eq. 9, which D_T minimises; scores are logits, their maps weighed as in `region_weights`."""
+    return _mean(F.softplus(-real_score), weights) + _mean(F.softplus(generated_score), weights)
+
+
+def adversarial_loss(generated_score: Tensor, weights: Tensor | None = None) -> Tensor:
     """G_T's side of Eq. 9, as -log D instead of log(1 - D): the same fixed point, gradients that do not vanish."""
-    return F.softplus(-generated_score).mean()
+    return _mean(F.softplus(-generated_score), weights)
 
 
 def perceptual_loss(
-    generated: Sequence[Sequence[Tensor]], target: Sequence[Sequence[Tensor]], alphas: Sequence[float], *, norm: int = 2
+    generated: Sequence[Sequence[Tensor]],
+    target: Sequence[Sequence[Tensor]],
+    alphas: Sequence[float],
+    *,
+    norm: int = 2,
+    weights: Tensor | None = None,
 ) -> Tensor:
     """Mean difference between features of pictures (Eq. 10).
 
@@ -60,12 +73,36 @@ def perceptual_loss(
         target: the same for the real pictures; no gradient flows into them.
         alphas: one weight a network, alpha_1 and alpha_2 in the paper.
         norm: 2 for squares, as printed; 1 for absolute values.
+        weights: of the places, (N, 1, H, W) as in `region_weights`; None for all alike.
     """
     loss = torch.zeros(())
     for alpha, ours, theirs in zip(alphas, generated, target, strict=True):
-        layers = [reconstruction_loss(a, b.detach(), norm=norm) for a, b in zip(ours, theirs, strict=True)]
+        layers = [
+            _mean((a - b.detach()).abs() if norm == 1 else (a - b.detach()).square(), weights)
+            for a, b in zip(ours, theirs, strict=True)
+        ]
         loss = loss.to(layers[0]) + alpha * torch.stack(layers).mean()
     return loss
+
+
+def sharpness_loss(generated: Tensor, target: Tensor, cell: int = 8) -> Tensor:
+    """Mean difference of the detail in cells of so many pixels, as a share of the targets' detail.
+
+    Detail is the size of the steps between neighbouring pixels. Unlike Eq. 8 it does not ask where they are, so it does
+    not reward a blur where that cannot be known.
+
+    Args:
+        generated: I_t, (N, 3, H, W).
+        target: I_t^*, the same shape.
+        cell: pixels a side.
+    """
+    ours, theirs = (
+        F.avg_pool2d(
+            (x[..., :-1, 1:] - x[..., :-1, :-1]).abs() + (x[..., 1:, :-1] - x[..., :-1, :-1]).abs(), cell
+        ).mean(1)
+        for x in (generated, target)
+    )
+    return (ours - theirs).abs().mean() / theirs.mean().clamp_min(1e-6)
 
 
 def texture_loss(

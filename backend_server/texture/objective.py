@@ -8,11 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from backend_server.data.episodes import Pairs
 from backend_server.texture import losses
 from backend_server.texture.augmentation import AugmentationStrength, move_pictures, move_points, random_change
+from backend_server.texture.colours import to_pictures
 from backend_server.texture.synthesis import References, Synthesis, TextureGenerator
 
 # Pictures (N, 3, H, W) in [-1, 1] to the activations of a few layers.
@@ -37,26 +41,37 @@ class Batch:
     person: Tensor | None = None
 
 
-def to_pictures(images: Tensor) -> Tensor:
-    """u8 (N, 256, 256, 3) to (N, 3, 256, 256) in [-1, 1]."""
-    return images.permute(0, 3, 1, 2).float().div(127.5).sub(1).contiguous()
-
-
 def make_batch(
-    references: Tensor,
-    reference_landmarks: Tensor,
-    targets: Tensor,
-    target_landmarks: Tensor,
-    strength: AugmentationStrength,
-    generator: torch.Generator,
+    pairs: Pairs, strength: AugmentationStrength, other_photo_share: float, generator: torch.Generator, device: str
 ) -> Batch:
-    """Pairs of pictures u8 (N, 256, 256, 3) and landmarks (N, 68, 2), each pair changed alike at random."""
-    change = random_change(len(references), strength, generator)
-    images = move_pictures(to_pictures(references), change)
+    """Pairs as tensors, each with its references changed alike at random.
+
+    Args:
+        pairs: of any people.
+        strength: of the change.
+        other_photo_share: of the references but the first that get a place and colours of their own.
+        generator: draws the changes.
+        device: of the tensors.
+    """
+    count, each = pairs.references.shape[:2]
+
+    def tensor(array: NDArray[np.generic]) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array)).to(device)
+
+    change = random_change(count, strength, generator)
+    of_references = change.repeated(each)
+    if each > 1:
+        is_other = torch.rand(count * each, generator=generator) < other_photo_share
+        is_other[::each] = False
+        other = random_change(count * each, strength, generator)
+        of_references = of_references.mixed(other, is_other, ("matrix", "offset", "gains", "gammas", "saturation"))
+    change, of_references = change.to(device), of_references.to(device)
+    images = move_pictures(to_pictures(tensor(pairs.references).flatten(0, 1)), of_references)
+    points = move_points(tensor(pairs.reference_landmarks).float().flatten(0, 1), of_references)
     return Batch(
-        References(images[:, None], move_points(reference_landmarks.float(), change)[:, None]),
-        move_points(target_landmarks.float(), change),
-        move_pictures(to_pictures(targets), change),
+        References(images.unflatten(0, (count, each)), points.unflatten(0, (count, each))),
+        move_points(tensor(pairs.target_landmarks).float(), change),
+        move_pictures(to_pictures(tensor(pairs.targets)), change),
     )
 
 
@@ -69,6 +84,7 @@ class Objective:
         pixel: Eq. 8.
         adversarial: the generator's side of Eq. 9.
         perceptual: Eq. 10.
+        sharpness: how much less, or more, detail there is than in the targets.
         synthesis: what was judged.
     """
 
@@ -76,13 +92,21 @@ class Objective:
     pixel: Tensor
     adversarial: Tensor
     perceptual: Tensor
+    sharpness: Tensor
     synthesis: Synthesis
 
 
 def condition(generator: TextureGenerator, synthesis: Synthesis, references: References) -> Tensor:
     """The picture of the person that D_T sees beside the one it judges: the warped reference, or the reference."""
     is_warped = generator.config.preset == "warp"
-    return generator.in_window(synthesis.warped if is_warped else references.images[:, 0])
+    return generator.in_window(synthesis.warped.detach() if is_warped else references.images[:, 0])
+
+
+def region_weights(generator: TextureGenerator, landmarks: Tensor) -> Tensor:
+    """How much each pixel of the generator's window counts, (N, 1, size, size) of targets' landmarks (N, 68, 2)."""
+    top, left, size = generator.window
+    config, in_window = generator.config, landmarks - landmarks.new_tensor([left, top])
+    return losses.region_weights(in_window, size, config.mouth_weight, config.eye_weight)
 
 
 def generator_objective(
@@ -105,11 +129,9 @@ def generator_objective(
         forward: called in the generator's place, for weights other than its own.
     """
     config = generator.config
-    top, left, size = generator.window
     synthesis = (forward or generator)(batch.landmarks, batch.references)
     ours, theirs = generator.in_window(synthesis.picture), generator.in_window(batch.targets)
-    in_window = batch.landmarks - batch.landmarks.new_tensor([left, top])
-    weights = losses.region_weights(in_window, size, config.mouth_weight, config.eye_weight)
+    regions = weights = region_weights(generator, batch.landmarks)
     if batch.person is not None:
         weights = weights * generator.in_window(batch.person)
     pixel = losses.reconstruction_loss(ours, theirs, weights, norm=config.pixel_norm)
@@ -118,15 +140,18 @@ def generator_objective(
     alphas = (config.alpha_1, config.alpha_2)[: len(feature_networks)]
     if feature_networks:
         features = [[network(picture) for network in feature_networks] for picture in (ours, theirs)]
-        perceptual = losses.perceptual_loss(features[0], features[1], alphas, norm=config.pixel_norm)
+        perceptual = losses.perceptual_loss(features[0], features[1], alphas, norm=config.pixel_norm, weights=regions)
     if discriminator is not None:
         reference = condition(generator, synthesis, batch.references)
         verdict = discriminator(ours, reference)
-        adversarial = losses.adversarial_loss(verdict.score) if is_adversarial else adversarial
+        adversarial = losses.adversarial_loss(verdict.score, regions) if is_adversarial else adversarial
         if not feature_networks:
             real = discriminator(theirs, reference).features
-            perceptual = losses.perceptual_loss([verdict.features], [real], [config.alpha_1], norm=config.pixel_norm)
-    total = losses.texture_loss(
+            perceptual = losses.perceptual_loss(
+                [verdict.features], [real], [config.alpha_1], norm=config.pixel_norm, weights=regions
+            )
+    sharpness = losses.sharpness_loss(ours, theirs) if config.lambda_sharp else torch.zeros_like(pixel)
+    total = config.lambda_sharp * sharpness + losses.texture_loss(
         pixel, adversarial, perceptual, config.lambda_pix, config.lambda_adv, config.lambda_feat
     )
-    return Objective(total, pixel, adversarial, perceptual, synthesis)
+    return Objective(total, pixel, adversarial, perceptual, sharpness, synthesis)

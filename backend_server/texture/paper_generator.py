@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from backend_server.config import TextureConfig
 from backend_server.layers import SLOPE, AdaptiveResidualBlock, ResidualBlock, SelfAttention, convolution
 from backend_server.texture.raster import line_images
-from backend_server.texture.synthesis import References, Synthesis, TextureGenerator, identity_source
+from backend_server.texture.synthesis import Code, References, Synthesis, TextureGenerator
 
 BLOCKS_TO_32_PIXELS = 3  # 256, 128, 64, 32
 
@@ -89,13 +89,14 @@ class PaperGenerator(TextureGenerator):
         self.encoder = TextureEncoder(config.encoder_channels, config.code_size)
         self.autoencoder = LandmarkAutoencoder(config.channels, config.code_size)
 
-    def encode(self, references: References) -> Tensor:
-        """e = E_I(I^n): (N, code_size)."""
-        return self.encoder(references)
+    def encode(self, references: References) -> Code:
+        """e = E_I(I^n)."""
+        return Code(self.encoder(references), torch.zeros_like(references.landmarks[:, :, 0, 0]))
 
-    def forward(self, landmarks: Tensor, references: References, code: Tensor | None = None) -> Synthesis:
+    def forward(self, landmarks: Tensor, references: References, code: Code | None = None) -> Synthesis:
         """Pictures of the person with the given landmarks; see `TextureGenerator`."""
         code = self.encode(references) if code is None else code
-        picture = self.autoencoder(line_images(landmarks), code)
-        source = identity_source(len(picture), picture)
-        return Synthesis(picture, picture, torch.ones_like(picture[:, :1]), torch.zeros_like(picture), source)
+        picture = self.autoencoder(line_images(landmarks), code.identity)
+        whole = torch.ones_like(picture[:, :1])
+        alpha = whole if references.mattes is None else references.mattes[:, 0]
+        return Synthesis(picture, picture, whole, torch.zeros_like(picture), alpha)

@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from backend_server.progress import Progress, silent
+from backend_server.texture.colours import references_of
 from backend_server.texture.identity import Identity
-from backend_server.texture.objective import to_pictures
-from backend_server.texture.synthesis import References, TextureGenerator
-from backend_server.texture.warp import sample
+from backend_server.texture.synthesis import TextureGenerator
 from shared.errors import ShapeError, WeightsError
 from shared.landmarks import POINT_COUNT
 
@@ -42,13 +41,6 @@ def tuned_generator(generator: TextureGenerator, identity: Identity) -> TextureG
             )
         own[name].copy_(torch.from_numpy(np.ascontiguousarray(weight)))
     return tuned
-
-
-def references_of(identity: Identity, device: torch.device) -> References:
-    """The identity's reference pictures as tensors, (1, R, ...)."""
-    images = to_pictures(torch.from_numpy(identity.reference_images).to(device))
-    landmarks = torch.from_numpy(identity.reference_landmarks).to(device).float()
-    return References(images[None], landmarks[None])
 
 
 def to_bytes(pictures: Tensor, alpha: Tensor) -> NDArray[np.uint8]:
@@ -84,8 +76,7 @@ def _chunks(
     generator: TextureGenerator, identity: Identity, landmarks: NDArray[np.float32], progress: Progress
 ) -> Iterator[NDArray[np.uint8]]:
     device = next(generator.parameters()).device
-    references = references_of(identity, device)
-    matte = torch.from_numpy(identity.mattes[:1]).to(device)[:, None].float() / 255
+    references = references_of(identity.reference_images, identity.reference_landmarks, identity.mattes, device)
     # Inference mode must not stay on in the caller's code between two chunks.
     with torch.inference_mode():
         code = generator.encode(references)
@@ -94,8 +85,7 @@ def _chunks(
         points = torch.from_numpy(np.ascontiguousarray(landmarks[start : start + FRAMES_A_BATCH])).to(device).float()
         n = len(points)
         with torch.inference_mode():
-            made = generator(points, references.expand(n), code.expand(n, -1))
-            alpha = sample(matte.expand(n, -1, -1, -1), made.source)
-            chunk = to_bytes(made.picture, alpha)
+            made = generator(points, references.expand(n), code.expand(n))
+            chunk = to_bytes(made.picture, made.alpha)
         yield chunk
         progress("texture", start + n, len(landmarks))

@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
 from backend_server.config import CROP_SIZE, TextureConfig
@@ -22,10 +22,12 @@ class References:
     Attributes:
         images: (N, R, 3, 256, 256) in [-1, 1]; the first of the R is the base that `warp` moves.
         landmarks: (N, R, 68, 2) pixels.
+        mattes: how much of each pixel is the person, (N, R, 1, 256, 256) in [0, 1]; None for all of it.
     """
 
     images: Tensor
     landmarks: Tensor
+    mattes: Tensor | None = None
 
     def __post_init__(self) -> None:
         n, r = self.images.shape[:2]
@@ -37,7 +39,32 @@ class References:
 
     def expand(self, count: int) -> References:
         """The same references of one person for `count` pictures; no copy."""
-        return References(self.images.expand(count, -1, -1, -1, -1), self.landmarks.expand(count, -1, -1, -1))
+        return self._each(lambda x: x.expand(count, *[-1] * (x.ndim - 1)))
+
+    def only(self, chosen: slice | list[int]) -> References:
+        """Some of each person's references."""
+        return self._each(lambda x: x[:, chosen])
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> References:
+        mattes = None if self.mattes is None else change(self.mattes)
+        return References(change(self.images), change(self.landmarks), mattes)
+
+
+@dataclass(frozen=True)
+class Code:
+    """What is known of N people before any landmarks are given.
+
+    Attributes:
+        identity: e, (N, code_size).
+        strangeness: how unlike the first reference's surroundings each one's are, (N, R).
+    """
+
+    identity: Tensor
+    strangeness: Tensor
+
+    def expand(self, count: int) -> Code:
+        """The same code of one person for `count` pictures; no copy."""
+        return Code(self.identity.expand(count, -1), self.strangeness.expand(count, -1))
 
 
 @dataclass(frozen=True)
@@ -48,15 +75,15 @@ class Synthesis:
         picture: I_t, (N, 3, 256, 256) in [-1, 1].
         painted: what the network painted before blending, same shape; the picture itself for `paper`.
         mask: share of the painting in the picture, (N, 1, 256, 256); ones for `paper`.
-        warped: the moved reference, (N, 3, 256, 256); zeros for `paper`.
-        source: pixel of the base reference for each pixel, (N, 2, 256, 256); each pixel itself for `paper`.
+        warped: the moved references, (N, 3, 256, 256); zeros for `paper`.
+        alpha: how much of each pixel is the person, (N, 1, 256, 256).
     """
 
     picture: Tensor
     painted: Tensor
     mask: Tensor
     warped: Tensor
-    source: Tensor
+    alpha: Tensor
 
 
 class TextureGenerator(nn.Module):
@@ -81,11 +108,11 @@ class TextureGenerator(nn.Module):
         return x[..., top : top + size, left : left + size]
 
     @abstractmethod
-    def encode(self, references: References) -> Tensor:
-        """e = E_I(I^n), the mean over the references: (N, code_size)."""
+    def encode(self, references: References) -> Code:
+        """e = E_I(I^n), the mean over the references."""
 
     @abstractmethod
-    def forward(self, landmarks: Tensor, references: References, code: Tensor | None = None) -> Synthesis:
+    def forward(self, landmarks: Tensor, references: References, code: Code | None = None) -> Synthesis:
         """Pictures of the person with the given landmarks.
 
         Args:
@@ -93,10 +120,3 @@ class TextureGenerator(nn.Module):
             references: pictures of the person.
             code: what `encode` gives; computed when None.
         """
-
-
-def identity_source(count: int, like: Tensor) -> Tensor:
-    """Each pixel as its own source, (N, 2, 256, 256)."""
-    line = torch.arange(CROP_SIZE, device=like.device, dtype=like.dtype)
-    rows, columns = torch.meshgrid(line, line, indexing="ij")
-    return torch.stack([columns, rows]).expand(count, -1, -1, -1)

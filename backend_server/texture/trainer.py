@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.func import functional_call
@@ -21,12 +20,21 @@ from backend_server.texture.augmentation import AugmentationStrength
 from backend_server.texture.discriminator import build_discriminator
 from backend_server.texture.generator import build_generator, load_texture_generator
 from backend_server.texture.meta_learning import Weights, outer_gradient
-from backend_server.texture.objective import Batch, FeatureNetwork, condition, generator_objective, make_batch
+from backend_server.texture.objective import (
+    Batch,
+    FeatureNetwork,
+    condition,
+    generator_objective,
+    make_batch,
+    region_weights,
+)
 from backend_server.texture.synthesis import Synthesis
+from backend_server.workers import ALONE, Workers
 from shared.errors import WeightsError
 
 _AVERAGING = 0.998  # of the running mean of the weights, which is what gets shipped
 _LARGEST_GRADIENT = 1.0
+_PARTS = ("pixel", "adversarial", "perceptual", "sharpness")  # of the objective, for the log
 
 
 @dataclass
@@ -38,6 +46,7 @@ class TextureTrainer:
         training: of the run.
         device: where it runs.
         feature_networks: of Eq. 10; the discriminator's features when empty.
+        workers: the processes that train together.
         step: steps of phase 1 done so far.
         episodes: episodes of phase 2 done so far.
     """
@@ -47,6 +56,7 @@ class TextureTrainer:
     device: str = "cpu"
     seed: int = 0
     feature_networks: Sequence[FeatureNetwork] = ()
+    workers: Workers = ALONE
     step: int = 0
     episodes: int = 0
     averages: dict[str, Tensor] = field(default_factory=dict)
@@ -60,7 +70,7 @@ class TextureTrainer:
         self.optimizer = torch.optim.Adam(self.generator.parameters(), rate, betas=(0.5, 0.99))
         self.discriminator_optimizer = torch.optim.Adam(self.discriminator.parameters(), rate, betas=(0.5, 0.99))
         self.outer_optimizer = torch.optim.Adam(self.generator.parameters(), self.config.outer_learning_rate)
-        self.random = torch.Generator().manual_seed(self.seed)
+        self.random = torch.Generator().manual_seed(self.seed + self.workers.rank)
 
     @property
     def optimizers(self) -> list[torch.optim.Optimizer]:
@@ -71,6 +81,11 @@ class TextureTrainer:
     def is_warm(self) -> bool:
         """Whether the discriminator takes part."""
         return self.step >= self.training.warm_up_steps
+
+    def agree(self) -> None:
+        """Gives every process the first one's networks."""
+        for network in (self.generator, self.discriminator):
+            self.workers.agree_on(network.state_dict().values())
 
     def start_from(self, path: Path) -> None:
         """Begins with the networks of a weights file instead of random ones, after the warm-up if it holds a judge.
@@ -90,13 +105,7 @@ class TextureTrainer:
 
     def batch(self, pairs: Pairs) -> Batch:
         """Pairs as tensors, changed at random."""
-        references, reference_landmarks, targets, target_landmarks = (
-            torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
-            for array in (pairs.references, pairs.reference_landmarks, pairs.targets, pairs.target_landmarks)
-        )
-        return make_batch(
-            references, reference_landmarks, targets, target_landmarks, AugmentationStrength(), self.random
-        )
+        return make_batch(pairs, AugmentationStrength(), self.training.other_photo_share, self.random, self.device)
 
     def pair_step(self, pairs: Pairs, rate_share: float = 1.0) -> dict[str, float]:
         """One step of phase 1; returns its losses by name.
@@ -118,6 +127,7 @@ class TextureTrainer:
         )
         self.optimizer.zero_grad(set_to_none=True)
         objective.total.backward()
+        self.workers.average_gradients(self.generator.parameters())
         torch.nn.utils.clip_grad_norm_(self.generator.parameters(), _LARGEST_GRADIENT)
         self.optimizer.step()
         # A hundred steps before it judges, the discriminator begins to learn.
@@ -125,18 +135,18 @@ class TextureTrainer:
             report["discriminator"] = self._discriminator_step(batch, objective.synthesis)
         self.step += 1
         self._average()
-        parts = (objective.pixel, objective.adversarial, objective.perceptual, objective.synthesis.mask.mean())
-        names = ("pixel", "adversarial", "perceptual", "mask")
-        return report | {name: float(part.detach()) for name, part in zip(names, parts, strict=True)}
+        report |= {name: float(getattr(objective, name).detach()) for name in _PARTS}
+        return report | {"mask": float(objective.synthesis.mask.detach().mean())}
 
     def _discriminator_step(self, batch: Batch, synthesis: Synthesis) -> float:
         self.discriminator.requires_grad_(True)
         reference = condition(self.generator, synthesis, batch.references)
         real = self.discriminator(self.generator.in_window(batch.targets), reference).score
         fake = self.discriminator(self.generator.in_window(synthesis.picture).detach(), reference).score
-        loss = losses.discriminator_loss(real, fake)
+        loss = losses.discriminator_loss(real, fake, region_weights(self.generator, batch.landmarks))
         self.discriminator_optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        self.workers.average_gradients(self.discriminator.parameters())
         self.discriminator_optimizer.step()
         return float(loss.detach())
 
@@ -173,6 +183,7 @@ class TextureTrainer:
             for name, weight in weights.items():
                 share = outer.gradients[name] / len(episodes)
                 weight.grad = share if weight.grad is None else weight.grad + share
+        self.workers.average_gradients(self.generator.parameters())
         torch.nn.utils.clip_grad_norm_(self.generator.parameters(), _LARGEST_GRADIENT)
         self.outer_optimizer.step()
         self.episodes += len(episodes)

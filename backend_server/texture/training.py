@@ -21,11 +21,13 @@ from backend_server.data.corpus import Corpus
 from backend_server.data.episodes import Pairs, PairSampler, load_faces
 from backend_server.progress import Progress, silent
 from backend_server.texture.checkpointing import load_state, save_state
+from backend_server.texture.colours import to_pictures
 from backend_server.texture.discriminator import build_discriminator
 from backend_server.texture.generator import build_generator, save_texture_generator
-from backend_server.texture.objective import FeatureNetwork, to_pictures
+from backend_server.texture.objective import FeatureNetwork
 from backend_server.texture.synthesis import References, TextureGenerator
 from backend_server.texture.trainer import TextureTrainer
+from backend_server.workers import joined
 from shared.errors import ValueRangeError
 
 log = logging.getLogger(__name__)
@@ -40,8 +42,9 @@ def validation_psnr(generator: TextureGenerator, pairs: Pairs) -> tuple[float, f
     """Mean PSNR in dB of the pictures and of the warped references alone, over whole pictures."""
     scores, still = [], []
     for i in range(0, len(pairs.targets), 4):
-        images = to_pictures(torch.from_numpy(pairs.references[i : i + 4]))[:, None]
-        references = References(images, torch.from_numpy(pairs.reference_landmarks[i : i + 4])[:, None])
+        images = torch.from_numpy(pairs.references[i : i + 4])
+        pictures = to_pictures(images.flatten(0, 1)).unflatten(0, images.shape[:2])
+        references = References(pictures, torch.from_numpy(pairs.reference_landmarks[i : i + 4]))
         made = generator(torch.from_numpy(pairs.target_landmarks[i : i + 4]), references)
         target = to_pictures(torch.from_numpy(pairs.targets[i : i + 4]))
         scores += _psnr(made.picture, target)
@@ -84,7 +87,7 @@ def train_texture(
         preset: "warp" or "paper".
         resume: go on with the run of that folder.
         start: weights of an earlier run to begin with, unless one is resumed.
-        device: "cpu" or "cuda:N".
+        device: "cpu", "cuda" or "cuda:N"; with several processes of `torchrun`, "cuda" is one GPU for each.
         minutes: how long to train; give this or `steps`.
         steps: how many updates to make, those of episodes included.
         seed: of the first weights and of every draw.
@@ -100,43 +103,49 @@ def train_texture(
     _check(preset, minutes, steps)
     training = training or TextureTrainingConfig()
     run = out.with_suffix(".run")
-    trainer = TextureTrainer(TEXTURE_PRESETS[preset], training, device, seed, feature_networks)
-    seconds, updates = _begin(trainer, run if resume else None, start)
-    rng = np.random.default_rng((seed, trainer.step, trainer.episodes))
-    source = Corpus(corpus)
-    limits = {"clips_of_a_speaker": training.clips_of_a_speaker, "every_nth": training.every_nth_frame}
-    clips = load_faces(source, "train", **limits, rng=np.random.default_rng(seed), progress=progress)
-    sampler = PairSampler(clips, training.far_pair_share)
-    held_out = _held_out_pairs(source, set(sampler.speakers), seed)
-    log.info("%d people, %d pictures", len(sampler.speakers), sum(len(clip.faces) for clip in clips))
+    with joined(device) as workers:
+        progress = progress if workers.is_first else silent
+        config, device = TEXTURE_PRESETS[preset], workers.device(device)
+        trainer = TextureTrainer(config, training, device, seed, feature_networks, workers)
+        seconds, updates = _begin(trainer, run if resume else None, start)
+        rng = np.random.default_rng((seed, trainer.step, trainer.episodes, workers.rank))
+        source = Corpus(corpus)
+        limits = {"clips_of_a_speaker": training.clips_of_a_speaker, "every_nth": training.every_nth_frame}
+        clips = load_faces(source, "train", **limits, rng=np.random.default_rng(seed), progress=progress)
+        sampler = PairSampler(clips, training.far_pair_share)
+        held_out = _held_out_pairs(source, set(sampler.speakers), seed)
+        log.info("%d people, %d pictures", len(sampler.speakers), sum(len(clip.faces) for clip in clips))
 
-    started, saved, losses = time.monotonic() - seconds, time.monotonic(), {}
-    while True:
-        elapsed = time.monotonic() - started
-        share = updates / steps if steps is not None else elapsed / (60 * (minutes or 0) + 1e-9)
-        if share >= 1:
-            break
-        _note(losses, _update(trainer, sampler, training, share, rng))
-        updates += 1
-        progress("texture", int(1000 * min(share, 1)), 1000)
-        if updates % _REPORT_STEPS == 0:
-            _tell(losses, updates, elapsed)
-        if time.monotonic() - saved > training.checkpoint_seconds:
-            save_state(run, trainer, elapsed)
+        started, saved, losses = time.monotonic() - seconds, time.monotonic(), {}
+        while True:
+            elapsed = time.monotonic() - started
+            share = updates / steps if steps is not None else elapsed / (60 * (minutes or 0) + 1e-9)
+            share = workers.of_first(share, device)
+            if share >= 1:
+                break
+            _note(losses, _update(trainer, sampler, training, share, rng))
+            updates += 1
+            progress("texture", int(1000 * min(share, 1)), 1000)
+            if updates % _REPORT_STEPS == 0:
+                _tell(losses, updates, elapsed)
+            if workers.is_first and time.monotonic() - saved > training.checkpoint_seconds:
+                save_state(run, trainer, elapsed)
+                _write(out, trainer, held_out, updates)
+                saved = time.monotonic()
+        if workers.is_first:
+            save_state(run, trainer, time.monotonic() - started)
             _write(out, trainer, held_out, updates)
-            saved = time.monotonic()
-    save_state(run, trainer, time.monotonic() - started)
-    _write(out, trainer, held_out, updates)
 
 
 def _begin(trainer: TextureTrainer, run: Path | None, start: Path | None) -> tuple[float, int]:
     """Goes on with a run, or begins one, from earlier weights if given; returns the seconds and updates behind it."""
+    seconds = 0.0
     if run:
         seconds = load_state(run, trainer)
-        return seconds, trainer.step + trainer.episodes // _EPISODES_AN_UPDATE
-    if start:
+    elif start:
         trainer.start_from(start)
-    return 0.0, 0
+    trainer.agree()
+    return seconds, trainer.step + trainer.episodes // _EPISODES_AN_UPDATE if run else 0
 
 
 def _update(
@@ -147,13 +156,14 @@ def _update(
     rng: np.random.Generator,
 ) -> dict[str, float]:
     """One step on pairs, or, in the last share of the run, on episodes (Fig. 3); returns its losses."""
+    references = int(rng.choice(training.references))
     if share < 1 - training.episode_share:
         rate = 0.05 + 0.95 * math.cos(math.pi / 2 * share / (1 - training.episode_share))
-        return trainer.pair_step(sampler.pairs(training.batch_size, rng), rate)
+        return trainer.pair_step(sampler.pairs(training.batch_size, rng, references), rate)
     if trainer.episodes == 0:
         trainer.adopt_averages()
     sizes = (training.support_images, training.query_images)
-    episodes = [sampler.episode(*sizes, rng) for _ in range(_EPISODES_AN_UPDATE)]
+    episodes = [sampler.episode(*sizes, rng, references) for _ in range(_EPISODES_AN_UPDATE)]
     return {"query": trainer.episode_step(episodes)}
 
 

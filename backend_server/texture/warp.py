@@ -7,6 +7,7 @@ the picture's border hold still; seven points on the skull, which has no landmar
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -165,8 +166,18 @@ def at_full_size(field: Tensor) -> Tensor:
     return F.interpolate(field, size=(CROP_SIZE, CROP_SIZE), mode="bilinear", align_corners=True)
 
 
-def sample(image: Tensor, source: Tensor) -> Tensor:
-    """Pictures (T, C, H, W) read at the pixels `source` (T, 2, h, w): (T, C, h, w); the border goes on outside."""
+def places(like: Tensor) -> Tensor:
+    """The pixel x, y of each place of a picture (..., h, w): (2, h, w)."""
+    rows = torch.arange(like.shape[-2], device=like.device, dtype=like.dtype)[:, None].expand(like.shape[-2:])
+    columns = torch.arange(like.shape[-1], device=like.device, dtype=like.dtype).expand(like.shape[-2:])
+    return torch.stack([columns, rows])
+
+
+def sample(image: Tensor, source: Tensor, mode: Literal["bilinear", "bicubic"] = "bilinear") -> Tensor:
+    """Pictures (T, C, H, W) read at the pixels `source` (T, 2, h, w): (T, C, h, w); the border goes on outside.
+
+    Bicubic keeps what is sharp and may leave the range of the picture a little.
+    """
     scale = source.new_tensor([2 / (image.shape[-1] - 1), 2 / (image.shape[-2] - 1)])
     grid = source.permute(0, 2, 3, 1) * scale - 1
-    return F.grid_sample(image, grid, mode="bilinear", padding_mode="border", align_corners=True)
+    return F.grid_sample(image, grid, mode=mode, padding_mode="border", align_corners=True)

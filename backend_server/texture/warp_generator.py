@@ -1,7 +1,8 @@
 """How does the shipped generator make a picture (preset `warp`)?
 
-The base reference is warped by the motion of the landmarks; a small U-net sees it beside the drawn landmarks and
-repaints what a warp cannot show (the inside of the mouth, lids, wrinkles), with a mask that says where.
+The references are warped by the motion of the landmarks and blended by learned attention (`attention.py`); a small
+U-net sees the result beside the drawn landmarks. It corrects the warp by a smooth flow, shades it, and repaints what no
+reference shows (the inside of the mouth, lids, wrinkles), with a mask that says where.
 
 The paper carries the whole identity through one AdaIN bottleneck. That code is here too, but most of what a person
 looks like arrives with the warped picture.
@@ -9,6 +10,7 @@ looks like arrives with the warped picture.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import torch
@@ -17,15 +19,19 @@ from torch import Tensor, nn
 
 from backend_server.config import TextureConfig
 from backend_server.layers import SLOPE, AdaptiveResidualBlock, convolution
+from backend_server.texture.attention import ReferenceAttention, strangeness
+from backend_server.texture.blending import Parts, moved_parts
 from backend_server.texture.raster import line_images, opening_images, opening_measures
-from backend_server.texture.synthesis import References, Synthesis, TextureGenerator
-from backend_server.texture.warp import at_full_size, landmark_flow, sample
+from backend_server.texture.synthesis import Code, References, Synthesis, TextureGenerator
+from backend_server.texture.warp import places, sample
 
 # The network paints in this square of the crop, which holds brows to chin with a margin; around it the warp stays.
 WINDOW_TOP, WINDOW_LEFT, WINDOW_SIZE = 56, 32, 192
 _TAPER = 12  # pixels over which the mask fades at the window's edge
 _MEASURES = 8  # four of the target, four of the reference
-_INPUTS = 3 + 3 + 2 + 2 + 2 + 1  # warped, lines, openings, warped openings, motion, stretch
+_INPUTS = 3 + 3 + 2 + 2 + 2 + 1 + 1  # warped, lines, openings, warped openings, motion, stretch, doubt
+_OUTPUTS = 3 + 3 + 1 + 2  # shading, painting, mask, flow
+_FLOW_CELL = 8  # pixels
 
 
 class TextureEncoder(nn.Module):
@@ -117,50 +123,67 @@ class WarpGenerator(TextureGenerator):
     def __init__(self, config: TextureConfig) -> None:
         super().__init__(config)
         self.encoder = TextureEncoder(config.encoder_channels, config.code_size)
-        self.autoencoder = LandmarkAutoencoder(_INPUTS, 7, config.channels, config.code_size + _MEASURES)
+        self.attention = ReferenceAttention()
+        self.autoencoder = LandmarkAutoencoder(_INPUTS, _OUTPUTS, config.channels, config.code_size + _MEASURES)
         ramp = torch.ones(WINDOW_SIZE)
         ramp[:_TAPER] = torch.arange(_TAPER) / _TAPER
         ramp = torch.minimum(ramp, ramp.flip(0))
         self.register_buffer("taper", ramp[:, None] * ramp, persistent=False)
 
-    def encode(self, references: References) -> Tensor:
-        """e = E_I(I^n): (N, code_size)."""
-        return self.encoder(references)
+    def encode(self, references: References) -> Code:
+        """e = E_I(I^n), and how strange each reference is beside the first."""
+        return Code(self.encoder(references), strangeness(references.images))
 
-    def forward(self, landmarks: Tensor, references: References, code: Tensor | None = None) -> Synthesis:
+    def forward(self, landmarks: Tensor, references: References, code: Code | None = None) -> Synthesis:
         """Pictures of the person with the given landmarks; see `TextureGenerator`."""
         code = self.encode(references) if code is None else code
-        base, base_landmarks = references.images[:, 0], references.landmarks[:, 0]
-        flow = landmark_flow(base_landmarks, landmarks)
-        motion = at_full_size(torch.cat([flow.source, flow.stretch], 1))
-        source = motion[:, :2]
-        warped = sample(base, source)
+        if not self.config.attends:
+            references, code = references.only(slice(1)), replace(code, strangeness=code.strangeness[:, :1])
+        shares = self.attention(landmarks, references.landmarks, code.strangeness)
+        parts = moved_parts(landmarks, references, shares)
+        seen, opened, of_references = self._seen(landmarks, parts)
+        measures = torch.cat([opening_measures(landmarks), of_references], 1)
+        out = self.autoencoder(seen, torch.cat([code.identity, 4 * measures], 1))
 
-        here = self.in_window(source)
-        base_openings = sample(opening_images(base_landmarks), here)
+        # The flow and the shading are smooth, so they move and light the references' own detail and cannot blur it.
+        flow, shading, painted, mask = out[:, 7:], out[:, :3], torch.tanh(out[:, 3:6]), out[:, 6:7]
+        parts = parts.shifted(_placed(_smooth(flow, _FLOW_CELL).tanh() * self.config.flow_reach * self.taper))
+        warped = parts.mean(sample(parts.images, parts.source, "bicubic"))
+        # What opens here was shut in the references, so no warp can show it: the mask starts there.
+        mask = _placed((mask - 2 + 4 * opened).sigmoid() * self.taper)
+        shaded = warped + _placed(_smooth(shading, self.config.shading_cell) * self.taper)
+        painted = _placed(painted)
+        return Synthesis(shaded + mask * (painted - shaded), painted, mask, warped, parts.alpha())
+
+    def _seen(self, landmarks: Tensor, parts: Parts) -> tuple[Tensor, Tensor, Tensor]:
+        """What E_L sees, (N, C, size, size); what opens beyond the references there; measures of these, (N, 4)."""
+        source, share = self.in_window(parts.source), self.in_window(parts.share)
+        moved = torch.cat([sample(parts.images, source), sample(opening_images(parts.landmarks), source)], 1)
+        displacement = (source - self.in_window(places(parts.source))) / 16
+        beside = [moved, displacement, self.in_window(parts.stretch), moved[:, :3].square()]
+        mean = parts.mean(torch.cat(beside, 1), share)
+        warped, base_openings, displacement, stretch, squares = mean.split([3, 2, 2, 1, 3], 1)
+        doubt = (squares - warped.square()).clamp_min(1e-6).sqrt().mean(1, keepdim=True)
+
         in_window = landmarks - landmarks.new_tensor([WINDOW_LEFT, WINDOW_TOP])
-        lines = line_images(in_window, WINDOW_SIZE)
-        openings = opening_images(in_window, WINDOW_SIZE)
-        displacement = self.in_window(source - _places(source)) / 16
-        seen = [self.in_window(warped), lines, openings, base_openings, displacement, self.in_window(motion[:, 2:])]
-        measures = torch.cat([opening_measures(landmarks), opening_measures(base_landmarks)], 1)
-        out = self.autoencoder(torch.cat(seen, 1), torch.cat([code, 4 * measures], 1))
-
-        def placed(x: Tensor) -> Tensor:
-            right, bottom = 256 - WINDOW_LEFT - WINDOW_SIZE, 256 - WINDOW_TOP - WINDOW_SIZE
-            return F.pad(x, (WINDOW_LEFT, right, WINDOW_TOP, bottom))
-
-        # Shading moves every colour a little and keeps the detail of the warp; painting replaces it where masked.
-        shading, painted, mask = placed(out[:, :3] * self.taper), placed(torch.tanh(out[:, 3:6])), out[:, 6:]
-        # What opens here was shut in the reference, so no warp can show it: the mask starts there.
+        lines, openings = line_images(in_window, WINDOW_SIZE), opening_images(in_window, WINDOW_SIZE)
         opened = (openings - base_openings).clamp_min(0).sum(1, keepdim=True)
-        mask = placed((mask - 2 + 4 * opened).sigmoid() * self.taper)
-        shaded = warped + shading
-        picture = shaded + mask * (painted - shaded)
-        return Synthesis(picture, painted, mask, warped, source)
+        seen = torch.cat([warped, lines, openings, base_openings, displacement, stretch, doubt], 1)
+        weight = share.mean((2, 3))
+        measures = torch.zeros_like(landmarks[:, :4, 0]).index_add(
+            0, parts.picture, weight * opening_measures(parts.landmarks)
+        )
+        return seen, opened, measures
 
 
-def _places(like: Tensor) -> Tensor:
-    rows = torch.arange(like.shape[-2], device=like.device, dtype=like.dtype)[:, None].expand(like.shape[-2:])
-    columns = torch.arange(like.shape[-1], device=like.device, dtype=like.dtype).expand(like.shape[-2:])
-    return torch.stack([columns, rows])
+def _smooth(x: Tensor, cell: int) -> Tensor:
+    """Means over cells of so many pixels, and straight lines between them."""
+    if cell == 1:
+        return x
+    return F.interpolate(F.avg_pool2d(x, cell), size=x.shape[-2:], mode="bilinear", align_corners=False)
+
+
+def _placed(x: Tensor) -> Tensor:
+    """The window's pictures in the whole crop, zero around."""
+    right, bottom = 256 - WINDOW_LEFT - WINDOW_SIZE, 256 - WINDOW_TOP - WINDOW_SIZE
+    return F.pad(x, (WINDOW_LEFT, right, WINDOW_TOP, bottom))

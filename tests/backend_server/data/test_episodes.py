@@ -50,7 +50,7 @@ def test_support_and_query_of_an_episode_share_no_target(sampler):
 def test_pairs_are_far_apart_and_some_eyes_are_shut(sampler):
     rng = np.random.default_rng(2)
     pairs = sampler.pairs(200, rng)
-    reference, target = pairs.references[:, 0, 0, 0].astype(int), pairs.targets[:, 0, 0, 0].astype(int)
+    reference, target = pairs.references[:, 0, 0, 0, 0].astype(int), pairs.targets[:, 0, 0, 0].astype(int)
     assert np.abs(reference - target).mean() > 8  # two random frames of twenty lie 6.7 apart
     assert (target == 19).mean() > 0.15
 
@@ -59,3 +59,10 @@ def test_extremes_are_kept_whatever_the_spacing():
     landmarks = clip_faces("x", 40, 0).landmarks
     kept = kept_frames(landmarks, 10)
     assert {0, 10, 20, 30} <= set(kept) and set(range(34, 40)) <= set(kept) and len(kept) < 20
+
+
+def test_a_target_has_as_many_references_as_asked_and_is_rarely_among_them(sampler):
+    pairs = sampler.pairs(100, np.random.default_rng(3), references=5)
+    assert pairs.references.shape == (100, 5, 256, 256, 3) and pairs.reference_landmarks.shape == (100, 5, 68, 2)
+    others = pairs.references[:, 1:, 0, 0, 0] == pairs.targets[:, None, 0, 0, 0]
+    assert others.any(1).mean() < 0.1  # frames of other clips carry the same numbers

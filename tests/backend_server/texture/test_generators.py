@@ -30,11 +30,11 @@ def test_a_generator_takes_any_count_of_references_and_trains(preset, small_conf
     config = small_configs[preset]
     generator, discriminator = build_generator(config), build_discriminator(config)
     data = batch(references=2)
-    assert generator.encode(data.references).shape == (2, config.code_size)
+    assert generator.encode(data.references).identity.shape == (2, config.code_size)
     objective = generator_objective(generator, data, discriminator=discriminator)
     made = objective.synthesis
     assert made.picture.shape == made.painted.shape == made.warped.shape == (2, 3, 256, 256)
-    assert made.mask.shape == (2, 1, 256, 256) and made.source.shape == (2, 2, 256, 256)
+    assert made.mask.shape == (2, 1, 256, 256) and made.alpha.shape == (2, 1, 256, 256)
     assert made.mask.min() >= 0 and made.mask.max() <= 1
 
     objective.total.backward()

@@ -11,6 +11,7 @@ from backend_server.texture.losses import (
     perceptual_loss,
     reconstruction_loss,
     region_weights,
+    sharpness_loss,
     texture_loss,
 )
 from shared.errors import ShapeError, ValueRangeError
@@ -69,3 +70,24 @@ def test_bad_input_is_named():
         reconstruction_loss(torch.zeros(1, 3, 2, 2), torch.zeros(1, 3, 2, 3))
     with pytest.raises(ValueRangeError, match="got 3"):
         reconstruction_loss(torch.zeros(1, 3, 2, 2), torch.zeros(1, 3, 2, 2), norm=3)
+
+
+def test_sharpness_asks_how_much_detail_there_is_and_not_where():
+    stripes = torch.tensor([1.0, -1.0]).repeat(32).expand(1, 3, 64, 64)
+    assert sharpness_loss(stripes.roll(1, 3), stripes) == 0
+    assert sharpness_loss(torch.zeros_like(stripes), stripes) == pytest.approx(1)
+    assert sharpness_loss(stripes / 2, stripes) == pytest.approx(0.5)
+
+
+def test_scores_and_features_count_by_their_place():
+    """Score maps of two cells, under weights of four columns: means 1 and 3."""
+    weights = torch.tensor([0.0, 2.0, 3.0, 3.0]).expand(1, 1, 4, 4)
+    scores = torch.tensor([0.0, 1.0]).expand(1, 1, 2, 2)
+    softplus = lambda x: math.log1p(math.exp(x))  # noqa: E731
+    expected = (softplus(0) + 3 * softplus(-1)) / 4
+    assert adversarial_loss(scores, weights) == pytest.approx(expected)
+    assert discriminator_loss(scores, -scores, weights) == pytest.approx(2 * expected)
+    features = [[torch.tensor([2.0, 4.0]).expand(1, 5, 2, 2)]]
+    zeros = [[torch.zeros(1, 5, 2, 2)]]
+    assert perceptual_loss(features, zeros, [1.0], norm=1, weights=weights) == pytest.approx((2 + 3 * 4) / 4)
+    assert adversarial_loss(torch.tensor([[0.0]]), weights) == pytest.approx(softplus(0))  # one score a picture

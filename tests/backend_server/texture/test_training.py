@@ -10,6 +10,7 @@ from backend_server import config
 from backend_server.config import TextureTrainingConfig
 from backend_server.data.corpus import COLUMNS
 from backend_server.texture.generator import load_texture_generator
+from backend_server.texture.trainer import TextureTrainer
 from backend_server.texture.training import train_texture
 from shared.errors import Cancelled, CorpusError, ValueRangeError, WeightsError
 
@@ -62,6 +63,32 @@ def test_training_starts_from_earlier_weights_and_their_discriminator(corpus, tm
         train_texture(corpus=corpus, out=second, preset="paper", start=first, steps=2, training=BRIEF)
     state = torch.load(tmp_path / "second.run" / "state.pt", weights_only=True)
     assert state["step"] == BRIEF.warm_up_steps + 1  # one step of two updates, the other is an episode
+
+
+def _train_in_one_of_two(rank, corpus, out, small):
+    config.TEXTURE_PRESETS["warp"] = small
+    training = replace(BRIEF, checkpoint_seconds=1e9)
+    with pytest.MonkeyPatch.context() as patch:
+        kept = []
+        patch.setattr(TextureTrainer, "agree", lambda trainer: kept.append(trainer) or _agree(trainer))
+        train_texture(corpus=corpus, out=out, steps=4, training=training, seed=1)
+    torch.save(kept[0].generator.state_dict(), out.with_name(f"rank{rank}.pt"))
+
+
+_agree = TextureTrainer.agree
+
+
+def test_two_processes_train_one_network(corpus, tmp_path, small_configs, together):
+    out = tmp_path / "texture.safetensors"
+    together(_train_in_one_of_two, corpus, out, small_configs["warp"])
+    one, other = (torch.load(tmp_path / f"rank{rank}.pt", weights_only=True) for rank in (0, 1))
+    for name, weight in one.items():
+        torch.testing.assert_close(weight, other[name])
+    assert load_texture_generator(out).config == small_configs["warp"]
+    alone = tmp_path / "alone.safetensors"
+    train_texture(corpus=corpus, out=alone, steps=4, training=BRIEF, seed=1)
+    pairs = zip(load_texture_generator(alone).parameters(), load_texture_generator(out).parameters(), strict=True)
+    assert not all(torch.equal(a, b) for a, b in pairs)  # the second process drew samples of its own
 
 
 @pytest.mark.slow
