@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from backend_server.face.crop import crop_image, crop_transform, to_crop
+from backend_server.config import CROP_SIZE
+from backend_server.face.crop import crop_image, crop_transform, to_crop, to_source
 from backend_server.face.detector import FaceDetector
+from backend_server.face.foreground import foreground_colours
 from backend_server.face.matte import person_matte
 from backend_server.face.rest_pose import distance_from_rest, rest_pose
 from backend_server.progress import Progress, silent
@@ -17,6 +19,7 @@ from shared.errors import ImageError, ShapeError, SpeechFaceError
 from shared.landmarks import POINT_COUNT
 
 MAX_IMAGES = 20  # K (Section 4.3)
+_MATTED_SIDE = 2.0  # of the crop's side: head and shoulders, which the segmentation knows best; holds any turned crop
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,8 @@ class FaceReferences:
         crop: (2, 3), from pixels of the first crop to pixels of its image.
         notes: what the user should know, one sentence each.
         source: number of the image that the first crop was cut from.
+        foreground: (256, 256, 3), the first crop with the person's own colours where its matte is partial and with the
+            nearest of them beyond the person; None: the crop itself.
     """
 
     crops: NDArray[np.uint8]
@@ -40,6 +45,7 @@ class FaceReferences:
     crop: NDArray[np.float32]
     notes: tuple[str, ...]
     source: int = 0
+    foreground: NDArray[np.uint8] | None = None
 
 
 def prepare_references(
@@ -76,14 +82,18 @@ def prepare_references(
     transforms = [crop_transform(found[k]) for k in order]
     progress("face", len(images), len(images))
     landmarks = np.stack([to_crop(found[k], t) for k, t in zip(order, transforms, strict=True)])
+    crops = np.stack([crop_image(images[k], t) for k, t in zip(order, transforms, strict=True)])
+    # Only the first is shown; the others' mattes say what to learn from, where a rough edge does.
+    mattes = np.stack([_matte(images[k], t, is_fine=k == order[0]) for k, t in zip(order, transforms, strict=True)])
     return FaceReferences(
-        crops=np.stack([crop_image(images[k], t) for k, t in zip(order, transforms, strict=True)]),
+        crops=crops,
         landmarks=landmarks,
-        mattes=np.stack([_matte(images[k], t) for k, t in zip(order, transforms, strict=True)]),
+        mattes=mattes,
         neutral_landmarks=rest_pose(landmarks[0]),
         crop=transforms[0],
         notes=tuple(notes),
         source=order[0],
+        foreground=foreground_colours(crops[0], mattes[0]),
     )
 
 
@@ -101,6 +111,13 @@ def _landmarks_of(
     return face.landmarks, face.note
 
 
-def _matte(image: NDArray[np.uint8], transform: NDArray[np.float32]) -> NDArray[np.uint8]:
-    matte = person_matte(image)
-    return crop_image(np.repeat(matte[..., None], 3, axis=2), transform)[..., 0]
+def _matte(image: NDArray[np.uint8], transform: NDArray[np.float32], *, is_fine: bool) -> NDArray[np.uint8]:
+    """The crop's matte, found on the crop and what surrounds it: in a large photo the whole would show too little."""
+    height, width = image.shape[:2]
+    middle = to_source(np.full(2, (CROP_SIZE - 1) / 2), transform)
+    reach = _MATTED_SIDE / 2 * CROP_SIZE * float(np.sqrt(abs(np.linalg.det(transform[:, :2]))))
+    left, top = (min(max(0, int(c - reach)), end - 1) for c, end in zip(middle, (width, height), strict=True))
+    right, bottom = (max(start + 1, int(c + reach) + 2) for c, start in zip(middle, (left, top), strict=True))
+    matte = person_matte(image[top:bottom, left:right], is_fine=is_fine)
+    in_part = transform - np.array([[0, 0, left], [0, 0, top]], np.float32)
+    return crop_image(np.repeat(matte[..., None], 3, axis=2), in_part)[..., 0]
