@@ -13,6 +13,7 @@ import typer
 from typer.models import OptionInfo
 
 from backend_server.commands.console import ManyValues, StageBars, output, plain_failures
+from backend_server.export.formats import FrameFormat
 from shared.motion_controls import RANGES, MotionControls
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
@@ -54,6 +55,13 @@ def animate(
         bool,
         typer.Option("--full-frame", help="Frames of the whole picture at its own size; of several, the calmest face."),
     ] = False,
+    frames_as: Annotated[
+        FrameFormat,
+        typer.Option(help="One picture a frame (EXR: linear, premultiplied), or a film with sound; MP4 has no alpha."),
+    ] = FrameFormat.PNG,
+    background: Annotated[
+        str | None, typer.Option(help="Colour under the face in MP4 films, #rrggbb; else grey.", show_default=False)
+    ] = None,
     blink: Annotated[bool, typer.Option(help="Let the eyes blink.")] = True,
     silence: Annotated[float, _control("silence", "How far the mouth rests where nobody speaks")] = 0.0,
     intensity: Annotated[float, _control("intensity", "Multiplies what the speech moves")] = 1.0,
@@ -80,6 +88,8 @@ def animate(
             frame_rate=FrameRate.from_decimal(fps),
             has_texture=texture,
             is_full_frame=full_frame,
+            frame_format=frames_as,
+            background=background,
             has_blinks=blink,
             controls=MotionControls(
                 silence=silence,

@@ -20,11 +20,11 @@ from pathlib import Path
 INSTALL = "run: python build.py test"
 LIBRARIES = (
     *("numpy", "scipy", "torch", "mediapipe", "av", "soundfile", "soxr", "msgspec", "zmq", "safetensors"),
-    *("skimage", "matplotlib", "jinja2", "PIL", "typer", "rich", "platformdirs", "psutil"),
+    *("skimage", "matplotlib", "jinja2", "PIL", "OpenEXR", "typer", "rich", "platformdirs", "psutil"),
 )
 STAGES = ("speech", "motion", "blink", "texture")
 WEIGHTS = Path(__file__).with_name("weights")
-SCARCE_BYTES, FEW_BYTES = 200e6, 2e9  # a minute of 256 x 256 frames with alpha takes about 180 MB
+SCARCE_BYTES, FEW_BYTES = 200e6, 2e9  # a minute of 256 x 256 frames with alpha takes about 200 MB
 
 
 class State(StrEnum):

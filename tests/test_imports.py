@@ -18,6 +18,7 @@ BACKEND_ONLY_IN = {
     "zmq": "service.",
     "soundfile": "speech.audio",
     "onnxruntime": "speech.onnx_model",
+    "OpenEXR": "export.exr",
     "ray": "batch.ray_cluster",
 }
 

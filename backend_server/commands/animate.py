@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,11 +13,13 @@ from numpy.typing import NDArray
 
 from backend_server.cascade import Cascade, LandmarkMotion
 from backend_server.commands.output_folder import output_folder
-from backend_server.config import SAMPLE_RATE
+from backend_server.config import CROP_SIZE, SAMPLE_RATE
 from backend_server.export.contact_sheet import sheet_frames, write_contact_sheet
-from backend_server.export.images import frame_path, over_background, read_png, shrunk, synthetic_tags, write_png
+from backend_server.export.formats import FrameFormat, bytes_a_frame
+from backend_server.export.frames import FrameSettings, frame_files
+from backend_server.export.images import over_background, shrunk
 from backend_server.export.json_curves import write_json_curves
-from backend_server.export.video import write_video
+from backend_server.export.tags import synthetic_tags
 from backend_server.face.images import read_image
 from backend_server.face.reference import prepare_references
 from backend_server.metrics.landmarks import mouth_opening
@@ -31,15 +34,16 @@ from shared.timing import FrameRate, frame_times
 
 SAMPLE_SPEECH = Path(__file__).parents[1] / "samples" / "speech.wav"
 PICTURE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
-PREVIEW_BACKGROUND = (58, 64, 74)
-BYTES_A_FRAME = 120_000  # of a 256 x 256 RGBA PNG, from above
-BYTES_A_PIXEL = 2.0  # of a photo's RGB PNG
+BACKGROUND = "#3a404a"
 SHEET_SIDE = 512  # pixels of a frame in the contact sheet, at most
 
 
 @dataclass(frozen=True)
 class AnimateSettings:
-    """What `animate` was asked for; `identity` wins over `images`, and neither means the mean face."""
+    """What `animate` was asked for; `identity` wins over `images`, and neither means the mean face.
+
+    `background` is the colour, #rrggbb, under faces where a film has no alpha; None takes a grey.
+    """
 
     speech: Path
     images: tuple[Path, ...]
@@ -48,6 +52,8 @@ class AnimateSettings:
     frame_rate: FrameRate
     has_texture: bool = True
     is_full_frame: bool = False
+    frame_format: FrameFormat = FrameFormat.PNG
+    background: str | None = None
     has_blinks: bool = True
     controls: MotionControls = UNTOUCHED
     epochs: int = 10
@@ -76,7 +82,7 @@ def picture_paths(paths: Sequence[Path]) -> tuple[Path, ...]:
 
 
 def animate(settings: AnimateSettings, progress: Progress) -> Path:
-    """Writes landmarks, curves, frames, preview, contact sheet and report; returns the folder.
+    """Writes landmarks, curves, frames or a film, preview, contact sheet and report; returns the folder.
 
     Raises:
         SpeechFaceError: the first thing that was wrong with the input; nothing is written then.
@@ -84,7 +90,7 @@ def animate(settings: AnimateSettings, progress: Progress) -> Path:
     clock = StageClock(progress)
     clock("load", 0, 1)
     recording = listen(FileSound(settings.speech), clock)
-    _check_full_frame(settings)
+    background = _check_pictures(settings)
     pictures = [read_image(path) for path in settings.images]
     if settings.has_texture and not pictures and settings.identity is None:
         raise ValueRangeError("a textured face needs --images or --identity; for curves alone add --no-texture")
@@ -102,33 +108,50 @@ def animate(settings: AnimateSettings, progress: Progress) -> Path:
             controls=settings.controls,
             progress=clock,
         )
-        _write_landmarks(folder, motion, settings.frame_rate)
+        tags = synthetic_tags(cascade.weights_version, settings.seed)
+        _write_landmarks(folder, motion, settings.frame_rate, tags)
+        pictures_shown = []
         if settings.has_texture and identity is not None:
-            tags = synthetic_tags(cascade.weights_version, settings.seed)
             full = cascade.full_frame(identity, picture) if settings.is_full_frame and picture is not None else None
-            _write_frames(folder, cascade.render(identity, motion.landmarks, clock), motion, full, tags)
-            _write_preview(folder, settings.frame_rate, recording, len(times), tags, clock)
-        _write_sheet(folder, motion, recording)
+            frames = _frames(cascade.render(identity, motion.landmarks, clock), motion, full)
+            how = FrameSettings(settings.frame_format, settings.frame_rate.exact, background, tags)
+            pictures_shown = _write_frames(
+                folder, frames, how, recording, sheet_frames(mouth_opening(motion.landmarks))
+            )
+        _write_sheet(folder, motion, recording, pictures_shown, tags)
         clock.stop()
-        _write_report(folder, settings, cascade, identity, recording, len(times), clock)
+        _write_report(folder, settings, cascade, identity, recording, len(times), tags, clock)
     return settings.out
 
 
-def _check_full_frame(settings: AnimateSettings) -> None:
+def _check_pictures(settings: AnimateSettings) -> tuple[int, int, int]:
+    """Refuses what does not go together; returns the background, RGB."""
     if settings.is_full_frame and settings.identity is not None:
         raise ValueRangeError(
             "an identity file holds no whole picture for --full-frame to fill; give --images instead of --identity"
         )
     if settings.is_full_frame and not settings.has_texture:
         raise ValueRangeError("--full-frame makes pictures and --no-texture none; leave one of them out")
+    if settings.frame_format is not FrameFormat.PNG and not settings.has_texture:
+        raise ValueRangeError(
+            f"--frames-as {settings.frame_format} makes pictures and --no-texture none; leave one of them out"
+        )
+    if settings.background is not None and (settings.is_full_frame or not settings.has_texture):
+        other = "--full-frame keeps the picture's own" if settings.is_full_frame else "--no-texture makes no pictures"
+        raise ValueRangeError(f"--background lays a colour under the face and {other}; leave one of them out")
+    colour = BACKGROUND if settings.background is None else settings.background
+    if not re.fullmatch("#[0-9a-fA-F]{6}", colour):
+        raise ValueRangeError(f'the background is "{colour}"; write a colour as #rrggbb, for instance "#00ff00"')
+    red, green, blue = bytes.fromhex(colour[1:])
+    return red, green, blue
 
 
 def _bytes_a_frame(settings: AnimateSettings, pictures: list[NDArray[np.uint8]]) -> int:
     if not settings.has_texture:
         return 0
     if not settings.is_full_frame:
-        return BYTES_A_FRAME
-    return int(BYTES_A_PIXEL * max((picture.shape[0] * picture.shape[1] for picture in pictures), default=0))
+        return bytes_a_frame(settings.frame_format, CROP_SIZE, CROP_SIZE)
+    return max((bytes_a_frame(settings.frame_format, *picture.shape[:2]) for picture in pictures), default=0)
 
 
 def _identity(
@@ -147,7 +170,7 @@ def _identity(
     return cascade.fine_tune(references, epochs=epochs, seed=settings.seed, progress=progress), picture
 
 
-def _write_landmarks(folder: Path, motion: LandmarkMotion, frame_rate: FrameRate) -> None:
+def _write_landmarks(folder: Path, motion: LandmarkMotion, frame_rate: FrameRate, tags: dict[str, str]) -> None:
     np.savez_compressed(
         folder / "landmarks.npz",
         frame_times=motion.frame_times,
@@ -155,62 +178,57 @@ def _write_landmarks(folder: Path, motion: LandmarkMotion, frame_rate: FrameRate
         landmarks=motion.landmarks,
         neutral=motion.neutral,
         crop=motion.crop,
+        metadata=np.array(json.dumps(tags)),
     )
-    write_json_curves(folder / "curves.json", frame_rate.exact, motion.frame_times, motion.landmarks, motion.neutral)
+    write_json_curves(
+        folder / "curves.json", frame_rate.exact, motion.frame_times, motion.landmarks, motion.neutral, tags
+    )
+
+
+def _frames(
+    chunks: Iterator[NDArray[np.uint8]], motion: LandmarkMotion, full: FullFrame | None
+) -> Iterator[NDArray[np.uint8]]:
+    """Each frame as it is made, the face (256, 256, 4) or the whole picture (H, W, 3)."""
+    faces = (face for chunk in chunks for face in chunk)
+    for face, landmarks in zip(faces, motion.landmarks, strict=True):
+        yield face if full is None else full.place(face, landmarks)
 
 
 def _write_frames(
     folder: Path,
-    chunks: Iterator[NDArray[np.uint8]],
-    motion: LandmarkMotion,
-    full: FullFrame | None,
-    tags: dict[str, str],
-) -> None:
-    frames_folder = folder / "frames"
-    frames_folder.mkdir()
-    faces = (face for chunk in chunks for face in chunk)
-    for number, (face, landmarks) in enumerate(zip(faces, motion.landmarks, strict=True), 1):
-        picture = face if full is None else full.place(face, landmarks)
-        write_png(frame_path(frames_folder, number), picture, tags)
-
-
-def _write_preview(
-    folder: Path,
-    frame_rate: FrameRate,
+    frames: Iterator[NDArray[np.uint8]],
+    how: FrameSettings,
     recording: Recording,
-    frame_count: int,
+    shown: NDArray[np.int64],
+) -> list[NDArray[np.uint8]]:
+    """Writes all frames and returns small pictures (h, w, 3) of those to be shown."""
+    wanted, pictures = set(shown.tolist()), []
+    with frame_files(folder, how, recording.sound.blocks, SAMPLE_RATE) as take:
+        for number, frame in enumerate(frames):
+            take(frame)
+            if number in wanted:
+                pictures.append(over_background(shrunk(frame, SHEET_SIDE), how.background))
+    return pictures
+
+
+def _write_sheet(
+    folder: Path,
+    motion: LandmarkMotion,
+    recording: Recording,
+    pictures: list[NDArray[np.uint8]],
     tags: dict[str, str],
-    progress: Progress,
 ) -> None:
-    def pictures() -> Iterator[NDArray[np.uint8]]:
-        for number in range(1, frame_count + 1):
-            progress("preview", number - 1, frame_count)
-            picture = over_background(read_png(frame_path(folder / "frames", number)), PREVIEW_BACKGROUND)
-            height, width = picture.shape[:2]
-            yield picture[: height - height % 2, : width - width % 2]  # a film has even sides
-
-    film = folder / "preview.mp4"
-    write_video(film, pictures(), frame_rate.exact, recording.sound.blocks(), SAMPLE_RATE, tags)
-    progress("preview", frame_count, frame_count)
-
-
-def _write_sheet(folder: Path, motion: LandmarkMotion, recording: Recording) -> None:
     opening = mouth_opening(motion.landmarks)
-    shown = sheet_frames(opening)
-    frames_folder = folder / "frames"
-    pictures = []
-    if frames_folder.exists():
-        frames = (read_png(frame_path(frames_folder, n + 1)) for n in shown)
-        pictures = [over_background(shrunk(frame, SHEET_SIDE), PREVIEW_BACKGROUND) for frame in frames]
     write_contact_sheet(
         folder / "contact_sheet.png",
         motion.frame_times,
         opening,
         recording.peaks,
         MOMENTS_PER_SECOND,
-        shown,
+        sheet_frames(opening),
         pictures,
         motion.landmarks,
+        tags,
     )
 
 
@@ -221,6 +239,7 @@ def _write_report(
     identity: Identity | None,
     recording: Recording,
     frame_count: int,
+    tags: dict[str, str],
     clock: StageClock,
 ) -> None:
     report = {
@@ -229,6 +248,7 @@ def _write_report(
         "speech_seconds": round(recording.seconds, 3),
         "frames": frame_count,
         "frame_rate": settings.frame_rate.frames_per_second,
+        "frames_as": settings.frame_format if settings.has_texture else None,
         "full_frame": settings.is_full_frame,
         "seed": settings.seed,
         "controls": asdict(settings.controls),
@@ -238,5 +258,6 @@ def _write_report(
         "seconds_per_stage": {stage: round(seconds, 3) for stage, seconds in clock.seconds.items()},
         "seconds": round(sum(clock.seconds.values()), 3),
         "synthetic_media": True,
+        "metadata": tags,
     }
     (folder / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")

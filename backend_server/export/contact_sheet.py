@@ -11,6 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from backend_server.export.images import png_text
 from shared.landmarks import SEGMENTS
 
 PICTURE_COUNT = 12
@@ -43,6 +44,7 @@ def write_contact_sheet(
     shown: NDArray[np.int64],
     pictures: Sequence[NDArray[np.uint8]],
     landmarks: NDArray[np.float32],
+    tags: dict[str, str],
 ) -> None:
     """Draws chosen frames above the curves of mouth opening and sound.
 
@@ -55,6 +57,7 @@ def write_contact_sheet(
         shown: indices of the frames in the sheet.
         pictures: one (H, W, 3) for each index, or empty to draw only landmarks.
         landmarks: (T, 68, 2) pixels of the crop.
+        tags: text written into the file's metadata.
     """
     figure = Figure(figsize=(16, 8.2), layout="constrained")
     FigureCanvasAgg(figure)
@@ -69,7 +72,7 @@ def write_contact_sheet(
         axes.set_title(f"{frame_times[frame]:.2f} s", fontsize=9)
         axes.set_axis_off()
     _draw_curves(figure.add_subplot(grid[2, :]), frame_times, opening, peaks, peaks_per_second, shown)
-    figure.savefig(path, dpi=100)
+    figure.savefig(path, dpi=100, pil_kwargs={"pnginfo": png_text(tags)})
 
 
 def draw_landmarks(axes: Axes, landmarks: NDArray[np.float32]) -> None:

@@ -9,34 +9,28 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-
-def synthetic_tags(weights_version: str, seed: int) -> dict[str, str]:
-    """What every generated picture says of itself: that it is synthetic, and what made it."""
-    return {
-        "Software": f"Speech Face, weights {weights_version}",
-        "Description": "Synthetic media: this face was generated from speech.",
-        "DigitalSourceType": "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia",
-        "Seed": str(seed),
-    }
+from backend_server.export.tags import xmp_packet
 
 
-def frame_path(folder: Path, number: int) -> Path:
+def frame_path(folder: Path, number: int, suffix: str = "png") -> Path:
     """`frame_0001.png` for number 1."""
-    return folder / f"frame_{number:04d}.png"
+    return folder / f"frame_{number:04d}.{suffix}"
+
+
+def png_text(tags: dict[str, str]) -> PngInfo:
+    """Tags as PNG text, and once more as an XMP packet for programs that read no other."""
+    info = PngInfo()
+    for name, text in tags.items():
+        info.add_text(name, text)
+    if tags:
+        info.add_itxt("XML:com.adobe.xmp", xmp_packet(tags))
+    return info
 
 
 def write_png(path: Path, picture: NDArray[np.uint8], tags: dict[str, str]) -> None:
     """Writes one picture (H, W, 3 or 4), straight alpha, sRGB, with text tags."""
-    info = PngInfo()
-    for name, text in tags.items():
-        info.add_text(name, text)
     # Level 1: four times faster than the default for a file a tenth larger.
-    Image.fromarray(picture).save(path, pnginfo=info, compress_level=1)
-
-
-def read_png(path: Path) -> NDArray[np.uint8]:
-    """One picture as `write_png` wrote it."""
-    return np.asarray(Image.open(path))
+    Image.fromarray(picture).save(path, pnginfo=png_text(tags), compress_level=1)
 
 
 def shrunk(picture: NDArray[np.uint8], longest: int) -> NDArray[np.uint8]:

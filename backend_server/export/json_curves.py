@@ -20,6 +20,7 @@ def write_json_curves(
     frame_times: NDArray[np.float64],
     landmarks: NDArray[np.float32],
     neutral: NDArray[np.float32],
+    tags: dict[str, str],
 ) -> None:
     """Writes one x and one y curve a landmark, named as the bones of the Blender rig are.
 
@@ -29,10 +30,12 @@ def write_json_curves(
         frame_times: (T,) seconds.
         landmarks: (T, 68, 2) pixels of the face crop, y down.
         neutral: (68, 2), the pose at rest, same pixels.
+        tags: what the file says of itself.
     """
     head = {
         "format": FORMAT,
         "unit": "pixels of the 256 x 256 face crop, x right, y down",
+        "metadata": tags,
         "frame_rate": [frame_rate.numerator, frame_rate.denominator],
         "frame_times": np.round(frame_times, 6).tolist(),
     }

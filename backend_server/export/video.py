@@ -2,63 +2,135 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from types import TracebackType
+from typing import cast
 
 import av
 import numpy as np
 from av.audio.stream import AudioStream
-from av.container import OutputContainer
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-SOUND_BIT_RATE = 128_000  # bits/s, AAC
+SOUND_BIT_RATE = 128_000  # bits/s
+_TAGGED = {"movflags": "+faststart+use_metadata_tags"}
 
 
-def write_video(
-    path: Path,
-    frames: Iterable[NDArray[np.uint8]],
-    frame_rate: Fraction,
-    sound: Iterable[NDArray[np.float32]],
-    sample_rate: int,
-    tags: dict[str, str],
-) -> None:
-    """Writes an MP4 of H.264 and AAC, frame and sound starting together.
+@dataclass(frozen=True)
+class FilmKind:
+    """What one kind of film is made of; `with_alpha` is empty where there is none to be had."""
+
+    picture_codec: str
+    opaque: str
+    with_alpha: str
+    sound_codec: str
+    picture_options: dict[str, str] = field(default_factory=dict)
+    container_options: dict[str, str] = field(default_factory=dict)
+    has_even_sides: bool = False
+
+
+KINDS = {
+    ".mp4": FilmKind(
+        "libx264", "yuv420p", "", "aac", {"crf": "18", "preset": "veryfast"}, _TAGGED, has_even_sides=True
+    ),
+    ".mov": FilmKind(  # ProRes 4444, for editors
+        "prores_ks", "yuv444p10le", "yuva444p10le", "pcm_s16le", {"profile": "4444", "vendor": "apl0"}, _TAGGED
+    ),
+    ".webm": FilmKind(  # VP9, for browsers and game engines; its frames that are never shown cannot have alpha
+        "libvpx-vp9",
+        "yuv420p",
+        "yuva420p",
+        "libopus",
+        {"crf": "20", "b": "0", "deadline": "good", "cpu-used": "4", "auto-alt-ref": "0"},
+    ),
+}
+
+
+class Film:
+    """A film that is written a picture at a time, frame and sound starting together; used in a `with` block.
 
     Args:
-        path: the file to write.
-        frames: pictures (H, W, 3), even height and width.
+        path: the file to write; .mp4 is H.264 and AAC without alpha, .mov ProRes 4444 and PCM, .webm VP9 and Opus.
         frame_rate: frames a second.
         sound: mono blocks (S,), [-1, 1], that follow one another; each is asked for when its first frame is reached.
         sample_rate: Hz.
         tags: text written into the file's metadata.
     """
-    with av.open(str(path), "w", options={"movflags": "+faststart+use_metadata_tags"}) as film:
-        film.metadata.update(tags)
-        picture_stream = film.add_stream("libx264", rate=frame_rate, options={"crf": "18", "preset": "veryfast"})
-        sound_stream = film.add_stream("aac", rate=sample_rate)
-        sound_stream.bit_rate = SOUND_BIT_RATE
-        blocks, heard = iter(sound), 0
-        for number, picture in enumerate(frames):
-            if number == 0:
-                picture_stream.height, picture_stream.width = picture.shape[:2]
-                picture_stream.pix_fmt = "yuv420p"
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
-            frame.pts = number
-            frame.time_base = 1 / frame_rate
-            film.mux(picture_stream.encode(frame))
-            while heard <= number / frame_rate * sample_rate and (block := next(blocks, None)) is not None:
-                heard += _add_sound(film, sound_stream, block, heard)
-        film.mux(picture_stream.encode())
-        for block in blocks:
-            heard += _add_sound(film, sound_stream, block, heard)
-        film.mux(sound_stream.encode())
 
+    def __init__(
+        self,
+        path: Path,
+        frame_rate: Fraction,
+        sound: Iterator[NDArray[np.float32]],
+        sample_rate: int,
+        tags: dict[str, str],
+    ) -> None:
+        self._kind = KINDS[path.suffix]
+        self._frame_rate = frame_rate
+        self._blocks = sound
+        self._number = 0
+        self._heard = 0
+        self._file = av.open(str(path), "w", options=self._kind.container_options)
+        self._file.metadata.update(tags)
+        pictures = self._file.add_stream(self._kind.picture_codec, rate=frame_rate, options=self._kind.picture_options)
+        self._pictures = cast(VideoStream, pictures)  # a codec's name tells the type checker nothing
+        self._sound = cast(AudioStream, self._file.add_stream(self._kind.sound_codec, rate=sample_rate))
+        self._sound.bit_rate = SOUND_BIT_RATE
 
-def _add_sound(film: OutputContainer, stream: AudioStream, block: NDArray[np.float32], first_sample: int) -> int:
-    """Writes a block (S,) of the film's sound and returns its length."""
-    sound = av.AudioFrame.from_ndarray(block[None, :], format="fltp", layout="mono")
-    sound.sample_rate = stream.rate
-    sound.pts = first_sample
-    film.mux(stream.encode(sound))
-    return len(block)
+    def __enter__(self) -> Film:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._file:
+            if error is None:
+                self._file.mux(self._pictures.encode())
+                for block in self._blocks:
+                    self._add_sound(block)
+                self._file.mux(self._sound.encode())
+
+    def add(self, picture: NDArray[np.uint8]) -> None:
+        """Writes the next picture, (H, W, 3), or (H, W, 4) with straight alpha where the kind of film has it.
+
+        All have the size of the first; an MP4 loses the last row or column of an odd number.
+        """
+        height, width = picture.shape[:2]
+        if self._kind.has_even_sides:
+            height, width = height - height % 2, width - width % 2
+        has_alpha = picture.shape[-1] == 4
+        layout = self._kind.with_alpha if has_alpha else self._kind.opaque
+        if self._number == 0:
+            self._begin(height, width, layout)
+        pixels = np.ascontiguousarray(picture[:height, :width])
+        frame = av.VideoFrame.from_ndarray(pixels, format="rgba" if has_alpha else "rgb24").reformat(
+            format=layout, dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
+        )
+        frame.pts = self._number
+        frame.time_base = 1 / self._frame_rate
+        self._file.mux(self._pictures.encode(frame))
+        until = self._number / self._frame_rate * self._sound.rate
+        while self._heard <= until and (block := next(self._blocks, None)) is not None:
+            self._add_sound(block)
+        self._number += 1
+
+    def _begin(self, height: int, width: int, layout: str) -> None:
+        """Says what players need to show the colours as they were: Rec. 709 throughout, whatever the size."""
+        stream = self._pictures
+        stream.height, stream.width, stream.pix_fmt = height, width, layout
+        coder = stream.codec_context
+        coder.colorspace = Colorspace.ITU709
+        coder.color_primaries = ColorPrimaries.BT709
+        coder.color_trc = ColorTrc.BT709
+        coder.color_range = ColorRange.MPEG
+
+    def _add_sound(self, block: NDArray[np.float32]) -> None:
+        sound = av.AudioFrame.from_ndarray(block[None, :], format="fltp", layout="mono")
+        sound.sample_rate = self._sound.rate
+        sound.pts = self._heard
+        self._file.mux(self._sound.encode(sound))
+        self._heard += len(block)

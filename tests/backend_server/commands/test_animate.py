@@ -22,6 +22,7 @@ def test_curves_alone_have_ceil_duration_times_rate_frames(run_command, sound, s
     assert arrays["canonical"].shape == arrays["landmarks"].shape == (31, 68, 2)
     assert arrays["neutral"].shape == (68, 2)
     assert arrays["crop"].shape == (2, 3)
+    assert "Synthetic media" in json.loads(str(arrays["metadata"]))["Description"]
     curves = json.loads((out / "curves.json").read_text())
     assert list(curves["curves"]) == list(NAMES)
     assert curves["curves"]["jaw_08"]["y"] == pytest.approx(arrays["landmarks"][:, 8, 1], abs=1e-3)
@@ -48,7 +49,7 @@ def test_a_textured_animation_is_complete_and_tagged(run_command, sound, sample_
         assert film.streams.audio[0].sample_rate == 16_000
     report = json.loads((out / "report.json").read_text())
     assert report["frames"] == 18
-    assert {"load", "speech", "motion", "blink", "preview"} <= set(report["seconds_per_stage"])
+    assert {"load", "speech", "motion", "blink", "texture"} <= set(report["seconds_per_stage"])
 
 
 @pytest.mark.slow
@@ -72,6 +73,34 @@ def test_full_frames_have_the_size_of_their_picture(run_command, sound, sample_s
     with av.open(str(out / "preview.mp4")) as film:
         assert (film.streams.video[0].width, film.streams.video[0].height) == (510, 400)
     assert json.loads((out / "report.json").read_text())["full_frame"] is True
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "is_full"), [("exr", True), ("mp4", False), ("mov", False), ("webm", True)])
+def test_frames_in_other_formats(run_command, sound, sample_samples, tmp_path, kind, is_full):
+    speech = sound("speech.wav", sample_samples, 16_000)
+    out = tmp_path / "out"
+    options = ("--epochs", 0, "--fps", 4, "--seed", 7, "--frames-as", kind, *(["--full-frame"] if is_full else []))
+    result = run_command("animate", speech, "--images", portrait_path(), *options, "--out", out)
+    assert result.exit_code == 0, result.stderr
+    common = {"landmarks.npz", "curves.json", "contact_sheet.png", "report.json"}
+    own = {"film.mp4"} if kind == "mp4" else {"preview.mp4", "frames" if kind == "exr" else f"film.{kind}"}
+    assert {p.name for p in out.iterdir()} == common | own
+    side = 512 if is_full else 256
+    if kind == "exr":
+        assert sorted(f.name for f in (out / "frames").iterdir()) == [f"frame_000{n}.exr" for n in range(1, 7)]
+    else:
+        with av.open(str(out / f"film.{kind}")) as film:
+            assert film.streams.video[0].average_rate == 4
+            assert {name.lower(): text for name, text in film.metadata.items()}["seed"] == "7"
+            assert sum(f.samples / f.sample_rate for f in film.decode(audio=0)) == pytest.approx(1.5, abs=0.13)
+        with av.open(str(out / f"film.{kind}")) as film:
+            assert [(f.width, f.height) for f in film.decode(video=0)] == [(side, side)] * 6
+    with Image.open(out / "contact_sheet.png") as sheet:
+        assert sheet.info["Seed"] == "7"
+    report = json.loads((out / "report.json").read_text())
+    assert report["frames_as"] == kind
+    assert report["metadata"]["Seed"] == "7"
 
 
 def test_the_same_seed_gives_the_same_landmarks(run_command, sound, sample_samples, tmp_path):

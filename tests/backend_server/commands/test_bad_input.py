@@ -119,6 +119,25 @@ def test_a_full_frame_needs_pictures_that_fit(refused, sound, sample_samples, tm
     assert "wide.png has 4200 x 512 pixels" in refused(speech, "--full-frame", "--images", path)
 
 
+def test_formats_that_do_not_go_together(refused, sound, sample_samples):
+    speech = sound("speech.wav", sample_samples, 16_000)
+    assert "--frames-as exr makes pictures" in refused(speech, "--no-texture", "--frames-as", "exr")
+    green = ("--background", "#00ff00")
+    assert "--no-texture makes no pictures" in refused(speech, "--no-texture", *green)
+    own = refused(speech, "--full-frame", "--images", portrait_path(), *green)
+    assert "--full-frame keeps the picture's own" in own
+    sentence = refused(speech, "--images", portrait_path(), "--background", "red")
+    assert sentence == 'error: the background is "red"; write a colour as #rrggbb, for instance "#00ff00"'
+
+
+def test_a_format_that_is_none(run_command, sound, sample_samples, tmp_path):
+    speech = sound("speech.wav", sample_samples, 16_000)
+    result = run_command("animate", speech, "--frames-as", "gif", "--out", tmp_path / "out")
+    assert result.exit_code == 2
+    assert "gif" in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_full_disk(refused, sound, sample_samples, monkeypatch):
     monkeypatch.setattr(output_folder.shutil, "disk_usage", lambda _: _Usage())
     sentence = refused(sound("speech.wav", sample_samples, 16_000), "--images", portrait_path())

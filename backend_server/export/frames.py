@@ -1,0 +1,83 @@
+"""Which files do the frames of one animation go into?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend_server.export.exr import write_exr
+from backend_server.export.formats import FrameFormat
+from backend_server.export.images import frame_path, over_background, write_png
+from backend_server.export.video import Film
+
+
+@dataclass(frozen=True)
+class FrameSettings:
+    """How frames are written.
+
+    Attributes:
+        kind: the format that the user asked for.
+        frame_rate: frames a second.
+        background: RGB under the face where a film has no alpha.
+        tags: what every file says of itself.
+    """
+
+    kind: FrameFormat
+    frame_rate: Fraction
+    background: tuple[int, int, int]
+    tags: dict[str, str]
+
+
+@contextmanager
+def frame_files(
+    folder: Path, settings: FrameSettings, sound: Callable[[], Iterator[NDArray[np.float32]]], sample_rate: int
+) -> Iterator[Callable[[NDArray[np.uint8]], None]]:
+    """Opens the files and yields what takes one frame (H, W, 3 or 4) after another; all are whole when the block ends.
+
+    `frames/frame_0001.png` and so on, or `film.mov`; beside them `preview.mp4`, which `film.mp4` makes needless.
+
+    Args:
+        folder: where the files are made.
+        settings: how.
+        sound: begins the sound anew for each film: mono blocks (S,), [-1, 1].
+        sample_rate: of the sound, Hz.
+    """
+    kind, frame_rate, tags = settings.kind, settings.frame_rate, settings.tags
+    with ExitStack() as stack:
+
+        def film(name: str) -> Film:
+            return stack.enter_context(Film(folder / name, frame_rate, sound(), sample_rate, tags))
+
+        takers = [film(f"film.{kind}").add if kind.is_film else _numbered(folder, settings)]
+        if kind is not FrameFormat.MP4:
+            takers.append(film("preview.mp4").add)
+
+        def take(picture: NDArray[np.uint8]) -> None:
+            for taker in takers[:-1]:
+                taker(picture)
+            takers[-1](over_background(picture, settings.background))
+
+        yield take
+
+
+def _numbered(folder: Path, settings: FrameSettings) -> Callable[[NDArray[np.uint8]], None]:
+    frames = folder / "frames"
+    frames.mkdir()
+    count = 0
+
+    def write(picture: NDArray[np.uint8]) -> None:
+        nonlocal count
+        count += 1
+        path = frame_path(frames, count, settings.kind)
+        if settings.kind is FrameFormat.EXR:
+            write_exr(path, picture, settings.frame_rate, settings.tags)
+        else:
+            write_png(path, picture, settings.tags)
+
+    return write
