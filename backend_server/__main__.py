@@ -13,6 +13,7 @@ import typer
 from typer.models import OptionInfo
 
 from backend_server.commands.console import ManyValues, StageBars, output, plain_failures
+from backend_server.commands.identities import identities
 from backend_server.export.formats import FrameFormat
 from shared.motion_controls import RANGES, MotionControls
 
@@ -24,6 +25,11 @@ Seed = Annotated[int, typer.Option(help="The same seed gives the same result.")]
 Epochs = Annotated[
     int, typer.Option(min=0, max=200, help="Fine-tuning epochs; 0 uses the trained weights as they are.")
 ]
+
+Landmarks = Annotated[
+    Path | None, typer.Option(help='Placed by hand, overriding detection: JSON, {"me.jpg": [[x, y], ... 68]}.')
+]
+Anew = Annotated[bool, typer.Option("--anew", help="Learn the face even if it was learnt before.")]
 
 
 def _control(name: str, meaning: str) -> OptionInfo:
@@ -48,7 +54,11 @@ def animate(
     ] = None,
     images: Images = None,
     sample_portrait: Annotated[bool, typer.Option(help="Animate the shipped portrait.")] = False,
-    identity: Annotated[Path | None, typer.Option(help="A file made by `adapt`, instead of images.")] = None,
+    identity: Annotated[
+        Path | None, typer.Option(help="A file made by `adapt` or digits of an id, instead of images.")
+    ] = None,
+    landmarks: Landmarks = None,
+    anew: Anew = False,
     fps: Annotated[float, typer.Option(help="Frames a second: 25, 23.976, 29.97 ...")] = 25.0,
     texture: Annotated[bool, typer.Option(help="Render pictures, or curves alone.")] = True,
     full_frame: Annotated[
@@ -102,8 +112,10 @@ def animate(
             epochs=epochs,
             seed=seed,
             device=device,
+            landmarks=landmarks,
+            is_anew=anew,
         )
-        animate(settings, bars)
+        animate(settings, bars, bars.say, bars.note_epoch)
     output.print(f"written to {out}")
 
 
@@ -111,16 +123,24 @@ def animate(
 def adapt(
     out: Annotated[Path, typer.Option(help="The identity file, IDENTITY.safetensors.")],
     images: Images = None,
+    landmarks: Landmarks = None,
     epochs: Epochs = 10,
     seed: Seed = 0,
+    anew: Anew = False,
+    sheet: Annotated[bool, typer.Option(help="Also write OUT.png, which shows what was learnt.")] = True,
+    preview: Annotated[Path | None, typer.Option(help="A PNG file, written anew after each epoch.")] = None,
     device: Device = "auto",
 ) -> None:
     """Learns one face from 1 to 20 pictures and keeps it in a file for `animate --identity`."""
     with plain_failures(), StageBars() as bars:
-        from backend_server.commands.adapt import adapt
+        from backend_server.commands.adapt import AdaptSettings, adapt
 
-        summary = adapt(tuple(images or ()), out, epochs=epochs, seed=seed, device=device, progress=bars)
-    output.print(summary)
+        settings = AdaptSettings(tuple(images or ()), out, landmarks, epochs, seed, anew, sheet, preview, device)
+        summary = adapt(settings, bars, bars.note_epoch)
+    output.print(summary, soft_wrap=True, highlight=False, markup=False)
+
+
+app.add_typer(identities, name="identities")
 
 
 @app.command()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from math import ceil
 from pathlib import Path
 
@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 from backend_server.blink.generator import load_blink_generator
 from backend_server.blink.sampling import blink_displacements
 from backend_server.checkpoints import WEIGHTS_DIR, weights_version
-from backend_server.config import CROP_SIZE
+from backend_server.config import CROP_SIZE, IDENTITIES_ON_DEVICE
 from backend_server.face.crop import crop_transform, to_crop
 from backend_server.face.reference import FaceReferences, prepare_references
+from backend_server.identities.on_device import TunedGenerators
 from backend_server.motion.controls import shaped, smoothed
 from backend_server.motion.generator import load_motion_generator
-from backend_server.progress import Progress, silent
+from backend_server.progress import Epoch, EpochWatcher, Progress, silent
 from backend_server.retarget import keep_lips_apart, lid_gains, retarget
 from backend_server.speech.listener import open_acoustic_model, speech_file
 from backend_server.speech.recording import ArraySound, Recording, feature_blocks, listen
@@ -91,6 +92,7 @@ class Cascade:
         listens_to = self._motion_generator.config.listens_to
         self._acoustic_model = open_acoustic_model(speech_file(weights), device, listens_to)
         self._blink_generator = load_blink_generator(weights / "blink.safetensors", device)
+        self._tuned_generators = TunedGenerators(IDENTITIES_ON_DEVICE)
 
     @classmethod
     def load(cls, device: str = "auto", weights: Path = WEIGHTS_DIR) -> Cascade:
@@ -215,23 +217,30 @@ class Cascade:
         return self.fine_tune(references, epochs=epochs, seed=seed, progress=progress)
 
     def fine_tune(
-        self, references: FaceReferences, *, epochs: int, seed: int = 0, progress: Progress = silent
+        self,
+        references: FaceReferences,
+        *,
+        epochs: int,
+        seed: int = 0,
+        progress: Progress = silent,
+        on_epoch: EpochWatcher = lambda _: None,
     ) -> Identity:
         """Identity of faces that were already found and cropped."""
-        return adapt(
-            self._texture_generator,
-            references,
-            epochs=epochs,
-            seed=seed,
-            weights_version=self.weights_version,
-            progress=progress,
-        )
+        initial = partial(adapt, self._texture_generator, references, seed=seed, weights_version=self.weights_version)
+        untuned = initial(epochs=0)
+
+        def watch(number: int, loss: float, psnr: float | None, tuned: TextureGenerator) -> None:
+            neutral = untuned.neutral_landmarks
+            on_epoch(Epoch(number, loss, psnr, neutral, lambda l_t: np.concatenate(list(render(tuned, untuned, l_t)))))
+
+        return initial(epochs=epochs, progress=progress, on_epoch=watch)
 
     def render(
         self, identity: Identity, landmarks: NDArray[np.float32], progress: Progress = silent
     ) -> Iterator[NDArray[np.uint8]]:
         """Pictures of the face in chunks (n, 256, 256, 4), RGB and straight alpha, as they are made (Section 3.4)."""
-        return render(self._texture_generator, identity, landmarks, progress)
+        generator, untuned = self._tuned_generators.generator_for(self._texture_generator, identity)
+        return render(generator, untuned, landmarks, progress)
 
     def full_frame(self, identity: Identity, picture: NDArray[np.uint8]) -> FullFrame:
         """What places rendered faces back into the picture (H, W, 3) that the identity's first face was cut from."""

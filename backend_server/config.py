@@ -15,6 +15,7 @@ CORPUS_FRAME_RATE = 25.0  # frames/s of GRID, at which motion, blink and texture
 CHARACTERS = " abcdefghijklmnopqrstuvwxyz'"  # with the CTC blank at index 28: 29 classes (Section 3.1, F_t in R^{6x29})
 CONTEXT_FRAMES = 6  # speech samples a window (Section 4.2, Fig. 6 left)
 CONTEXT_SPACING_SECONDS = 0.033  # six of them span 198 ms (Section 4.2)
+IDENTITIES_ON_DEVICE = 4  # tuned networks kept ready beside the initial one; 12 MB of device memory each
 
 
 SHORTEST_SPEECH_SECONDS = 0.1

@@ -7,7 +7,12 @@ A stage calls `report(stage, step, steps)` between steps. Whoever wants the work
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 class Progress(Protocol):
@@ -23,6 +28,32 @@ class Progress(Protocol):
 
 def silent(stage: str, step: int, steps: int) -> None:
     """Reports to nobody."""
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What an epoch of learning a face came to.
+
+    Attributes:
+        number: from 1.
+        loss: mean of its steps.
+        held_out_psnr: dB on images kept back; None when there are none.
+        neutral: l_p, the face at rest, (68, 2) pixels of the crop.
+        render: landmarks (T, 68, 2) pixels of the crop to frames u8 (T, 256, 256, 4) of the network as it is now.
+    """
+
+    number: int
+    loss: float
+    held_out_psnr: float | None
+    neutral: NDArray[np.float32]
+    render: Callable[[NDArray[np.float32]], NDArray[np.uint8]]
+
+    def __str__(self) -> str:
+        quality = "" if self.held_out_psnr is None else f", held-out {self.held_out_psnr:.2f} dB"
+        return f"loss {self.loss:.3f}{quality}"
+
+
+EpochWatcher = Callable[[Epoch], None]  # may raise `Cancelled`, as progress may
 
 
 class StageClock:

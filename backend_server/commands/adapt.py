@@ -1,29 +1,144 @@
-"""How do a few pictures become an identity file?"""
+"""How do a few pictures become an identity file and a page that shows what was learnt?"""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
 from backend_server.cascade import Cascade
-from backend_server.commands.animate import picture_paths
-from backend_server.face.images import read_image
-from backend_server.progress import Progress
-from backend_server.texture.identity import save_identity
-from shared.errors import ImageError
+from backend_server.commands.animate import PREVIEW_BACKGROUND, picture_paths
+from backend_server.commands.learning import LearntIdentity, find_or_learn, read_source
+from backend_server.export.images import over_background, synthetic_tags, write_png
+from backend_server.identities.portable import write_portable
+from backend_server.identities.record import IdentityRecord
+from backend_server.identities.sheet import LearntSheet, write_learnt_sheet
+from backend_server.progress import Epoch, EpochWatcher, Progress
+from backend_server.texture.rehearsal import open_mouth, shut_eyes
+from shared.errors import ImageError, ValueRangeError
+
+MOUTH_OPENING = 0.2  # of the distance of the outer eye corners, in the pictures of an open mouth
 
 
-def adapt(images: tuple[Path, ...], out: Path, *, epochs: int, seed: int, device: str, progress: Progress) -> str:
-    """Writes the identity file and returns one sentence about how well it was learnt.
+@dataclass(frozen=True)
+class AdaptSettings:
+    """What `adapt` was asked for."""
+
+    images: tuple[Path, ...]
+    out: Path
+    landmarks: Path | None = None
+    epochs: int = 10
+    seed: int = 0
+    is_anew: bool = False
+    has_sheet: bool = True
+    preview: Path | None = None
+    device: str = "auto"
+
+    @property
+    def sheet_path(self) -> Path:
+        """`FACE.safetensors.png`: a name that no photo has."""
+        return self.out.with_name(f"{self.out.name}.png")
+
+
+def adapt(settings: AdaptSettings, progress: Progress, on_epoch: EpochWatcher = lambda _: None) -> str:
+    """Writes the identity file and the pictures, and returns one sentence about how well it was learnt.
 
     Raises:
         SpeechFaceError: the first thing that was wrong with the pictures; nothing is written then.
     """
-    paths = picture_paths(images)
+    paths = picture_paths(settings.images)
     if not paths:
         raise ImageError("no images were given; name 1 to 20 pictures of one person with --images")
-    pictures = [read_image(path) for path in paths]
-    identity = Cascade.load(device).adapt(pictures, epochs=epochs, seed=seed, progress=progress)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    save_identity(out, identity)
-    quality = f"; held-out PSNR {identity.held_out_psnr:.1f} dB" if identity.held_out_psnr is not None else ""
-    return f"{out}: learnt from {len(paths)} image(s) in {epochs} epochs{quality}"
+    _check_places(settings)
+    source = read_source(paths, settings.landmarks)
+    cascade = Cascade.load(settings.device)
+    tags = synthetic_tags(cascade.weights_version, settings.seed)
+    previews: list[NDArray[np.uint8]] = []
+
+    def watch(epoch: Epoch) -> None:
+        on_epoch(epoch)
+        if settings.has_sheet or settings.preview:
+            opened = _opened(epoch.neutral)
+            previews.append(over_background(epoch.render(opened[None])[0], PREVIEW_BACKGROUND))
+        if settings.preview:
+            with replaced(settings.preview) as temporary:
+                write_png(temporary, previews[-1], tags)
+
+    learnt = find_or_learn(
+        cascade,
+        source,
+        epochs=settings.epochs,
+        seed=settings.seed,
+        is_anew=settings.is_anew,
+        progress=progress,
+        on_epoch=watch,
+    )
+    write_portable(settings.out, learnt.identity, learnt.record)
+    if settings.has_sheet:
+        with replaced(settings.sheet_path) as temporary:
+            title = f"{settings.out.name}: {_summary(learnt.record)}"
+            write_learnt_sheet(temporary, _sheet(title, cascade, learnt, previews), learnt.record, tags)
+    return f"{settings.out}: {learnt.sentence}; {_summary(learnt.record)}"
+
+
+def _check_places(settings: AdaptSettings) -> None:
+    if settings.out.is_dir():
+        raise ValueRangeError(
+            f"the output {settings.out} is a folder; name a file, {settings.out / 'face.safetensors'}"
+        )
+    if settings.preview and settings.preview.suffix.lower() != ".png":
+        raise ValueRangeError(f"the preview {settings.preview} is no PNG file; let its name end in .png")
+    if settings.preview in settings.images:
+        raise ValueRangeError(f"the preview would replace the picture {settings.preview}; choose another name")
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """A name to write to, which takes the place of `path` when the block ends well.
+
+    Raises:
+        ValueRangeError: the file cannot be written.
+    """
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        yield temporary
+        temporary.replace(path)
+    except OSError as error:
+        raise ValueRangeError(f"cannot write {path}: {error.strerror or error}; choose another place") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _opened(neutral: NDArray[np.float32]) -> NDArray[np.float32]:
+    return open_mouth(torch.from_numpy(neutral), MOUTH_OPENING).numpy()
+
+
+def _sheet(title: str, cascade: Cascade, learnt: LearntIdentity, previews: list[NDArray[np.uint8]]) -> LearntSheet:
+    neutral = learnt.identity.neutral_landmarks
+    shapes = {
+        "at rest": neutral,
+        "mouth open": _opened(neutral),
+        "eyes shut": shut_eyes(torch.from_numpy(neutral)).numpy(),
+    }
+    frames = np.concatenate(list(cascade.render(learnt.identity, np.stack(list(shapes.values())))))
+    shown = over_background(frames, PREVIEW_BACKGROUND)
+    faces = learnt.references
+    return LearntSheet(
+        title,
+        learnt.identity.reference_images if faces is None else faces.crops,
+        learnt.identity.reference_landmarks if faces is None else faces.landmarks,
+        dict(zip(shapes, shown, strict=True)),
+        previews,
+    )
+
+
+def _summary(record: IdentityRecord) -> str:
+    count = "1 picture" if record.image_count == 1 else f"{record.image_count} pictures"
+    quality = f", held-out PSNR {record.held_out_psnr:.1f} dB" if record.held_out_psnr is not None else ""
+    return f"{count}, {record.epochs} epochs{quality}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend_server.cascade import Cascade, LandmarkMotion
+from backend_server.commands.learning import FaceSource, find_or_learn, open_identity, read_source
 from backend_server.commands.output_folder import output_folder
 from backend_server.config import CROP_SIZE, SAMPLE_RATE
 from backend_server.export.contact_sheet import sheet_frames, write_contact_sheet
@@ -20,14 +21,12 @@ from backend_server.export.frames import FrameSettings, frame_files
 from backend_server.export.images import over_background, shrunk
 from backend_server.export.json_curves import write_json_curves
 from backend_server.export.tags import synthetic_tags
-from backend_server.face.images import read_image
-from backend_server.face.reference import prepare_references
 from backend_server.metrics.landmarks import mouth_opening
-from backend_server.progress import Progress, StageClock
+from backend_server.progress import EpochWatcher, Progress, StageClock
 from backend_server.speech.presence import MOMENTS_PER_SECOND
 from backend_server.speech.recording import FileSound, Recording, listen
 from backend_server.texture.full_frame import FullFrame, check_full_frame
-from backend_server.texture.identity import Identity, load_identity
+from backend_server.texture.identity import Identity
 from shared.errors import ImageError, ValueRangeError
 from shared.motion_controls import UNTOUCHED, MotionControls
 from shared.timing import FrameRate, frame_times
@@ -47,7 +46,7 @@ class AnimateSettings:
 
     speech: Path
     images: tuple[Path, ...]
-    identity: Path | None
+    identity: Path | None  # a file, or digits of an id
     out: Path
     frame_rate: FrameRate
     has_texture: bool = True
@@ -59,6 +58,8 @@ class AnimateSettings:
     epochs: int = 10
     seed: int = 0
     device: str = "auto"
+    landmarks: Path | None = None  # placed by hand on the images
+    is_anew: bool = False  # learn the face even if it was learnt before
 
 
 def picture_paths(paths: Sequence[Path]) -> tuple[Path, ...]:
@@ -81,7 +82,12 @@ def picture_paths(paths: Sequence[Path]) -> tuple[Path, ...]:
     return tuple(found)
 
 
-def animate(settings: AnimateSettings, progress: Progress) -> Path:
+def animate(
+    settings: AnimateSettings,
+    progress: Progress,
+    say: Callable[[str], None] = lambda _: None,
+    on_epoch: EpochWatcher = lambda _: None,
+) -> Path:
     """Writes landmarks, curves, frames or a film, preview, contact sheet and report; returns the folder.
 
     Raises:
@@ -91,14 +97,15 @@ def animate(settings: AnimateSettings, progress: Progress) -> Path:
     clock("load", 0, 1)
     recording = listen(FileSound(settings.speech), clock)
     background = _check_pictures(settings)
-    pictures = [read_image(path) for path in settings.images]
+    source = read_source(settings.images, settings.landmarks)
+    pictures = source.images
     if settings.has_texture and not pictures and settings.identity is None:
         raise ValueRangeError("a textured face needs --images or --identity; for curves alone add --no-texture")
     times = frame_times(recording.seconds, settings.frame_rate)
     with output_folder(settings.out, len(times) * _bytes_a_frame(settings, pictures)) as folder:
         cascade = Cascade.load(settings.device)
         clock("load", 1, 1)
-        identity, picture = _identity(cascade, settings, pictures, clock)
+        identity, picture = _identity(cascade, settings, source, clock, say, on_epoch)
         motion = cascade.animate_recording(
             recording,
             times,
@@ -155,19 +162,42 @@ def _bytes_a_frame(settings: AnimateSettings, pictures: list[NDArray[np.uint8]])
 
 
 def _identity(
-    cascade: Cascade, settings: AnimateSettings, pictures: list[NDArray[np.uint8]], progress: Progress
+    cascade: Cascade,
+    settings: AnimateSettings,
+    source: FaceSource,
+    progress: Progress,
+    say: Callable[[str], None],
+    on_epoch: EpochWatcher,
 ) -> tuple[Identity | None, NDArray[np.uint8] | None]:
     """Whose face moves, and the picture (H, W, 3) that it was cut from."""
     if settings.identity is not None:
-        return load_identity(settings.identity), None
-    if not pictures:
+        identity = open_identity(settings.identity)
+        if identity.weights and identity.weights_version != cascade.weights_version:
+            say(
+                f"{settings.identity} was learnt from weights {identity.weights_version} and these are "
+                f"{cascade.weights_version}; adapt the pictures again for the best likeness"
+            )
+        return identity, None
+    if not source.images:
         return None, None
-    references = prepare_references(pictures, progress=progress)
-    picture = pictures[references.source]
-    if settings.is_full_frame:
-        check_full_frame(picture, settings.images[references.source].name)
-    epochs = settings.epochs if settings.has_texture else 0
-    return cascade.fine_tune(references, epochs=epochs, seed=settings.seed, progress=progress), picture
+
+    def check_base(number: int) -> None:
+        if settings.is_full_frame:
+            check_full_frame(source.images[number], source.names[number])
+
+    learnt = find_or_learn(
+        cascade,
+        source,
+        epochs=settings.epochs if settings.has_texture else 0,
+        seed=settings.seed,
+        is_anew=settings.is_anew,
+        progress=progress,
+        on_epoch=on_epoch,
+        check_base=check_base,
+    )
+    if settings.has_texture:
+        say(f"face: {learnt.sentence}")
+    return learnt.identity, source.images[learnt.base]
 
 
 def _write_landmarks(folder: Path, motion: LandmarkMotion, frame_rate: FrameRate, tags: dict[str, str]) -> None:

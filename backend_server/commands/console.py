@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, Tim
 from rich.progress import Progress as Bars
 from typer.core import TyperCommand, TyperOption
 
+from backend_server.progress import Epoch
 from shared.errors import Cancelled, SpeechFaceError
 
 EXIT_BAD_INPUT = 2
@@ -58,6 +59,7 @@ class StageBars:
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
             console=errors,
         )
         self._tasks: dict[str, TaskID] = {}
@@ -74,8 +76,17 @@ class StageBars:
     def __call__(self, stage: str, step: int, steps: int) -> None:
         """Moves the stage's bar, adding it first when it is new."""
         if stage not in self._tasks:
-            self._tasks[stage] = self._bars.add_task(stage, total=steps)
+            self._tasks[stage] = self._bars.add_task(stage, total=steps, note="")
         self._bars.update(self._tasks[stage], completed=step, total=steps)
+
+    def note_epoch(self, epoch: Epoch) -> None:
+        """Writes what the last epoch of learning a face came to beside its bar."""
+        if "adapt" in self._tasks:
+            self._bars.update(self._tasks["adapt"], note=f"epoch {epoch.number}: {epoch}")
+
+    def say(self, sentence: str) -> None:
+        """Writes a line above the bars."""
+        self._bars.console.print(sentence, style="dim", highlight=False, soft_wrap=True, markup=False)
 
 
 @contextmanager

@@ -9,11 +9,11 @@ from pathlib import Path
 import msgspec
 
 import backend_server
+from backend_server.identities.store import IdentityStore
 from backend_server.service.clients import Clients
-from backend_server.service.identities import IdentityStore
 from backend_server.service.intake import Arrival
 from backend_server.service.jobs import Scheduler
-from backend_server.service.outcome import failure
+from backend_server.service.outcome import adapted_answer, failure
 from backend_server.service.store import JobState, JobStore
 from shared.errors import ErrorCode, MessageError, SpeechFaceError
 from shared.protocol import (
@@ -121,9 +121,9 @@ class Desk:
             frame_bytes = _CURVE_BYTES + (_FRAME_BYTES if request.wants_texture and has_face else 0)
             self._scheduler.submit(request.job, arrival.parts, len(request.frame_times) * frame_bytes)
             return
-        known = self._identities.answer(arrival.identity) if self._identities.has(arrival.identity) else None
+        known = self._identities.kept(arrival.identity) if arrival.identity else None
         if known is not None:
-            self._scheduler.finish(request.job, known)
+            self._scheduler.finish(request.job, adapted_answer(known.record, is_cached=True))
         else:
             self._scheduler.submit(request.job, arrival.parts, 0)
 

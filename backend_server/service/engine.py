@@ -8,37 +8,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from backend_server.identities.record import LearntFace
 from backend_server.progress import Progress
 from shared.motion_controls import MotionControls
-
-
-class EngineIdentity(Protocol):
-    """What the service reads of an identity; the rest is the engine's own."""
-
-    @property
-    def neutral_landmarks(self) -> NDArray[np.float32]:
-        """l_p, (68, 2) pixels of the crop."""
-        ...
-
-    @property
-    def crop(self) -> NDArray[np.float32]:
-        """(2, 3), from pixels of the crop to pixels of the first image."""
-        ...
-
-    @property
-    def epochs(self) -> int:
-        """Of fine-tuning."""
-        ...
-
-    @property
-    def losses(self) -> Sequence[float]:
-        """One a fine-tuning epoch."""
-        ...
-
-    @property
-    def held_out_psnr(self) -> float | None:
-        """dB on images kept back; None when there were none."""
-        ...
 
 
 class EngineMotion(Protocol):
@@ -91,7 +63,7 @@ class Engine(Protocol):
         epochs: int,
         seed: int,
         progress: Progress,
-    ) -> EngineIdentity:
+    ) -> LearntFace:
         """Learns a face."""
         ...
 
@@ -100,7 +72,7 @@ class Engine(Protocol):
         speech: NDArray[np.float32],
         sample_rate: int,
         frame_times: NDArray[np.float64],
-        identity: EngineIdentity | None,
+        identity: LearntFace | None,
         *,
         seed: int,
         blink: bool,
@@ -111,7 +83,7 @@ class Engine(Protocol):
         ...
 
     def render(
-        self, identity: EngineIdentity, landmarks: NDArray[np.float32], progress: Progress
+        self, identity: LearntFace, landmarks: NDArray[np.float32], progress: Progress
     ) -> Iterator[NDArray[np.uint8]]:
         """Makes pictures, in chunks (n, H, W, 4)."""
         ...

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from backend_server.service.identities import identity_id
+from backend_server.service.outcome import request_id
 from shared import wire
 from shared.errors import MessageError
 from shared.protocol import AdaptRequest, AnimateRequest, Message, new_id
@@ -49,7 +49,7 @@ def read(parts: Sequence[Bytes], weights_version: str | None) -> Arrival:
         message = msgspec.structs.replace(message, job=new_id())
         parts = wire.encode(message)
     if isinstance(message, AdaptRequest) and weights_version is not None:
-        return Arrival(message, parts, identity=identity_id(message, weights_version))
+        return Arrival(message, parts, identity=request_id(message, weights_version))
     return Arrival(message, parts)
 
 

@@ -12,11 +12,12 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from backend_server.service.engine import Engine, EngineIdentity
-from backend_server.service.identities import IdentityStore, identity_id
+from backend_server.identities.record import LearntFace, record_of
+from backend_server.identities.store import IdentityStore
+from backend_server.service.engine import Engine
+from backend_server.service.outcome import adapted_answer, request_id
 from backend_server.service.server_line import ServerLine
-from shared import wire
-from shared.protocol import Adapted, AdaptRequest, AnimateRequest, Done, LandmarkCurves, Progress, TextureFrames
+from shared.protocol import AdaptRequest, AnimateRequest, Done, LandmarkCurves, Progress, TextureFrames
 
 FRAMES_PER_MESSAGE = 16  # 4 MiB of 256 x 256 RGBA
 REPORT_SECONDS = 0.1  # progress is told this often, and at every change of stage
@@ -82,27 +83,24 @@ class JobRun:
             SpeechFaceError: as `Cascade.adapt`.
             Cancelled: the server wants the job to end.
         """
-        identity = identity_id(request, self._engine.weights_version)
-        header = {"job": self._job, "sequence": 1}
-        adapted = self._identities.answer(identity, **header) if self._identities.has(identity) else None
-        if adapted is None:
-            content = self._engine.adapt(
+        version = self._engine.weights_version
+        identity = request_id(request, version)
+        kept = self._identities.kept(identity)
+        if kept is None:
+            face = self._engine.adapt(
                 request.images,
                 _placed_landmarks(request.landmarks),
                 epochs=request.epochs,
                 seed=request.seed,
                 progress=self.progress,
             )
-            adapted = Adapted(
-                **header,
-                identity=identity,
-                epochs=content.epochs,
-                losses=tuple(float(loss) for loss in content.losses),
-                held_out_psnr=None if content.held_out_psnr is None else float(content.held_out_psnr),
-                neutral=np.asarray(content.neutral_landmarks, np.float32),
-                crop=np.asarray(content.crop, np.float32),
+            record = record_of(
+                identity, face, weights_version=version, image_count=len(request.images), seed=request.seed
             )
-            self._identities.save(identity, content, wire.encode(adapted))
+            self._identities.save(record, face)
+        else:
+            record = kept.record
+        adapted = adapted_answer(record, job=self._job, sequence=1, is_cached=kept is not None)
         if self._received < 1:
             self._line.send(adapted)
         return Done(job=self._job, seconds=self._clock.finish())
@@ -156,14 +154,14 @@ class JobRun:
             self._reported = (now, stage)
             self._line.send(Progress(job=self._job, stage=stage, step=step, steps=steps, seconds_left=seconds_left))
 
-    def _face(self, request: AnimateRequest) -> EngineIdentity | None:
+    def _face(self, request: AnimateRequest) -> LearntFace | None:
         if request.identity:
             return self._identities.load(request.identity)
         if request.references:
             return self._engine.adapt(request.references, None, epochs=0, seed=request.seed, progress=self.progress)
         return None
 
-    def _render(self, identity: EngineIdentity, landmarks: NDArray[np.float32]) -> int:
+    def _render(self, identity: LearntFace, landmarks: NDArray[np.float32]) -> int:
         first = max(0, self._received - 1) * FRAMES_PER_MESSAGE
         if first >= len(landmarks):
             return len(landmarks)

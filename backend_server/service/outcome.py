@@ -1,11 +1,41 @@
-"""How is an exception said to a user?"""
+"""How are a learnt face and an exception said to a client?"""
 
 from __future__ import annotations
 
 import traceback
 
+import numpy as np
+
+from backend_server.identities.naming import identity_id
+from backend_server.identities.record import IdentityRecord
 from shared.errors import ErrorCode, SpeechFaceError
-from shared.protocol import Failed
+from shared.protocol import Adapted, AdaptRequest, Failed
+
+
+def request_id(request: AdaptRequest, weights_version: str) -> str:
+    """The name of the face that a request makes with the weights of that version."""
+    return identity_id(
+        request.images,
+        request.landmarks,
+        epochs=request.epochs,
+        seed=request.seed,
+        weights_version=weights_version,
+    )
+
+
+def adapted_answer(record: IdentityRecord, *, is_cached: bool, job: str = "", sequence: int = 0) -> Adapted:
+    """The message that announces a learnt face."""
+    return Adapted(
+        job=job,
+        sequence=sequence,
+        identity=record.identity,
+        epochs=record.epochs,
+        is_cached=is_cached,
+        losses=record.losses,
+        held_out_psnr=record.held_out_psnr,
+        neutral=np.array(record.neutral, np.float32),
+        crop=np.array(record.crop, np.float32),
+    )
 
 
 def failure(error: BaseException) -> Failed:

@@ -12,13 +12,13 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-import platformdirs
 import psutil
 import zmq
 
+from backend_server.identities.naming import data_folder
+from backend_server.identities.store import IdentityStore
 from backend_server.service.clients import Clients
 from backend_server.service.desk import Desk
-from backend_server.service.identities import IdentityStore
 from backend_server.service.intake import Intake, read
 from backend_server.service.jobs import Scheduler
 from backend_server.service.logs import start_log
@@ -61,7 +61,7 @@ class Server:
             store = JobStore(settings.job_dir, settings.spare_bytes, measure)
             stack.callback(store.close)
             store.purge(settings.keep_seconds)
-            identities = IdentityStore(settings.identity_dir, settings.identity_files)
+            identities = IdentityStore(settings.identity_dir, settings.identity_files).prepare()
             context = zmq.Context()
             stack.callback(context.term)
             self._gate = gate = Gate(context)
@@ -163,7 +163,7 @@ def serve(
     serve_with(
         ServiceSettings(
             connection_file=connection_file or default_connection_file(),
-            data_dir=data_dir or platformdirs.user_data_path("speech_face", appauthor=False),
+            data_dir=data_dir or data_folder(),
             device=device,
             bind=bind,
             cascade=cascade,

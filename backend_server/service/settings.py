@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from backend_server.identities.naming import identity_folder
+from backend_server.identities.store import IDENTITY_FILES
+
 CASCADE = "backend_server.cascade:Cascade"
-IDENTITY_FILES = "backend_server.texture.identity"
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class ServiceSettings:
     @property
     def identity_dir(self) -> Path:
         """Where identities are kept."""
-        return self.data_dir / "identities"
+        return identity_folder(self.data_dir)
 
     @property
     def job_dir(self) -> Path:

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import msgspec
 
+from backend_server.identities.store import IdentityStore
 from backend_server.service.engine import Engine
-from backend_server.service.identities import IdentityStore
 from backend_server.service.job_run import JobRun
 from backend_server.service.logs import start_log
 from backend_server.service.outcome import failure

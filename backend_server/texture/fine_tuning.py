@@ -8,6 +8,7 @@ best epoch on them is kept.
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -35,6 +36,9 @@ _STRENGTH = AugmentationStrength(degrees=4, scale=0.05, shift=4, bend=3, mirror=
 _REHEARSAL_SHARE = 0.25  # of the targets, when some expressions are missing from the images
 
 
+OnEpoch = Callable[[int, float, float | None, TextureGenerator], None]  # number, loss, held-out PSNR, tuned so far
+
+
 def adapt(
     generator: TextureGenerator,
     references: FaceImages,
@@ -43,6 +47,7 @@ def adapt(
     seed: int,
     weights_version: str,
     progress: Progress = silent,
+    on_epoch: OnEpoch | None = None,
 ) -> Identity:
     """Learns a face from K images.
 
@@ -53,6 +58,7 @@ def adapt(
         seed: of the order and the augmentation; the same seed gives the same weights.
         weights_version: kept in the identity, so that other weights are noticed.
         progress: told after every step; may raise `Cancelled`.
+        on_epoch: told after every epoch.
 
     Raises:
         ValueRangeError: fewer than 0 epochs, or no image.
@@ -62,7 +68,7 @@ def adapt(
         raise ValueRangeError(f"fine-tuning needs 0 or more epochs and 1 or more images, got {epochs} and {count}")
     tuning = _FineTuning(generator, references, seed)
     if epochs:
-        tuning.run(epochs, progress)
+        tuning.run(epochs, progress, on_epoch)
     return Identity(
         neutral_landmarks=references.neutral_landmarks.astype(np.float32),
         crop=references.crop.astype(np.float32),
@@ -93,7 +99,7 @@ class _FineTuning:
         self.held_out = others[:held_out].tolist()
         self.learned = sorted([0, *others[held_out:].tolist()])
 
-    def run(self, epochs: int, progress: Progress) -> None:
+    def run(self, epochs: int, progress: Progress, on_epoch: OnEpoch | None = None) -> None:
         """Tunes a copy of the network and keeps its best state."""
         progress("adapt", 0, 1)
         self.tuned = copy.deepcopy(self.initial).requires_grad_(True).eval()
@@ -118,6 +124,8 @@ class _FineTuning:
                 progress("adapt", epoch * len(steps) + number + 1, epochs * len(steps))
             self.losses.append(float(np.mean(losses)))
             psnr = self._held_out_psnr()
+            if on_epoch is not None:
+                on_epoch(epoch + 1, self.losses[-1], psnr, self.tuned)
             if psnr is None or self.best_psnr is None or psnr > self.best_psnr:
                 best, waited = {name: weight.clone() for name, weight in self.tuned.state_dict().items()}, 0
                 self.best_psnr = psnr
