@@ -51,9 +51,9 @@ def read_placed_landmarks(
     for name, points in content.items():
         matches = [k for k, other in enumerate(names) if other == name]
         if len(matches) != 1:
-            number = f"{len(matches)} pictures" if matches else "none of the pictures"
+            number = f"{len(matches)} pictures have" if matches else "none of the pictures has"
             raise ValueRangeError(
-                f"{path} places landmarks on {name!r} and {number} has that name; name one of: {', '.join(names)}"
+                f"{path} places landmarks on {name!r} and {number} that name; the pictures are {', '.join(names)}"
             )
         placed[matches[0]] = _points(name, points, images[matches[0]].shape)
     return placed if content else None

@@ -10,6 +10,14 @@ from typer.testing import CliRunner
 from backend_server.__main__ import app
 
 
+@pytest.fixture(autouse=True)
+def data_folder(tmp_path_factory, monkeypatch) -> Path:
+    """A data folder of the test's own, where faces are kept."""
+    folder = tmp_path_factory.mktemp("data")
+    monkeypatch.setenv("SPEECH_FACE_DATA", str(folder))
+    return folder
+
+
 @pytest.fixture
 def run_command():
     """Runs `python -m backend_server ARGS` and gives the result with exit_code, stdout and stderr."""

@@ -65,6 +65,22 @@ def test_fine_tuning_stops_when_told_to(generator, drawn_faces):
         tune(generator, drawn_faces(2), epochs=10, progress=stop)
 
 
+def test_every_epoch_is_told_with_the_network_as_it_is(generator, drawn_faces, face_landmarks):
+    faces, told = drawn_faces(5), []
+
+    def note(number, loss, psnr, tuned):
+        picture = next(render(tuned, tune(generator, faces, epochs=0), face_landmarks()[None]))
+        told.append((number, loss, psnr, picture))
+
+    watched = tune(generator, faces, epochs=2, on_epoch=note)
+    assert [number for number, *_ in told] == [1, 2]
+    assert [loss for _, loss, *_ in told] == list(watched.losses)
+    assert all(psnr is not None and psnr <= watched.held_out_psnr for _, _, psnr, _ in told)
+    assert not np.array_equal(told[0][3], told[1][3])
+    plain = tune(generator, faces, epochs=2)  # being watched changes nothing
+    assert plain.losses == watched.losses and plain.held_out_psnr == watched.held_out_psnr
+
+
 def test_bad_settings_are_named(generator, drawn_faces):
     with pytest.raises(ValueRangeError, match="-1"):
         tune(generator, drawn_faces(1), epochs=-1)
