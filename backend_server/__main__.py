@@ -223,7 +223,8 @@ def evaluate(
     speech: Annotated[Path | None, typer.Option(help="Transcribed speech, to count wrong characters.")] = None,
     ablations: Annotated[bool, typer.Option(help="Also train networks with other contexts and losses.")] = False,
     epochs: Annotated[int, typer.Option(min=1, help="Of each of those trainings.")] = 15,
-    texture: Annotated[bool, typer.Option(help="Also render the held-out people.")] = True,
+    motion: Annotated[bool, typer.Option(help="Judge motion, blinks and hearing.")] = True,
+    texture: Annotated[bool, typer.Option(help="Render the held-out people and judge their faces.")] = True,
     device: Device = "auto",
     weights: Annotated[Path | None, typer.Option(help="Folder of the weights; the shipped ones if left out.")] = None,
     identity: Annotated[Path | None, typer.Option(help="A MobileFaceNet, to tell whether faces stay the same.")] = None,
@@ -234,7 +235,7 @@ def evaluate(
         from backend_server.commands.evaluate import EvaluateSettings, evaluate
 
         settings = EvaluateSettings(
-            data, out, speech, ablations, epochs, texture, device, weights or WEIGHTS_DIR, identity
+            data, out, speech, ablations, epochs, motion, texture, device, weights or WEIGHTS_DIR, identity
         )
         tables = evaluate(settings, bars)
     output.print(tables, soft_wrap=True, markup=False, highlight=False)

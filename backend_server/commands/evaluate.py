@@ -22,6 +22,7 @@ from backend_server.evaluation.articulation import ALL, articulate, articulation
 from backend_server.evaluation.baselines import loudness, static
 from backend_server.evaluation.face_embedding import load_embedding
 from backend_server.evaluation.face_sheet import faces_section
+from backend_server.evaluation.faces import Judged, judge_faces
 from backend_server.evaluation.goals import goals_section, motion_goals, other_goals
 from backend_server.evaluation.motion import motion_section, typical_takes
 from backend_server.evaluation.report import Section, write_report
@@ -30,12 +31,11 @@ from backend_server.evaluation.sounds import Waveform
 from backend_server.evaluation.speed import machine, real_time_factor
 from backend_server.evaluation.spoken import Spoken, read_recorded, speak_sentences
 from backend_server.evaluation.takes import PEOPLE, Method, Take, animated, held_out, judge_groups, read_groups
-from backend_server.evaluation.texture import evaluate_texture, texture_section
 from backend_server.evaluation.viseme_sheet import viseme_section
 from backend_server.metrics.articulation import ArticulationFigures
 from backend_server.progress import Progress
 from backend_server.speech.listener import open_scorer, speech_file
-from shared.errors import SpeechFaceError, WeightsError
+from shared.errors import CorpusError, SpeechFaceError, ValueRangeError, WeightsError
 
 SEED = 0
 OURS, STATIC, LOUDNESS = "ours", "static, neutral", "jaw by loudness"
@@ -51,6 +51,7 @@ class EvaluateSettings:
     speech: Path | None = None
     has_ablations: bool = False
     epochs: int = 15
+    has_motion: bool = True
     has_texture: bool = True
     device: str = "auto"
     weights: Path = WEIGHTS_DIR
@@ -64,13 +65,20 @@ class EvaluateSettings:
         parts += [f"--speech {self.speech}"] if self.speech else []
         parts += [f"--identity {self.identity}"] if self.identity else []
         parts += [f"--ablations --epochs {self.epochs}"] if self.has_ablations else []
+        parts += [] if self.has_motion else ["--no-motion"]
         return " ".join([*parts, *([] if self.has_texture else ["--no-texture"])])
+
+    @property
+    def kept(self) -> Path:
+        """Where trained variants and learnt faces are kept for the next time: beside the report."""
+        out = self.out.resolve()  # "." has a name then
+        return out.parent / f"{out.name}_run"
 
 
 def evaluate(settings: EvaluateSettings, progress: Progress, blink_clips: int = blinks.CLIP_COUNT) -> str:
     """Writes report.html, report.json and pictures into the folder and returns the tables.
 
-    Trained variants are kept beside the folder, under its name with `_run` behind, for the next time.
+    Trained variants and learnt faces are kept beside the folder, under its name with `_run` behind, for the next time.
 
     Args:
         settings: the options of the command.
@@ -79,49 +87,71 @@ def evaluate(settings: EvaluateSettings, progress: Progress, blink_clips: int = 
 
     Raises:
         CorpusError: the data is no corpus or holds nothing out, or the folder of speech has no index.
-        ValueRangeError: there is no such device, or the output folder cannot be written.
+        ValueRangeError: there is no such device, the output folder cannot be written, or nothing shall be judged.
         WeightsError: the folder of weights lacks a file, or holds one that cannot be read; or `identity` is no
             MobileFaceNet.
     """
+    if not settings.has_motion and not settings.has_texture:
+        raise ValueRangeError("with --no-motion and --no-texture nothing is left to judge; leave one of them out")
     check_weights(settings.weights, settings.has_texture)
     embedding = load_embedding(settings.identity) if settings.identity else None
     corpus = Corpus(settings.data)
     groups = read_groups(corpus)
-    held = held_out(groups)
     settings = replace(settings, device=choose_device(settings.device))
     cascade = Cascade.load(settings.device, settings.weights)
-    voices = [clip.waveform() for clip in _one_of_each(corpus.clips("train"))]
+    people = [take.clip for take in groups.get(PEOPLE, [])]
+    if not people and not settings.has_motion:
+        raise CorpusError(f"{corpus.path} holds nobody out of training whose face could be judged")
     with output_folder(settings.out) as folder:
-        networks = _networks(settings, corpus, progress) if settings.has_ablations else {}
-        compared = {name: networks[name] for name in variants.COMPARED if name in networks}
-        ours = partial(animated, cascade)
-        methods: dict[str, Method] = {OURS: ours, **compared, STATIC: static}
-        figures = judge_groups(methods | {LOUDNESS: loudness(cascade.neutral_canonical)}, groups, "motion", progress)
-        swept = measure_sweeps(cascade, held, sweeps(voices), progress)
-        sections = [motion_section(folder, groups, figures, typical_takes(ours, groups))]
-        if networks:
-            rest = {name: method for name, method in networks.items() if name not in compared}
-            more = judge_groups(rest, held, "variants", progress)
-            merged = {group: {**figures[group], **rows} for group, rows in more.items()}
-            sections.append(ablation_section(folder, merged, _base(settings)))
-        sections.append(noise_section(folder, swept, {group: figures[group][STATIC].lips_lmd for group in held}))
-        blinking = {blinks.GENERATED: blinks.generated_blinks(cascade.blink_landmarks, blink_clips, progress)}
-        blinking |= {blinks.TRAINED: blinks.real_blinks(corpus.clips("train"))}
-        blinking |= {f"corpus, {name}": blinks.real_blinks([take.clip for take in held[name]]) for name in held}
-        articulated, spoken, reason = _articulated(settings, cascade, progress)
-        sections += [_articulation(articulated, reason), viseme_section(folder, visemes_beside(settings.weights))]
-        sections.append(blinks.blink_section(folder, blinking))
-        sections.append(faces_section(folder, cascade, corpus, next(iter(held.values()))[0]))
-        sections.append(_hearing(settings, voices, spoken, progress))
-        if settings.has_texture and PEOPLE in groups:
-            people = _one_of_each([take.clip for take in groups[PEOPLE]])
-            sections.append(texture_section(folder, evaluate_texture(cascade, people, SEED, progress, embedding)))
-        speed = real_time_factor(cascade, _minute(groups), threads=1)
-        wanted = motion_goals({group: rows[OURS] for group, rows in figures.items()})
-        closure = articulated[ALL].bilabial_closure if articulated else float("nan")
-        wanted += other_goals(swept, closure, blinking[blinks.GENERATED], speed, _mebibytes(settings.weights))
-        facts = _facts(settings, cascade, corpus)
-        return write_report(folder, "Speech Face: evaluation", facts, [goals_section(wanted), *sections])
+        judged = []
+        if settings.has_motion:
+            judged.append(_judge_motion(settings, folder, cascade, corpus, groups, progress, blink_clips))
+        if settings.has_texture and people:
+            given = {"seed": SEED, "kept": settings.kept, "embedding": embedding}
+            judged.append(judge_faces(folder, cascade, people, **given, progress=progress))
+        goals = goals_section([goal for part in judged for goal in part.goals])
+        sections = [section for part in judged for section in part.sections]
+        return write_report(folder, "Speech Face: evaluation", _facts(settings, cascade, corpus), [goals, *sections])
+
+
+def _judge_motion(
+    settings: EvaluateSettings,
+    folder: Path,
+    cascade: Cascade,
+    corpus: Corpus,
+    groups: Mapping[str, Sequence[Take]],
+    progress: Progress,
+    blink_clips: int,
+) -> Judged:
+    """Judges motion, blinks and hearing."""
+    held = held_out(groups)
+    voices = [clip.waveform() for clip in _one_of_each(corpus.clips("train"))]
+    networks = _networks(settings, corpus, progress) if settings.has_ablations else {}
+    compared = {name: networks[name] for name in variants.COMPARED if name in networks}
+    ours = partial(animated, cascade)
+    methods: dict[str, Method] = {OURS: ours, **compared, STATIC: static}
+    figures = judge_groups(methods | {LOUDNESS: loudness(cascade.neutral_canonical)}, groups, "motion", progress)
+    swept = measure_sweeps(cascade, held, sweeps(voices), progress)
+    sections = [motion_section(folder, groups, figures, typical_takes(ours, groups))]
+    if networks:
+        rest = {name: method for name, method in networks.items() if name not in compared}
+        more = judge_groups(rest, held, "variants", progress)
+        merged = {group: {**figures[group], **rows} for group, rows in more.items()}
+        sections.append(ablation_section(folder, merged, _base(settings)))
+    sections.append(noise_section(folder, swept, {group: figures[group][STATIC].lips_lmd for group in held}))
+    blinking = {blinks.GENERATED: blinks.generated_blinks(cascade.blink_landmarks, blink_clips, progress)}
+    blinking |= {blinks.TRAINED: blinks.real_blinks(corpus.clips("train"))}
+    blinking |= {f"corpus, {name}": blinks.real_blinks([take.clip for take in held[name]]) for name in held}
+    articulated, spoken, reason = _articulated(settings, cascade, progress)
+    sections += [_articulation(articulated, reason), viseme_section(folder, visemes_beside(settings.weights))]
+    sections.append(blinks.blink_section(folder, blinking))
+    sections.append(faces_section(folder, cascade, corpus, next(iter(held.values()))[0]))
+    sections.append(_hearing(settings, voices, spoken, progress))
+    speed = real_time_factor(cascade, _minute(groups), threads=1)
+    wanted = motion_goals({group: rows[OURS] for group, rows in figures.items()})
+    closure = articulated[ALL].bilabial_closure if articulated else float("nan")
+    wanted += other_goals(swept, closure, blinking[blinks.GENERATED], speed, _mebibytes(settings.weights))
+    return Judged(tuple(sections), tuple(wanted))
 
 
 def check_weights(folder: Path, has_texture: bool) -> None:
@@ -153,12 +183,11 @@ def _base(settings: EvaluateSettings) -> MotionConfig:
 
 def _networks(settings: EvaluateSettings, corpus: Corpus, progress: Progress) -> dict[str, Method]:
     """The trained variants as methods, by name."""
-    out = settings.out.resolve()  # "." has a name then
     files = variants.train_variants(
         variants.variants(_base(settings)),
         corpus=corpus,
         weights=settings.weights,
-        kept=out.parent / f"{out.name}_run",
+        kept=settings.kept,
         seed=SEED,
         device=settings.device,
         progress=progress,

@@ -150,20 +150,6 @@ def draw_lips(path: Path, shown: Sequence[tuple[Take, Motion]]) -> None:
     figure.savefig(path, dpi=DOTS_AN_INCH)
 
 
-def draw_pictures(path: Path, rows: Sequence[tuple[str, NDArray[np.uint8]]]) -> None:
-    """Rows of pictures (n, H, W, 3), each under its name; the file may be a JPEG."""
-    columns = max(len(pictures) for _, pictures in rows)
-    figure = _figure(1.35 * columns, 1.5 * len(rows))
-    for y, (name, pictures) in enumerate(rows):
-        for x, picture in enumerate(pictures):
-            axes = figure.add_subplot(len(rows), columns, y * columns + x + 1)
-            axes.imshow(picture)
-            axes.set_axis_off()
-            if x == 0:
-                axes.set_title(name, loc="left", fontsize=7)
-    figure.savefig(path, dpi=80)
-
-
 def _bars(axes: Axes, panel: Panel) -> None:
     width = 0.8 / len(panel.series)
     places = np.arange(len(panel.positions))

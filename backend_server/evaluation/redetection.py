@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from backend_server.face.mesh_points import landmarks_of_mesh
 from backend_server.metrics.landmarks import landmark_distance
+from backend_server.retarget import procrustes_align
 from shared.errors import ShapeError
-from shared.landmarks import POINT_COUNT
+from shared.landmarks import POINT_COUNT, STABLE
 
 
 class MeshFinder(Protocol):
@@ -35,6 +36,25 @@ def redetect(finder: MeshFinder, frames: NDArray[np.uint8]) -> NDArray[np.float3
     meshes = [finder.find(frame) for frame in frames]
     lost = np.full((POINT_COUNT, 2), np.nan, np.float32)
     return np.array([lost if mesh is None else landmarks_of_mesh(mesh) for mesh in meshes], np.float32)
+
+
+def heads_on(found: NDArray[np.floating], real: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Landmarks found in frames, each face turned, scaled and shifted onto the real one of that frame.
+
+    What is left between the two is the motion of the face itself: sound does not tell how a head moves.
+
+    Args:
+        found: (T, 68, 2) pixels; frames of NaN stay so.
+        real: of the same shape.
+
+    Returns:
+        (T, 68, 2) pixels of the real frames.
+    """
+    stable, is_found = list(STABLE), ~np.isnan(found).any(axis=(1, 2))
+    moved = found.copy()
+    if is_found.any():
+        moved[is_found] = procrustes_align(found[is_found][:, stable], real[is_found][:, stable]).apply(found[is_found])
+    return moved
 
 
 def redetected_distance(found: NDArray[np.floating], driving: NDArray[np.floating]) -> float:

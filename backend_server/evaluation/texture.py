@@ -2,157 +2,128 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import closing
-from dataclasses import astuple, dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from backend_server.cascade import Cascade
 from backend_server.data.corpus import Clip
-from backend_server.evaluation.charts import draw_pictures
-from backend_server.evaluation.frame_figures import COLUMNS, Frames, Judge, TextureFigures, middle_run, spread_frames
-from backend_server.evaluation.report import Picture, Section, Table
-from backend_server.face.reference import FaceReferences
-from backend_server.face.rest_pose import distance_from_rest, rest_pose
-from backend_server.face.tracker import FaceTracker
-from backend_server.metrics.identity import FaceEmbedding
+from backend_server.evaluation.frame_figures import Frames, Judge, TextureFigures, middle_run, spread_frames
+from backend_server.evaluation.identities import FaceNetwork, Identities, Recipe, given_frames
 from backend_server.progress import Progress
 from backend_server.texture.identity import Identity
 
-SHOWN_FRAMES = 6
+ONE_IMAGE, USUAL = Recipe(1, 10), Recipe(20, 10)  # the paper's K = 20 and 10 epochs
+BY_IMAGES = (Recipe(1, 0), ONE_IMAGE, Recipe(5, 10), Recipe(10, 10), USUAL)  # Fig. 9
+BY_EPOCHS = (Recipe(20, 0), Recipe(20, 1), Recipe(20, 5), USUAL)  # Table 4
+RECIPES = tuple(dict.fromkeys((*BY_IMAGES, *BY_EPOCHS)))
+REAL = "real frames"  # what the figures are where nothing is rendered
+ANOTHER_CLIP = f"{USUAL.name}, from another clip"
+_JUDGING = 60  # as long as so many images of fine-tuning
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """How a face is learnt: K images of the clip, for so many epochs."""
+class ClipFigures:
+    """Figures of one clip, rendered in one way or real.
 
-    name: str
-    images: int
-    epochs: int
-
-
-RECIPES = (
-    Recipe("K = 1, not tuned", 1, 0),
-    Recipe("K = 1, 10 epochs", 1, 10),
-    Recipe("K = 20, not tuned", 20, 0),
-    Recipe("K = 20, 1 epoch", 20, 1),
-    Recipe("K = 20, 10 epochs", 20, 10),
-)
-REAL = Recipe("real frames", 0, 0)  # what the figures are where nothing is rendered
-
-
-@dataclass(frozen=True)
-class ClipTexture:
-    """One clip learnt by one recipe, or real: the figures, and some of the frames (n, 256, 256, 3)."""
+    Attributes:
+        clip: whose frames are judged.
+        name: the way.
+        figures: what was measured.
+    """
 
     clip: Clip
-    recipe: Recipe
+    name: str
     figures: TextureFigures
-    shown: NDArray[np.uint8]
 
 
-def clip_references(clip: Clip, frames: Sequence[int]) -> FaceReferences:
-    """Frames of a clip as the images a user would give; the whole crop counts as the person."""
-    landmarks = clip.landmarks().landmarks
-    order = sorted(frames, key=lambda frame: distance_from_rest(landmarks[frame]))
-    return FaceReferences(
-        crops=clip.faces(list(order)),
-        landmarks=landmarks[order],
-        mattes=np.full((len(order), 256, 256), 255, np.uint8),
-        neutral_landmarks=rest_pose(landmarks[order[0]]),
-        crop=np.eye(2, 3, dtype=np.float32),
-        notes=(),
-    )
+@dataclass(frozen=True)
+class JudgedClip:
+    """A clip with the frames that are judged: some spread over it and not given, and some side by side."""
+
+    clip: Clip
+    spread: Frames
+    run: Frames
+
+    @classmethod
+    def read(cls, clip: Clip) -> JudgedClip:
+        """Reads the frames."""
+        return cls(clip, spread_frames(clip, given_frames(clip)), middle_run(clip))
+
+    def figures(
+        self, judge: Judge, network: FaceNetwork, identity: Identity, driving: NDArray[np.float32]
+    ) -> TextureFigures:
+        """Figures of the face rendered from landmarks (T, 68, 2) of the whole clip, pixels."""
+        made, made_run = (made_frames(network, identity, driving, real.numbers) for real in (self.spread, self.run))
+        return judge.judge(made, self.spread, made_run, self.run)
+
+
+def made_frames(
+    network: FaceNetwork, identity: Identity, driving: NDArray[np.float32], numbers: NDArray[np.integer]
+) -> Frames:
+    """Frames of those numbers, rendered from landmarks (T, 68, 2) of a whole clip."""
+    landmarks = driving[numbers]
+    pictures = np.concatenate(list(network.render(identity, landmarks)))[..., :3]
+    return Frames(landmarks, pictures, numbers)
 
 
 def evaluate_texture(
-    cascade: Cascade,
-    clips: Sequence[Clip],
-    seed: int,
-    progress: Progress,
-    embedding: FaceEmbedding | None = None,
-    recipes: Sequence[Recipe] = RECIPES,
-) -> list[ClipTexture]:
+    identities: Identities, clips: Sequence[Clip], judge: Judge, progress: Progress, recipes: Sequence[Recipe] = RECIPES
+) -> list[ClipFigures]:
     """Learns and renders each clip by each recipe; the frames judged are never among the images given.
 
+    A person of several clips is also learnt from each of them by the usual recipe and judged on each other one.
+
     Args:
-        cascade: its texture network is judged.
+        identities: of the network that is judged.
         clips: of people whom the network never saw.
-        seed: of the fine-tuning.
-        progress: receives ("texture", done, of all).
-        embedding: tells people apart, for the distances of identity.
+        judge: measures.
+        progress: receives ("faces", done, of all), in images seen by fine-tuning.
         recipes: how faces are learnt.
 
     Returns:
-        For each clip its real frames, then those of each recipe.
+        For each clip its real frames, those of each recipe, and those of each other clip.
     """
-    results: list[ClipTexture] = []
-    steps = len(clips) * len(recipes)
-    with closing(FaceTracker()) as tracker:
-        judge = Judge(tracker, embedding)
-        for number, clip in enumerate(clips):
-            given = _given_frames(clip, max(recipe.images for recipe in recipes))
-            real, run = spread_frames(clip, given), middle_run(clip)
-            results.append(ClipTexture(clip, REAL, judge.judge_real(real, run), _shown(real.pictures)))
-            for done, recipe in enumerate(recipes):
-                progress("texture", number * len(recipes) + done, steps)
-                identity = cascade.fine_tune(
-                    clip_references(clip, _given_here(clip, given, recipe)), epochs=recipe.epochs, seed=seed
-                )
-                made, made_run = (_rendered(cascade, identity, frames) for frames in (real, run))
-                figures = judge.judge(made, real, made_run, run)
-                results.append(ClipTexture(clip, recipe, figures, _shown(made)))
-    progress("texture", steps, steps)
+    results: list[ClipFigures] = []
+    pairs = [(clip, source) for clip in clips for source in clips if source.speaker == clip.speaker]
+    others = [(clip, source) for clip, source in pairs if source.name != clip.name and USUAL in recipes]
+    done, steps = 0, sum(map(_work, recipes)) * len(clips) + _JUDGING * len(others)
+    judged = {clip: JudgedClip.read(clip) for clip in clips}
+    for clip in clips:
+        real = clip.landmarks().landmarks
+        results.append(ClipFigures(clip, REAL, judge.judge_real(judged[clip].spread, judged[clip].run)))
+        for recipe in recipes:
+            progress("faces", done, steps)
+            figures = judged[clip].figures(judge, identities.network, identities(clip, recipe), real)
+            results.append(ClipFigures(clip, recipe.name, figures))
+            done += _work(recipe)
+    for clip, source in others:
+        progress("faces", done, steps)
+        real = clip.landmarks().landmarks
+        figures = judged[clip].figures(judge, identities.network, identities(source, USUAL), real)
+        results.append(ClipFigures(clip, ANOTHER_CLIP, figures))
+        done += _JUDGING
+    progress("faces", steps, steps)
     return results
 
 
-def texture_section(folder: Path, results: Sequence[ClipTexture]) -> Section:
-    """Figures by recipe, and faces of each clip: real ones above those rendered by each recipe."""
-    rows = [(_label(result), result.shown) for result in results]
-    draw_pictures(folder / "faces.jpg", rows)
-    recipes = dict.fromkeys(result.recipe for result in results)
-    means = {r.name: TextureFigures.mean([one.figures for one in results if one.recipe == r]) for r in recipes}
-    figures = tuple((name, astuple(mean)) for name, mean in means.items())
-    return Section(
-        "Texture",
-        (
-            "Held-out people learnt from K frames of a clip and rendered from the real landmarks of other frames.",
-            "Mouth PSNR: in the box of the lips and a fifth more on each side. CPBD: share of edges without visible "
-            "blur. Lips LMD: lips found anew in the frames by the face tracker, against the driving ones; on real "
-            "frames it is the tracker's own error. Flicker: mean change from frame to frame over a second, away from "
-            "moving landmarks; deviation: of each pixel over that second; in real frames both hold the camera's noise "
-            "and the head's motion. ACD and identity distance need a network that tells people apart.",
-        ),
-        (Table("Texture, held-out people, real landmarks, 256 x 256", COLUMNS, figures),),
-        (Picture("faces.jpg", "Real frames, and the same frames rendered."),),
-    )
+def means_by_name(results: Sequence[ClipFigures]) -> dict[str, TextureFigures]:
+    """Means of each way; every person counts the same, however many clips there are."""
+    means: dict[str, TextureFigures] = {}
+    for name in dict.fromkeys(result.name for result in results):
+        people: dict[str, list[TextureFigures]] = {}
+        for result in results:
+            if result.name == name:
+                people.setdefault(result.clip.speaker, []).append(result.figures)
+        means[name] = TextureFigures.mean([TextureFigures.mean(figures) for figures in people.values()])
+    return means
 
 
-def _given_frames(clip: Clip, count: int) -> NDArray[np.int64]:
-    """The images of the largest recipe; they are set aside for all, so that every recipe is judged on the same ones."""
-    return np.linspace(0, clip.frame_count - 1, count).round().astype(np.int64)
+def beside_real(means: Mapping[str, TextureFigures], names: Sequence[str]) -> dict[str, TextureFigures]:
+    """The real frames first, then those of the names that were measured."""
+    return {name: means[name] for name in (REAL, *names) if name in means}
 
 
-def _given_here(clip: Clip, given: NDArray[np.int64], recipe: Recipe) -> list[int]:
-    """The images that a recipe learns from: all that are given, or of them the one nearest to rest."""
-    if recipe.images > 1:
-        return [int(frame) for frame in given]
-    landmarks = clip.landmarks().landmarks
-    return [int(min(given, key=lambda frame: distance_from_rest(landmarks[frame])))]
-
-
-def _rendered(cascade: Cascade, identity: Identity, frames: Frames) -> NDArray[np.uint8]:
-    return np.concatenate(list(cascade.render(identity, frames.landmarks)))[..., :3]
-
-
-def _shown(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return pictures[np.linspace(0, len(pictures) - 1, SHOWN_FRAMES).round().astype(int)]
-
-
-def _label(result: ClipTexture) -> str:
-    if result.recipe == REAL:
-        return f"{result.clip.speaker}: real"
-    return f"{result.recipe.name}: {result.figures.psnr:.1f} dB"
+def _work(recipe: Recipe) -> int:
+    return recipe.images * recipe.epochs + _JUDGING

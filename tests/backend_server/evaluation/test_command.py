@@ -1,13 +1,16 @@
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from backend_server.checkpoints import WEIGHTS_DIR, weights_version
 from backend_server.commands import evaluate as command
+from backend_server.evaluation.faces import Judged
+from backend_server.evaluation.goals import Goal
 from backend_server.progress import silent
-from shared.errors import SpeechFaceError, WeightsError
+from shared.errors import CorpusError, SpeechFaceError, ValueRangeError, WeightsError
 
 
 def test_a_report_names_what_it_measured_and_how_to_repeat_it(corpus_folder, tmp_path, monkeypatch):
@@ -32,6 +35,32 @@ def test_a_report_names_what_it_measured_and_how_to_repeat_it(corpus_folder, tmp
     assert people["jaw by loudness"]["opening correlation"] > 0.99  # the corpus opens as loud as it speaks
     assert set(people) == {"ours", "static, neutral", "jaw by loudness"}
     assert "### Goals" in printed
+
+
+def test_faces_alone_can_be_judged_and_nothing_cannot(corpus_folder, tmp_path, monkeypatch):
+    asked = {}
+
+    def judge(folder, cascade, clips, **settings):
+        asked.update(settings, clips=[clip.speaker for clip in clips])
+        return Judged((), (Goal("PSNR", 36.0, 37.0, is_least=True),))
+
+    monkeypatch.setattr(command, "judge_faces", judge)
+    settings = command.EvaluateSettings(corpus_folder, tmp_path / "report", has_motion=False, device="cpu")
+    command.evaluate(settings, silent)
+    assert asked["clips"] == ["b", "b"]  # never trained on
+    assert asked["kept"] == tmp_path / "report_run"
+    document = json.loads((tmp_path / "report" / "report.json").read_text("utf-8"))
+    assert document["tables"] == {
+        "Goals": {"PSNR": {"goal": "at least 36", "measured": "37.000", "reached": "yes"} | {"the paper, GRID": None}}
+    }
+    assert weights_version() in document["facts"]["weights"]
+    assert "--no-motion" in document["facts"]["command"]
+    with pytest.raises(ValueRangeError, match="nothing is left to judge"):
+        command.evaluate(replace(settings, has_texture=False), silent)
+    index = corpus_folder / "index.tsv"
+    index.write_text(index.read_text().replace("b\t0\tval", "b\t0\ttrain"))
+    with pytest.raises(CorpusError, match="holds nobody out"):
+        command.evaluate(settings, silent)
 
 
 @pytest.fixture

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,7 +10,7 @@ from backend_server.face.mesh_points import landmarks_of_mesh
 MESHES = np.random.default_rng(0).uniform(60, 200, (6, 478, 3)).astype(np.float32)
 MESHES[1:] = MESHES[0]
 LANDMARKS = np.stack([landmarks_of_mesh(mesh) for mesh in MESHES])
-REAL = ff.Frames(LANDMARKS, np.random.default_rng(1).integers(0, 200, (6, 256, 256, 3)).astype(np.uint8))
+REAL = ff.Frames(LANDMARKS, np.random.default_rng(1).integers(0, 200, (6, 256, 256, 3)).astype(np.uint8), np.arange(6))
 
 
 class Finder:
@@ -44,12 +46,13 @@ def mean_colour(pictures, landmarks):
 
 
 def test_made_frames_five_levels_too_bright():
-    made = REAL.pictures + np.uint8(5)
-    figures = ff.Judge(Finder(), mean_colour).judge(made, REAL, REAL.pictures[[0] * 6], REAL)
+    made, still = replace(REAL, pictures=REAL.pictures + np.uint8(5)), replace(REAL, pictures=REAL.pictures[[0] * 6])
+    figures = ff.Judge(Finder(), mean_colour).judge(made, REAL, still, REAL)
     assert figures.psnr == pytest.approx(10 * np.log10(255**2 / 25))
     assert figures.mouth_psnr == pytest.approx(figures.psnr)
     assert 0.9 < figures.ssim < 1
     assert figures.lips_lmd == pytest.approx(1, rel=1e-5)
+    assert figures.real_lips_lmd == pytest.approx(0, abs=1e-4)  # the whole face is too low: a motion of the head
     assert figures.faces_found == 1
     assert figures.flicker == 0
     assert 0 <= figures.identity_distance < 0.01

@@ -3,7 +3,8 @@ from dataclasses import fields
 
 import pytest
 
-from backend_server.evaluation.goals import Goal, goals_section, motion_goals
+from backend_server.evaluation.goals import Goal, goals_section, motion_goals, texture_goals
+from backend_server.evaluation.texture_report import printed_figures
 from backend_server.metrics.motion import MotionFigures
 
 
@@ -34,3 +35,20 @@ def test_the_goals_of_people_never_trained_on_are_their_own():
     goals = motion_goals(ours)
     assert [goal.is_reached for goal in goals] == [True, False, True]
     assert all("held-out people" in goal.name for goal in goals)
+
+
+def test_the_goals_of_faces_stand_beside_the_papers_figures():
+    same = printed_figures({"psnr": 36.1, "ssim": 0.94, "mouth_psnr": 30.0, "cpbd": 0.19, "lips_lmd": 1.01})
+    real = printed_figures({"cpbd": 0.2})
+    goals = {goal.name: goal for goal in texture_goals(same, printed_figures({}), same, real)}
+    assert [goals[f"{name}, K = 20"].is_reached for name in ("PSNR, dB", "SSIM", "mouth PSNR, dB")] == [
+        True,
+        False,
+        True,
+    ]
+    assert goals["CPBD, share of that of the real frames, K = 20"].is_reached
+    assert not goals["lips LMD to the driving lips, pixels, K = 20"].is_reached
+    assert (goals["PSNR, dB, K = 20"].printed, goals["PSNR, dB, K = 1"].printed) == (29.9, 27.95)
+    assert math.isnan(goals["PSNR, dB, K = 20, another clip"].measured)
+    (row, *_) = goals_section(list(goals.values())).tables[0].rows
+    assert row == ("PSNR, dB, K = 20", ("at least 36", "36.100", "yes", 29.9))
