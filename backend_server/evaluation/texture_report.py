@@ -36,7 +36,7 @@ READING = (
     "the heads lie on one another; on real frames it is the tracker's own error. Flicker: mean change from frame to "
     "frame over a second, away from moving landmarks; deviation: of each pixel over that second; in real frames both "
     "hold the camera's noise and the head's motion. ACD and identity distance need a network that tells people apart; "
-    "the paper's ACD comes from another one."
+    "the paper's ACD, 1.12e-4 on GRID, comes from another one."
 )
 _DRAWN = {"psnr": "PSNR, dB", "ssim": "SSIM", "cpbd": "CPBD", "real_lips_lmd": "lips LMD to the real, pixels"}
 
