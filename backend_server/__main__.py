@@ -221,8 +221,10 @@ def evaluate(
     data: Annotated[Path, typer.Option(help="A corpus made by `prepare`.")],
     out: Annotated[Path, typer.Option(help="Folder for the report.")],
     speech: Annotated[Path | None, typer.Option(help="Transcribed speech, to count wrong characters.")] = None,
-    ablations: Annotated[bool, typer.Option(help="Also train networks with other contexts and losses.")] = False,
-    epochs: Annotated[int, typer.Option(min=1, help="Of each of those trainings.")] = 15,
+    ablations: Annotated[bool, typer.Option(help="Also train networks with other contexts, losses and parts.")] = False,
+    epochs: Annotated[int, typer.Option(min=1, help="Of each of those trainings of motion.")] = 15,
+    texture_updates: Annotated[int, typer.Option(min=1, help="Of each of those trainings of texture.")] = 400,
+    texture_minutes: Annotated[float, typer.Option(min=0.01, help="Of each of them at most.")] = 6,
     motion: Annotated[bool, typer.Option(help="Judge motion, blinks and hearing.")] = True,
     texture: Annotated[bool, typer.Option(help="Render the held-out people and judge their faces.")] = True,
     device: Device = "auto",
@@ -233,9 +235,20 @@ def evaluate(
     with plain_failures(), StageBars() as bars:
         from backend_server.checkpoints import WEIGHTS_DIR
         from backend_server.commands.evaluate import EvaluateSettings, evaluate
+        from backend_server.evaluation.texture_variants import Budget
 
         settings = EvaluateSettings(
-            data, out, speech, ablations, epochs, motion, texture, device, weights or WEIGHTS_DIR, identity
+            data,
+            out,
+            speech,
+            ablations,
+            epochs,
+            motion,
+            texture,
+            device,
+            weights or WEIGHTS_DIR,
+            identity,
+            Budget(texture_updates, texture_minutes),
         )
         tables = evaluate(settings, bars)
     output.print(tables, soft_wrap=True, markup=False, highlight=False)

@@ -22,7 +22,7 @@ from backend_server.evaluation.articulation import ALL, articulate, articulation
 from backend_server.evaluation.baselines import loudness, static
 from backend_server.evaluation.face_embedding import load_embedding
 from backend_server.evaluation.face_sheet import faces_section
-from backend_server.evaluation.faces import Judged, judge_faces
+from backend_server.evaluation.faces import Judged, judge_faces, judge_texture_variants
 from backend_server.evaluation.goals import goals_section, motion_goals, other_goals
 from backend_server.evaluation.motion import motion_section, typical_takes
 from backend_server.evaluation.report import Section, write_report
@@ -31,8 +31,10 @@ from backend_server.evaluation.sounds import Waveform
 from backend_server.evaluation.speed import machine, real_time_factor
 from backend_server.evaluation.spoken import Spoken, read_recorded, speak_sentences
 from backend_server.evaluation.takes import PEOPLE, Method, Take, animated, held_out, judge_groups, read_groups
+from backend_server.evaluation.texture_variants import USUAL_BUDGET, Budget, TextureVariants
 from backend_server.evaluation.viseme_sheet import viseme_section
 from backend_server.metrics.articulation import ArticulationFigures
+from backend_server.metrics.identity import FaceEmbedding
 from backend_server.progress import Progress
 from backend_server.speech.listener import open_scorer, speech_file
 from shared.errors import CorpusError, SpeechFaceError, ValueRangeError, WeightsError
@@ -56,6 +58,7 @@ class EvaluateSettings:
     device: str = "auto"
     weights: Path = WEIGHTS_DIR
     identity: Path | None = None
+    texture_budget: Budget = USUAL_BUDGET
 
     @property
     def command(self) -> str:
@@ -64,7 +67,12 @@ class EvaluateSettings:
         parts += [f"--weights {self.weights}"] if self.weights != WEIGHTS_DIR else []
         parts += [f"--speech {self.speech}"] if self.speech else []
         parts += [f"--identity {self.identity}"] if self.identity else []
-        parts += [f"--ablations --epochs {self.epochs}"] if self.has_ablations else []
+        if self.has_ablations:
+            parts += ["--ablations", *([f"--epochs {self.epochs}"] if self.has_motion else [])]
+            budget = (
+                f"--texture-updates {self.texture_budget.updates} --texture-minutes {self.texture_budget.minutes:g}"
+            )
+            parts += [budget] if self.has_texture else []
         parts += [] if self.has_motion else ["--no-motion"]
         return " ".join([*parts, *([] if self.has_texture else ["--no-texture"])])
 
@@ -109,6 +117,8 @@ def evaluate(settings: EvaluateSettings, progress: Progress, blink_clips: int = 
         if settings.has_texture and people:
             given = {"seed": SEED, "kept": settings.kept, "embedding": embedding}
             judged.append(judge_faces(folder, cascade, people, **given, progress=progress))
+            if settings.has_ablations:
+                judged.append(_judge_texture_variants(settings, folder, corpus, people, embedding, progress))
         goals = goals_section([goal for part in judged for goal in part.goals])
         sections = [section for part in judged for section in part.sections]
         return write_report(folder, "Speech Face: evaluation", _facts(settings, cascade, corpus), [goals, *sections])
@@ -152,6 +162,21 @@ def _judge_motion(
     closure = articulated[ALL].bilabial_closure if articulated else float("nan")
     wanted += other_goals(swept, closure, blinking[blinks.GENERATED], speed, _mebibytes(settings.weights))
     return Judged(tuple(sections), tuple(wanted))
+
+
+def _judge_texture_variants(
+    settings: EvaluateSettings,
+    folder: Path,
+    corpus: Corpus,
+    people: Sequence[Clip],
+    embedding: FaceEmbedding | None,
+    progress: Progress,
+) -> Judged:
+    """Trains and judges other texture networks."""
+    trained = TextureVariants(corpus, settings.kept, settings.texture_budget, SEED, settings.device, progress)
+    start = settings.weights / "texture.safetensors"
+    clips = _one_of_each(people)
+    return judge_texture_variants(folder, trained, start, clips, progress=progress, embedding=embedding)
 
 
 def check_weights(folder: Path, has_texture: bool) -> None:
