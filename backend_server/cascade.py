@@ -236,15 +236,20 @@ class Cascade:
         return initial(epochs=epochs, progress=progress, on_epoch=watch)
 
     def render(
-        self, identity: Identity, landmarks: NDArray[np.float32], progress: Progress = silent
+        self,
+        identity: Identity,
+        landmarks: NDArray[np.float32],
+        progress: Progress = silent,
+        *,
+        is_cut_out: bool = True,
     ) -> Iterator[NDArray[np.uint8]]:
         """Pictures of the face in chunks (n, 256, 256, 4), RGB and straight alpha, as they are made (Section 3.4)."""
         generator, untuned = self._tuned_generators.generator_for(self._texture_generator, identity)
-        return render(generator, untuned, landmarks, progress)
+        return render(generator, untuned, landmarks, progress, is_cut_out=is_cut_out)
 
     def full_frame(self, identity: Identity, picture: NDArray[np.uint8]) -> FullFrame:
         """What places rendered faces back into the picture (H, W, 3) that the identity's first face was cut from."""
-        rendered = next(self.render(identity, identity.reference_landmarks[:1]))[0]
+        rendered = next(self.render(identity, identity.reference_landmarks[:1], is_cut_out=False))[0]
         return FullFrame(picture, identity, rendered)
 
     def _speech_displacements(

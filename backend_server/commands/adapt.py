@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from backend_server.cascade import Cascade
 from backend_server.commands.animate import PREVIEW_BACKGROUND, picture_paths
 from backend_server.commands.learning import LearntIdentity, find_or_learn, read_source
-from backend_server.export.images import over_background, synthetic_tags, write_png
+from backend_server.export.images import over_background, write_png
+from backend_server.export.tags import synthetic_tags
 from backend_server.identities.portable import write_portable
 from backend_server.identities.record import IdentityRecord
 from backend_server.identities.sheet import LearntSheet, write_learnt_sheet

@@ -33,7 +33,7 @@ from shared.timing import FrameRate, frame_times
 
 SAMPLE_SPEECH = Path(__file__).parents[1] / "samples" / "speech.wav"
 PICTURE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
-BACKGROUND = "#3a404a"
+PREVIEW_BACKGROUND = (58, 64, 74)
 SHEET_SIDE = 512  # pixels of a frame in the contact sheet, at most
 
 
@@ -120,7 +120,8 @@ def animate(
         pictures_shown = []
         if settings.has_texture and identity is not None:
             full = cascade.full_frame(identity, picture) if settings.is_full_frame and picture is not None else None
-            frames = _frames(cascade.render(identity, motion.landmarks, clock), motion, full)
+            faces = cascade.render(identity, motion.landmarks, clock, is_cut_out=full is None)
+            frames = _frames(faces, motion, full)
             how = FrameSettings(settings.frame_format, settings.frame_rate.exact, background, tags)
             pictures_shown = _write_frames(
                 folder, frames, how, recording, sheet_frames(mouth_opening(motion.landmarks))
@@ -146,7 +147,9 @@ def _check_pictures(settings: AnimateSettings) -> tuple[int, int, int]:
     if settings.background is not None and (settings.is_full_frame or not settings.has_texture):
         other = "--full-frame keeps the picture's own" if settings.is_full_frame else "--no-texture makes no pictures"
         raise ValueRangeError(f"--background lays a colour under the face and {other}; leave one of them out")
-    colour = BACKGROUND if settings.background is None else settings.background
+    if settings.background is None:
+        return PREVIEW_BACKGROUND
+    colour = settings.background
     if not re.fullmatch("#[0-9a-fA-F]{6}", colour):
         raise ValueRangeError(f'the background is "{colour}"; write a colour as #rrggbb, for instance "#00ff00"')
     red, green, blue = bytes.fromhex(colour[1:])

@@ -25,6 +25,7 @@ class Parts:
         images: (P, 3, 256, 256).
         landmarks: (P, 68, 2) pixels.
         mattes: (P, 1, 256, 256) in [0, 1], or None.
+        edges: (P, 3, 256, 256), or None; see `References`.
         source: pixel of the reference for each pixel of the picture, (P, 2, 256, 256).
         stretch: logarithm of the area there over the area here, (P, 1, 256, 256).
         share: of the reference at each pixel, (P, 1, 256, 256); sums to 1 over a picture's references.
@@ -35,6 +36,7 @@ class Parts:
     images: Tensor
     landmarks: Tensor
     mattes: Tensor | None
+    edges: Tensor | None
     source: Tensor
     stretch: Tensor
     share: Tensor
@@ -56,6 +58,10 @@ class Parts:
             return torch.ones_like(self.share).new_ones(self.count, *self.share.shape[1:])
         return self.mean(sample(self.mattes, self.source))
 
+    def edge(self) -> Tensor | None:
+        """What added to the picture leaves no background at the person's edge, (N, 3, 256, 256)."""
+        return None if self.edges is None else self.mean(sample(self.edges, self.source))
+
 
 def moved_parts(landmarks: Tensor, references: References, shares: Tensor) -> Parts:
     """Moves the references to new landmarks.
@@ -70,12 +76,13 @@ def moved_parts(landmarks: Tensor, references: References, shares: Tensor) -> Pa
     own = references.landmarks[picture, reference]
     flow = landmark_flow(own, landmarks[picture])
     motion = at_full_size(torch.cat([flow.source, flow.stretch, share[:, None]], 1))
-    mattes = None if references.mattes is None else references.mattes[picture, reference]
+    mattes, edges = (None if x is None else x[picture, reference] for x in (references.mattes, references.edges))
     return Parts(
         picture=picture,
         images=references.images[picture, reference],
         landmarks=own,
         mattes=mattes,
+        edges=edges,
         source=motion[:, :2],
         stretch=motion[:, 2:3],
         share=motion[:, 3:],

@@ -16,7 +16,11 @@ def to_pictures(images: Tensor) -> Tensor:
 
 
 def references_of(
-    crops: NDArray[np.uint8], landmarks: NDArray[np.float32], mattes: NDArray[np.uint8], device: torch.device | str
+    crops: NDArray[np.uint8],
+    landmarks: NDArray[np.float32],
+    mattes: NDArray[np.uint8],
+    device: torch.device | str,
+    foreground: NDArray[np.uint8] | None = None,
 ) -> References:
     """One person's images as references, in the colours of the first.
 
@@ -25,10 +29,16 @@ def references_of(
         landmarks: (R, 68, 2) pixels.
         mattes: (R, 256, 256), 255 where the person is.
         device: of the tensors.
+        foreground: (256, 256, 3), the first crop without background at the person's edge; None for the crop itself.
     """
     cover = torch.from_numpy(mattes).to(device)[:, None].float() / 255
     pictures = match_colours(to_pictures(torch.from_numpy(crops).to(device)), cover)
-    return References(pictures[None], torch.from_numpy(landmarks).to(device).float()[None], cover[None])
+    edges = None
+    if foreground is not None:
+        edges = torch.zeros_like(pictures)
+        edges[0] = to_pictures(torch.from_numpy(foreground[None]).to(device))[0] - pictures[0]
+        edges = edges[None]
+    return References(pictures[None], torch.from_numpy(landmarks).to(device).float()[None], cover[None], edges)
 
 
 def match_colours(images: Tensor, mattes: Tensor) -> Tensor:

@@ -75,6 +75,7 @@ def adapt(
         reference_images=references.crops[:MAX_REFERENCES],
         reference_landmarks=references.landmarks[:MAX_REFERENCES].astype(np.float32),
         mattes=references.mattes[:MAX_REFERENCES],
+        foreground=references.crops[0] if references.foreground is None else references.foreground,
         weights=tuning.tuned_weights() if epochs else {},
         losses=tuple(tuning.losses),
         held_out_psnr=tuning.best_psnr,

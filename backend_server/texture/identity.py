@@ -22,8 +22,8 @@ from backend_server.config import CROP_SIZE
 from shared.errors import WeightsError
 from shared.landmarks import POINT_COUNT
 
-FORMAT = "speech-face-identity-1"
-_ARRAYS = ("neutral_landmarks", "crop", "reference_images", "reference_landmarks", "mattes")
+FORMAT = "speech-face-identity-2"
+_ARRAYS = ("neutral_landmarks", "crop", "reference_images", "reference_landmarks", "mattes", "foreground")
 
 
 class FaceImages(Protocol):
@@ -50,6 +50,11 @@ class FaceImages(Protocol):
         ...
 
     @property
+    def foreground(self) -> NDArray[np.uint8] | None:
+        """(256, 256, 3), the first crop with the person's own colours at the matte's edge; None for the crop itself."""
+        ...
+
+    @property
     def crop(self) -> NDArray[np.float32]:
         """(2, 3), from pixels of the first crop to pixels of its image."""
         ...
@@ -65,6 +70,7 @@ class Identity:
         reference_images: I^n, u8 (R, 256, 256, 3) RGB; the first is the one that is moved.
         reference_landmarks: (R, 68, 2) pixels.
         mattes: u8 (R, 256, 256), 255 where the person is.
+        foreground: u8 (256, 256, 3), the first image without background at the person's edge.
         weights: what fine-tuning changed, half floats by name; empty without fine-tuning.
         losses: of fine-tuning, one an epoch.
         held_out_psnr: dB on images kept from fine-tuning, when there were enough.
@@ -77,6 +83,7 @@ class Identity:
     reference_images: NDArray[np.uint8]
     reference_landmarks: NDArray[np.float32]
     mattes: NDArray[np.uint8]
+    foreground: NDArray[np.uint8]
     weights: Mapping[str, NDArray[np.float16]]
     losses: tuple[float, ...]
     held_out_psnr: float | None
@@ -116,7 +123,9 @@ def load_identity(path: Path) -> Identity:
         with safe_open(path, framework="np") as file:
             metadata = file.metadata() or {}
             if metadata.get("format") != FORMAT:
-                raise WeightsError(f"{path} is not an identity of Speech Face; make one with: backend_server adapt")
+                raise WeightsError(
+                    f"{path} is not an identity of this version of Speech Face; make one with: backend_server adapt"
+                )
             notes = msgspec.json.decode(metadata.get("notes", ""), type=_Notes)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (safe_open is no mapping)
     except (OSError, SafetensorError, msgspec.DecodeError) as error:
@@ -137,6 +146,7 @@ def _check(path: Path, tensors: Mapping[str, NDArray[np.generic]]) -> None:
         "reference_images": (count, CROP_SIZE, CROP_SIZE, 3),
         "reference_landmarks": (count, POINT_COUNT, 2),
         "mattes": (count, CROP_SIZE, CROP_SIZE),
+        "foreground": (CROP_SIZE, CROP_SIZE, 3),
     }
     for name, shape in shapes.items():
         if count == 0 or tensors[name].shape != shape:

@@ -23,11 +23,13 @@ class References:
         images: (N, R, 3, 256, 256) in [-1, 1]; the first of the R is the base that `warp` moves.
         landmarks: (N, R, 68, 2) pixels.
         mattes: how much of each pixel is the person, (N, R, 1, 256, 256) in [0, 1]; None for all of it.
+        edges: what added to an image leaves no background at the person's edge, (N, R, 3, 256, 256); None for nothing.
     """
 
     images: Tensor
     landmarks: Tensor
     mattes: Tensor | None = None
+    edges: Tensor | None = None
 
     def __post_init__(self) -> None:
         n, r = self.images.shape[:2]
@@ -46,8 +48,8 @@ class References:
         return self._each(lambda x: x[:, chosen])
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> References:
-        mattes = None if self.mattes is None else change(self.mattes)
-        return References(change(self.images), change(self.landmarks), mattes)
+        mattes, edges = (None if x is None else change(x) for x in (self.mattes, self.edges))
+        return References(change(self.images), change(self.landmarks), mattes, edges)
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ class Synthesis:
         mask: share of the painting in the picture, (N, 1, 256, 256); ones for `paper`.
         warped: the moved references, (N, 3, 256, 256); zeros for `paper`.
         alpha: how much of each pixel is the person, (N, 1, 256, 256).
+        edge: what added to the picture leaves no background at the person's edge, (N, 3, 256, 256); None for nothing.
     """
 
     picture: Tensor
@@ -84,6 +87,7 @@ class Synthesis:
     mask: Tensor
     warped: Tensor
     alpha: Tensor
+    edge: Tensor | None = None
 
 
 class TextureGenerator(nn.Module):

@@ -20,6 +20,7 @@ FACE = Identity(
     reference_images=np.zeros((1, 256, 256, 3), np.uint8),
     reference_landmarks=np.zeros((1, 68, 2), np.float32),
     mattes=np.zeros((1, 256, 256), np.uint8),
+    foreground=np.zeros((256, 256, 3), np.uint8),
     weights={},
     losses=(0.5, 0.25),
     held_out_psnr=27.25,

@@ -33,6 +33,7 @@ class Network:
             references.crops[:5],
             references.landmarks[:5],
             references.mattes[:5],
+            references.crops[0],
             {"a": np.ones(3, np.float16)},
             (0.5,) * epochs,
             None,

@@ -18,6 +18,7 @@ def face():
                 "reference_images": np.full((2, 256, 256, 3), 90, np.uint8),
                 "reference_landmarks": np.zeros((2, 68, 2), np.float32),
                 "mattes": np.full((2, 256, 256), 255, np.uint8),
+                "foreground": np.zeros((256, 256, 3), np.uint8),
                 "weights": {"layer": np.full((3, 4), value, np.float16)},
                 "losses": tuple(1 / (e + 3) for e in range(epochs)),
                 "held_out_psnr": 27.123456,

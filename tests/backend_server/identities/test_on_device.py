@@ -30,7 +30,7 @@ def test_going_back_and_forth_builds_each_once(faces, built):
     made = [kept.generator_for(initial, faces[i])[0] for i in (0, 1, 0, 1, 0)]
     assert len(built) == 2 == len(kept)
     assert made[0] is made[2] is made[4] and made[1] is made[3]
-    assert float(made[0].weight[0, 0]) == 0.25 and float(made[1].weight[0, 0]) == 0.5
+    assert made[0].weight[0, 0].item() == 0.25 and made[1].weight[0, 0].item() == 0.5
     assert made[0].weight is not initial.weight
 
 

@@ -66,6 +66,7 @@ class DrawnFaces:
     mattes: np.ndarray
     neutral_landmarks: np.ndarray
     crop: np.ndarray
+    foreground: np.ndarray | None = None
 
 
 def draw_faces(count):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -119,12 +121,40 @@ def test_frames_come_in_chunks_with_the_matte_warped_along(generator, drawn_face
     assert not torch.is_inference_mode_enabled()
 
 
+def test_cut_out_frames_show_the_persons_own_colours_at_the_edge(generator, drawn_faces):
+    faces = drawn_faces(1)
+    faces = replace(faces, foreground=255 - faces.crops[0])
+    identity = tune(generator, faces, epochs=0)
+    cut_out, whole = (
+        next(render(generator, identity, faces.landmarks, is_cut_out=is_cut_out))[0, :50, :, :3].astype(int)
+        for is_cut_out in (True, False)
+    )
+    assert np.abs(cut_out - (255 - faces.crops[0, :50].astype(int))).max() <= 3
+    assert np.abs(whole - faces.crops[0, :50]).max() <= 2
+
+
+def test_a_batch_too_large_for_the_memory_is_halved(generator, drawn_faces, face_landmarks, monkeypatch):
+    identity = tune(generator, drawn_faces(1), epochs=0)
+    landmarks = np.stack([face_landmarks(mouth=2.0 + t) for t in range(5)])
+    expected = np.concatenate(list(render(generator, identity, landmarks)))
+    sizes, forward = [], generator.forward
+
+    def tight(points, references, code=None):
+        sizes.append(len(points))
+        if len(points) > 2:
+            raise torch.OutOfMemoryError
+        return forward(points, references, code)
+
+    monkeypatch.setattr(generator, "forward", tight)
+    frames = np.concatenate(list(render(generator, identity, landmarks)))
+    assert sizes == [4, 2, 2, 1]
+    assert np.abs(frames.astype(int) - expected).max() <= 1
+
+
 def test_rendering_refuses_other_shapes_and_other_weights(generator, drawn_faces, small_configs, face_landmarks):
     identity = tune(generator, drawn_faces(1), epochs=1)
     with pytest.raises(ShapeError, match=r"\(66, 2\)"):
         render(generator, identity, np.zeros((66, 2), np.float32))
-    from dataclasses import replace
-
     other = build_generator(replace(small_configs["warp"], code_size=8))
     with pytest.raises(WeightsError, match="adapt it again"):
         render(other, identity, face_landmarks()[None])

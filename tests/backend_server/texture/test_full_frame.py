@@ -29,6 +29,7 @@ def identity_of(picture, landmarks):
         reference_images=crop_image(picture, CROP)[None],
         reference_landmarks=landmarks[None],
         mattes=np.full((1, 256, 256), 255, np.uint8),
+        foreground=np.zeros((256, 256, 3), np.uint8),
         weights={},
         losses=(),
         held_out_psnr=None,

@@ -14,6 +14,7 @@ def identity(drawn_faces):
         reference_images=faces.crops,
         reference_landmarks=faces.landmarks,
         mattes=faces.mattes,
+        foreground=faces.crops[1],
         weights={"a.b": np.array([1.5, -2.0], np.float16)},
         losses=(0.5, 0.25),
         held_out_psnr=None,
@@ -25,7 +26,7 @@ def identity(drawn_faces):
 def test_an_identity_survives_the_disk(tmp_path, identity):
     save_identity(tmp_path / "someone.safetensors", identity)
     loaded = load_identity(tmp_path / "someone.safetensors")
-    for name in ("neutral_landmarks", "crop", "reference_images", "reference_landmarks", "mattes"):
+    for name in ("neutral_landmarks", "crop", "reference_images", "reference_landmarks", "mattes", "foreground"):
         np.testing.assert_array_equal(getattr(loaded, name), getattr(identity, name))
     np.testing.assert_array_equal(loaded.weights["a.b"], identity.weights["a.b"])
     for name in ("losses", "held_out_psnr", "weights_version", "epochs"):
