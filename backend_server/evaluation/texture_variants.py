@@ -68,6 +68,10 @@ ABLATIONS = (  # a further difference from the paper is one further row
     Ablation(SHIPPED_SETTINGS),
     Ablation("squares in Eq. 8 and 10, as printed", {"pixel_norm": 2}),
     Ablation("mouth and eyes weigh as all else", {"mouth_weight": 0.0, "eye_weight": 0.0}),
+    Ablation("no loss of sharpness", {"lambda_sharp": 0.0}),
+    Ablation("one reference instead of attention", {"attends": False}),
+    Ablation("the warp is not corrected", {"flow_reach": 0.0}),
+    Ablation("every pixel is shaded", {"shading_cell": 1}),
     # One step takes forty times as long as one of the shipped network.
     Ablation("the paper's network and settings, tuned for 1 epoch", base=PAPER_TEXTURE, epochs=1),
 )
@@ -200,10 +204,11 @@ class TextureVariants:
         started, updates, share, seconds = time.monotonic(), 0, 0.0, 0.0
         while share < 1:
             self.progress("texture variants", int(1000 * share), 1000)
+            references = int(rng.choice(training.references))
             if wanted.is_meta_learned:
-                trainer.episode_step([sampler.episode(*sizes, rng) for _ in range(EPISODES_AN_UPDATE)])
+                trainer.episode_step([sampler.episode(*sizes, rng, references) for _ in range(EPISODES_AN_UPDATE)])
             else:
-                trainer.pair_step(sampler.pairs(training.batch_size, rng), wanted.rate_share(share))
+                trainer.pair_step(sampler.pairs(training.batch_size, rng, references), wanted.rate_share(share))
             updates += 1
             seconds = time.monotonic() - started
             share = max(updates / wanted.budget.updates, seconds / (60 * wanted.budget.minutes))

@@ -23,8 +23,8 @@ _PARTS = (OUTER_LIPS, RIGHT_EYE, LEFT_EYE)  # of the face, one for each region b
 _MARGIN = 0.10  # around a part's landmarks, as a share of the distance of the outer eye corners
 _FADE = 0.6  # over which a part gives way to the rest, as a share of its half axes
 # How far, in pixels, landmarks may lie apart before training until a picture loses to one that fits.
-_POSE_PIXELS, _PART_PIXELS, _PART_POSE_PIXELS = 0.5, 0.5, 4.0
-_LEAST_WEIGHT = 1e-4
+_POSE_PIXELS, _PART_PIXELS, _PART_POSE_PIXELS = 0.16, 0.16, 1.3
+_LEAST_WEIGHT = 1e-3
 _SURROUNDINGS_CELL = 16  # pixels
 _SURROUNDINGS_RING = 3  # cells from the border
 
@@ -77,7 +77,7 @@ class ReferenceAttention(nn.Module):
         for region, part in enumerate((LIPS, RIGHT_EYE, LEFT_EYE), 1):
             relative[region, part] = 1 / ((part.stop - part.start) * _PART_PIXELS**2)
         self.log_weights = nn.Parameter(torch.stack([absolute, relative], 1).log())  # (4, 2, 68)
-        self.log_strangeness = nn.Parameter(torch.tensor([100.0, 10.0, 10.0, 10.0]).log())
+        self.log_strangeness = nn.Parameter(torch.tensor([1000.0, 100.0, 100.0, 100.0]).log())
         self.log_tolerance = nn.Parameter(torch.full((len(REGIONS),), 0.3).log())
         self.base_bonus = nn.Parameter(torch.tensor([0.1, 0.0, 0.0, 0.0]))
 
