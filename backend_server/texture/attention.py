@@ -25,6 +25,7 @@ _FADE = 0.6  # over which a part gives way to the rest, as a share of its half a
 # How far, in pixels, landmarks may lie apart before training until a picture loses to one that fits.
 _POSE_PIXELS, _PART_PIXELS, _PART_POSE_PIXELS = 0.16, 0.16, 1.3
 _LEAST_WEIGHT = 1e-3
+_MOST_AT_ONCE = 3  # references in one region of a picture; each takes time to move
 _SURROUNDINGS_CELL = 16  # pixels
 _SURROUNDINGS_RING = 3  # cells from the border
 
@@ -36,6 +37,18 @@ def sparsemax(logits: Tensor) -> Tensor:
     excess = ordered.cumsum(-1) - 1
     support = (ordered * counts > excess).sum(-1, keepdim=True)
     return (logits - excess.gather(-1, support - 1) / support).clamp_min(0)
+
+
+def at_most(count: int, logits: Tensor) -> Tensor:
+    """Logits (..., R) drawn apart, if need be, until `sparsemax` gives no more than `count` of them a share.
+
+    Continuous in the logits, unlike a choice of the largest: the next one has just lost its share.
+    """
+    if logits.shape[-1] <= count:
+        return logits
+    largest = logits.detach().topk(count + 1).values
+    lead = (largest[..., :-1] - largest[..., -1:]).sum(-1, keepdim=True)  # sparsemax stops where this reaches 1
+    return logits / lead.clamp(1e-4, 1)
 
 
 def region_maps(landmarks: Tensor, size: int = GRID_SIZE) -> Tensor:
@@ -99,4 +112,4 @@ class ReferenceAttention(nn.Module):
         distance = distance + self.log_strangeness.exp()[:, None] * strange[:, None]
         # Where none is near, differences count for less: between two far ones the shares pass slowly, not in one frame.
         tolerance = 1 + self.log_tolerance.exp()[:, None] * distance.amin(-1, keepdim=True)
-        return sparsemax(self.base_bonus[:, None] * is_base - distance / tolerance)
+        return sparsemax(at_most(_MOST_AT_ONCE, self.base_bonus[:, None] * is_base - distance / tolerance))

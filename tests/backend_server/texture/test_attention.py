@@ -3,7 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backend_server.texture.attention import REGIONS, ReferenceAttention, region_maps, sparsemax, strangeness
+from backend_server.texture.attention import REGIONS, ReferenceAttention, at_most, region_maps, sparsemax, strangeness
 from backend_server.texture.blending import moved_parts
 from backend_server.texture.synthesis import References
 
@@ -23,6 +23,22 @@ def test_sparsemax_is_the_nearest_point_of_the_simplex(values):
 def test_sparsemax_by_hand():
     assert sparsemax(torch.tensor([1.0, 0.5, -2.0])).tolist() == pytest.approx([0.75, 0.25, 0.0])
     assert sparsemax(torch.tensor([3.0, 0.0])).tolist() == [1.0, 0.0]
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(-3000, 3000).map(lambda x: x / 1000), min_size=1, max_size=9, unique=True))
+def test_no_more_than_so_many_get_a_share_and_their_order_stays(values):
+    logits = torch.tensor(values, dtype=torch.float64)
+    shares = sparsemax(at_most(2, logits))
+    assert (shares > 1e-9).sum() <= 2 and shares.argmax() == logits.argmax()
+    if (sparsemax(logits) > 0).sum() <= 2:
+        torch.testing.assert_close(shares, sparsemax(logits), atol=1e-3, rtol=0)
+
+
+def test_drawing_logits_apart_is_continuous():
+    """The third overtakes the second; a choice of the two largest would jump by a third at once."""
+    logits = torch.stack([torch.tensor([0.4, 0.2, x]) for x in torch.linspace(0.0, 0.4, 401)])
+    assert sparsemax(at_most(2, logits)).diff(dim=0).abs().max() < 0.02
 
 
 def test_regions_share_the_picture_and_follow_the_landmarks(face_landmarks):
