@@ -62,5 +62,5 @@ def load_state(folder: Path, trainer: TextureTrainer) -> float:
             trainer.random.manual_seed(trainer.seed + trainer.workers.rank + int(state["step"]))
         trainer.step, trainer.episodes = int(state["step"]), int(state["episodes"])
         return float(state["seconds"])
-    except (OSError, RuntimeError, KeyError, ValueError, pickle.UnpicklingError) as error:
+    except (OSError, RuntimeError, KeyError, ValueError, EOFError, pickle.UnpicklingError) as error:
         raise WeightsError(f"cannot go on with the training run in {folder}: {error}") from error

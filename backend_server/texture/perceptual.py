@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from shared.errors import WeightsError
 
 _POOL = 0  # in place of a channel count: halve the picture
+_NOT_SAVED_BY_TORCH = (pickle.UnpicklingError, EOFError, KeyError)  # what torch.load raises at other files
 _READ_AFTER = 2  # the second convolution of a stage, or its only one
 
 
@@ -96,8 +97,9 @@ class VggFeatures(nn.Module):
 def _read_state(path: Path, layout: _Layout) -> dict[str, Tensor]:
     try:
         state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
-    except (OSError, SafetensorError, RuntimeError, pickle.UnpicklingError) as error:
-        raise WeightsError(f"cannot read the {layout.name} weights {path}: {error}") from error
+    except (OSError, SafetensorError, RuntimeError, *_NOT_SAVED_BY_TORCH) as error:
+        reason = "it holds no tensors" if isinstance(error, _NOT_SAVED_BY_TORCH) else error
+        raise WeightsError(f"cannot read the {layout.name} weights {path}: {reason}", detail=str(error)) from error
     if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
         state = state["state_dict"]
     named = state.items() if isinstance(state, dict) else ()
