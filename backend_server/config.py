@@ -143,6 +143,7 @@ class TextureConfig:
     code_size: int = 64  # of E_I's last layer
     discriminator_channels: tuple[int, ...] = (32, 64, 128)
     attends: bool = True  # mouth, eyes and the rest come from the references that fit best; or all from the first
+    has_teeth: bool = True  # what is inside the mouth moves with the head; or else with the lips
     flow_reach: float = 6.0  # pixels by which the network may correct the warp; 0 leaves it as it is
     shading_cell: int = 8  # pixels; the warp's own detail stays where shading is smooth; 1 shades every pixel
     pixel_norm: int = 1  # absolute differences are sharper than Eq. 8's squares

@@ -70,6 +70,7 @@ ABLATIONS = (  # a further difference from the paper is one further row
     Ablation("mouth and eyes weigh as all else", {"mouth_weight": 0.0, "eye_weight": 0.0}),
     Ablation("no loss of sharpness", {"lambda_sharp": 0.0}),
     Ablation("one reference instead of attention", {"attends": False}),
+    Ablation("teeth move with the lips", {"has_teeth": False}),
     Ablation("the warp is not corrected", {"flow_reach": 0.0}),
     Ablation("every pixel is shaded", {"shading_cell": 1}),
     # One step takes forty times as long as one of the shipped network.

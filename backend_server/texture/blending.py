@@ -1,19 +1,22 @@
 """How do several moved references become one picture?
 
 Only those with a share somewhere in a picture are moved; each place of the result is the mean of what they show there,
-weighed by their shares.
+weighed by their shares. Teeth move with the head and not with the lips: what lies inside the mouth both before and
+after is carried by the head's motion alone, and lips open and close over it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from backend_server.texture.attention import region_maps
+from backend_server.texture.raster import opening_images
 from backend_server.texture.synthesis import References
-from backend_server.texture.warp import at_full_size, landmark_flow, places, sample
+from backend_server.texture.warp import at_full_size, head_motion, landmark_flow, places, sample
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,8 @@ class Parts:
         mattes: (P, 1, 256, 256) in [0, 1], or None.
         edges: (P, 3, 256, 256), or None; see `References`.
         source: pixel of the reference for each pixel of the picture, (P, 2, 256, 256).
+        openings: what is open there of mouth and eyes, (P, 2, 256, 256) in [0, 1]; of the mouth, what the head carries.
+        head_source: the same as `source`, were the head alone to move, (P, 2, 256, 256).
         stretch: logarithm of the area there over the area here, (P, 1, 256, 256).
         share: of the reference at each pixel, (P, 1, 256, 256); sums to 1 over a picture's references.
         count: N.
@@ -38,6 +43,8 @@ class Parts:
     mattes: Tensor | None
     edges: Tensor | None
     source: Tensor
+    openings: Tensor
+    head_source: Tensor
     stretch: Tensor
     share: Tensor
     count: int
@@ -47,10 +54,23 @@ class Parts:
         weighed = values * (self.share if share is None else share)
         return values.new_zeros(self.count, *values.shape[1:]).index_add(0, self.picture, weighed)
 
+    def pictures(self, mode: Literal["bilinear", "bicubic"]) -> Tensor:
+        """The references, moved, (P, 3, 256, 256)."""
+        moved = sample(self.images, self.source, mode)
+        rows, columns = (self.openings[:, 0].detach().amax(axes).nonzero() for axes in ((0, 2), (0, 1)))
+        if len(rows) == 0:
+            return moved
+        mouth = (..., slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1))
+        inside = sample(self.images, self.head_source[mouth], mode)
+        lips = moved[mouth].clone()  # backward needs them as they were
+        moved[mouth] = lips.lerp(inside, self.openings[:, :1][mouth])
+        return moved
+
     def shifted(self, shift: Tensor) -> Parts:
         """The parts as if each pixel of picture n lay farther by `shift` (N, 2, 256, 256) pixels in the warp."""
         at = (places(shift) + shift)[self.picture]
-        return replace(self, source=sample(self.source, at))
+        source, head_source = sample(torch.cat([self.source, self.head_source], 1), at).chunk(2, 1)
+        return replace(self, source=source, head_source=head_source)
 
     def alpha(self) -> Tensor:
         """How much of each pixel is the person, (N, 1, 256, 256); ones where no mattes are known."""
@@ -63,13 +83,14 @@ class Parts:
         return None if self.edges is None else self.mean(sample(self.edges, self.source))
 
 
-def moved_parts(landmarks: Tensor, references: References, shares: Tensor) -> Parts:
+def moved_parts(landmarks: Tensor, references: References, shares: Tensor, *, has_teeth: bool = True) -> Parts:
     """Moves the references to new landmarks.
 
     Args:
         landmarks: of the new pictures, (N, 68, 2) pixels.
         references: R of each person.
         shares: of the references in each region, (N, 4, R).
+        has_teeth: whether the mouth's inside moves with the head; or else with the lips.
     """
     picture, reference = shares.detach().amax(1).nonzero(as_tuple=True)
     share = torch.einsum("pg,pghw->phw", shares[picture, :, reference], region_maps(landmarks)[picture])
@@ -77,6 +98,16 @@ def moved_parts(landmarks: Tensor, references: References, shares: Tensor) -> Pa
     flow = landmark_flow(own, landmarks[picture])
     motion = at_full_size(torch.cat([flow.source, flow.stretch, share[:, None]], 1))
     mattes, edges = (None if x is None else x[picture, reference] for x in (references.mattes, references.edges))
+    matrix, offset = head_motion(landmarks[picture], own)
+    here = places(motion).flatten(1).mT  # (65536, 2)
+    head_source = (here @ matrix + offset[:, None]).mT.unflatten(2, motion.shape[-2:])
+    drawn = opening_images(own)
+    openings = sample(drawn, motion[:, :2])
+    if has_teeth:
+        mouths = opening_images(landmarks)[picture, :1] * sample(drawn[:, :1], head_source)
+        openings = torch.cat([mouths, openings[:, 1:]], 1)
+    else:
+        head_source = motion[:, :2]
     return Parts(
         picture=picture,
         images=references.images[picture, reference],
@@ -84,6 +115,8 @@ def moved_parts(landmarks: Tensor, references: References, shares: Tensor) -> Pa
         mattes=mattes,
         edges=edges,
         source=motion[:, :2],
+        openings=openings,
+        head_source=head_source,
         stretch=motion[:, 2:3],
         share=motion[:, 3:],
         count=len(landmarks),

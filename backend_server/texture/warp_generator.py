@@ -23,7 +23,7 @@ from backend_server.texture.attention import ReferenceAttention, strangeness
 from backend_server.texture.blending import Parts, moved_parts
 from backend_server.texture.raster import line_images, opening_images, opening_measures
 from backend_server.texture.synthesis import Code, References, Synthesis, TextureGenerator
-from backend_server.texture.warp import places, sample
+from backend_server.texture.warp import places
 
 # The network paints in this square of the crop, which holds brows to chin with a margin; around it the warp stays.
 WINDOW_TOP, WINDOW_LEFT, WINDOW_SIZE = 56, 32, 192
@@ -145,15 +145,15 @@ class WarpGenerator(TextureGenerator):
         if not self.config.attends:
             references, code = references.only(slice(1)), replace(code, strangeness=code.strangeness[:, :1])
         shares = self.attention(landmarks, references.landmarks, code.strangeness)
-        parts = moved_parts(landmarks, references, shares)
+        parts = moved_parts(landmarks, references, shares, has_teeth=self.config.has_teeth)
         seen, opened, of_references = self._seen(landmarks, parts)
         measures = torch.cat([opening_measures(landmarks), of_references], 1)
         out = self.autoencoder(seen, torch.cat([code.identity, 4 * measures], 1))
 
         # The flow and the shading are smooth, so they move and light the references' own detail and cannot blur it.
-        flow, shading, painted, mask = out[:, 7:], out[:, :3], torch.tanh(out[:, 3:6]), out[:, 6:7]
+        flow, shading, painted, mask = out[:, 7:], out[:, :3], torch.tanh(_rounded(out[:, 3:6])), _rounded(out[:, 6:7])
         parts = parts.shifted(_placed(_smooth(flow, _FLOW_CELL).tanh() * self.config.flow_reach * self.taper))
-        warped = parts.mean(sample(parts.images, parts.source, "bicubic"))
+        warped = parts.mean(parts.pictures("bicubic"))
         # What opens here was shut in the references, so no warp can show it: the mask starts there.
         mask = _placed((mask - 2 + 4 * opened).sigmoid() * self.taper)
         shaded = warped + _placed(_smooth(shading, self.config.shading_cell) * self.taper)
@@ -162,11 +162,10 @@ class WarpGenerator(TextureGenerator):
 
     def _seen(self, landmarks: Tensor, parts: Parts) -> tuple[Tensor, Tensor, Tensor]:
         """What E_L sees, (N, C, size, size); what opens beyond the references there; measures of these, (N, 4)."""
-        source, share = self.in_window(parts.source), self.in_window(parts.share)
-        moved = torch.cat([sample(parts.images, source), sample(opening_images(parts.landmarks), source)], 1)
-        displacement = (source - self.in_window(places(parts.source))) / 16
-        beside = [moved, displacement, self.in_window(parts.stretch), moved[:, :3].square()]
-        mean = parts.mean(torch.cat(beside, 1), share)
+        moved, displacement = parts.pictures("bilinear"), (parts.source - places(parts.source)) / 16
+        beside = torch.cat([moved, parts.openings, displacement, parts.stretch, moved.square()], 1)
+        share = self.in_window(parts.share)
+        mean = parts.mean(self.in_window(beside), share)
         warped, base_openings, displacement, stretch, squares = mean.split([3, 2, 2, 1, 3], 1)
         doubt = (squares - warped.square()).clamp_min(1e-6).sqrt().mean(1, keepdim=True)
 
@@ -186,6 +185,11 @@ def _smooth(x: Tensor, cell: int) -> Tensor:
     if cell == 1:
         return x
     return F.interpolate(F.avg_pool2d(x, cell), size=x.shape[-2:], mode="bilinear", align_corners=False)
+
+
+def _rounded(x: Tensor) -> Tensor:
+    """Freed of the pattern of single pixels that `pixel_shuffle` can leave: blurred by 1, 2, 1."""
+    return F.avg_pool2d(F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 2, 1), 2, 1)
 
 
 def _placed(x: Tensor) -> Tensor:

@@ -103,3 +103,20 @@ def test_shifted_parts_read_so_far_aside(rest_open_shut):
     parts = moved_parts(rest_open_shut[:, 0], References(images, rest_open_shut[:, :1]), torch.ones(1, 4, 1))
     shifted = parts.shifted(torch.tensor([3.0, 0.0]).view(1, 2, 1, 1).expand(-1, -1, 256, 256))
     assert (shifted.source - parts.source)[0, 0, 60:200, 60:200].mean() == pytest.approx(3, abs=0.05)
+
+
+def test_teeth_stay_where_the_head_holds_them(face_landmarks):
+    """The lower lip sinks by eight pixels over an open mouth that holds a white bar; the bar stays."""
+    before, after = (torch.from_numpy(face_landmarks(mouth=opening))[None] for opening in (12, 20))
+    images = torch.full((1, 1, 3, 256, 256), -1.0)
+    images[..., 178:184, 112:144] = 1.0
+    references, shares = References(images, before[:, None]), torch.ones(1, 4, 1)
+    bars = []
+    for has_teeth in (True, False):
+        parts = moved_parts(after, references, shares, has_teeth=has_teeth)
+        bars.append(parts.mean(parts.pictures("bilinear"))[0, 0, :, 128])
+    held, stretched = ((bar > 0).nonzero().flatten() for bar in bars)
+    assert held[0] in (178, 179) and held[-1] == 183
+    assert stretched[-1] >= 186  # with the lips it would grow
+    parts = moved_parts(after, references, shares)
+    assert parts.openings[0, 0, 185, 128] == 1 and parts.openings[0, 0, 195, 128] == 0  # newly opened: to be painted
