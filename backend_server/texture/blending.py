@@ -7,6 +7,7 @@ after is carried by the head's motion alone, and lips open and close over it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -49,9 +50,9 @@ class Parts:
     share: Tensor
     count: int
 
-    def mean(self, values: Tensor, share: Tensor | None = None) -> Tensor:
-        """The mean of values (P, C, h, w) by shares (P, 1, h, w), those of the parts if None: (N, C, h, w)."""
-        weighed = values * (self.share if share is None else share)
+    def mean(self, values: Tensor) -> Tensor:
+        """The mean of values (P, C, H, W) by the shares, (N, C, H, W)."""
+        weighed = values * self.share
         return values.new_zeros(self.count, *values.shape[1:]).index_add(0, self.picture, weighed)
 
     def pictures(self, mode: Literal["bilinear", "bicubic"]) -> Tensor:
@@ -65,6 +66,11 @@ class Parts:
         lips = moved[mouth].clone()  # backward needs them as they were
         moved[mouth] = lips.lerp(inside, self.openings[:, :1][mouth])
         return moved
+
+    def within(self, cut: Callable[[Tensor], Tensor]) -> Parts:
+        """The parts of a piece of the picture, which `cut` takes out of a field (P, C, 256, 256)."""
+        fields = ("source", "openings", "head_source", "stretch", "share")
+        return replace(self, **{name: cut(getattr(self, name)) for name in fields})
 
     def shifted(self, shift: Tensor) -> Parts:
         """The parts as if each pixel of picture n lay farther by `shift` (N, 2, 256, 256) pixels in the warp."""

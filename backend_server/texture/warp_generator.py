@@ -146,7 +146,7 @@ class WarpGenerator(TextureGenerator):
             references, code = references.only(slice(1)), replace(code, strangeness=code.strangeness[:, :1])
         shares = self.attention(landmarks, references.landmarks, code.strangeness)
         parts = moved_parts(landmarks, references, shares, has_teeth=self.config.has_teeth)
-        seen, opened, of_references = self._seen(landmarks, parts)
+        seen, opened, of_references = _seen(landmarks, parts.within(self.in_window))
         measures = torch.cat([opening_measures(landmarks), of_references], 1)
         out = self.autoencoder(seen, torch.cat([code.identity, 4 * measures], 1))
 
@@ -160,24 +160,22 @@ class WarpGenerator(TextureGenerator):
         painted = _placed(painted)
         return Synthesis(shaded + mask * (painted - shaded), painted, mask, warped, parts.alpha(), parts.edge())
 
-    def _seen(self, landmarks: Tensor, parts: Parts) -> tuple[Tensor, Tensor, Tensor]:
-        """What E_L sees, (N, C, size, size); what opens beyond the references there; measures of these, (N, 4)."""
-        moved, displacement = parts.pictures("bilinear"), (parts.source - places(parts.source)) / 16
-        beside = torch.cat([moved, parts.openings, displacement, parts.stretch, moved.square()], 1)
-        share = self.in_window(parts.share)
-        mean = parts.mean(self.in_window(beside), share)
-        warped, base_openings, displacement, stretch, squares = mean.split([3, 2, 2, 1, 3], 1)
-        doubt = (squares - warped.square()).clamp_min(1e-6).sqrt().mean(1, keepdim=True)
 
-        in_window = landmarks - landmarks.new_tensor([WINDOW_LEFT, WINDOW_TOP])
-        lines, openings = line_images(in_window, WINDOW_SIZE), opening_images(in_window, WINDOW_SIZE)
-        opened = (openings - base_openings).clamp_min(0).sum(1, keepdim=True)
-        seen = torch.cat([warped, lines, openings, base_openings, displacement, stretch, doubt], 1)
-        weight = share.mean((2, 3))
-        measures = torch.zeros_like(landmarks[:, :4, 0]).index_add(
-            0, parts.picture, weight * opening_measures(parts.landmarks)
-        )
-        return seen, opened, measures
+def _seen(landmarks: Tensor, parts: Parts) -> tuple[Tensor, Tensor, Tensor]:
+    """What E_L sees, (N, C, size, size); what opens beyond the references there; measures of these, (N, 4)."""
+    moved = parts.pictures("bilinear")
+    corner = parts.source.new_tensor([WINDOW_LEFT, WINDOW_TOP])
+    displacement = (parts.source - places(parts.source) - corner[:, None, None]) / 16
+    beside = torch.cat([moved, parts.openings, displacement, parts.stretch, moved.square()], 1)
+    warped, base_openings, displacement, stretch, squares = parts.mean(beside).split([3, 2, 2, 1, 3], 1)
+    doubt = (squares - warped.square()).clamp_min(1e-6).sqrt().mean(1, keepdim=True)
+
+    in_window = landmarks - corner
+    lines, openings = line_images(in_window, WINDOW_SIZE), opening_images(in_window, WINDOW_SIZE)
+    opened = (openings - base_openings).clamp_min(0).sum(1, keepdim=True)
+    seen = torch.cat([warped, lines, openings, base_openings, displacement, stretch, doubt], 1)
+    measures = parts.share.mean((2, 3)) * opening_measures(parts.landmarks)
+    return seen, opened, torch.zeros_like(landmarks[:, :4, 0]).index_add(0, parts.picture, measures)
 
 
 def _smooth(x: Tensor, cell: int) -> Tensor:
