@@ -1,7 +1,8 @@
 """Where in the reference image does each pixel of the new picture come from?
 
 A thin-plate spline (Bookstein 1989) is the smoothest map that takes the new landmarks to the reference's. Points on
-the picture's border hold still; seven points on the skull, which has no landmarks of its own, follow the head.
+the picture's border hold still; points on the skull, the hair and the ears, which have no landmarks of their own,
+follow the head, and points on the neck follow it a little.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from backend_server.config import CROP_SIZE
-from shared.landmarks import LEFT_BROW, LEFT_EYE, LIPS, POINT_COUNT, RIGHT_BROW, RIGHT_EYE, STABLE
+from shared.landmarks import LEFT_BROW, LEFT_EYE, LIPS, NOSE_BRIDGE, POINT_COUNT, RIGHT_BROW, RIGHT_EYE, STABLE
 
 GRID_SIZE = 64  # places along a side at which the spline is evaluated; between them it is interpolated
 # How much each control point may be missed, for smoothness: lips, lids and brows are met closely (a little give keeps
@@ -25,7 +26,13 @@ _SMALLEST_GAP = 3.0  # pixels between two lids or lips, as far as the warp is co
 _UPPER_EDGES = (37, 38, 43, 44, 61, 62, 63)
 _LOWER_EDGES = (41, 40, 47, 46, 67, 66, 65)
 _SKULL_FROM_JAW = (2, 4, 6, 8, 10, 12, 14)
-_SKULL_HEIGHT = 0.5  # of the distance from a jaw point to the eyes, mirrored over the eye line
+# Where the head goes on beyond its landmarks, chosen by how well the warp alone meets the training clips.
+_SKULL_HEIGHT = 0.85  # of the distance from a jaw point to the eyes, mirrored over the eye line
+_OUTLINE = 1.15  # how far out hair and ears lie, seen from the nose, as a multiple of the skull and the upper jaw
+_UPPER_JAW = (0, 1, 2, 3, 13, 14, 15, 16)
+_CHIN = (5, 6, 7, 8, 9, 10, 11)
+_NECK_DEPTH = 0.35  # of the distance from the chin to the eyes, below the chin
+_NECK_FOLLOWS = 0.15  # of the head's motion
 _BORDER = tuple((x, y) for x in (0.0, 0.25, 0.5, 0.75, 1.0) for y in (0.0, 0.25, 0.5, 0.75, 1.0) if {x, y} & {0.0, 1.0})
 
 
@@ -79,16 +86,21 @@ def kept_apart(reference: Tensor, target: Tensor) -> Tensor:
 def control_points(reference: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """Points of the reference and of the new picture that belong together, (T, P, 2) pixels each.
 
-    The 68 landmarks, the skull and the border.
+    The 68 landmarks, the skull, its outline, the neck and the border.
     """
     eyes = reference[:, [*range(RIGHT_EYE.start, RIGHT_EYE.stop), *range(LEFT_EYE.start, LEFT_EYE.stop)]]
-    middle = eyes.mean(1, keepdim=True)
+    middle, nose = eyes.mean(1, keepdim=True), reference[:, NOSE_BRIDGE].mean(1, keepdim=True)
     skull = middle + _SKULL_HEIGHT * (middle - reference[:, list(_SKULL_FROM_JAW)])
+    outline = nose + _OUTLINE * (torch.cat([reference[:, list(_UPPER_JAW)], skull], 1) - nose)
+    head = torch.cat([skull, outline], 1)
+    down = reference.new_tensor([0, _NECK_DEPTH]) * (reference[:, 8:9] - middle)
+    neck = reference[:, list(_CHIN)] + down
     matrix, offset = head_motion(reference, target)
+    moved_head, moved_neck = (points @ matrix + offset[:, None] for points in (head, neck))
     border = reference.new_tensor(_BORDER).expand(len(reference), -1, -1) * (CROP_SIZE - 1)
     return (
-        torch.cat([reference, skull, border], 1),
-        torch.cat([kept_apart(reference, target), skull @ matrix + offset[:, None], border], 1),
+        torch.cat([reference, head, neck, border], 1),
+        torch.cat([kept_apart(reference, target), moved_head, neck.lerp(moved_neck, _NECK_FOLLOWS), border], 1),
     )
 
 
@@ -101,12 +113,11 @@ def _squared_distances(a: Tensor, b: Tensor) -> Tensor:
 
 
 def stiffness_of_points(like: Tensor) -> Tensor:
-    """How much each of the control points may be missed, (P,)."""
+    """How much each of the control points (T, P, 2) may be missed, (P,)."""
     stiffness = like.new_full((POINT_COUNT,), _LOOSE)
     for part in (LIPS, RIGHT_EYE, LEFT_EYE, RIGHT_BROW, LEFT_BROW):
         stiffness[part] = _CLOSE
-    anchors = like.new_full((len(_SKULL_FROM_JAW) + len(_BORDER),), _BORDER_STIFFNESS)
-    return torch.cat([stiffness, anchors])
+    return torch.cat([stiffness, like.new_full((like.shape[1] - POINT_COUNT,), _BORDER_STIFFNESS)])
 
 
 def thin_plate_spline(points: Tensor, values: Tensor, places: Tensor, stiffness: Tensor) -> Tensor:

@@ -72,3 +72,12 @@ def test_shut_eyes_squeeze_what_lay_between_the_lids(face_landmarks):
     source = at_full_size(landmark_flow(reference, torch.from_numpy(face_landmarks(lids=0))[None]).source)
     # four pixels above the shut lids there is skin from above the open eye
     assert source[0, 1, 92, 89] < reference[0, 37, 1] + 0.5
+
+
+def test_hair_follows_the_head_the_neck_a_little_and_the_border_not(face_landmarks):
+    reference = torch.from_numpy(face_landmarks())[None]
+    source = at_full_size(landmark_flow(reference, reference + torch.tensor([6.0, 0.0])).source)[0, 0]
+    moved = torch.arange(256.0) - source
+    assert moved[40, 128] == pytest.approx(6, abs=1.5)  # hair above the forehead
+    assert moved[100, 45] == pytest.approx(6, abs=2)  # an ear beside the jaw line
+    assert 0 < moved[250, 128] < 3 and moved[0, 0] == pytest.approx(0, abs=1)
