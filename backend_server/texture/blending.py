@@ -31,7 +31,8 @@ class Parts:
         mattes: (P, 1, 256, 256) in [0, 1], or None.
         edges: (P, 3, 256, 256), or None; see `References`.
         source: pixel of the reference for each pixel of the picture, (P, 2, 256, 256).
-        openings: what is open there of mouth and eyes, (P, 2, 256, 256) in [0, 1]; of the mouth, what the head carries.
+        inside: share of each pixel that lies inside the mouth before and after, (P, 1, 256, 256).
+        openings: how much of the moved reference is the inside of a mouth or an eye there, (P, 2, 256, 256) in [0, 1].
         head_source: the same as `source`, were the head alone to move, (P, 2, 256, 256).
         stretch: logarithm of the area there over the area here, (P, 1, 256, 256).
         share: of the reference at each pixel, (P, 1, 256, 256); sums to 1 over a picture's references.
@@ -44,6 +45,7 @@ class Parts:
     mattes: Tensor | None
     edges: Tensor | None
     source: Tensor
+    inside: Tensor
     openings: Tensor
     head_source: Tensor
     stretch: Tensor
@@ -58,18 +60,18 @@ class Parts:
     def pictures(self, mode: Literal["bilinear", "bicubic"]) -> Tensor:
         """The references, moved, (P, 3, 256, 256)."""
         moved = sample(self.images, self.source, mode)
-        rows, columns = (self.openings[:, 0].detach().amax(axes).nonzero() for axes in ((0, 2), (0, 1)))
+        rows, columns = (self.inside[:, 0].amax(axes).nonzero() for axes in ((0, 2), (0, 1)))
         if len(rows) == 0:
             return moved
         mouth = (..., slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1))
-        inside = sample(self.images, self.head_source[mouth], mode)
+        carried = sample(self.images, self.head_source[mouth], mode)
         lips = moved[mouth].clone()  # backward needs them as they were
-        moved[mouth] = lips.lerp(inside, self.openings[:, :1][mouth])
+        moved[mouth] = lips.lerp(carried, self.inside[mouth])
         return moved
 
     def within(self, cut: Callable[[Tensor], Tensor]) -> Parts:
         """The parts of a piece of the picture, which `cut` takes out of a field (P, C, 256, 256)."""
-        fields = ("source", "openings", "head_source", "stretch", "share")
+        fields = ("source", "inside", "openings", "head_source", "stretch", "share")
         return replace(self, **{name: cut(getattr(self, name)) for name in fields})
 
     def shifted(self, shift: Tensor) -> Parts:
@@ -110,10 +112,10 @@ def moved_parts(landmarks: Tensor, references: References, shares: Tensor, *, ha
     drawn = opening_images(own)
     openings = sample(drawn, motion[:, :2])
     if has_teeth:
-        mouths = opening_images(landmarks)[picture, :1] * sample(drawn[:, :1], head_source)
-        openings = torch.cat([mouths, openings[:, 1:]], 1)
+        inside = opening_images(landmarks)[picture, :1] * sample(drawn[:, :1], head_source)
+        openings = torch.cat([openings[:, :1].lerp(torch.ones_like(inside), inside), openings[:, 1:]], 1)
     else:
-        head_source = motion[:, :2]
+        inside, head_source = torch.zeros_like(openings[:, :1]), motion[:, :2]
     return Parts(
         picture=picture,
         images=references.images[picture, reference],
@@ -121,6 +123,7 @@ def moved_parts(landmarks: Tensor, references: References, shares: Tensor, *, ha
         mattes=mattes,
         edges=edges,
         source=motion[:, :2],
+        inside=inside,
         openings=openings,
         head_source=head_source,
         stretch=motion[:, 2:3],

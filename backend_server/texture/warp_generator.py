@@ -146,7 +146,7 @@ class WarpGenerator(TextureGenerator):
             references, code = references.only(slice(1)), replace(code, strangeness=code.strangeness[:, :1])
         shares = self.attention(landmarks, references.landmarks, code.strangeness)
         parts = moved_parts(landmarks, references, shares, has_teeth=self.config.has_teeth)
-        seen, opened, of_references = _seen(landmarks, parts.within(self.in_window))
+        seen, opened, of_references = _seen(landmarks, parts.within(self.in_window), self.config.has_teeth)
         measures = torch.cat([opening_measures(landmarks), of_references], 1)
         out = self.autoencoder(seen, torch.cat([code.identity, 4 * measures], 1))
 
@@ -161,18 +161,19 @@ class WarpGenerator(TextureGenerator):
         return Synthesis(shaded + mask * (painted - shaded), painted, mask, warped, parts.alpha(), parts.edge())
 
 
-def _seen(landmarks: Tensor, parts: Parts) -> tuple[Tensor, Tensor, Tensor]:
+def _seen(landmarks: Tensor, parts: Parts, has_teeth: bool) -> tuple[Tensor, Tensor, Tensor]:
     """What E_L sees, (N, C, size, size); what opens beyond the references there; measures of these, (N, 4)."""
     moved = parts.pictures("bilinear")
     corner = parts.source.new_tensor([WINDOW_LEFT, WINDOW_TOP])
     displacement = (parts.source - places(parts.source) - corner[:, None, None]) / 16
-    beside = torch.cat([moved, parts.openings, displacement, parts.stretch, moved.square()], 1)
-    warped, base_openings, displacement, stretch, squares = parts.mean(beside).split([3, 2, 2, 1, 3], 1)
+    beside = torch.cat([moved, parts.openings, parts.inside, displacement, parts.stretch, moved.square()], 1)
+    warped, base_openings, inside, displacement, stretch, squares = parts.mean(beside).split([3, 2, 1, 2, 1, 3], 1)
     doubt = (squares - warped.square()).clamp_min(1e-6).sqrt().mean(1, keepdim=True)
 
     in_window = landmarks - corner
     lines, openings = line_images(in_window, WINDOW_SIZE), opening_images(in_window, WINDOW_SIZE)
-    opened = (openings - base_openings).clamp_min(0).sum(1, keepdim=True)
+    known = torch.cat([inside if has_teeth else base_openings[:, :1], base_openings[:, 1:]], 1)
+    opened = (openings - known).clamp_min(0).sum(1, keepdim=True)
     seen = torch.cat([warped, lines, openings, base_openings, displacement, stretch, doubt], 1)
     measures = parts.share.mean((2, 3)) * opening_measures(parts.landmarks)
     return seen, opened, torch.zeros_like(landmarks[:, :4, 0]).index_add(0, parts.picture, measures)

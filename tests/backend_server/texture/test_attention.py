@@ -119,4 +119,4 @@ def test_teeth_stay_where_the_head_holds_them(face_landmarks):
     assert held[0] in (178, 179) and held[-1] == 183
     assert stretched[-1] >= 186  # with the lips it would grow
     parts = moved_parts(after, references, shares)
-    assert parts.openings[0, 0, 185, 128] == 1 and parts.openings[0, 0, 195, 128] == 0  # newly opened: to be painted
+    assert parts.inside[0, 0, 185, 128] == 1 and parts.inside[0, 0, 195, 128] == 0  # newly opened: to be painted
