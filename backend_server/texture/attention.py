@@ -2,8 +2,8 @@
 
 The mouth comes from the pictures whose mouth is most like the wanted one, each eye likewise, and all else from those
 whose head is held most alike. How much the place of each landmark says about that is learned. The shares are
-continuous in the landmarks, so nothing jumps in a film, and most are exactly zero (sparsemax, Martins & Astudillo
-2016), so that few pictures need to be moved and little is blurred by mixing.
+continuous in the landmarks, though fast lips may still pass from one picture to another within a frame. Most are
+exactly zero (sparsemax, Martins & Astudillo 2016), so that few pictures are moved and little is blurred by mixing.
 
 The paper takes only one mean code from all pictures.
 """
@@ -70,7 +70,7 @@ def region_maps(landmarks: Tensor, size: int = GRID_SIZE) -> Tensor:
 def strangeness(images: Tensor) -> Tensor:
     """How unlike the first picture's surroundings each picture's are, (N, R) of pictures (N, R, 3, 256, 256).
 
-    0 for the first; another photo's background, clothes or light give about 0.3.
+    0 for the first; grows with another background, other clothes and other light.
     """
     cells = F.avg_pool2d(images.flatten(0, 1), _SURROUNDINGS_CELL).unflatten(0, images.shape[:2])
     ring = torch.ones_like(cells[0, 0, 0], dtype=torch.bool)
@@ -110,6 +110,6 @@ class ReferenceAttention(nn.Module):
         distance = torch.einsum("npk,gpk->ng", apart, self.log_weights.exp()).unflatten(0, references.shape[:2]).mT
         is_base = F.one_hot(torch.zeros_like(strange[:, :1], dtype=torch.long), references.shape[1])  # (N, 1, R)
         distance = distance + self.log_strangeness.exp()[:, None] * strange[:, None]
-        # Where none is near, differences count for less: between two far ones the shares pass slowly, not in one frame.
+        # Where none is near, differences count for less: between two far ones the shares pass more slowly.
         tolerance = 1 + self.log_tolerance.exp()[:, None] * distance.amin(-1, keepdim=True)
         return sparsemax(at_most(_MOST_AT_ONCE, self.base_bonus[:, None] * is_base - distance / tolerance))

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from backend_server.config import CROP_SIZE
-from backend_server.texture.warp import at_full_size, sample
+from backend_server.texture.warp import at_full_size, places, sample
 from shared.landmarks import MIRROR
 
 _BEND_POINTS = 5  # random places along a side of the bending field
@@ -116,10 +116,8 @@ def move_points(landmarks: Tensor, change: Change) -> Tensor:
 
 def move_pictures(images: Tensor, change: Change) -> Tensor:
     """Takes pictures (N, 3, 256, 256) to their new shape and colours, in [-1, 1]."""
-    line = torch.arange(CROP_SIZE, device=images.device, dtype=images.dtype)
-    rows, columns = torch.meshgrid(line, line, indexing="ij")
-    places = torch.stack([columns, rows], -1).view(1, -1, 2)
-    affine = ((places - _CENTRE) @ change.matrix + change.offset[:, None] + _CENTRE).mT.unflatten(
+    here = places(images).flatten(1).mT
+    affine = ((here - _CENTRE) @ change.matrix + change.offset[:, None] + _CENTRE).mT.unflatten(
         2, (CROP_SIZE, CROP_SIZE)
     )
     # Bicubic, so that the network learns from pictures as sharp as those that it will meet.

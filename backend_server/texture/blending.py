@@ -83,7 +83,7 @@ class Parts:
     def alpha(self) -> Tensor:
         """How much of each pixel is the person, (N, 1, 256, 256); ones where no mattes are known."""
         if self.mattes is None:
-            return torch.ones_like(self.share).new_ones(self.count, *self.share.shape[1:])
+            return self.share.new_ones(self.count, *self.share.shape[1:])
         return self.mean(sample(self.mattes, self.source))
 
     def edge(self) -> Tensor | None:
