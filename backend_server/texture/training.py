@@ -102,20 +102,13 @@ def train_texture(
     """
     _check(preset, minutes, steps)
     training = training or TextureTrainingConfig()
-    run = out.with_suffix(".run")
     with joined(device) as workers:
         progress = progress if workers.is_first else silent
         config, device = TEXTURE_PRESETS[preset], workers.device(device)
         trainer = TextureTrainer(config, training, device, seed, feature_networks, workers)
-        seconds, updates = _begin(trainer, run if resume else None, start)
+        seconds, updates = _begin(trainer, _run_folder(out) if resume else None, start)
         rng = np.random.default_rng((seed, trainer.step, trainer.episodes, workers.rank))
-        source = Corpus(corpus)
-        limits = {"clips_of_a_speaker": training.clips_of_a_speaker, "every_nth": training.every_nth_frame}
-        clips = load_faces(source, "train", **limits, rng=np.random.default_rng(seed), progress=progress)
-        sampler = PairSampler(clips, training.far_pair_share)
-        held_out = _held_out_pairs(source, set(sampler.speakers))
-        log.info("%d people, %d pictures", len(sampler.speakers), sum(len(clip.faces) for clip in clips))
-
+        sampler, held_out = _load(Corpus(corpus), training, seed, progress)
         started, saved, losses = time.monotonic() - seconds, time.monotonic(), {}
         while True:
             elapsed = time.monotonic() - started
@@ -128,13 +121,25 @@ def train_texture(
             progress("texture", int(1000 * min(share, 1)), 1000)
             if updates % _REPORT_STEPS == 0:
                 _tell(losses, updates, elapsed)
-            if workers.is_first and time.monotonic() - saved > training.checkpoint_seconds:
-                save_state(run, trainer, elapsed)
-                _write(out, trainer, held_out, updates)
+            if time.monotonic() - saved > training.checkpoint_seconds:
+                _save(out, trainer, held_out, updates, elapsed)
                 saved = time.monotonic()
-        if workers.is_first:
-            save_state(run, trainer, time.monotonic() - started)
-            _write(out, trainer, held_out, updates)
+        _save(out, trainer, held_out, updates, time.monotonic() - started)
+
+
+def _run_folder(out: Path) -> Path:
+    return out.with_suffix(".run")
+
+
+def _load(
+    corpus: Corpus, training: TextureTrainingConfig, seed: int, progress: Progress
+) -> tuple[PairSampler, Pairs | None]:
+    """Decodes what is learnt from, and what the weights are judged on."""
+    limits = {"clips_of_a_speaker": training.clips_of_a_speaker, "every_nth": training.every_nth_frame}
+    clips = load_faces(corpus, "train", **limits, rng=np.random.default_rng(seed), progress=progress)
+    sampler = PairSampler(clips, training.far_pair_share)
+    log.info("%d people, %d pictures", len(sampler.speakers), sum(len(clip.faces) for clip in clips))
+    return sampler, _held_out_pairs(corpus, set(sampler.speakers))
 
 
 def _begin(trainer: TextureTrainer, run: Path | None, start: Path | None) -> tuple[float, int]:
@@ -189,7 +194,11 @@ def _held_out_pairs(corpus: Corpus, seen: set[str]) -> Pairs | None:
     return PairSampler(strangers or clips, 0.5).pairs(_VALIDATION_PAIRS, rng)
 
 
-def _write(out: Path, trainer: TextureTrainer, held_out: Pairs | None, updates: int) -> None:
+def _save(out: Path, trainer: TextureTrainer, held_out: Pairs | None, updates: int, seconds: float) -> None:
+    """Writes the run's state and the averaged weights; of several processes the first does."""
+    if not trainer.workers.is_first:
+        return
+    save_state(_run_folder(out), trainer, seconds)
     shipped = build_generator(trainer.config)
     shipped.load_state_dict({name: tensor.cpu() for name, tensor in trainer.averages.items()})
     judge = build_discriminator(trainer.config)
