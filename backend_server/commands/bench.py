@@ -21,6 +21,7 @@ from backend_server.commands.sample_portrait import portrait_path
 from backend_server.config import SAMPLE_RATE
 from backend_server.evaluation.speed import machine, real_time_factor
 from backend_server.export.images import frame_path, write_png
+from backend_server.export.writers import Writers
 from backend_server.face.images import read_image
 from backend_server.face.reference import FaceReferences, prepare_references
 from backend_server.progress import Progress, silent
@@ -110,9 +111,10 @@ def _render(cascade: Cascade, identity: Identity, landmarks: NDArray[np.float32]
     process, peak, number = psutil.Process(), 0, 0
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        for chunk in cascade.render(identity, landmarks):
-            for picture in chunk:
-                number += 1
-                write_png(frame_path(Path(folder), number), picture, {})
-            peak = max(peak, process.memory_info().rss)
+        with Writers() as write:
+            for chunk in cascade.render(identity, landmarks):
+                for picture in chunk:
+                    number += 1
+                    write(write_png, frame_path(Path(folder), number), picture, {})
+                peak = max(peak, process.memory_info().rss)
         return time.perf_counter() - start, peak

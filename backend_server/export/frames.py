@@ -15,6 +15,7 @@ from backend_server.export.exr import write_exr
 from backend_server.export.formats import FrameFormat
 from backend_server.export.images import frame_path, over_background, write_png
 from backend_server.export.video import Film
+from backend_server.export.writers import Writers
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,10 @@ def frame_files(
         def film(name: str) -> Film:
             return stack.enter_context(Film(folder / name, frame_rate, sound(), sample_rate, tags))
 
-        takers = [film(f"film.{kind}").add if kind.is_film else _numbered(folder, settings)]
+        if kind.is_film:
+            takers = [film(f"film.{kind}").add]
+        else:
+            takers = [_numbered(folder, settings, stack.enter_context(Writers()))]
         if kind is not FrameFormat.MP4:
             takers.append(film("preview.mp4").add)
 
@@ -66,7 +70,7 @@ def frame_files(
         yield take
 
 
-def _numbered(folder: Path, settings: FrameSettings) -> Callable[[NDArray[np.uint8]], None]:
+def _numbered(folder: Path, settings: FrameSettings, writers: Writers) -> Callable[[NDArray[np.uint8]], None]:
     frames = folder / "frames"
     frames.mkdir()
     count = 0
@@ -76,8 +80,8 @@ def _numbered(folder: Path, settings: FrameSettings) -> Callable[[NDArray[np.uin
         count += 1
         path = frame_path(frames, count, settings.kind)
         if settings.kind is FrameFormat.EXR:
-            write_exr(path, picture, settings.frame_rate, settings.tags)
+            writers(write_exr, path, picture, settings.frame_rate, settings.tags)
         else:
-            write_png(path, picture, settings.tags)
+            writers(write_png, path, picture, settings.tags)
 
     return write

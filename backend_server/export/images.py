@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +30,8 @@ def png_text(tags: dict[str, str]) -> PngInfo:
 
 def write_png(path: Path, picture: NDArray[np.uint8], tags: dict[str, str]) -> None:
     """Writes one picture (H, W, 3 or 4), straight alpha, sRGB, with text tags."""
-    # Level 1: four times faster than the default for a file a tenth larger.
-    Image.fromarray(picture).save(path, pnginfo=png_text(tags), compress_level=1)
+    # Runs alone: four times faster than the default, for a file of a face that is no larger.
+    Image.fromarray(picture).save(path, pnginfo=png_text(tags), compress_level=1, compress_type=zlib.Z_RLE)
 
 
 def shrunk(picture: NDArray[np.uint8], longest: int) -> NDArray[np.uint8]:

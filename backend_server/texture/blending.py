@@ -26,10 +26,11 @@ class Parts:
 
     Attributes:
         picture: number of the picture that each takes part in, (P,).
+        reference: its number among the person's references, (P,).
         images: (P, 3, 256, 256).
         landmarks: (P, 68, 2) pixels.
         mattes: (P, 1, 256, 256) in [0, 1], or None.
-        edges: (P, 3, 256, 256), or None; see `References`.
+        first_edge: of each picture's first reference, (N, 3, 256, 256), or None; see `References`.
         source: pixel of the reference for each pixel of the picture, (P, 2, 256, 256).
         inside: share of each pixel that lies inside the mouth before and after, (P, 1, 256, 256).
         openings: how much of the moved reference is the inside of a mouth or an eye there, (P, 2, 256, 256) in [0, 1].
@@ -40,10 +41,11 @@ class Parts:
     """
 
     picture: Tensor
+    reference: Tensor
     images: Tensor
     landmarks: Tensor
     mattes: Tensor | None
-    edges: Tensor | None
+    first_edge: Tensor | None
     source: Tensor
     inside: Tensor
     openings: Tensor
@@ -88,7 +90,12 @@ class Parts:
 
     def edge(self) -> Tensor | None:
         """What added to the picture leaves no background at the person's edge, (N, 3, 256, 256)."""
-        return None if self.edges is None else self.mean(sample(self.edges, self.source))
+        if self.first_edge is None:
+            return None
+        first = (self.reference == 0).nonzero()[:, 0]
+        picture = self.picture[first]
+        moved = sample(self.first_edge[picture], self.source[first]) * self.share[first]
+        return torch.zeros_like(self.first_edge).index_add(0, picture, moved)
 
 
 def moved_parts(landmarks: Tensor, references: References, shares: Tensor, *, has_teeth: bool = True) -> Parts:
@@ -105,7 +112,6 @@ def moved_parts(landmarks: Tensor, references: References, shares: Tensor, *, ha
     own = references.landmarks[picture, reference]
     flow = landmark_flow(own, landmarks[picture])
     motion = at_full_size(torch.cat([flow.source, flow.stretch, share[:, None]], 1))
-    mattes, edges = (None if x is None else x[picture, reference] for x in (references.mattes, references.edges))
     matrix, offset = head_motion(landmarks[picture], own)
     here = places(motion).flatten(1).mT  # (65536, 2)
     head_source = (here @ matrix + offset[:, None]).mT.unflatten(2, motion.shape[-2:])
@@ -118,10 +124,11 @@ def moved_parts(landmarks: Tensor, references: References, shares: Tensor, *, ha
         inside, head_source = torch.zeros_like(openings[:, :1]), motion[:, :2]
     return Parts(
         picture=picture,
+        reference=reference,
         images=references.images[picture, reference],
         landmarks=own,
-        mattes=mattes,
-        edges=edges,
+        mattes=None if references.mattes is None else references.mattes[picture, reference],
+        first_edge=references.edge,
         source=motion[:, :2],
         inside=inside,
         openings=openings,

@@ -33,12 +33,10 @@ def references_of(
     """
     cover = torch.from_numpy(mattes).to(device)[:, None].float() / 255
     pictures = match_colours(to_pictures(torch.from_numpy(crops).to(device)), cover)
-    edges = None
+    edge = None
     if foreground is not None:
-        edges = torch.zeros_like(pictures)
-        edges[0] = to_pictures(torch.from_numpy(foreground[None]).to(device))[0] - pictures[0]
-        edges = edges[None]
-    return References(pictures[None], torch.from_numpy(landmarks).to(device).float()[None], cover[None], edges)
+        edge = to_pictures(torch.from_numpy(foreground[None]).to(device)) - pictures[:1]
+    return References(pictures[None], torch.from_numpy(landmarks).to(device).float()[None], cover[None], edge)
 
 
 def match_colours(images: Tensor, mattes: Tensor) -> Tensor:

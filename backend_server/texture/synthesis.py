@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor, nn
 
@@ -23,13 +23,14 @@ class References:
         images: (N, R, 3, 256, 256) in [-1, 1]; the first of the R is the base that `warp` moves.
         landmarks: (N, R, 68, 2) pixels.
         mattes: how much of each pixel is the person, (N, R, 1, 256, 256) in [0, 1]; None for all of it.
-        edges: what added to an image leaves no background at the person's edge, (N, R, 3, 256, 256); None for nothing.
+        edge: what added to the first image leaves no background at the person's edge, (N, 3, 256, 256); None for
+            nothing.
     """
 
     images: Tensor
     landmarks: Tensor
     mattes: Tensor | None = None
-    edges: Tensor | None = None
+    edge: Tensor | None = None
 
     def __post_init__(self) -> None:
         n, r = self.images.shape[:2]
@@ -41,15 +42,20 @@ class References:
 
     def expand(self, count: int) -> References:
         """The same references of one person for `count` pictures; no copy."""
-        return self._each(lambda x: x.expand(count, *[-1] * (x.ndim - 1)))
+
+        def expanded(x: Tensor) -> Tensor:
+            return x.expand(count, *[-1] * (x.ndim - 1))
+
+        edge = None if self.edge is None else expanded(self.edge)
+        return replace(self._each(expanded), edge=edge)
 
     def only(self, chosen: slice | list[int]) -> References:
-        """Some of each person's references."""
+        """Some of each person's references, the first among them if there is an edge."""
         return self._each(lambda x: x[:, chosen])
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> References:
-        mattes, edges = (None if x is None else change(x) for x in (self.mattes, self.edges))
-        return References(change(self.images), change(self.landmarks), mattes, edges)
+        mattes = None if self.mattes is None else change(self.mattes)
+        return replace(self, images=change(self.images), landmarks=change(self.landmarks), mattes=mattes)
 
 
 @dataclass(frozen=True)

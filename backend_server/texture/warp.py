@@ -104,12 +104,12 @@ def control_points(reference: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     )
 
 
-def _kernel(squared_distance: Tensor) -> Tensor:
-    return squared_distance * (squared_distance + 1e-9).log()
-
-
-def _squared_distances(a: Tensor, b: Tensor) -> Tensor:
-    return (a[:, :, None, 0] - b[:, None, :, 0]).square() + (a[:, :, None, 1] - b[:, None, :, 1]).square()
+def _kernel(a: Tensor, b: Tensor) -> Tensor:
+    """r^2 log r^2 of the distances r between two sets of points (..., P, 2) and (..., Q, 2): (..., P, Q)."""
+    far_a, far_b = a.square().sum(-1, keepdim=True), b.square().sum(-1, keepdim=True)
+    left = torch.cat([-2 * a, far_a, torch.ones_like(far_a)], -1)
+    squares = (left @ torch.cat([b, torch.ones_like(far_b), far_b], -1).mT).clamp_min(1e-9)
+    return squares * squares.log()
 
 
 def stiffness_of_points(like: Tensor) -> Tensor:
@@ -134,13 +134,15 @@ def thin_plate_spline(points: Tensor, values: Tensor, places: Tensor, stiffness:
     """
     count = points.shape[1]
     affine = torch.cat([torch.ones_like(points[..., :1]), points], -1)  # (T, P, 3)
-    kernel = _kernel(_squared_distances(points, points)) + stiffness.diag()
+    kernel = _kernel(points, points) + stiffness.diag()
     top = torch.cat([kernel, affine], -1)
     bottom = torch.cat([affine.mT, points.new_zeros(len(points), 3, 3)], -1)
     right = torch.cat([values, values.new_zeros(len(values), 3, values.shape[-1])], 1)
     weights = torch.linalg.solve(torch.cat([top, bottom], 1), right)  # (T, P + 3, C)
     at = torch.cat([torch.ones_like(places[..., :1]), places], -1)
-    return _kernel(_squared_distances(places, points)) @ weights[:, :count] + at @ weights[:, count:]
+    # One at a time, so that the kernel stays in a processor's cache.
+    bent = torch.stack([_kernel(*pair) @ own for *pair, own in zip(places, points, weights[:, :count], strict=True)])
+    return bent + at @ weights[:, count:]
 
 
 def landmark_flow(reference: Tensor, target: Tensor, grid_size: int = GRID_SIZE) -> Flow:
@@ -190,5 +192,5 @@ def sample(image: Tensor, source: Tensor, mode: Literal["bilinear", "bicubic"] =
     Bicubic keeps what is sharp and may leave the range of the picture a little.
     """
     scale = source.new_tensor([2 / (image.shape[-1] - 1), 2 / (image.shape[-2] - 1)])
-    grid = source.permute(0, 2, 3, 1) * scale - 1
+    grid = (source.permute(0, 2, 3, 1) * scale).sub_(1)
     return F.grid_sample(image, grid, mode=mode, padding_mode="border", align_corners=True)

@@ -1,0 +1,66 @@
+"""Files are written by threads, and nothing that goes wrong there is lost."""
+
+import threading
+import time
+
+import pytest
+
+from backend_server.export.writers import Writers
+from shared.errors import NoSpaceError
+
+
+def test_all_files_are_whole_when_the_block_ends(tmp_path):
+    def write(name: str, text: str) -> None:
+        time.sleep(0.002)
+        (tmp_path / name).write_text(text)
+
+    with Writers(threads=3) as writers:
+        for number in range(40):
+            writers(write, f"{number}.txt", text=str(number))
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {f"{n}.txt": str(n) for n in range(40)}
+
+
+def test_few_files_wait_however_slow_the_disk_is():
+    disk, begun = threading.Event(), []
+
+    def write(number: int) -> None:
+        disk.wait(10)
+        begun.append(number)
+
+    def give_all() -> None:
+        with Writers(threads=1) as writers:
+            for number in range(20):
+                writers(write, number)
+                given.append(number)
+
+    given: list[int] = []
+    giver = threading.Thread(target=give_all)
+    giver.start()
+    time.sleep(0.2)
+    assert len(given) == 2  # the third waits
+    disk.set()
+    giver.join(10)
+    assert begun == list(range(20))
+
+
+def test_what_goes_wrong_ends_the_block():
+    written = []
+
+    def write(number: int) -> None:
+        if number == 3:
+            raise NoSpaceError("the disk is full")
+        written.append(number)
+
+    with pytest.raises(NoSpaceError, match="full"), Writers(threads=1) as writers:
+        for number in range(100):
+            writers(write, number)
+    assert written[:3] == [0, 1, 2]
+    assert len(written) < 10
+
+
+def test_the_last_file_may_go_wrong_too():
+    def write() -> None:
+        raise NoSpaceError("the disk is full")
+
+    with pytest.raises(NoSpaceError), Writers() as writers:
+        writers(write)
