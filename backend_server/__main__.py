@@ -224,7 +224,7 @@ def evaluate(
     ablations: Annotated[bool, typer.Option(help="Also train networks with other contexts, losses and parts.")] = False,
     epochs: Annotated[int, typer.Option(min=1, help="Of each of those trainings of motion.")] = 15,
     texture_updates: Annotated[int, typer.Option(min=1, help="Of each of those trainings of texture.")] = 400,
-    texture_minutes: Annotated[float, typer.Option(min=0.01, help="Of each of them at most.")] = 6,
+    texture_minutes: Annotated[float, typer.Option(min=0.01, help="Of each of them at most.")] = 15,
     motion: Annotated[bool, typer.Option(help="Judge motion, blinks and hearing.")] = True,
     texture: Annotated[bool, typer.Option(help="Render the held-out people and judge their faces.")] = True,
     device: Device = "auto",

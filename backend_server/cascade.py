@@ -250,7 +250,7 @@ class Cascade:
     def full_frame(self, identity: Identity, picture: NDArray[np.uint8]) -> FullFrame:
         """What places rendered faces back into the picture (H, W, 3) that the identity's first face was cut from."""
         rendered = next(self.render(identity, identity.reference_landmarks[:1], is_cut_out=False))[0]
-        return FullFrame(picture, identity, rendered)
+        return FullFrame(picture, identity, rendered, self._texture_generator.following)
 
     def _speech_displacements(
         self, recording: Recording, heard_times: NDArray[np.float64], progress: Progress

@@ -143,6 +143,7 @@ class TextureConfig:
     code_size: int = 64  # of E_I's last layer
     discriminator_channels: tuple[int, ...] = (32, 64, 128)
     attends: bool = True  # mouth, eyes and the rest come from the references that fit best; or all from the first
+    follows: bool = True  # what has no landmarks follows as fitted to the training clips; or rigidly with the head
     has_teeth: bool = True  # what is inside the mouth moves with the head; or else with the lips
     flow_reach: float = 6.0  # pixels by which the network may correct the warp; 0 leaves it as it is
     shading_cell: int = 8  # pixels; the warp's own detail stays where shading is smooth; 1 shades every pixel
@@ -200,4 +201,5 @@ class TextureTrainingConfig:
     references: tuple[int, ...] = (1, 1, 2, 4, 8)  # of a target; one of these counts for each batch
     other_photo_share: float = 0.25  # of references placed and lit as in another photo
     inner_steps: int = 3  # m
+    following_steps: int = 800  # of fitting what the warp does without landmarks, before all else
     checkpoint_seconds: float = 180.0

@@ -15,9 +15,10 @@ import torch
 from torch import Tensor
 
 from backend_server.texture.attention import region_maps
+from backend_server.texture.following import Following
 from backend_server.texture.raster import opening_images
 from backend_server.texture.synthesis import References
-from backend_server.texture.warp import at_full_size, head_motion, landmark_flow, places, sample
+from backend_server.texture.warp import at_full_size, head_motion, places, sample, spline_flow
 
 
 @dataclass(frozen=True)
@@ -98,10 +99,13 @@ class Parts:
         return torch.zeros_like(self.first_edge).index_add(0, picture, moved)
 
 
-def moved_parts(landmarks: Tensor, references: References, shares: Tensor, *, has_teeth: bool = True) -> Parts:
+def moved_parts(
+    following: Following, landmarks: Tensor, references: References, shares: Tensor, *, has_teeth: bool = True
+) -> Parts:
     """Moves the references to new landmarks.
 
     Args:
+        following: says where all else goes.
         landmarks: of the new pictures, (N, 68, 2) pixels.
         references: R of each person.
         shares: of the references in each region, (N, 4, R).
@@ -110,7 +114,7 @@ def moved_parts(landmarks: Tensor, references: References, shares: Tensor, *, ha
     picture, reference = shares.detach().amax(1).nonzero(as_tuple=True)
     share = torch.einsum("pg,pghw->phw", shares[picture, :, reference], region_maps(landmarks)[picture])
     own = references.landmarks[picture, reference]
-    flow = landmark_flow(own, landmarks[picture])
+    flow = spline_flow(following(own, landmarks[picture]))
     motion = at_full_size(torch.cat([flow.source, flow.stretch, share[:, None]], 1))
     matrix, offset = head_motion(landmarks[picture], own)
     here = places(motion).flatten(1).mT  # (65536, 2)

@@ -14,8 +14,9 @@ import torch
 from numpy.typing import NDArray
 
 from backend_server.config import CROP_SIZE
+from backend_server.texture.following import Following
 from backend_server.texture.identity import Identity
-from backend_server.texture.warp import at_full_size, landmark_flow, sample
+from backend_server.texture.warp import at_full_size, sample, spline_flow
 from shared.errors import ImageError, ShapeError
 
 LONGEST_SIDE = 4096  # pixels of a picture; larger ones make frames that few programs play
@@ -48,10 +49,13 @@ class FullFrame:
         identity: who; its `crop` takes crop pixels to pixels of `picture`.
         rendered: the face rendered with the landmarks of that reference image, u8 (256, 256, 3 or 4). Where it differs
             from the reference around the face, all frames are corrected by as much.
+        following: of the generator that rendered it.
     """
 
-    def __init__(self, picture: NDArray[np.uint8], identity: Identity, rendered: NDArray[np.uint8]) -> None:
-        self._picture = picture
+    def __init__(
+        self, picture: NDArray[np.uint8], identity: Identity, rendered: NDArray[np.uint8], following: Following
+    ) -> None:
+        self._picture, self._following = picture, following
         self._reference_landmarks = torch.from_numpy(identity.reference_landmarks[:1]).float()
         reference = torch.from_numpy(identity.reference_images[0]).float()
         self._reference = reference.permute(2, 0, 1)[None]  # (1, 3, 256, 256)
@@ -83,7 +87,7 @@ class FullFrame:
         """
         if frame.shape[:2] != (CROP_SIZE, CROP_SIZE) or frame.shape[2:] not in ((3,), (4,)):
             raise ShapeError(f"expected a frame of shape (256, 256, 3 or 4), got {frame.shape}")
-        flow = landmark_flow(self._reference_landmarks, torch.from_numpy(landmarks[None]).float())
+        flow = spline_flow(self._following(self._reference_landmarks, torch.from_numpy(landmarks[None])))
         source = at_full_size(flow.source)
         moved = sample(self._reference, source)[0].permute(1, 2, 0).numpy()
         places = np.stack(np.meshgrid(*[np.arange(CROP_SIZE, dtype=np.float32)] * 2), -1)

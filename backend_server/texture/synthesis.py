@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from torch import Tensor, nn
 
 from backend_server.config import CROP_SIZE, TextureConfig
+from backend_server.texture.following import Following
 from shared.errors import ShapeError
 
 
@@ -111,6 +112,7 @@ class TextureGenerator(nn.Module):
     def __init__(self, config: TextureConfig) -> None:
         super().__init__()
         self.config = config
+        self.following = Following()
 
     def in_window(self, x: Tensor) -> Tensor:
         """The part (..., size, size) of pictures (..., 256, 256) that the network changes."""

@@ -5,19 +5,23 @@ Phase 1 learns from pairs, with the discriminator after a warm-up; phase 2 from 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.func import functional_call
 
 from backend_server.config import TextureConfig, TextureTrainingConfig
-from backend_server.data.episodes import Episode, Pairs
+from backend_server.data.episodes import Episode, Pairs, PairSampler
+from backend_server.progress import Progress
 from backend_server.texture import losses
 from backend_server.texture.augmentation import AugmentationStrength
 from backend_server.texture.discriminator import build_discriminator
+from backend_server.texture.following_fit import fit_following
 from backend_server.texture.generator import build_generator, load_texture_generator
 from backend_server.texture.meta_learning import Weights, outer_gradient
 from backend_server.texture.objective import (
@@ -32,8 +36,12 @@ from backend_server.texture.synthesis import Synthesis
 from backend_server.workers import ALONE, Workers
 from shared.errors import WeightsError
 
+log = logging.getLogger(__name__)
+
 _AVERAGING = 0.998  # of the running mean of the weights, which is what gets shipped
 _LARGEST_GRADIENT = 1.0
+_SLIGHT = AugmentationStrength(bend=3.0)  # bent heads turn like no head
+_FOLLOWING_PAIRS = 16
 _PARTS = ("pixel", "adversarial", "perceptual", "sharpness")  # of the objective, for the log
 
 
@@ -102,6 +110,23 @@ class TextureTrainer:
         except RuntimeError as error:
             sentence = f"{path} holds texture networks of other sizes; train without --start"
             raise WeightsError(sentence, detail=str(error)) from error
+
+    @property
+    def wants_following(self) -> bool:
+        """Whether what the warp does without landmarks is still to be fitted."""
+        is_used = self.config.preset == "warp" and self.config.follows
+        return is_used and not self.generator.following.is_fitted
+
+    def fit_following(self, sampler: PairSampler, progress: Progress) -> None:
+        """Fits what the warp does without landmarks."""
+        rng, random = np.random.default_rng(self.seed), torch.Generator().manual_seed(self.seed)
+
+        def next_batch() -> Batch:
+            return make_batch(sampler.pairs(_FOLLOWING_PAIRS, rng, 1), _SLIGHT, 0.0, random, self.device)
+
+        steps = self.training.following_steps
+        before, after = fit_following(self.generator.following, next_batch, steps, progress)
+        log.info("following: mean difference of warped references %.4f, before %.4f", after, before)
 
     def batch(self, pairs: Pairs) -> Batch:
         """Pairs as tensors, changed at random."""

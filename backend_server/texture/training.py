@@ -106,9 +106,9 @@ def train_texture(
         progress = progress if workers.is_first else silent
         config, device = TEXTURE_PRESETS[preset], workers.device(device)
         trainer = TextureTrainer(config, training, device, seed, feature_networks, workers)
-        seconds, updates = _begin(trainer, _run_folder(out) if resume else None, start)
-        rng = np.random.default_rng((seed, trainer.step, trainer.episodes, workers.rank))
         sampler, held_out = _load(Corpus(corpus), training, seed, progress)
+        seconds, updates = _begin(trainer, _run_folder(out) if resume else None, start, sampler, progress)
+        rng = np.random.default_rng((seed, trainer.step, trainer.episodes, workers.rank))
         started, saved, losses = time.monotonic() - seconds, time.monotonic(), {}
         while True:
             elapsed = time.monotonic() - started
@@ -142,13 +142,17 @@ def _load(
     return sampler, _held_out_pairs(corpus, set(sampler.speakers))
 
 
-def _begin(trainer: TextureTrainer, run: Path | None, start: Path | None) -> tuple[float, int]:
+def _begin(
+    trainer: TextureTrainer, run: Path | None, start: Path | None, sampler: PairSampler, progress: Progress
+) -> tuple[float, int]:
     """Goes on with a run, or begins one, from earlier weights if given; returns the seconds and updates behind it."""
     seconds = 0.0
     if run:
         seconds = load_state(run, trainer)
     elif start:
         trainer.start_from(start)
+    if trainer.wants_following and trainer.workers.is_first:
+        trainer.fit_following(sampler, progress)
     trainer.agree()
     return seconds, trainer.step + trainer.episodes // _EPISODES_AN_UPDATE if run else 0
 

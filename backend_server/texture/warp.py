@@ -1,8 +1,7 @@
 """Where in the reference image does each pixel of the new picture come from?
 
-A thin-plate spline (Bookstein 1989) is the smoothest map that takes the new landmarks to the reference's. Points on
-the picture's border hold still; points on the skull, the hair and the ears, which have no landmarks of their own,
-follow the head, and points on the neck follow it a little.
+A thin-plate spline (Bookstein 1989) is the smoothest map that takes points of the new picture to the reference's;
+`following.py` says which points, and where they go.
 """
 
 from __future__ import annotations
@@ -15,25 +14,24 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from backend_server.config import CROP_SIZE
-from shared.landmarks import LEFT_BROW, LEFT_EYE, LIPS, NOSE_BRIDGE, POINT_COUNT, RIGHT_BROW, RIGHT_EYE, STABLE
+from shared.landmarks import STABLE
 
 GRID_SIZE = 64  # places along a side at which the spline is evaluated; between them it is interpolated
-# How much each control point may be missed, for smoothness: lips, lids and brows are met closely (a little give keeps
-# the map smooth where two lips or lids nearly touch, and lids that shut must not drag the brows along); jaw and nose
-# are less exactly tied to what the skin does.
-_CLOSE, _LOOSE, _BORDER_STIFFNESS = 3e-3, 0.1, 0.05
-_SMALLEST_GAP = 3.0  # pixels between two lids or lips, as far as the warp is concerned
-_UPPER_EDGES = (37, 38, 43, 44, 61, 62, 63)
-_LOWER_EDGES = (41, 40, 47, 46, 67, 66, 65)
-_SKULL_FROM_JAW = (2, 4, 6, 8, 10, 12, 14)
-# Where the head goes on beyond its landmarks, chosen by how well the warp alone meets the training clips.
-_SKULL_HEIGHT = 0.85  # of the distance from a jaw point to the eyes, mirrored over the eye line
-_OUTLINE = 1.15  # how far out hair and ears lie, seen from the nose, as a multiple of the skull and the upper jaw
-_UPPER_JAW = (0, 1, 2, 3, 13, 14, 15, 16)
-_CHIN = (5, 6, 7, 8, 9, 10, 11)
-_NECK_DEPTH = 0.35  # of the distance from the chin to the eyes, below the chin
-_NECK_FOLLOWS = 0.15  # of the head's motion
-_BORDER = tuple((x, y) for x in (0.0, 0.25, 0.5, 0.75, 1.0) for y in (0.0, 0.25, 0.5, 0.75, 1.0) if {x, y} & {0.0, 1.0})
+
+
+@dataclass(frozen=True)
+class ControlPoints:
+    """Points that belong together, which the spline passes by.
+
+    Attributes:
+        origin: in the reference, (T, P, 2) pixels.
+        moved: in the new picture, the same shape.
+        stiffness: how much each may be missed, for smoothness, (P,).
+    """
+
+    origin: Tensor
+    moved: Tensor
+    stiffness: Tensor
 
 
 @dataclass(frozen=True)
@@ -65,59 +63,12 @@ def head_motion(reference: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     return matrix, (wanted_mean - source_mean @ matrix).squeeze(1)
 
 
-def kept_apart(reference: Tensor, target: Tensor) -> Tensor:
-    """Target landmarks whose lids and lips keep a small gap where the reference has one.
-
-    At no gap at all two points in one place would come from two places, and the map could not squeeze what lies
-    between them.
-    """
-    upper, lower = list(_UPPER_EDGES), list(_LOWER_EDGES)
-    gap = reference[:, lower] - reference[:, upper]  # (T, 7, 2)
-    length = gap.norm(dim=-1, keepdim=True).clamp_min(1e-6)
-    along = gap / length
-    left = ((target[:, lower] - target[:, upper]) * along).sum(-1, keepdim=True)
-    missing = (length.clamp_max(_SMALLEST_GAP) - left).clamp_min(0) * along / 2
-    apart = target.clone()
-    apart[:, upper] -= missing
-    apart[:, lower] += missing
-    return apart
-
-
-def control_points(reference: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """Points of the reference and of the new picture that belong together, (T, P, 2) pixels each.
-
-    The 68 landmarks, the skull, its outline, the neck and the border.
-    """
-    eyes = reference[:, [*range(RIGHT_EYE.start, RIGHT_EYE.stop), *range(LEFT_EYE.start, LEFT_EYE.stop)]]
-    middle, nose = eyes.mean(1, keepdim=True), reference[:, NOSE_BRIDGE].mean(1, keepdim=True)
-    skull = middle + _SKULL_HEIGHT * (middle - reference[:, list(_SKULL_FROM_JAW)])
-    outline = nose + _OUTLINE * (torch.cat([reference[:, list(_UPPER_JAW)], skull], 1) - nose)
-    head = torch.cat([skull, outline], 1)
-    down = reference.new_tensor([0, _NECK_DEPTH]) * (reference[:, 8:9] - middle)
-    neck = reference[:, list(_CHIN)] + down
-    matrix, offset = head_motion(reference, target)
-    moved_head, moved_neck = (points @ matrix + offset[:, None] for points in (head, neck))
-    border = reference.new_tensor(_BORDER).expand(len(reference), -1, -1) * (CROP_SIZE - 1)
-    return (
-        torch.cat([reference, head, neck, border], 1),
-        torch.cat([kept_apart(reference, target), moved_head, neck.lerp(moved_neck, _NECK_FOLLOWS), border], 1),
-    )
-
-
 def _kernel(a: Tensor, b: Tensor) -> Tensor:
     """r^2 log r^2 of the distances r between two sets of points (..., P, 2) and (..., Q, 2): (..., P, Q)."""
     far_a, far_b = a.square().sum(-1, keepdim=True), b.square().sum(-1, keepdim=True)
     left = torch.cat([-2 * a, far_a, torch.ones_like(far_a)], -1)
     squares = (left @ torch.cat([b, torch.ones_like(far_b), far_b], -1).mT).clamp_min(1e-9)
     return squares * squares.log()
-
-
-def stiffness_of_points(like: Tensor) -> Tensor:
-    """How much each of the control points (T, P, 2) may be missed, (P,)."""
-    stiffness = like.new_full((POINT_COUNT,), _LOOSE)
-    for part in (LIPS, RIGHT_EYE, LEFT_EYE, RIGHT_BROW, LEFT_BROW):
-        stiffness[part] = _CLOSE
-    return torch.cat([stiffness, like.new_full((like.shape[1] - POINT_COUNT,), _BORDER_STIFFNESS)])
 
 
 def thin_plate_spline(points: Tensor, values: Tensor, places: Tensor, stiffness: Tensor) -> Tensor:
@@ -145,24 +96,17 @@ def thin_plate_spline(points: Tensor, values: Tensor, places: Tensor, stiffness:
     return bent + at @ weights[:, count:]
 
 
-def landmark_flow(reference: Tensor, target: Tensor, grid_size: int = GRID_SIZE) -> Flow:
-    """The map that carries the reference picture to the target landmarks.
-
-    Args:
-        reference: landmarks of the reference picture, (T, 68, 2) pixels.
-        target: landmarks of the new picture, the same shape.
-        grid_size: G.
-    """
-    origin, points = control_points(reference.float(), target.float())
+def spline_flow(control: ControlPoints, grid_size: int = GRID_SIZE) -> Flow:
+    """The map that carries the reference picture's points to where they moved, on a grid of `grid_size`."""
     half = (CROP_SIZE - 1) / 2
-    line = torch.linspace(-1, 1, grid_size, device=reference.device)
+    line = torch.linspace(-1, 1, grid_size, device=control.moved.device)
     rows, columns = torch.meshgrid(line, line, indexing="ij")
     places = torch.stack([columns, rows], -1).reshape(1, -1, 2)
     # The spline carries displacements, so that its stiffness resists bending and not the identity.
-    moved = thin_plate_spline(
-        points / half - 1, (origin - points) / half, places.expand(len(points), -1, -1), stiffness_of_points(points)
-    )
-    source = ((places + moved + 1) * half).mT.reshape(-1, 2, grid_size, grid_size)
+    displacement = (control.origin - control.moved) / half
+    at = places.expand(len(displacement), -1, -1)
+    bent = thin_plate_spline(control.moved / half - 1, displacement, at, control.stiffness)
+    source = ((places + bent + 1) * half).mT.reshape(-1, 2, grid_size, grid_size)
     return Flow(source, _stretch(source))
 
 

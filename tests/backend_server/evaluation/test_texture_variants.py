@@ -20,7 +20,9 @@ from backend_server.progress import silent
 SMALL = TextureConfig(
     channels=(4, 4, 6, 6, 8), encoder_channels=(4, 4, 6, 6, 8), code_size=6, discriminator_channels=(4, 6, 8)
 )
-BRIEF = TextureTrainingConfig(batch_size=1, every_nth_frame=1, support_images=1, query_images=1, inner_steps=1)
+BRIEF = TextureTrainingConfig(
+    batch_size=1, every_nth_frame=1, support_images=1, query_images=1, inner_steps=1, following_steps=2
+)
 FRAMES = 30
 
 

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from backend_server.texture.attention import REGIONS, ReferenceAttention, at_most, region_maps, sparsemax, strangeness
 from backend_server.texture.blending import moved_parts
+from backend_server.texture.following import Following
 from backend_server.texture.synthesis import References
 
 
@@ -92,7 +93,7 @@ def test_moved_references_are_blended_by_their_shares(rest_open_shut):
     images = torch.stack([torch.full((3, 256, 256), level) for level in (-1.0, 0.0, 1.0)])[None]
     mattes = torch.tensor([0.0, 0.5, 1.0]).view(1, 3, 1, 1, 1).expand(-1, -1, -1, 256, 256)
     shares = torch.tensor([[0.25, 0.0, 0.75]]).expand(4, 3)[None]
-    parts = moved_parts(rest_open_shut[:, 0], References(images, rest_open_shut, mattes), shares)
+    parts = moved_parts(Following(), rest_open_shut[:, 0], References(images, rest_open_shut, mattes), shares)
     assert parts.picture.tolist() == [0, 0]  # the second has no share anywhere and is not moved
     assert torch.allclose(parts.mean(parts.images), torch.tensor(0.5), atol=1e-5)
     assert torch.allclose(parts.alpha(), torch.tensor(0.75), atol=1e-5)
@@ -100,7 +101,9 @@ def test_moved_references_are_blended_by_their_shares(rest_open_shut):
 
 def test_shifted_parts_read_so_far_aside(rest_open_shut):
     images = torch.linspace(-1, 1, 256).expand(1, 1, 3, 256, 256)
-    parts = moved_parts(rest_open_shut[:, 0], References(images, rest_open_shut[:, :1]), torch.ones(1, 4, 1))
+    parts = moved_parts(
+        Following(), rest_open_shut[:, 0], References(images, rest_open_shut[:, :1]), torch.ones(1, 4, 1)
+    )
     shifted = parts.shifted(torch.tensor([3.0, 0.0]).view(1, 2, 1, 1).expand(-1, -1, 256, 256))
     assert (shifted.source - parts.source)[0, 0, 60:200, 60:200].mean() == pytest.approx(3, abs=0.05)
 
@@ -113,10 +116,10 @@ def test_teeth_stay_where_the_head_holds_them(face_landmarks):
     references, shares = References(images, before[:, None]), torch.ones(1, 4, 1)
     bars = []
     for has_teeth in (True, False):
-        parts = moved_parts(after, references, shares, has_teeth=has_teeth)
+        parts = moved_parts(Following(), after, references, shares, has_teeth=has_teeth)
         bars.append(parts.mean(parts.pictures("bilinear"))[0, 0, :, 128])
     held, stretched = ((bar > 0).nonzero().flatten() for bar in bars)
     assert held[0] in (178, 179) and held[-1] == 183
     assert stretched[-1] >= 186  # with the lips it would grow
-    parts = moved_parts(after, references, shares)
+    parts = moved_parts(Following(), after, references, shares)
     assert parts.inside[0, 0, 185, 128] == 1 and parts.inside[0, 0, 195, 128] == 0  # newly opened: to be painted

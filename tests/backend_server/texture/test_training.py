@@ -15,7 +15,14 @@ from backend_server.texture.training import train_texture
 from shared.errors import Cancelled, CorpusError, ValueRangeError, WeightsError
 
 BRIEF = TextureTrainingConfig(
-    batch_size=2, warm_up_steps=2, every_nth_frame=1, episode_share=0.5, support_images=1, query_images=1, inner_steps=1
+    batch_size=2,
+    warm_up_steps=2,
+    every_nth_frame=1,
+    episode_share=0.5,
+    support_images=1,
+    query_images=1,
+    inner_steps=1,
+    following_steps=2,
 )
 
 
