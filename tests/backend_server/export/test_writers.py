@@ -1,7 +1,6 @@
 """Files are written by threads, and nothing that goes wrong there is lost."""
 
 import threading
-import time
 
 import pytest
 
@@ -10,37 +9,45 @@ from shared.errors import NoSpaceError
 
 
 def test_all_files_are_whole_when_the_block_ends(tmp_path):
+    disk = threading.Event()
+
     def write(name: str, text: str) -> None:
-        time.sleep(0.002)
+        assert disk.wait(10)
         (tmp_path / name).write_text(text)
 
     with Writers(threads=3) as writers:
-        for number in range(40):
+        for number in range(6):  # as many as may wait
             writers(write, f"{number}.txt", text=str(number))
-    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {f"{n}.txt": str(n) for n in range(40)}
+        assert list(tmp_path.iterdir()) == []
+        threading.Timer(0.1, disk.set).start()  # while the block ends
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {f"{n}.txt": str(n) for n in range(6)}
 
 
 def test_few_files_wait_however_slow_the_disk_is():
-    disk, begun = threading.Event(), []
+    disk, two_given = threading.Event(), threading.Event()
+    given: list[int] = []
+    written: list[int] = []
 
     def write(number: int) -> None:
-        disk.wait(10)
-        begun.append(number)
+        assert disk.wait(10)
+        written.append(number)
 
     def give_all() -> None:
         with Writers(threads=1) as writers:
             for number in range(20):
                 writers(write, number)
                 given.append(number)
+                if len(given) == 2:
+                    two_given.set()
 
-    given: list[int] = []
     giver = threading.Thread(target=give_all)
     giver.start()
-    time.sleep(0.2)
-    assert len(given) == 2  # the third waits
+    assert two_given.wait(10)
+    giver.join(0.2)
+    assert giver.is_alive() and given == [0, 1]  # the third waits for room
     disk.set()
     giver.join(10)
-    assert begun == list(range(20))
+    assert not giver.is_alive() and written == list(range(20))
 
 
 def test_what_goes_wrong_ends_the_block():
