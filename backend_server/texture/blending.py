@@ -79,7 +79,8 @@ class Parts:
 
     def shifted(self, shift: Tensor) -> Parts:
         """The parts as if each pixel of picture n lay farther by `shift` (N, 2, 256, 256) pixels in the warp."""
-        at = (places(shift) + shift)[self.picture]
+        # Unlike shift[picture], whose gradients threads add up in any order, this repeats to the bit.
+        at = (places(shift) + shift).index_select(0, self.picture)
         source, head_source = sample(torch.cat([self.source, self.head_source], 1), at).chunk(2, 1)
         return replace(self, source=source, head_source=head_source)
 
