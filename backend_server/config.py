@@ -146,6 +146,7 @@ class TextureConfig:
     follows: bool = True  # what has no landmarks follows as fitted to the training clips; or rigidly with the head
     has_teeth: bool = True  # what is inside the mouth moves with the head; or else with the lips
     flow_reach: float = 6.0  # pixels by which the network may correct the warp; 0 leaves it as it is
+    has_mask_prior: bool = True  # repaints first of all where a mouth opens and where lids open or shut
     shading_cell: int = 8  # pixels; the warp's own detail stays where shading is smooth; 1 shades every pixel
     pixel_norm: int = 1  # absolute differences are sharper than Eq. 8's squares
     alpha_1: float = 1.0  # Eq. 10

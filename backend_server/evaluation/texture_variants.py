@@ -25,9 +25,8 @@ from backend_server.data.corpus import INDEX, Corpus
 from backend_server.data.episodes import PairSampler, load_faces
 from backend_server.face.reference import FaceReferences
 from backend_server.progress import Progress
-from backend_server.texture.discriminator import build_discriminator
 from backend_server.texture.fine_tuning import adapt
-from backend_server.texture.generator import KIND, build_generator, load_texture_generator, save_texture_generator
+from backend_server.texture.generator import KIND, load_texture_generator, save_texture_generator
 from backend_server.texture.identity import Identity
 from backend_server.texture.render import render
 from backend_server.texture.synthesis import TextureGenerator
@@ -74,6 +73,7 @@ ABLATIONS = (  # a further difference from the paper is one further row
     Ablation("teeth move with the lips", {"has_teeth": False}),
     Ablation("hair, jaw and neck follow the head rigidly", {"follows": False}),
     Ablation("the warp is not corrected", {"flow_reach": 0.0}),
+    Ablation("repaints where it learns to, not first where mouth and lids change", {"has_mask_prior": False}),
     Ablation("every pixel is shaded", {"shading_cell": 1}),
     # One step takes forty times as long as one of the shipped network.
     Ablation("the paper's network and settings, tuned for 1 epoch", base=PAPER_TEXTURE, epochs=1),
@@ -218,7 +218,7 @@ class TextureVariants:
             seconds = time.monotonic() - started
             share = max(updates / wanted.budget.updates, seconds / (60 * wanted.budget.minutes))
         self.progress("texture variants", 1000, 1000)
-        _write(trainer, file, {UPDATES: str(updates), SECONDS: f"{seconds:.0f}"})
+        save_texture_generator(file, trainer.trained(), {UPDATES: str(updates), SECONDS: f"{seconds:.0f}"})
 
     @cached_property
     def _following(self) -> dict[str, Tensor]:
@@ -233,11 +233,3 @@ class TextureVariants:
         limits = {"clips_of_a_speaker": training.clips_of_a_speaker, "every_nth": training.every_nth_frame}
         clips = load_faces(self.corpus, "train", **limits, rng=rng, progress=self.progress)
         return PairSampler(clips, training.far_pair_share)
-
-
-def _write(trainer: TextureTrainer, file: Path, notes: dict[str, str]) -> None:
-    generator, judge = build_generator(trainer.config), build_discriminator(trainer.config)
-    generator.load_state_dict({name: tensor.cpu() for name, tensor in trainer.averages.items()})
-    judge.load_state_dict({name: tensor.cpu() for name, tensor in trainer.discriminator.state_dict().items()})
-    generator.judges = (judge,)
-    save_texture_generator(file, generator, notes)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from types import EllipsisType
 from typing import Literal
 
 import torch
@@ -19,6 +20,8 @@ from backend_server.texture.following import Following
 from backend_server.texture.raster import opening_images
 from backend_server.texture.synthesis import References
 from backend_server.texture.warp import at_full_size, head_motion, places, sample, spline_flow
+
+Box = tuple[EllipsisType, slice, slice]
 
 
 @dataclass(frozen=True)
@@ -33,9 +36,11 @@ class Parts:
         mattes: (P, 1, 256, 256) in [0, 1], or None.
         first_edge: of each picture's first reference, (N, 3, 256, 256), or None; see `References`.
         source: pixel of the reference for each pixel of the picture, (P, 2, 256, 256).
+        at: pixel at which the warp is read for each pixel of the picture, (N, 2, 256, 256).
+        head: matrix (P, 2, 2) and offset (P, 2) that take `at` to the reference, were the head alone to move.
         inside: share of each pixel that lies inside the mouth before and after, (P, 1, 256, 256).
         openings: how much of the moved reference is the inside of a mouth or an eye there, (P, 2, 256, 256) in [0, 1].
-        head_source: the same as `source`, were the head alone to move, (P, 2, 256, 256).
+        wanted: how much of the new picture is, (N, 2, 256, 256) in [0, 1].
         stretch: logarithm of the area there over the area here, (P, 1, 256, 256).
         share: of the reference at each pixel, (P, 1, 256, 256); sums to 1 over a picture's references.
         count: N.
@@ -48,47 +53,63 @@ class Parts:
     mattes: Tensor | None
     first_edge: Tensor | None
     source: Tensor
+    at: Tensor
+    head: tuple[Tensor, Tensor]
     inside: Tensor
     openings: Tensor
-    head_source: Tensor
+    wanted: Tensor
     stretch: Tensor
     share: Tensor
     count: int
 
-    def mean(self, values: Tensor) -> Tensor:
-        """The mean of values (P, C, H, W) by the shares, (N, C, H, W)."""
-        weighed = values * self.share
-        return values.new_zeros(self.count, *values.shape[1:]).index_add(0, self.picture, weighed)
+    def mean(self, *fields: Tensor) -> list[Tensor]:
+        """The means by the shares, each (N, C, H, W), of fields (P, C, H, W)."""
+        means = [field.new_zeros(self.count, *field.shape[1:]) for field in fields]
+        if torch.is_grad_enabled() or self.share.is_cuda:
+            pairs = zip(means, fields, strict=True)
+            return [mean.index_add(0, self.picture, field * self.share) for mean, field in pairs]
+        for part, picture in enumerate(self.picture.tolist()):  # each value is read once, which is what takes time
+            for mean, field in zip(means, fields, strict=True):
+                mean[picture].addcmul_(field[part], self.share[part])
+        return means
 
     def pictures(self, mode: Literal["bilinear", "bicubic"]) -> Tensor:
         """The references, moved, (P, 3, 256, 256)."""
         moved = sample(self.images, self.source, mode)
-        rows, columns = (self.inside[:, 0].amax(axes).nonzero() for axes in ((0, 2), (0, 1)))
-        if len(rows) == 0:
-            return moved
-        mouth = (..., slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1))
-        carried = sample(self.images, self.head_source[mouth], mode)
-        lips = moved[mouth].clone()  # backward needs them as they were
-        moved[mouth] = lips.lerp(carried, self.inside[mouth])
+        mouth = _box(self.inside)
+        if mouth is not None:
+            carried = sample(self.images, _moved_by_head(self._of_parts(self.at[mouth]), self.head), mode)
+            lips = moved[mouth].clone()  # backward needs them as they were
+            moved[mouth] = lips.lerp(carried, self.inside[mouth])
         return moved
+
+    def _of_parts(self, field: Tensor) -> Tensor:
+        # Unlike field[picture], whose gradients threads add up in any order, this repeats to the bit.
+        return field.index_select(0, self.picture)
 
     def within(self, cut: Callable[[Tensor], Tensor]) -> Parts:
         """The parts of a piece of the picture, which `cut` takes out of a field (P, C, 256, 256)."""
-        fields = ("source", "inside", "openings", "head_source", "stretch", "share")
+        fields = ("source", "at", "inside", "openings", "wanted", "stretch", "share")
         return replace(self, **{name: cut(getattr(self, name)) for name in fields})
 
-    def shifted(self, shift: Tensor) -> Parts:
-        """The parts as if each pixel of picture n lay farther by `shift` (N, 2, 256, 256) pixels in the warp."""
-        # Unlike shift[picture], whose gradients threads add up in any order, this repeats to the bit.
-        at = (places(shift) + shift).index_select(0, self.picture)
-        source, head_source = sample(torch.cat([self.source, self.head_source], 1), at).chunk(2, 1)
-        return replace(self, source=source, head_source=head_source)
+    def shifted(self, shift: Tensor, corner: tuple[int, int]) -> Parts:
+        """The parts as if each pixel of a piece of the pictures lay farther in the warp.
+
+        Args:
+            shift: of the pieces, (N, 2, h, w) pixels.
+            corner: the column and row where the pieces begin.
+        """
+        piece = (..., *(slice(begin, begin + size) for begin, size in zip(corner[::-1], shift.shape[2:], strict=True)))
+        at, source = self.at.clone(), self.source.clone()
+        at[piece] = self.at[piece] + shift
+        source[piece] = sample(self.source, self._of_parts(at[piece]))
+        return replace(self, at=at, source=source)
 
     def alpha(self) -> Tensor:
         """How much of each pixel is the person, (N, 1, 256, 256); ones where no mattes are known."""
         if self.mattes is None:
             return self.share.new_ones(self.count, *self.share.shape[1:])
-        return self.mean(sample(self.mattes, self.source))
+        return self.mean(sample(self.mattes, self.source))[0]
 
     def edge(self) -> Tensor | None:
         """What added to the picture leaves no background at the person's edge, (N, 3, 256, 256)."""
@@ -117,16 +138,16 @@ def moved_parts(
     own = references.landmarks[picture, reference]
     flow = spline_flow(following(own, landmarks[picture]))
     motion = at_full_size(torch.cat([flow.source, flow.stretch, share[:, None]], 1))
-    matrix, offset = head_motion(landmarks[picture], own)
-    here = places(motion).flatten(1).mT  # (65536, 2)
-    head_source = (here @ matrix + offset[:, None]).mT.unflatten(2, motion.shape[-2:])
-    drawn = opening_images(own)
-    openings = sample(drawn, motion[:, :2])
-    if has_teeth:
-        inside = opening_images(landmarks)[picture, :1] * sample(drawn[:, :1], head_source)
-        openings = torch.cat([openings[:, :1].lerp(torch.ones_like(inside), inside), openings[:, 1:]], 1)
-    else:
-        inside, head_source = torch.zeros_like(openings[:, :1]), motion[:, :2]
+    head = head_motion(landmarks[picture], own)
+    at = places(motion).expand(len(landmarks), -1, -1, -1)
+    drawn, wanted = opening_images(own), opening_images(landmarks)
+    here, openings = wanted[:, :1], sample(drawn, motion[:, :2])
+    inside = torch.zeros_like(openings[:, :1])
+    mouth = _box(here) if has_teeth else None
+    if mouth is not None:
+        there = sample(drawn[:, :1], _moved_by_head(at[mouth][picture], head))
+        inside[mouth] = here[mouth][picture] * there
+        openings[:, :1][mouth].lerp_(torch.ones_like(there), inside[mouth])
     return Parts(
         picture=picture,
         reference=reference,
@@ -135,10 +156,26 @@ def moved_parts(
         mattes=None if references.mattes is None else references.mattes[picture, reference],
         first_edge=references.edge,
         source=motion[:, :2],
+        at=at,
+        head=head,
         inside=inside,
         openings=openings,
-        head_source=head_source,
+        wanted=wanted,
         stretch=motion[:, 2:3],
         share=motion[:, 3:],
         count=len(landmarks),
     )
+
+
+def _box(field: Tensor) -> Box | None:
+    """The smallest box that holds all that is not zero in (N, 1, h, w)."""
+    rows, columns = (field[:, 0].amax(axes).nonzero() for axes in ((0, 2), (0, 1)))
+    if len(rows) == 0:
+        return None
+    return ..., slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+
+
+def _moved_by_head(at: Tensor, head: tuple[Tensor, Tensor]) -> Tensor:
+    """The pixels of the references (P, 2, h, w) that the head's motion takes to the pixels `at`."""
+    matrix, offset = head
+    return torch.einsum("pxhw,pxy->pyhw", at, matrix) + offset[..., None, None]

@@ -1,7 +1,7 @@
 """How does a training run of t-GAN survive being stopped?
 
-The run's folder holds one file with both networks, their optimisers, the averaged weights and the counters; it is
-replaced in one step.
+The run's folder holds one file with both networks, their optimisers, the averaged weights, those it began with and the
+counters; it is replaced in one step.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ def save_state(folder: Path, trainer: TextureTrainer, seconds: float) -> None:
         "discriminator": trainer.discriminator.state_dict(),
         "optimizers": [optimizer.state_dict() for optimizer in trainer.optimizers],
         "averages": trainer.averages,
+        "start": trainer.start,
         "random": trainer.random.get_state(),
         "step": trainer.step,
         "episodes": trainer.episodes,
@@ -55,7 +56,7 @@ def load_state(folder: Path, trainer: TextureTrainer) -> float:
         trainer.discriminator.load_state_dict(state["discriminator"])
         for optimizer, saved in zip(trainer.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
-        trainer.averages = dict(state["averages"])
+        trainer.averages, trainer.start = dict(state["averages"]), dict(state["start"])
         if trainer.workers.is_first:
             trainer.random.set_state(state["random"].cpu())
         else:  # its own state was not kept

@@ -32,7 +32,7 @@ from backend_server.texture.objective import (
     make_batch,
     region_weights,
 )
-from backend_server.texture.synthesis import Synthesis
+from backend_server.texture.synthesis import Synthesis, TextureGenerator
 from backend_server.workers import ALONE, Workers
 from shared.errors import WeightsError
 
@@ -57,6 +57,8 @@ class TextureTrainer:
         workers: the processes that train together.
         step: steps of phase 1 done so far.
         episodes: episodes of phase 2 done so far.
+        averages: the running mean of the generator's weights.
+        start: the weights it began with, if not random ones.
     """
 
     config: TextureConfig
@@ -68,6 +70,7 @@ class TextureTrainer:
     step: int = 0
     episodes: int = 0
     averages: dict[str, Tensor] = field(default_factory=dict)
+    start: dict[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         torch.manual_seed(self.seed)  # PyTorch draws the first weights of a layer from its global generator
@@ -103,7 +106,8 @@ class TextureTrainer:
         """
         started = load_texture_generator(path, self.device)
         try:
-            self.generator.load_state_dict(started.state_dict())
+            self.start = started.state_dict()
+            self.generator.load_state_dict(self.start)
             for judge in started.judges:
                 self.discriminator.load_state_dict(judge.state_dict())
                 self.step = self.training.warm_up_steps
@@ -228,3 +232,19 @@ class TextureTrainer:
     def adopt_averages(self) -> None:
         """Makes the averaged weights the generator's own, as phase 2 starts from them."""
         self.generator.load_state_dict(self.averages)
+
+    def trained(self, start_share: float = 0.0) -> TextureGenerator:
+        """A generator of the averaged weights on the CPU, with the discriminator as its judge.
+
+        Args:
+            start_share: of what the training began with, in the mean of both.
+        """
+        generator, judge = build_generator(self.config), build_discriminator(self.config)
+        generator.load_state_dict({name: tensor.cpu() for name, tensor in self.averages.items()})
+        if self.start:
+            with torch.no_grad():
+                for name, weight in generator.named_parameters():
+                    weight.lerp_(self.start[name].cpu(), start_share)
+        judge.load_state_dict({name: tensor.cpu() for name, tensor in self.discriminator.state_dict().items()})
+        generator.judges = (judge,)
+        return generator.eval()

@@ -21,7 +21,7 @@ from backend_server.config import TextureConfig
 from backend_server.layers import SLOPE, AdaptiveResidualBlock, convolution
 from backend_server.texture.attention import ReferenceAttention, strangeness
 from backend_server.texture.blending import Parts, moved_parts
-from backend_server.texture.raster import line_images, opening_images, opening_measures
+from backend_server.texture.raster import line_images, opening_measures
 from backend_server.texture.synthesis import Code, References, Synthesis, TextureGenerator
 from backend_server.texture.warp import places
 
@@ -146,37 +146,41 @@ class WarpGenerator(TextureGenerator):
             references, code = references.only(slice(1)), replace(code, strangeness=code.strangeness[:, :1])
         shares = self.attention(landmarks, references.landmarks, code.strangeness)
         parts = moved_parts(self.following, landmarks, references, shares, has_teeth=self.config.has_teeth)
-        seen, opened, of_references = _seen(landmarks, parts.within(self.in_window), self.config.has_teeth)
+        seen, changed, of_references = _seen(landmarks, parts.within(self.in_window), self.config.has_teeth)
         measures = torch.cat([opening_measures(landmarks), of_references], 1)
         out = self.autoencoder(seen, torch.cat([code.identity, 4 * measures], 1))
 
         # The flow and the shading are smooth, so they move and light the references' own detail and cannot blur it.
         flow, shading, painted, mask = out[:, 7:], out[:, :3], torch.tanh(_rounded(out[:, 3:6])), _rounded(out[:, 6:7])
-        parts = parts.shifted(_placed(_smooth(flow, _FLOW_CELL).tanh() * self.config.flow_reach * self.taper))
-        warped = parts.mean(parts.pictures("bicubic"))
-        # What opens here was shut in the references, so no warp can show it: the mask starts there.
-        mask = _placed((mask - 2 + 4 * opened).sigmoid() * self.taper)
+        shift = _smooth(flow, _FLOW_CELL).tanh() * self.config.flow_reach * self.taper
+        parts = parts.shifted(shift, (WINDOW_LEFT, WINDOW_TOP))
+        (warped,) = parts.mean(parts.pictures("bicubic"))
+        # What opens here was shut in the references, or lids shut over open eyes: no warp can show it.
+        prior = 4 * changed if self.config.has_mask_prior else 0
+        mask = _placed((mask - 2 + prior).sigmoid() * self.taper)
         shaded = warped + _placed(_smooth(shading, self.config.shading_cell) * self.taper)
         painted = _placed(painted)
         return Synthesis(shaded + mask * (painted - shaded), painted, mask, warped, parts.alpha(), parts.edge())
 
 
 def _seen(landmarks: Tensor, parts: Parts, has_teeth: bool) -> tuple[Tensor, Tensor, Tensor]:
-    """What E_L sees, (N, C, size, size); what opens beyond the references there; measures of these, (N, 4)."""
+    """What E_L sees, (N, C, size, size); where mouth and lids change; measures of the references, (N, 4)."""
     moved = parts.pictures("bilinear")
     corner = parts.source.new_tensor([WINDOW_LEFT, WINDOW_TOP])
     displacement = (parts.source - places(parts.source) - corner[:, None, None]) / 16
-    beside = torch.cat([moved, parts.openings, parts.inside, displacement, parts.stretch, moved.square()], 1)
-    warped, base_openings, inside, displacement, stretch, squares = parts.mean(beside).split([3, 2, 1, 2, 1, 3], 1)
+    warped, base_openings, inside, displacement, stretch, squares = parts.mean(
+        moved, parts.openings, parts.inside, displacement, parts.stretch, moved.square()
+    )
     doubt = (squares - warped.square()).clamp_min(1e-6).sqrt().mean(1, keepdim=True)
 
-    in_window = landmarks - corner
-    lines, openings = line_images(in_window, WINDOW_SIZE), opening_images(in_window, WINDOW_SIZE)
+    lines = line_images(landmarks - corner, WINDOW_SIZE)
     known = torch.cat([inside if has_teeth else base_openings[:, :1], base_openings[:, 1:]], 1)
-    opened = (openings - known).clamp_min(0).sum(1, keepdim=True)
-    seen = torch.cat([warped, lines, openings, base_openings, displacement, stretch, doubt], 1)
-    measures = parts.share.mean((2, 3)) * opening_measures(parts.landmarks)
-    return seen, opened, torch.zeros_like(landmarks[:, :4, 0]).index_add(0, parts.picture, measures)
+    opened = (parts.wanted - known).clamp_min(0).sum(1, keepdim=True)
+    seen = torch.cat([warped, lines, parts.wanted, base_openings, displacement, stretch, doubt], 1)
+    own, measures = opening_measures(landmarks), parts.share.mean((2, 3)) * opening_measures(parts.landmarks)
+    of_references = torch.zeros_like(own).index_add(0, parts.picture, measures)
+    shut = (1 - own[:, 2:].sum(1) / of_references[:, 2:].sum(1).clamp_min(1e-3)).clamp_min(0).square()
+    return seen, opened + shut[:, None, None, None] * base_openings[:, 1:], of_references
 
 
 def _smooth(x: Tensor, cell: int) -> Tensor:

@@ -95,7 +95,7 @@ def test_moved_references_are_blended_by_their_shares(rest_open_shut):
     shares = torch.tensor([[0.25, 0.0, 0.75]]).expand(4, 3)[None]
     parts = moved_parts(Following(), rest_open_shut[:, 0], References(images, rest_open_shut, mattes), shares)
     assert parts.picture.tolist() == [0, 0]  # the second has no share anywhere and is not moved
-    assert torch.allclose(parts.mean(parts.images), torch.tensor(0.5), atol=1e-5)
+    assert torch.allclose(parts.mean(parts.images)[0], torch.tensor(0.5), atol=1e-5)
     assert torch.allclose(parts.alpha(), torch.tensor(0.75), atol=1e-5)
 
 
@@ -104,8 +104,9 @@ def test_shifted_parts_read_so_far_aside(rest_open_shut):
     parts = moved_parts(
         Following(), rest_open_shut[:, 0], References(images, rest_open_shut[:, :1]), torch.ones(1, 4, 1)
     )
-    shifted = parts.shifted(torch.tensor([3.0, 0.0]).view(1, 2, 1, 1).expand(-1, -1, 256, 256))
+    shifted = parts.shifted(torch.tensor([3.0, 0.0]).view(1, 2, 1, 1).expand(-1, -1, 200, 200), (40, 30))
     assert (shifted.source - parts.source)[0, 0, 60:200, 60:200].mean() == pytest.approx(3, abs=0.05)
+    assert torch.equal(shifted.source[..., :30, :], parts.source[..., :30, :])
 
 
 def test_teeth_stay_where_the_head_holds_them(face_landmarks):
@@ -117,7 +118,7 @@ def test_teeth_stay_where_the_head_holds_them(face_landmarks):
     bars = []
     for has_teeth in (True, False):
         parts = moved_parts(Following(), after, references, shares, has_teeth=has_teeth)
-        bars.append(parts.mean(parts.pictures("bilinear"))[0, 0, :, 128])
+        bars.append(parts.mean(parts.pictures("bilinear"))[0][0, 0, :, 128])
     held, stretched = ((bar > 0).nonzero().flatten() for bar in bars)
     assert held[0] in (178, 179) and held[-1] == 183
     assert stretched[-1] >= 186  # with the lips it would grow

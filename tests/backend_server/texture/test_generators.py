@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -70,11 +72,16 @@ def test_warp_leaves_the_picture_outside_its_window_to_the_warp(small_configs, b
     assert not torch.equal(made.picture[..., inside], made.warped[..., inside])
 
 
-def test_the_mask_begins_where_the_mouth_opens(small_configs, batch):
+@pytest.mark.parametrize("has_mask_prior", [True, False])
+@pytest.mark.parametrize("place", [(186, 128), (96, 89)])  # between the lips, in an eye
+def test_the_mask_begins_where_a_mouth_opens_and_lids_shut(has_mask_prior, place, small_configs, batch, face_landmarks):
     torch.manual_seed(0)
-    data = batch()
-    mask = build_generator(small_configs["warp"])(data.landmarks, data.references).mask[0, 0]
-    assert mask[186, 128] > mask[120, 90] + 0.15
+    data, generator = batch(), build_generator(replace(small_configs["warp"], has_mask_prior=has_mask_prior))
+    changed = torch.from_numpy(face_landmarks(mouth=14, lids=1)).expand(2, -1, -1)
+    mask = generator(changed, data.references).mask[0, 0]
+    assert (mask[place] > mask[120, 60] + 0.15) == has_mask_prior  # more than on a cheek
+    kept = generator(data.references.landmarks[:, 0], data.references).mask[0, 0]
+    assert abs(kept[place] - kept[120, 60]) < 0.1
 
 
 def test_paper_has_the_layers_of_section_4_3(small_configs):

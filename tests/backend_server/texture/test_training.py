@@ -72,6 +72,19 @@ def test_training_starts_from_earlier_weights_and_their_discriminator(corpus, tm
     assert state["step"] == BRIEF.warm_up_steps + 1  # one step of two updates, the other is an episode
 
 
+def test_what_goes_on_from_earlier_weights_writes_the_mean_of_both(corpus, tmp_path):
+    first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
+    train_texture(corpus=corpus, out=first, steps=2, training=BRIEF, seed=1)
+    train_texture(corpus=corpus, out=second, start=first, steps=2, training=BRIEF, seed=2)
+    train_texture(corpus=corpus, out=second, steps=4, training=BRIEF, seed=2, resume=True)
+    began, written = (load_texture_generator(file).state_dict() for file in (first, second))
+    ended = torch.load(tmp_path / "second.run" / "state.pt", weights_only=True)["averages"]
+    name = "autoencoder.stem.weight"
+    assert (ended[name] - began[name]).abs().max() > 1e-4
+    torch.testing.assert_close(written[name], (began[name] + ended[name]) / 2, atol=5e-4, rtol=0)
+    torch.testing.assert_close(written["following.speaking"], began["following.speaking"])
+
+
 def _train_in_one_of_two(rank, corpus, out, small):
     config.TEXTURE_PRESETS["warp"] = small
     training = replace(BRIEF, checkpoint_seconds=1e9)
