@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from backend_server.config import TextureConfig
 from backend_server.layers import SLOPE, AdaptiveResidualBlock, convolution
 from backend_server.texture.attention import ReferenceAttention, strangeness
-from backend_server.texture.blending import Parts, moved_parts
+from backend_server.texture.blending import Parts, blurred, moved_parts
 from backend_server.texture.raster import line_images, opening_measures
 from backend_server.texture.synthesis import Code, References, Synthesis, TextureGenerator
 from backend_server.texture.warp import places
@@ -151,10 +151,11 @@ class WarpGenerator(TextureGenerator):
         out = self.autoencoder(seen, torch.cat([code.identity, 4 * measures], 1))
 
         # The flow and the shading are smooth, so they move and light the references' own detail and cannot blur it.
-        flow, shading, painted, mask = out[:, 7:], out[:, :3], torch.tanh(_rounded(out[:, 3:6])), _rounded(out[:, 6:7])
+        # Paintings and masks are blurred, for `pixel_shuffle` can leave a pattern of single pixels.
+        flow, shading, painted, mask = out[:, 7:], out[:, :3], torch.tanh(blurred(out[:, 3:6])), blurred(out[:, 6:7])
         shift = _smooth(flow, _FLOW_CELL).tanh() * self.config.flow_reach * self.taper
         parts = parts.shifted(shift, (WINDOW_LEFT, WINDOW_TOP))
-        (warped,) = parts.mean(parts.pictures("bicubic"))
+        warped = parts.blended()
         # What opens here was shut in the references, or lids shut over open eyes: no warp can show it.
         prior = 4 * changed if self.config.has_mask_prior else 0
         mask = _placed((mask - 2 + prior).sigmoid() * self.taper)
@@ -188,13 +189,6 @@ def _smooth(x: Tensor, cell: int) -> Tensor:
     if cell == 1:
         return x
     return F.interpolate(F.avg_pool2d(x, cell), size=x.shape[-2:], mode="bilinear", align_corners=False)
-
-
-def _rounded(x: Tensor) -> Tensor:
-    """Freed of the pattern of single pixels that `pixel_shuffle` can leave: blurred by 1, 2, 1."""
-    x = F.pad(x, (1, 1, 1, 1), mode="replicate")
-    x = x[..., :-2, :] + 2 * x[..., 1:-1, :] + x[..., 2:, :]
-    return (x[..., :-2] + 2 * x[..., 1:-1] + x[..., 2:]) / 16
 
 
 def _placed(x: Tensor) -> Tensor:

@@ -99,6 +99,35 @@ def test_moved_references_are_blended_by_their_shares(rest_open_shut):
     assert torch.allclose(parts.alpha(), torch.tensor(0.75), atol=1e-5)
 
 
+def test_means_are_the_same_with_and_without_gradients(rest_open_shut):
+    images = torch.rand(1, 3, 3, 256, 256, generator=torch.Generator().manual_seed(0))
+    shares = torch.tensor([[0.25, 0.0, 0.75], [1.0, 0.0, 0.0]])[:, None].expand(-1, 4, -1)
+    references = References(images, rest_open_shut).expand(2)
+    parts = moved_parts(Following(), rest_open_shut[0, :2], references, shares)
+    learning = parts.mean(parts.images, parts.share)
+    with torch.no_grad():
+        for one, other in zip(parts.mean(parts.images, parts.share), learning, strict=True):
+            torch.testing.assert_close(one, other)
+    assert torch.allclose(learning[0][0], 0.25 * images[0, 0] + 0.75 * images[0, 2], atol=1e-5)
+
+
+def test_detail_lost_in_a_mean_is_given_back(rest_open_shut):
+    image = torch.rand(3, 256, 256, generator=torch.Generator().manual_seed(0))
+    pictures = torch.stack([image, image.roll(1, 2), image])[
+        None
+    ]  # as if the second's landmarks were found a pixel off
+    references = References(pictures, rest_open_shut[:, :1].expand(-1, 3, -1, -1))
+
+    def detail(*shares):
+        parts = moved_parts(Following(), rest_open_shut[:, 0], references, torch.tensor(shares).expand(4, 3)[None])
+        (mean,), blended = parts.mean(parts.pictures("bicubic")), parts.blended()
+        return [float(picture.diff(dim=3).square().mean()) for picture in (mean, blended)]
+
+    alone, mixed = detail(1.0, 0.0, 0.0), detail(0.5, 0.5, 0.0)
+    assert alone[0] == pytest.approx(alone[1])  # a single picture has lost nothing
+    assert mixed[0] * 1.1 < mixed[1] < alone[0]
+
+
 def test_shifted_parts_read_so_far_aside(rest_open_shut):
     images = torch.linspace(-1, 1, 256).expand(1, 1, 3, 256, 256)
     parts = moved_parts(
