@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import correlate
+from scipy.ndimage import correlate, gaussian_filter, sobel
 from skimage.feature import canny
 
 from backend_server.metrics.luminance import luminance
@@ -21,8 +21,11 @@ LOW_CONTRAST = 50  # grey levels; in a block of at most this contrast people tol
 NOTICEABLE_WIDTHS = (5.0, 3.0)  # pixels; just noticeable edge width in blocks of low and of high contrast
 BETA = 3.6
 _SOBEL = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]) / 8
-_STRONG = 4.0  # times the mean squared gradient: the threshold of the authors' Sobel detector
-_CANNY = {"sigma": 2**0.5, "low_threshold": 0.5, "high_threshold": 0.7, "use_quantiles": True}
+_LEAST_SLOPE = 2.0  # grey levels a pixel: the threshold that the authors give their Sobel detector
+_CANNY_SIGMA = 2**0.5  # this and the next three as MATLAB's Canny detector chooses them
+_CANNY_BELOW = 0.7  # share of the pixels whose gradient lies below the upper threshold
+_CANNY_STEPS = 64  # of the gradient, of which the upper threshold is one
+_CANNY_LOWER = 0.4  # of the upper threshold
 
 
 def cpbd(picture: NDArray[np.uint8]) -> float:
@@ -37,7 +40,7 @@ def cpbd(picture: NDArray[np.uint8]) -> float:
         ShapeError: the array is no picture.
     """
     grey = luminance(picture)
-    widths, edges = edge_widths(grey), canny(grey, **_CANNY)
+    widths, edges = edge_widths(grey), _canny_edges(grey)
     probabilities = []
     for top in range(0, grey.shape[0] - BLOCK_SIDE + 1, BLOCK_SIDE):
         for left in range(0, grey.shape[1] - BLOCK_SIDE + 1, BLOCK_SIDE):
@@ -72,20 +75,39 @@ def edge_widths(grey: Array) -> Array:
     """
     down, across = np.gradient(grey)
     # Within 22.5 degrees of the row, the sectors that the authors measure.
-    is_upright = _upright_edges(grey) & (np.abs(down) < np.tan(np.pi / 8) * np.abs(across))
+    is_upright = _edges(grey) & (np.abs(down) < np.tan(np.pi / 8) * np.abs(across))
     return np.where(is_upright, np.where(across > 0, _span(grey), _span(-grey)), 0.0)
 
 
-def _upright_edges(grey: Array) -> NDArray[np.bool_]:
-    """Where the horizontal Sobel gradient is strong and at its peak along the row; of a plateau, its last pixel."""
-    strength = np.square(correlate(grey, _SOBEL, mode="nearest"))
-    before, after = strength[:, :-2], strength[:, 2:]
-    middle = strength[:, 1:-1]
-    edges = np.zeros(grey.shape, bool)
-    # Rounding makes pixels of one plateau differ in the last digits.
-    margin = 1e-9 * strength.max(initial=0.0)
-    edges[:, 1:-1] = (middle > _STRONG * strength.mean()) & (middle >= before - margin) & (middle > after + margin)
-    return edges
+def _canny_edges(grey: Array) -> NDArray[np.bool_]:
+    smooth = gaussian_filter(grey, _CANNY_SIGMA, mode="nearest")
+    gradient = np.hypot(sobel(smooth, 0), sobel(smooth, 1))
+    step = gradient.max() / _CANNY_STEPS
+    upper = step * np.ceil(np.quantile(gradient, _CANNY_BELOW) / step) if step else 0.0
+    return canny(grey, _CANNY_SIGMA, _CANNY_LOWER * upper, upper, mode="nearest")
+
+
+def _edges(grey: Array) -> NDArray[np.bool_]:
+    """Where the slope along the row is steep, and at its peak along the row, if that is its way, or along the column.
+
+    As MATLAB thins the edges of its Sobel detector when asked for upright ones.
+    """
+    across, down = correlate(grey, _SOBEL, mode="nearest"), correlate(grey, _SOBEL.T, mode="nearest")
+    strength = np.square(across)
+    along_row = _peaks(strength) & (np.abs(across) >= np.abs(down) - 1e-9)
+    edges = (np.abs(across) > _LEAST_SLOPE) & (along_row | _peaks(strength.T).T)
+    inside = np.zeros(grey.shape, bool)
+    inside[1:-1, 1:-1] = edges[1:-1, 1:-1]
+    return inside
+
+
+def _peaks(values: Array) -> NDArray[np.bool_]:
+    """Where values are at their peak along the rows; of a plateau, its last pixel."""
+    margin = 1e-9 * values.max(initial=0.0)  # rounding makes pixels of one plateau differ in the last digits
+    peaks = np.zeros(values.shape, bool)
+    before, middle, after = values[:, :-2], values[:, 1:-1], values[:, 2:]
+    peaks[:, 1:-1] = (middle >= before - margin) & (middle > after + margin)
+    return peaks
 
 
 def _span(grey: Array) -> Array:
