@@ -100,8 +100,10 @@ class _Notes(msgspec.Struct, frozen=True):
 
 def save_identity(path: Path, identity: Identity) -> None:
     """Writes an identity as one safetensors file, replaced in one step."""
-    tensors = {name: np.ascontiguousarray(getattr(identity, name)) for name in _ARRAYS}
-    tensors |= {f"weights.{name}": np.ascontiguousarray(weight) for name, weight in identity.weights.items()}
+    arrays = {name: getattr(identity, name) for name in _ARRAYS}
+    arrays |= {f"weights.{name}": weight for name, weight in identity.weights.items()}
+    # `np.ascontiguousarray` would turn a single number into an array of one.
+    tensors = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     notes = _Notes(identity.losses, identity.held_out_psnr, identity.weights_version, identity.epochs)
     metadata = {"format": FORMAT, "notes": msgspec.json.encode(notes).decode()}
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -40,7 +40,7 @@ def tuned_generator(generator: TextureGenerator, identity: Identity) -> TextureG
                 "this identity was adapted with other texture weights than the installed ones; "
                 "adapt it again from its images"
             )
-        own[name].copy_(torch.from_numpy(np.ascontiguousarray(weight)))
+        own[name].copy_(torch.from_numpy(np.asarray(weight, order="C")))
     return tuned
 
 

@@ -9,6 +9,7 @@ from backend_server.texture.colours import match_colours
 from backend_server.texture.discriminator import build_discriminator
 from backend_server.texture.fine_tuning import adapt
 from backend_server.texture.generator import build_generator
+from backend_server.texture.identity import load_identity, save_identity
 from backend_server.texture.raster import opening_measures
 from backend_server.texture.rehearsal import open_mouth, shut_eyes, unseen_expressions
 from backend_server.texture.render import render
@@ -81,6 +82,22 @@ def test_every_epoch_is_told_with_the_network_as_it_is(generator, drawn_faces, f
     assert not np.array_equal(told[0][3], told[1][3])
     plain = tune(generator, faces, epochs=2)  # being watched changes nothing
     assert plain.losses == watched.losses and plain.held_out_psnr == watched.held_out_psnr
+
+
+@pytest.mark.parametrize("preset", ["warp", "paper"])
+def test_a_kept_identity_renders_as_the_one_that_was_tuned(
+    tmp_path, preset, small_configs, drawn_faces, face_landmarks
+):
+    torch.manual_seed(0)
+    generator = build_generator(small_configs[preset]).eval().requires_grad_(False)
+    identity = tune(generator, drawn_faces(2))
+    save_identity(tmp_path / "kept.safetensors", identity)
+    kept = load_identity(tmp_path / "kept.safetensors")
+    assert {name: weight.shape for name, weight in kept.weights.items()} == {
+        name: weight.shape for name, weight in identity.weights.items()
+    }
+    pictures = [next(render(generator, one, face_landmarks()[None])) for one in (identity, kept)]
+    np.testing.assert_array_equal(*pictures)
 
 
 def test_bad_settings_are_named(generator, drawn_faces):
