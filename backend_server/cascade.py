@@ -29,10 +29,10 @@ from backend_server.retarget import keep_lips_apart, lid_gains, retarget
 from backend_server.speech.listener import open_acoustic_model, speech_file
 from backend_server.speech.recording import ArraySound, Recording, feature_blocks, listen
 from backend_server.speech.windows import window_blocks
-from backend_server.texture.fine_tuning import adapt
 from backend_server.texture.full_frame import FullFrame
-from backend_server.texture.generator import load_texture_generator
 from backend_server.texture.identity import Identity
+from backend_server.texture.learning.fine_tuning import adapt
+from backend_server.texture.networks.presets import load_texture_generator
 from backend_server.texture.render import render
 from backend_server.texture.synthesis import TextureGenerator
 from shared.errors import ValueRangeError

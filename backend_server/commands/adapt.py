@@ -21,7 +21,7 @@ from backend_server.identities.portable import write_portable
 from backend_server.identities.record import IdentityRecord
 from backend_server.identities.sheet import LearntSheet, write_learnt_sheet
 from backend_server.progress import Epoch, EpochWatcher, Progress
-from backend_server.texture.rehearsal import open_mouth, shut_eyes
+from backend_server.texture.learning.rehearsal import open_mouth, shut_eyes
 from shared.errors import ImageError, ValueRangeError
 
 MOUTH_OPENING = 0.2  # of the distance of the outer eye corners, in the pictures of an open mouth

@@ -19,7 +19,7 @@ from backend_server.motion.training import train_motion
 from backend_server.progress import Progress
 from backend_server.speech.listener import keep_beside, place_beside, speech_file
 from backend_server.speech.training import train_speech
-from backend_server.texture.training import train_texture
+from backend_server.texture.learning.training import train_texture
 from shared.errors import ValueRangeError
 
 PRESETS = ("shipped", "paper")

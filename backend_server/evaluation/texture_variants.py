@@ -22,15 +22,15 @@ from torch import Tensor
 from backend_server.checkpoints import load_checkpoint
 from backend_server.config import PAPER_TEXTURE, TextureConfig, TextureTrainingConfig
 from backend_server.data.corpus import INDEX, Corpus
-from backend_server.data.episodes import PairSampler, load_faces
 from backend_server.face.reference import FaceReferences
 from backend_server.progress import Progress
-from backend_server.texture.fine_tuning import adapt
-from backend_server.texture.generator import KIND, load_texture_generator, save_texture_generator
 from backend_server.texture.identity import Identity
+from backend_server.texture.learning.episodes import PairSampler, load_faces
+from backend_server.texture.learning.fine_tuning import adapt
+from backend_server.texture.learning.trainer import TextureTrainer
+from backend_server.texture.networks.presets import KIND, load_texture_generator, save_texture_generator
 from backend_server.texture.render import render
 from backend_server.texture.synthesis import TextureGenerator
-from backend_server.texture.trainer import TextureTrainer
 
 SHIPPED = TextureConfig()
 WARM_UP_SHARE = 0.25  # of the updates, before the discriminator takes part

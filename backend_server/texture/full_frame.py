@@ -14,9 +14,9 @@ import torch
 from numpy.typing import NDArray
 
 from backend_server.config import CROP_SIZE
-from backend_server.texture.following import Following
 from backend_server.texture.identity import Identity
-from backend_server.texture.warp import at_full_size, sample, spline_flow
+from backend_server.texture.warping.following import Following
+from backend_server.texture.warping.spline import at_full_size, sample, spline_flow
 from shared.errors import ImageError, ShapeError
 
 LONGEST_SIDE = 4096  # pixels of a picture; larger ones make frames that few programs play

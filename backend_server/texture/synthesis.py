@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from torch import Tensor, nn
 
 from backend_server.config import CROP_SIZE, TextureConfig
-from backend_server.texture.following import Following
+from backend_server.texture.warping.following import Following
 from shared.errors import ShapeError
 
 

@@ -13,7 +13,7 @@ from backend_server.blink.generator import load_blink_generator
 from backend_server.checkpoints import WEIGHTS_DIR, fill, load_checkpoint, save_checkpoint, weights_version
 from backend_server.motion.generator import load_motion_generator
 from backend_server.speech.acoustic_model import load_acoustic_model
-from backend_server.texture.generator import load_texture_generator
+from backend_server.texture.networks.presets import load_texture_generator
 from shared.errors import WeightsError
 
 

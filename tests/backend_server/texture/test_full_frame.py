@@ -7,10 +7,10 @@ from skimage.data import astronaut
 
 from backend_server.face.crop import crop_image, to_crop, to_source
 from backend_server.texture import full_frame
-from backend_server.texture.following import Following
 from backend_server.texture.full_frame import FullFrame, check_full_frame, face_weight
 from backend_server.texture.identity import Identity
-from backend_server.texture.warp import at_full_size, sample, spline_flow
+from backend_server.texture.warping.following import Following
+from backend_server.texture.warping.spline import at_full_size, sample, spline_flow
 from shared.errors import ImageError, ShapeError
 
 ANGLE, SCALE = 0.2, 1.5  # radians; picture pixels a crop pixel

@@ -19,14 +19,14 @@ from torch import Tensor
 
 from backend_server.config import TEXTURE_PRESETS, TextureTrainingConfig
 from backend_server.data.corpus import Corpus
-from backend_server.data.episodes import Pairs, PairSampler, load_faces
 from backend_server.progress import Progress, silent
-from backend_server.texture.checkpointing import load_state, save_state
 from backend_server.texture.colours import to_pictures
-from backend_server.texture.generator import save_texture_generator
-from backend_server.texture.objective import FeatureNetwork
+from backend_server.texture.learning.checkpointing import load_state, save_state
+from backend_server.texture.learning.episodes import Pairs, PairSampler, load_faces
+from backend_server.texture.learning.objective import FeatureNetwork
+from backend_server.texture.learning.trainer import TextureTrainer
+from backend_server.texture.networks.presets import save_texture_generator
 from backend_server.texture.synthesis import References, TextureGenerator
-from backend_server.texture.trainer import TextureTrainer
 from backend_server.workers import joined
 from shared.errors import ValueRangeError
 

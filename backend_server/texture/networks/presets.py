@@ -10,10 +10,10 @@ from torch import nn
 
 from backend_server.checkpoints import fill, load_checkpoint, save_checkpoint
 from backend_server.config import TextureConfig
-from backend_server.texture.discriminator import build_discriminator
-from backend_server.texture.paper_generator import PaperGenerator
+from backend_server.texture.networks.discriminator import build_discriminator
+from backend_server.texture.networks.paper import PaperGenerator
+from backend_server.texture.networks.warp import WarpGenerator
 from backend_server.texture.synthesis import TextureGenerator
-from backend_server.texture.warp_generator import WarpGenerator
 from shared.errors import ValueRangeError
 
 KIND = "texture"

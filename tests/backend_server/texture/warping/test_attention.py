@@ -3,10 +3,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backend_server.texture.attention import REGIONS, ReferenceAttention, at_most, region_maps, sparsemax, strangeness
-from backend_server.texture.blending import moved_parts
-from backend_server.texture.following import Following
 from backend_server.texture.synthesis import References
+from backend_server.texture.warping.attention import (
+    REGIONS,
+    ReferenceAttention,
+    at_most,
+    region_maps,
+    sparsemax,
+    strangeness,
+)
+from backend_server.texture.warping.blending import moved_parts
+from backend_server.texture.warping.following import Following
 
 
 @settings(max_examples=50, deadline=None)

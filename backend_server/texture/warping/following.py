@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from backend_server.config import CROP_SIZE
-from backend_server.texture.warp import ControlPoints, head_motion
+from backend_server.texture.warping.spline import ControlPoints, head_motion
 from shared.landmarks import (
     JAW,
     LEFT_BROW,

@@ -3,7 +3,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from backend_server.data.episodes import ClipFaces, PairSampler, expressions, kept_frames
+from backend_server.texture.learning.episodes import ClipFaces, PairSampler, expressions, kept_frames
 
 
 def clip_faces(speaker, frames, seed):

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from backend_server.texture.meta_learning import outer_gradient
+from backend_server.texture.learning.meta_learning import outer_gradient
 
 
 def quadratic(weights, data):

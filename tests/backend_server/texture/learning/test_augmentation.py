@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import torch
 
-from backend_server.texture.augmentation import AugmentationStrength, move_pictures, move_points, random_change
+from backend_server.texture.learning.augmentation import AugmentationStrength, move_pictures, move_points, random_change
 from shared.landmarks import MIRROR
 
 NOTHING = AugmentationStrength(degrees=0, scale=0, shift=0, bend=0, mirror=0, colour=0)

@@ -1,6 +1,12 @@
 import torch
 
-from backend_server.texture.warp import ControlPoints, at_full_size, head_motion, spline_flow, thin_plate_spline
+from backend_server.texture.warping.spline import (
+    ControlPoints,
+    at_full_size,
+    head_motion,
+    spline_flow,
+    thin_plate_spline,
+)
 
 
 def test_a_spline_without_stiffness_passes_through_its_values():

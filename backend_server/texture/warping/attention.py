@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from backend_server.config import CROP_SIZE
-from backend_server.texture.warp import GRID_SIZE, head_motion
+from backend_server.texture.warping.spline import GRID_SIZE, head_motion
 from shared.landmarks import LEFT_EYE, LIPS, OUTER_LIPS, POINT_COUNT, RIGHT_EYE, STABLE
 
 REGIONS = ("rest", "mouth", "right eye", "left eye")

@@ -19,11 +19,11 @@ from torch import Tensor, nn
 
 from backend_server.config import TextureConfig
 from backend_server.layers import SLOPE, AdaptiveResidualBlock, convolution
-from backend_server.texture.attention import ReferenceAttention, strangeness
-from backend_server.texture.blending import Parts, blurred, moved_parts
-from backend_server.texture.raster import line_images, opening_measures
 from backend_server.texture.synthesis import Code, References, Synthesis, TextureGenerator
-from backend_server.texture.warp import places
+from backend_server.texture.warping.attention import ReferenceAttention, strangeness
+from backend_server.texture.warping.blending import Parts, blurred, moved_parts
+from backend_server.texture.warping.raster import line_images, opening_measures
+from backend_server.texture.warping.spline import places
 
 # The network paints in this square of the crop, which holds brows to chin with a margin; around it the warp stays.
 WINDOW_TOP, WINDOW_LEFT, WINDOW_SIZE = 56, 32, 192

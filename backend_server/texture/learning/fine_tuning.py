@@ -16,11 +16,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from backend_server.progress import Progress, silent
-from backend_server.texture.augmentation import AugmentationStrength, Change, move_pictures, move_points, random_change
 from backend_server.texture.colours import references_of
 from backend_server.texture.identity import FaceImages, Identity
-from backend_server.texture.objective import Batch, generator_objective
-from backend_server.texture.rehearsal import rehearsal_pictures, unseen_expressions
+from backend_server.texture.learning.augmentation import (
+    AugmentationStrength,
+    Change,
+    move_pictures,
+    move_points,
+    random_change,
+)
+from backend_server.texture.learning.objective import Batch, generator_objective
+from backend_server.texture.learning.rehearsal import rehearsal_pictures, unseen_expressions
 from backend_server.texture.synthesis import References, TextureGenerator
 from shared.errors import ValueRangeError
 

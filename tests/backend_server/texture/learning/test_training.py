@@ -9,9 +9,9 @@ import torch
 from backend_server import config
 from backend_server.config import TextureTrainingConfig
 from backend_server.data.corpus import COLUMNS
-from backend_server.texture.generator import load_texture_generator
-from backend_server.texture.trainer import TextureTrainer
-from backend_server.texture.training import train_texture
+from backend_server.texture.learning.trainer import TextureTrainer
+from backend_server.texture.learning.training import train_texture
+from backend_server.texture.networks.presets import load_texture_generator
 from shared.errors import Cancelled, CorpusError, ValueRangeError, WeightsError
 
 BRIEF = TextureTrainingConfig(

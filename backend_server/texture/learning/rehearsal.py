@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from backend_server.texture.raster import opening_measures
 from backend_server.texture.synthesis import References, TextureGenerator
+from backend_server.texture.warping.raster import opening_measures
 
 _MOUTH_OPENINGS = (0.08, 0.16, 0.24)  # of the distance of the outer eye corners
 _SHOWN_MARGIN = 0.04  # an image within this of an opening shows it

@@ -16,11 +16,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from backend_server.texture.attention import region_maps
-from backend_server.texture.following import Following
-from backend_server.texture.raster import opening_images
 from backend_server.texture.synthesis import References
-from backend_server.texture.warp import at_full_size, head_motion, places, sample, spline_flow
+from backend_server.texture.warping.attention import region_maps
+from backend_server.texture.warping.following import Following
+from backend_server.texture.warping.raster import opening_images
+from backend_server.texture.warping.spline import at_full_size, head_motion, places, sample, spline_flow
 
 _DETAIL = 0.75  # of what a blur by 1, 2, 1 takes from the mean of many; chosen for real frames' sharpness
 

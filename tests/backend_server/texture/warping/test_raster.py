@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from backend_server.texture.raster import line_images, opening_images, opening_measures
+from backend_server.texture.warping.raster import line_images, opening_images, opening_measures
 from shared.errors import ShapeError
 
 

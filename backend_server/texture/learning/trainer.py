@@ -16,15 +16,13 @@ from torch import Tensor
 from torch.func import functional_call
 
 from backend_server.config import TextureConfig, TextureTrainingConfig
-from backend_server.data.episodes import Episode, Pairs, PairSampler
 from backend_server.progress import Progress
-from backend_server.texture import losses
-from backend_server.texture.augmentation import AugmentationStrength
-from backend_server.texture.discriminator import build_discriminator
-from backend_server.texture.following_fit import fit_following
-from backend_server.texture.generator import build_generator, load_texture_generator
-from backend_server.texture.meta_learning import Weights, outer_gradient
-from backend_server.texture.objective import (
+from backend_server.texture.learning import losses
+from backend_server.texture.learning.augmentation import AugmentationStrength
+from backend_server.texture.learning.episodes import Episode, Pairs, PairSampler
+from backend_server.texture.learning.following_fit import fit_following
+from backend_server.texture.learning.meta_learning import Weights, outer_gradient
+from backend_server.texture.learning.objective import (
     Batch,
     FeatureNetwork,
     condition,
@@ -32,6 +30,8 @@ from backend_server.texture.objective import (
     make_batch,
     region_weights,
 )
+from backend_server.texture.networks.discriminator import build_discriminator
+from backend_server.texture.networks.presets import build_generator, load_texture_generator
 from backend_server.texture.synthesis import Synthesis, TextureGenerator
 from backend_server.workers import ALONE, Workers
 from shared.errors import WeightsError

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from backend_server.texture.perceptual import VGG19, VGGFACE, VggFeatures, load_features
+from backend_server.texture.learning.perceptual import VGG19, VGGFACE, VggFeatures, load_features
 from shared.errors import WeightsError
 
 

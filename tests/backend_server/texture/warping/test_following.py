@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from backend_server.config import CROP_SIZE
-from backend_server.texture.following import Following, kept_apart
-from backend_server.texture.following_fit import fit_following
-from backend_server.texture.objective import Batch
+from backend_server.texture.learning.following_fit import fit_following
+from backend_server.texture.learning.objective import Batch
 from backend_server.texture.synthesis import References
-from backend_server.texture.warp import at_full_size, sample, spline_flow
+from backend_server.texture.warping.following import Following, kept_apart
+from backend_server.texture.warping.spline import at_full_size, sample, spline_flow
 
 
 def test_unmoved_landmarks_leave_the_picture_as_it_is(face_landmarks):

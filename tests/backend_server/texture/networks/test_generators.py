@@ -6,9 +6,9 @@ from torch import nn
 
 from backend_server.config import PAPER_TEXTURE, TextureConfig
 from backend_server.layers import AdaptiveInstanceNorm, SelfAttention
-from backend_server.texture.discriminator import build_discriminator
-from backend_server.texture.generator import build_generator, load_texture_generator, save_texture_generator
-from backend_server.texture.objective import Batch, condition, generator_objective
+from backend_server.texture.learning.objective import Batch, condition, generator_objective
+from backend_server.texture.networks.discriminator import build_discriminator
+from backend_server.texture.networks.presets import build_generator, load_texture_generator, save_texture_generator
 from backend_server.texture.synthesis import References
 from shared.errors import ShapeError, ValueRangeError, WeightsError
 

@@ -13,10 +13,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from backend_server.data.episodes import Pairs
-from backend_server.texture import losses
-from backend_server.texture.augmentation import AugmentationStrength, move_pictures, move_points, random_change
 from backend_server.texture.colours import to_pictures
+from backend_server.texture.learning import losses
+from backend_server.texture.learning.augmentation import AugmentationStrength, move_pictures, move_points, random_change
+from backend_server.texture.learning.episodes import Pairs
 from backend_server.texture.synthesis import References, Synthesis, TextureGenerator
 
 # Pictures (N, 3, H, W) in [-1, 1] to the activations of a few layers.

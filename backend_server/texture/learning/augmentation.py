@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from backend_server.config import CROP_SIZE
-from backend_server.texture.warp import at_full_size, places, sample
+from backend_server.texture.warping.spline import at_full_size, places, sample
 from shared.landmarks import MIRROR
 
 _BEND_POINTS = 5  # random places along a side of the bending field

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from backend_server.texture import fine_tuning
 from backend_server.texture.colours import match_colours
-from backend_server.texture.discriminator import build_discriminator
-from backend_server.texture.fine_tuning import adapt
-from backend_server.texture.generator import build_generator
 from backend_server.texture.identity import load_identity, save_identity
-from backend_server.texture.raster import opening_measures
-from backend_server.texture.rehearsal import open_mouth, shut_eyes, unseen_expressions
+from backend_server.texture.learning import fine_tuning
+from backend_server.texture.learning.fine_tuning import adapt
+from backend_server.texture.learning.rehearsal import open_mouth, shut_eyes, unseen_expressions
+from backend_server.texture.networks.discriminator import build_discriminator
+from backend_server.texture.networks.presets import build_generator
 from backend_server.texture.render import render
+from backend_server.texture.warping.raster import opening_measures
 from shared.errors import Cancelled, ShapeError, ValueRangeError, WeightsError
 
 

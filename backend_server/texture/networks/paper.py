@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from backend_server.config import TextureConfig
 from backend_server.layers import SLOPE, AdaptiveResidualBlock, ResidualBlock, SelfAttention, convolution
-from backend_server.texture.raster import line_images
 from backend_server.texture.synthesis import Code, References, Synthesis, TextureGenerator
+from backend_server.texture.warping.raster import line_images
 
 BLOCKS_TO_32_PIXELS = 3  # 256, 128, 64, 32
 

@@ -1,4 +1,4 @@
-"""How are the factors of `following.py` fitted?
+"""How are the factors of `warping/following.py` fitted?
 
 So that a reference, warped and not painted at all, is most like the other frames of its clip.
 """
@@ -13,9 +13,9 @@ from torch import Tensor
 from torch.func import functional_call
 
 from backend_server.progress import Progress
-from backend_server.texture.following import Following
-from backend_server.texture.objective import Batch
-from backend_server.texture.warp import at_full_size, sample, spline_flow
+from backend_server.texture.learning.objective import Batch
+from backend_server.texture.warping.following import Following
+from backend_server.texture.warping.spline import at_full_size, sample, spline_flow
 
 _COARSE = 2  # pictures are compared at half their size, and the spline is read half as densely
 _GRID = 32

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from backend_server.texture.trainer import TextureTrainer
+from backend_server.texture.learning.trainer import TextureTrainer
 from shared.errors import WeightsError
 
 STATE = "state.pt"

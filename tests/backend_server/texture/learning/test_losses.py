@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backend_server.texture.losses import (
+from backend_server.texture.learning.losses import (
     adversarial_loss,
     discriminator_loss,
     perceptual_loss,

@@ -1,0 +1,1 @@
+"""How reference pictures are moved: where each pixel comes from, from which picture, and how several become one."""
