@@ -1,16 +1,18 @@
-"""How is speech made whose text, and whose every phoneme's time, is known exactly?
+"""Speaks texts with espeak-ng and tells exactly when each phone begins.
 
-Uses espeak-ng as a library (the optional requirement `espeakng-loader`); nothing else of the product needs it.
+espeak-ng is used as a library (the optional requirement `espeakng-loader`); nothing else of the product needs it. What
+it says depends on the arguments alone, not on what was said before and not on what else is installed.
 """
 
 from __future__ import annotations
 
+import _ctypes
 import ctypes
-from concurrent.futures import ProcessPoolExecutor
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from importlib import import_module
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -24,10 +26,11 @@ SAMPLE_TEXT = "Good morning! Before you move on, look how a few warm words bring
 SAMPLE_VOICE = "en-us+f2"
 SAMPLE_RATE_WORDS = 150  # a minute
 
-_RETRIEVAL, _PHONEME_EVENTS, _IPA_EVENTS, _NO_EXIT = 1, 0x0001, 0x0002, 0x8000
-_RATE, _PITCH, _RANGE = 1, 3, 4
+_SYNCHRONOUS, _PHONEME_EVENTS, _IPA_EVENTS, _NO_EXIT = 2, 0x0001, 0x0002, 0x8000
+_RATE, _PITCH = 1, 3
 _UTF8, _END_PAUSE, _IPA = 1, 0x1000, 0x02
 _EVENT_END, _EVENT_PHONEME = 0, 7
+_unload = _ctypes.FreeLibrary if sys.platform == "win32" else _ctypes.dlclose
 
 
 @dataclass(frozen=True)
@@ -58,9 +61,13 @@ class _Event(ctypes.Structure):
 _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
 
 
-@lru_cache(maxsize=1)
-def _library() -> tuple[ctypes.CDLL, int]:
-    """The loaded library and its sample rate; espeak-ng allows one of itself a process."""
+@contextmanager
+def _fresh_library() -> Iterator[tuple[ctypes.CDLL, int]]:
+    """The library as a new process finds it, and its sample rate in Hz.
+
+    It keeps the pitch's flutter, the gain and the breath of its voices in variables that go on from call to call and
+    that no function of it sets back, `espeak_Terminate` neither. So it is loaded for each text, which takes 1 ms.
+    """
     try:
         loader = import_module("espeakng_loader")
     except ImportError as error:
@@ -69,18 +76,22 @@ def _library() -> tuple[ctypes.CDLL, int]:
         ) from error
     library = ctypes.CDLL(loader.get_library_path())
     data = str(loader.get_data_path()).encode()
-    rate = library.espeak_Initialize(_RETRIEVAL, 0, data, _PHONEME_EVENTS | _IPA_EVENTS | _NO_EXIT)
-    if rate <= 0:
-        raise SpeechFaceError(
-            "espeak-ng does not start; reinstall it with: pip install --force-reinstall espeakng-loader"
-        )
-    return library, rate
+    try:
+        rate = library.espeak_Initialize(_SYNCHRONOUS, 0, data, _PHONEME_EVENTS | _IPA_EVENTS | _NO_EXIT)
+        if rate <= 0:
+            raise SpeechFaceError(
+                "espeak-ng does not start; reinstall it with: pip install --force-reinstall espeakng-loader"
+            )
+        yield library, rate
+    finally:
+        library.espeak_Terminate()
+        _unload(library._handle)
 
 
 def synthesise(text: str, voice: str = "en", rate: int = 170, pitch: int = 50) -> SyntheticSpeech:
-    """Speaks a text with espeak-ng.
+    """Speaks a text with espeak-ng; the same arguments give the same samples.
 
-    The flutter of the voice goes on from call to call, so samples repeat only with the same calls of a fresh process.
+    The breath of the variants "caleb" and "Reed" is the exception: the C library draws it, on each system another one.
 
     Args:
         text: what to say, UTF-8.
@@ -98,12 +109,6 @@ def synthesise(text: str, voice: str = "en", rate: int = 170, pitch: int = 50) -
         raise ValueRangeError(f"the speaking rate is {rate} words a minute; choose one from 80 to 450")
     if not 0 <= pitch <= 100:
         raise ValueRangeError(f"the pitch is {pitch}; choose one from 0 to 100")
-    library, sample_rate = _library()
-    if library.espeak_SetVoiceByName(voice.encode()) != 0:
-        raise ValueRangeError(f"espeak-ng has no voice {voice!r}; try 'en' or 'en-us+f3'")
-    library.espeak_ng_SetRandSeed(ctypes.c_long(0))  # otherwise breath noise depends on the clock
-    library.espeak_SetParameter(_RATE, rate, 0)
-    library.espeak_SetParameter(_PITCH, pitch, 0)
     blocks: list[NDArray[np.int16]] = []
     events: list[tuple[float, tuple[str, ...]]] = []
 
@@ -119,10 +124,14 @@ def synthesise(text: str, voice: str = "en", rate: int = 170, pitch: int = 50) -
         return 0
 
     callback = _Callback(receive)
-    library.espeak_SetSynthCallback(callback)
-    data = text.encode()
-    library.espeak_Synth(data, len(data) + 1, 0, 1, 0, _UTF8 | _END_PAUSE, None, None)
-    library.espeak_Synchronize()
+    with _fresh_library() as (library, sample_rate):
+        _choose_voice(library, voice)
+        library.espeak_ng_SetRandSeed(ctypes.c_long(0))  # otherwise breath noise depends on the clock
+        library.espeak_SetParameter(_RATE, rate, 0)
+        library.espeak_SetParameter(_PITCH, pitch, 0)
+        library.espeak_SetSynthCallback(callback)
+        data = text.encode()
+        library.espeak_Synth(data, len(data) + 1, 0, 1, 0, _UTF8 | _END_PAUSE, None, None)
     if not blocks:
         raise SpeechFaceError(f"espeak-ng stayed silent on the text {text!r}; try another voice")
     samples = np.concatenate(blocks)
@@ -137,22 +146,26 @@ def phones_of_text(text: str, voice: str = "en-us") -> tuple[str, ...]:
         ValueRangeError: an unknown voice.
         SpeechFaceError: espeak-ng is not installed.
     """
-    library, _ = _library()
+    phones: list[str] = []
+    with _fresh_library() as (library, _):
+        _choose_voice(library, voice)
+        library.espeak_TextToPhonemes.restype = ctypes.c_char_p
+        buffer = ctypes.create_string_buffer(text.encode())
+        position = ctypes.c_void_p(ctypes.addressof(buffer))
+        while position.value:  # one clause a call; the library moves the pointer
+            clause = library.espeak_TextToPhonemes(ctypes.byref(position), _UTF8, _IPA)
+            phones += phones_of_ipa((clause or b"").decode("utf-8", "replace"))
+    return tuple(phones)
+
+
+def _choose_voice(library: ctypes.CDLL, voice: str) -> None:
+    """Raises ValueRangeError where the library lacks the voice."""
     if library.espeak_SetVoiceByName(voice.encode()) != 0:
         raise ValueRangeError(f"espeak-ng has no voice {voice!r}; try 'en' or 'en-us+f3'")
-    library.espeak_TextToPhonemes.restype = ctypes.c_char_p
-    buffer = ctypes.create_string_buffer(text.encode())
-    position = ctypes.c_void_p(ctypes.addressof(buffer))
-    phones: list[str] = []
-    while position.value:  # one clause a call; the library moves the pointer
-        clause = library.espeak_TextToPhonemes(ctypes.byref(position), _UTF8, _IPA)
-        phones += phones_of_ipa((clause or b"").decode("utf-8", "replace"))
-    return tuple(phones)
 
 
 def write_sample(path: Path) -> None:
     """Writes the shipped sample sentence as 16 kHz mono 16-bit PCM; always the same bytes."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as fresh:
-        speech = fresh.submit(synthesise, SAMPLE_TEXT, SAMPLE_VOICE, SAMPLE_RATE_WORDS).result()
+    speech = synthesise(SAMPLE_TEXT, SAMPLE_VOICE, SAMPLE_RATE_WORDS)
     waveform = to_waveform(speech.clip.samples, speech.clip.sample_rate)
     write_wav(path, waveform * (0.7 / np.abs(waveform).max()))

@@ -2,6 +2,7 @@
 
 import importlib.util
 import itertools
+import subprocess
 import sys
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from backend_server.data.synthetic_speech import phones_of_text, synthesise, wri
 from backend_server.speech.audio import read_audio
 from shared.errors import SpeechFaceError, ValueRangeError
 
-SAMPLE = Path(synthetic_speech.__file__).parents[1] / "samples" / "speech.wav"
+ROOT = Path(synthetic_speech.__file__).parents[2]
+SAMPLE = ROOT / "backend_server" / "samples" / "speech.wav"
 
 needs_espeak = pytest.mark.skipif(
     importlib.util.find_spec("espeakng_loader") is None, reason="espeakng-loader is not installed"
@@ -74,7 +76,26 @@ def test_settings_outside_their_range_are_refused(settings: dict, reason: str):
 def test_without_espeak_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "espeakng_loader", None)
     with pytest.raises(SpeechFaceError, match=r"speech-face\[train\]"):
-        synthetic_speech._library.__wrapped__()
+        synthesise("hello")
+
+
+SAY = """
+from sys import argv, stdout
+from backend_server.data.synthetic_speech import synthesise
+speech = synthesise("Six thin fish, he said.", *argv[1:])
+stdout.buffer.write(speech.clip.samples.tobytes() + repr(speech.phones).encode())
+"""
+
+
+@needs_espeak
+@pytest.mark.parametrize("voice", ["en", "en-us+f2", "en-gb-scotland+whisper", "en+klatt4", "en+adam", "de+sandro"])
+def test_speech_is_that_of_a_fresh_process_whatever_was_said_before(voice: str):
+    fresh = subprocess.run([sys.executable, "-c", SAY, voice], cwd=ROOT, capture_output=True, check=True).stdout
+    for before in ("en-us+f5", "en+klatt", "cmn+caleb"):
+        synthesise("Something else was said.", before)
+        phones_of_text("Something else was read.", "fr")
+        speech = synthesise("Six thin fish, he said.", voice)
+        assert speech.clip.samples.tobytes() + repr(speech.phones).encode() == fresh
 
 
 @needs_espeak
