@@ -22,6 +22,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pret
 Images = Annotated[list[Path] | None, typer.Option("--images", help="Pictures of one person, or folders of them.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:N, or auto for CUDA where there is some.")]
 Seed = Annotated[int, typer.Option(help="The same seed gives the same result.")]
+Flite = Annotated[bool, typer.Option("--flite", help="Let the program flite speak too; install it first.")]
 Epochs = Annotated[
     int, typer.Option(min=0, max=200, help="Fine-tuning epochs; 0 uses the trained weights as they are.")
 ]
@@ -179,12 +180,13 @@ def synthesize(
     out: Annotated[Path, typer.Option(help="Folder for the sounds and their index.tsv.")],
     hours: Annotated[float, typer.Option(min=0.001, help="How much speech.")] = 4.0,
     seed: Seed = 0,
+    flite: Flite = False,
 ) -> None:
     """Makes synthetic training speech with exact texts (needs the extra `train`)."""
     with plain_failures(), StageBars() as bars:
         from backend_server.commands.synthesize import synthesize
 
-        summary = synthesize(tuple(data), out, hours=hours, seed=seed, progress=bars)
+        summary = synthesize(tuple(data), out, hours=hours, seed=seed, with_flite=flite, progress=bars)
     output.print(summary)
 
 
@@ -206,12 +208,15 @@ def train(
         Path | None, typer.Option(help="Weights to begin with instead of random ones (speech, texture).")
     ] = None,
     speech: Annotated[Path | None, typer.Option(help="Acoustic model to hear with, ours or ONNX (motion).")] = None,
+    flite: Flite = False,
 ) -> None:
     """Trains one network; checkpoints are kept beside the weights."""
     with plain_failures(), StageBars() as bars:
         from backend_server.commands.train import TrainSettings, train
 
-        settings = TrainSettings(stage.value, tuple(data), out, device, resume, minutes, preset, seed, start, speech)
+        settings = TrainSettings(
+            stage.value, tuple(data), out, device, resume, minutes, preset, seed, start, speech, flite
+        )
         summary = train(settings, bars)
     output.print(summary)
 

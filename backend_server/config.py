@@ -76,6 +76,7 @@ class MotionConfig:
     modelled_share: float = 0.4  # of the draws are other speech with modelled articulation
     synthetic_clips: int = 600
     recorded_clips: int = 900
+    flite_voices: bool = False  # the program flite speaks some of the synthetic clips
     variations: int = 4  # further ways to hear each clip: speed, pitch, noise
     clean_share: float = 0.3  # of the draws hear the clip as it is
     jitter_seconds: float = 0.01  # speech read up to this much early or late

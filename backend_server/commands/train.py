@@ -1,4 +1,4 @@
-"""How does one command train any of the four networks, and measure the visemes that speech and motion learn from?"""
+"""Trains any of the four networks, or measures the visemes that speech and motion learn from."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from backend_server.blink.training import train_blink
 from backend_server.cascade import choose_device
 from backend_server.checkpoints import WEIGHTS_DIR
 from backend_server.config import PAPER_MOTION, MotionConfig
+from backend_server.data.flite_speech import require_flite
 from backend_server.data.mouth_targets import MouthTargets
 from backend_server.data.synthetic_speech import phones_of_text
 from backend_server.metrics.figures import Figures
@@ -26,7 +27,7 @@ PRESETS = ("shipped", "paper")
 TEXTURE_MINUTES = 60.0  # the texture network has no last epoch; this long unless told otherwise
 TAKEN = {  # by stage, of the options that not every stage takes
     "speech": ("further --data", "--resume", "--minutes", "--start"),
-    "motion": ("further --data", "--resume", "--preset paper", "--speech"),
+    "motion": ("further --data", "--resume", "--preset paper", "--speech", "--flite"),
     "blink": ("--resume",),
     "texture": ("--resume", "--minutes", "--preset paper", "--start"),
     "visemes": (),
@@ -47,6 +48,7 @@ class TrainSettings:
     seed: int
     start: Path | None = None
     speech: Path | None = None
+    with_flite: bool = False
 
     @property
     def weights_file(self) -> Path:
@@ -63,6 +65,7 @@ class TrainSettings:
             "--preset paper": self.preset == "paper",
             "--start": self.start is not None,
             "--speech": self.speech is not None,
+            "--flite": self.with_flite,
         }
         return tuple(option for option, is_given in options.items() if is_given)
 
@@ -88,6 +91,10 @@ def _check(settings: TrainSettings) -> None:
             raise ValueRangeError(f"train {settings.stage} takes no {option}; leave it out")
     if settings.stage == "motion" and {"further --data", "--preset paper"} <= set(settings.given):
         raise ValueRangeError("train motion --preset paper takes no further --data: the paper models no motion")
+    if settings.with_flite and "further --data" not in settings.given:
+        raise ValueRangeError("train motion --flite needs further --data: folders of speech whose texts flite says")
+    if settings.with_flite:
+        require_flite()
 
 
 def _speech(settings: TrainSettings, device: str, progress: Progress) -> str:
@@ -122,7 +129,7 @@ def _motion(settings: TrainSettings, device: str, progress: Progress) -> str:
         device=device,
         resume=settings.resume,
         seed=settings.seed,
-        config=PAPER_MOTION if settings.preset == "paper" else MotionConfig(),
+        config=PAPER_MOTION if settings.preset == "paper" else MotionConfig(flite_voices=settings.with_flite),
         speech=further,
         visemes=visemes_beside(out.parent),
         progress=progress,

@@ -1,4 +1,4 @@
-"""Which motion goes with speech without pictures, so that the motion network hears every sound?
+"""Makes examples of motion for speech without pictures, so that the motion network hears every sound.
 
 The corpus of faces knows few words. Other speech knows all: synthetic speech with the exact time of each sound, and
 recorded sentences whose sounds are found by alignment. The coarticulation model (`articulation`) tells how a mouth says
@@ -24,7 +24,6 @@ from backend_server.articulation.phones import TimedPhone
 from backend_server.articulation.visemes import VisemeTable
 from backend_server.checkpoints import WEIGHTS_DIR
 from backend_server.config import CORPUS_FRAME_RATE, SAMPLE_RATE, MotionConfig
-from backend_server.data.flite_speech import has_flite
 from backend_server.data.motion_examples import KEPT_VOICES, MotionExample, make_views
 from backend_server.data.stop_closures import begin_with_closures
 from backend_server.data.synthetic_corpus import speak
@@ -61,18 +60,20 @@ def modelled_examples(
         folders: of transcribed speech; its training split is used.
         model: the acoustic model whose features the motion network shall read.
         neutral: canonical landmarks at rest, (68, 2).
-        config: how many.
+        config: how many, and whether flite speaks too.
         random: of everything random.
         table: of visemes; the shipped one when None.
         progress: told of every example.
 
     Raises:
         CorpusError: a folder has no usable index, or none has an English sentence to train on.
-        SpeechFaceError: espeak-ng is not installed.
+        SpeechFaceError: espeak-ng, or flite if it is to speak, is not installed.
     """
     sentences, variations = training_sentences(folders), min(config.variations, 1)
     texts = [sentence.text for sentence in sentences]
-    spoken = articulation_examples(texts, model, neutral, config.synthetic_clips, random, variations, table, progress)
+    spoken = articulation_examples(
+        texts, model, neutral, config.synthetic_clips, random, variations, table, config.flite_voices, progress
+    )
     try:
         aligner = model if isinstance(model, CtcAcousticModel) else open_scorer(WEIGHTS_DIR)
     except WeightsError as error:
@@ -92,6 +93,7 @@ def articulation_examples(
     random: np.random.Generator,
     variations: int = 0,
     table: VisemeTable | None = None,
+    with_flite: bool = False,
     progress: Progress = silent,
 ) -> list[MotionExample]:
     """Examples of synthetic speech in many voices and languages, with the motion that its phones ask for.
@@ -104,13 +106,14 @@ def articulation_examples(
         random: of everything random.
         variations: further ways to hear each.
         table: of visemes; the shipped one when None.
+        with_flite: some of the English is spoken by the program flite.
         progress: told of every example.
 
     Raises:
-        SpeechFaceError: espeak-ng is not installed.
+        SpeechFaceError: espeak-ng, or flite if it is to speak, is not installed.
         WeightsError: the table of visemes cannot be read.
     """
-    said = _synthetic(texts, random)
+    said = _synthetic(texts, random, with_flite)
     return _examples(said, model, neutral, count, random, variations, table, partial(progress, "speak"))
 
 
@@ -149,9 +152,9 @@ def recorded_examples(
     return _examples(said, model, neutral, count, random, variations, table, partial(progress, "align"))
 
 
-def _synthetic(texts: Sequence[str], random: np.random.Generator) -> Iterator[TimedSpeech]:
+def _synthetic(texts: Sequence[str], random: np.random.Generator, with_flite: bool) -> Iterator[TimedSpeech]:
     """Synthetic speech without end."""
-    with_flite, words = has_flite(), plain_random.Random(int(random.integers(2**32)))
+    words = plain_random.Random(int(random.integers(2**32)))
     for index in count_from(0):
         speech, voice, _, _ = speak(texts, words, with_flite)
         waveform = to_waveform(speech.clip.samples, speech.clip.sample_rate)

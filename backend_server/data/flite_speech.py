@@ -1,6 +1,7 @@
-"""How do the voices of flite speak, whose timbre is recorded from people, and when does each phone begin?
+"""Speaks texts with the voices of flite, whose timbre is recorded from people, and tells when each phone begins.
 
-Uses the program `flite` (Carnegie Mellon University, a package of every Linux distribution) where it is installed.
+Uses the program `flite` (Carnegie Mellon University, a package of every Linux distribution). No installation of Speech
+Face brings it, so its voices speak only where somebody asks for them.
 """
 
 from __future__ import annotations
@@ -21,9 +22,14 @@ _PHONE = re.compile(r"([a-z]+):([0-9.]+)")
 _OTHER_NAMES = {"PAU": (), "AX": ("AH",), "AXR": ("ER",), "EL": ("AH", "L"), "EM": ("AH", "M"), "EN": ("AH", "N")}
 
 
-def has_flite() -> bool:
-    """Whether the program is installed."""
-    return shutil.which("flite") is not None
+def require_flite() -> None:
+    """Checks, before long work, that the program is there.
+
+    Raises:
+        SpeechFaceError: it is not installed.
+    """
+    if shutil.which("flite") is None:
+        raise SpeechFaceError("the program flite is not installed; install the package flite, or leave --flite out")
 
 
 def synthesise_flite(text: str, voice: str, stretch: float = 1.0) -> SyntheticSpeech:

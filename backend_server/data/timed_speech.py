@@ -1,4 +1,4 @@
-"""Which speech has phones whose times are known: pauses put around it, and recordings whose phones are found?"""
+"""Speech whose phones have known times: with pauses put around it, and recordings whose phones are found."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which sentences with phone times, never trained on, judge articulation and hearing?
+"""Makes the sentences with phone times, never trained on, that judge articulation and hearing.
 
 Spoken ones are from the Harvard lists (IEEE 1969), phonetically balanced English, in timbres of espeak-ng that training
 does not use; their times are exact. Recorded ones are real people's; their times are found by alignment.

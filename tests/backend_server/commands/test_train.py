@@ -1,5 +1,6 @@
 """What `train` hands to the stages, which options it refuses, and what it tells."""
 
+import sys
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from backend_server.metrics.blink import BlinkStatistics
 from backend_server.metrics.motion import MotionFigures
 from backend_server.motion.training import MotionResult
 from backend_server.progress import silent
-from shared.errors import ValueRangeError, WeightsError
+from shared.errors import SpeechFaceError, ValueRangeError, WeightsError
 
 FIGURES = MotionFigures(*[0.5] * len(fields(MotionFigures)))
 
@@ -113,6 +114,24 @@ def test_the_papers_motion_takes_one_corpus(settings, handed):
     with pytest.raises(ValueRangeError, match="--preset paper takes no further --data"):
         train(settings("motion", preset="paper", data=(Path("a"), Path("b"))), silent)
     assert not handed
+
+
+def test_flite_is_asked_for_by_name_only_for_motion_and_before_the_work(settings, handed, tmp_path, monkeypatch):
+    both = (Path("a"), Path("b"))
+    train(settings("motion", data=both), silent)
+    assert not handed.pop("motion")["config"].flite_voices
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for refused, sentence in (
+        (settings("speech", with_flite=True), "train speech takes no --flite"),
+        (settings("motion", with_flite=True), "--flite needs further --data"),
+        (settings("motion", with_flite=True, data=both), "flite is not installed"),
+    ):
+        with pytest.raises(SpeechFaceError, match=sentence):
+            train(refused, silent)
+    assert not handed
+    (tmp_path / ("flite.exe" if sys.platform == "win32" else "flite")).touch(0o755)
+    train(settings("motion", with_flite=True, data=both), silent)
+    assert handed["motion"]["config"].flite_voices
 
 
 def test_results_are_told_in_words(settings, handed):

@@ -1,4 +1,5 @@
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,7 @@ def own_model(tmp_path) -> Path:
 
 
 def test_motion_is_trained_against_an_own_model_and_shipped_with_it(corpus, own_model, tmp_path, monkeypatch):
-    monkeypatch.setattr(command, "MotionConfig", lambda: MotionConfig(epochs=1, variations=0, hidden_size=16))
+    monkeypatch.setattr(command, "MotionConfig", partial(MotionConfig, epochs=1, variations=0, hidden_size=16))
     folder = tmp_path / "weights"
     settings = command.TrainSettings("motion", (corpus,), folder, "cpu", False, None, "shipped", 0, speech=own_model)
     command.train(settings, silent)
