@@ -20,11 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend_server.articulation.motion import articulate
-from backend_server.articulation.phones import TimedPhone
 from backend_server.articulation.visemes import VisemeTable
 from backend_server.checkpoints import WEIGHTS_DIR
 from backend_server.config import CORPUS_FRAME_RATE, SAMPLE_RATE, MotionConfig
-from backend_server.data.motion_examples import KEPT_VOICES, MotionExample, make_views
+from backend_server.data.motion_examples import KEPT_VOICES, MotionExample, make_views, rest_in_silence
 from backend_server.data.stop_closures import begin_with_closures
 from backend_server.data.synthetic_corpus import speak
 from backend_server.data.synthetic_speech import phones_of_text
@@ -176,7 +175,7 @@ def _examples(
     voices: deque[NDArray[np.float32]] = deque(maxlen=KEPT_VOICES)
     for one in islice(said, count):
         padded = one.between_pauses(*_pauses(len(one.waveform) / SAMPLE_RATE, random))
-        times, canonical = _spoken(padded.phones, neutral, table)
+        times, canonical = _spoken(padded, neutral, table)
         views = make_views(padded.waveform, model, variations, random, voices)
         voices.append(one.waveform)
         examples.append(MotionExample(SPEAKER, one.name, "train", times, canonical, views))
@@ -192,9 +191,13 @@ def _pauses(seconds: float, random: np.random.Generator) -> tuple[float, float]:
 
 
 def _spoken(
-    phones: Sequence[TimedPhone], neutral: NDArray[np.float32], table: VisemeTable | None
+    speech: TimedSpeech, neutral: NDArray[np.float32], table: VisemeTable | None
 ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-    """Frame times (T,) and canonical landmarks (T, 68, 2) of phones."""
-    frames = int(phones[-1].end * CORPUS_FRAME_RATE)
+    """Frame times (T,) and canonical landmarks (T, 68, 2) of speech, at rest where nobody speaks, as measured ones are.
+
+    The dominance model lets some sounds part the lips half a second ahead, longer than the motion network hears.
+    """
+    frames = int(speech.phones[-1].end * CORPUS_FRAME_RATE)
     times = (np.arange(frames) + 0.5) / CORPUS_FRAME_RATE
-    return times, neutral + articulate(phones, times, table)
+    moved = neutral + articulate(speech.phones, times, table)
+    return times, rest_in_silence(moved, neutral, speech.waveform, times)
