@@ -20,14 +20,21 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
-PYTHONS = (BPY_PYTHON := "3.11", "3.12")  # Blender's module exists for the first
+PYTHONS = ("3.11", "3.12", "3.13")
 PLATFORMS = {("Linux", "x86_64"), ("Windows", "AMD64"), ("Darwin", "arm64")}  # those for which every library has wheels
 # PyPI has torch 2.13 with CUDA 13.0 for Linux and for the CPU otherwise; the rest is on PyTorch's own index.
 NOT_ON_PYPI = {("cpu", "Linux"): "cpu", ("cuda", "Windows"): "cu130"}
 GIGABYTES = {"cpu": 5, "cuda": 12}
-ALL_EXTRAS = ("blender", "dev", "train")
+TEST_EXTRAS = ("dev", "train")
 ADDON_TESTS = "tests/blender_addon"
-OTHER_BPY = {"4.5": "bpy==4.5.15 numpy<2 pyzmq==26.4.0 msgspec==0.22.0 pytest pytest-timeout hypothesis"}
+# Blender as a Python module: one Python per version. Up to 5.0 it wants numpy 1, so each has an environment of its own.
+BLENDERS = {"4.5": ("3.11", "bpy==4.5.15"), "5.0": ("3.11", "bpy==5.0.1"), "5.2": ("3.13", "bpy==5.2.3")}
+BESIDE_BPY = ("pyzmq==26.4.0", "msgspec==0.22.0", "pytest>=8", "pytest-timeout>=2.3", "hypothesis>=6.100")
+OPTIONAL_PROGRAMS = {
+    "git": "tests of the tracked files",
+    "flite": "synthesize --flite and train motion --flite",
+    "nvidia-smi": "tells that there is a GPU",
+}
 NUMBERS = {"fps": "frames a second", "epochs": "rounds of learning the face", "seed": "another one gives other blinks"}
 RESULTS = {
     "preview.mp4": "the talking face, with sound",
@@ -104,29 +111,58 @@ def version_of(*command: str) -> str:
     return ask(*command, "-c", "import sys; print('%d.%d' % sys.version_info[:2])")
 
 
-def find_python() -> list[str]:
-    """Finds a usable interpreter: the running one, else 3.11 or 3.12 on the PATH or of Windows' launcher."""
+def find_python(pythons: tuple[str, ...] = PYTHONS) -> list[str]:
+    """Finds an interpreter of these versions: the running one, else on the PATH, of Windows' launcher or pyenv."""
     running = ".".join(platform.python_version_tuple()[:2])
-    if running in PYTHONS:
+    if running in pythons:
         return [sys.executable]
-    for command in [*([f"python{name}"] for name in PYTHONS), *(["py", f"-{name}"] for name in PYTHONS)]:
-        if shutil.which(command[0]) and version_of(*command) in PYTHONS:
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+    installed = [[str(file)] for name in pythons for file in sorted(pyenv.glob(f"{name}.*/bin/python"))]
+    for command in [*([f"python{name}"] for name in pythons), *(["py", f"-{name}"] for name in pythons), *installed]:
+        if shutil.which(command[0]) and version_of(*command) in pythons:
             return command
+    wanted = " or ".join(pythons)
     raise BuildError(
-        f"Speech Face needs Python 3.11 or 3.12; this is {running}. Get 3.11 from https://www.python.org/downloads or "
-        "by winget install Python.Python.3.11, brew install python@3.11, apt install python3.11-venv; then start again."
+        f"This needs Python {wanted}, and only {running} is at hand. Get {pythons[0]} from "
+        f"https://www.python.org/downloads or by winget install Python.Python.{pythons[0]}, brew install "
+        f"python@{pythons[0]}, apt install python{pythons[0]}-venv; then start again."
     )
 
 
-def make_venv(folder: Path) -> str:
+def make_venv(folder: Path, pythons: tuple[str, ...] = PYTHONS) -> str:
     """Makes a virtual environment unless a usable one is there; gives its Python version."""
-    if (version := version_of(str(venv_python(folder)))) in PYTHONS:
+    if (version := version_of(str(venv_python(folder)))) in pythons:
         return version
-    python = find_python()
+    python = find_python(pythons)
     print(f"Making {folder.name} with {' '.join(python)} ...")
     if subprocess.run([*python, "-m", "venv", "--clear", str(folder)], env=environment(), check=False).returncode:
-        raise BuildError(f"{python[0]} cannot make {folder}: on Debian and Ubuntu, apt install python3.11-venv.")
+        raise BuildError(f"{python[0]} cannot make {folder}: on Debian and Ubuntu, apt install {python[0]}-venv.")
     return version_of(str(venv_python(folder)))
+
+
+def blender_at_hand() -> str:
+    """Names the newest Blender whose module fits the Python of `.venv`, else any Python on the machine; else empty."""
+    ours = version_of(str(venv_python(VENV)))
+    fitting = [name for name, (python, _) in BLENDERS.items() if python == ours]
+    for name in [*reversed(fitting), *reversed(BLENDERS)]:
+        try:
+            find_python((BLENDERS[name][0],))
+        except BuildError:
+            continue
+        return name
+    print("Note: Blender's module needs Python 3.11 or 3.13; without one, no scene.blend and no test of the add-on.")
+    return ""
+
+
+def prepare_blender(version: str) -> str:
+    """Makes `.venv-blender-VERSION` hold Blender's module and what the add-on needs, and gives its interpreter."""
+    folder, (python, module) = ROOT / f".venv-blender-{version}", BLENDERS[version]
+    make_venv(folder, (python,))
+    packages = [module, *BESIDE_BPY]
+    if read_stamp(folder).get("packages") != packages:
+        install(folder, f"Blender {version} as a module", packages)
+        (folder / "speech_face.json").write_text(json.dumps({"packages": packages}), "utf-8")
+    return str(venv_python(folder))
 
 
 def install(folder: Path, what: str, arguments: list[str], advice: str = "") -> None:
@@ -153,8 +189,6 @@ def prepare(extras: tuple[str, ...], wish: str | None) -> str:
     if (system, machine) not in PLATFORMS:
         raise BuildError(f"Speech Face runs on Linux x86-64, Windows x86-64, Apple silicon; not on {system} {machine}.")
     version, stamp, python = make_venv(VENV), read_stamp(VENV), str(venv_python(VENV))
-    if version != BPY_PYTHON:
-        print("Note: Blender's module needs Python 3.11; without it there is no scene.blend and no test of the add-on.")
     pyproject = (ROOT / "pyproject.toml").read_text("utf-8")
     build = choose_torch(wish, stamp.get("torch"), has_gpu="GPU" in ask("nvidia-smi", "-L"))
     key = stamp_key(pyproject, build, version)
@@ -177,7 +211,7 @@ def prepare(extras: tuple[str, ...], wish: str | None) -> str:
 
 def run(args: argparse.Namespace, rest: list[str]) -> int:
     """Makes a talking face and says where it lies; further options go to `backend_server animate`."""
-    python, out = prepare(("blender",), args.torch), Path(args.out).absolute()
+    python, out = prepare((), args.torch), Path(args.out).absolute()
     portrait = "from backend_server.commands.sample_portrait import portrait_path; print(portrait_path())"
     images = [str(Path(image).absolute()) for image in args.images or [ask(python, "-c", portrait)]]
     speech = Path(args.speech or ROOT / "backend_server" / "samples" / "speech.wav").absolute()
@@ -185,9 +219,9 @@ def run(args: argparse.Namespace, rest: list[str]) -> int:
     common = [str(speech), "--images", *images, *numbers]
     rest = [str(Path(arg).absolute()) if Path(arg).exists() else arg for arg in rest]
     code = call([python, "-m", "backend_server", "animate", *common, "--out", str(out), *rest])
-    if code == 0 and version_of(python) == BPY_PYTHON:
-        print("\nMaking the Blender scene through the add-on ...")
-        code = call([python, "-m", "blender_addon", *common, "--out", str(out / "scene.blend")])
+    if code == 0 and (blender := blender_at_hand()):
+        print(f"\nMaking the scene of Blender {blender} through the add-on ...")
+        code = call([prepare_blender(blender), "-m", "blender_addon", *common, "--out", str(out / "scene.blend")])
     if code == 0:
         made = [f"   {name:18} {what}" for name, what in RESULTS.items() if (out / name).exists()]
         print(f"\nLook in {out}:", *made, sep="\n")
@@ -219,25 +253,20 @@ def split_tests(rest: list[str]) -> tuple[list[str], list[str]]:
 
 
 def test(args: argparse.Namespace, rest: list[str]) -> int:
-    """Runs the tests, the add-on's in a process without torch; further options and paths go to pytest."""
-    python, (others, addon) = prepare(ALL_EXTRAS, args.torch), split_tests(rest)
-    parts = [
-        ("shared, backend, build", python, others),
-        ("add-on", python if version_of(python) == BPY_PYTHON else "", addon),
-    ]
-    for version in args.bpy if addon else ():
-        folder, packages = ROOT / f".venv-bpy{version.replace('.', '')}", OTHER_BPY[version].split()
-        make_venv(folder)
-        if read_stamp(folder).get("packages") != packages:
-            install(folder, f"bpy {version}", packages)
-            (folder / "speech_face.json").write_text(json.dumps({"packages": packages}), "utf-8")
-        parts.append((f"add-on in Blender {version}", str(venv_python(folder)), addon))
-    return run_parts([(name, [each, "-m", "pytest", *given]) for name, each, given in parts if each and given])
+    """Runs the tests, the add-on's in processes without torch; further options and paths go to pytest."""
+    python, (others, addon) = prepare(TEST_EXTRAS, args.torch), split_tests(rest)
+    blenders = (args.bpy or [blender_at_hand()]) if addon else []
+    parts = [("shared, backend, build", python, others)]
+    parts += [(f"add-on in Blender {name}", prepare_blender(name), addon) for name in blenders if name]
+    print("\nOptional programs:")
+    for name, use in OPTIONAL_PROGRAMS.items():
+        print(f"   {name:12} {shutil.which(name) or 'not found':32} {use}")
+    return run_parts([(name, [each, "-m", "pytest", *given]) for name, each, given in parts if given])
 
 
 def check(args: argparse.Namespace, rest: list[str]) -> int:
     """Runs the formatter, the linter, the type checker and the test of the import rules."""
-    python = prepare(ALL_EXTRAS, args.torch)
+    python = prepare((*TEST_EXTRAS, "check"), args.torch)
     parts = [
         ("format (mend with: ruff format)", [python, "-m", "ruff", "format", "--check", "."]),
         ("lint (mend with: ruff check --fix)", [python, "-m", "ruff", "check", "."]),
@@ -249,7 +278,9 @@ def check(args: argparse.Namespace, rest: list[str]) -> int:
 
 def addon(args: argparse.Namespace, rest: list[str]) -> int:
     """Builds the add-on's zip files, and has Blender's own tool validate them."""
-    return call([prepare(("blender",), args.torch), "build_addon.py", *rest])
+    if not (blender := blender_at_hand()):
+        raise BuildError("Blender's own tool packs the zip, and its module needs Python 3.11 or 3.13; install one.")
+    return call([prepare_blender(blender), "build_addon.py", *rest])
 
 
 def bench(args: argparse.Namespace, rest: list[str]) -> int:
@@ -275,7 +306,8 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     for name, what in NUMBERS.items():
         made[run].add_argument(f"--{name}", metavar="NUMBER", help=what)
     made[run].add_argument("--out", metavar="FOLDER", default="out", help="where the results go (default: out)")
-    made[test].add_argument("--bpy", choices=list(OTHER_BPY), action="append", default=[], help="also in this Blender")
+    note = "the Blender whose module runs the add-on's tests; may be repeated (default: the one for the Python at hand)"
+    made[test].add_argument("--bpy", choices=list(BLENDERS), action="append", default=[], help=note)
     return parser.parse_known_args(arguments)
 
 

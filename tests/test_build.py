@@ -67,23 +67,23 @@ def test_cuda_on_macos_is_refused_with_a_sentence(build):
 
 
 def test_a_second_command_installs_only_what_is_new(build):
-    build.prepare(("blender",), None)
+    build.prepare(("dev",), None)
     assert [given[1] for given in build.installed] == ["PyTorch (cpu build)", "Speech Face and its libraries"]
-    assert build.installed[1][2] == ["-e", ".[blender]"]
+    assert build.installed[1][2] == ["-e", ".[dev]"]
     build.installed.clear()
-    build.prepare(("blender",), None)
+    build.prepare(("dev",), None)
     build.prepare((), None)
     assert not build.installed
-    build.prepare(("dev",), None)
-    assert build.installed[-1][2] == ["-e", ".[blender,dev]"]
+    build.prepare(("train",), None)
+    assert build.installed[-1][2] == ["-e", ".[dev,train]"]
     build.installed.clear()
-    build.prepare(("blender",), None)
+    build.prepare(("dev",), None)
     assert not build.installed
 
 
 @pytest.mark.parametrize("change", ["pyproject", "flag", "python", "interrupted", "damaged"])
 def test_a_change_installs_again(build, monkeypatch, change):
-    build.prepare(("blender",), None)
+    build.prepare(("dev",), None)
     build.installed.clear()
     stamp = build.VENV / "speech_face.json"
     if change == "pyproject":
@@ -97,11 +97,11 @@ def test_a_change_installs_again(build, monkeypatch, change):
 
         with monkeypatch.context() as patch, pytest.raises(build.BuildError):
             patch.setattr(build, "install", fail)
-            build.prepare(("blender", "dev"), None)
+            build.prepare(("dev", "train"), None)
         assert not stamp.exists()
     elif change == "damaged":
         stamp.write_text("[1")
-    build.prepare(("blender",), "cuda" if change == "flag" else None)
+    build.prepare(("dev",), "cuda" if change == "flag" else None)
     assert len(build.installed) == 2
 
 
@@ -117,14 +117,64 @@ def test_a_full_disk_is_refused(build, monkeypatch):
         build.prepare((), "cpu")
 
 
-def test_a_wrong_python_looks_for_a_right_one_and_else_says_how_to_get_it(build, monkeypatch):
-    monkeypatch.setattr(build.platform, "python_version_tuple", lambda: ("3", "13", "0"))
+def test_a_wrong_python_looks_for_a_right_one_and_else_says_how_to_get_it(build, monkeypatch, tmp_path):
+    monkeypatch.setattr(build.platform, "python_version_tuple", lambda: ("3", "10", "0"))
     monkeypatch.setattr(build.shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
     monkeypatch.setattr(build, "version_of", lambda *command: "3.12" if command == ("python3.12",) else "")
     assert build.find_python() == ["python3.12"]
     monkeypatch.setattr(build, "version_of", lambda *command: "")
-    with pytest.raises(build.BuildError, match=r"needs Python 3\.11 or 3\.12; this is 3\.13.*python\.org"):
+    with pytest.raises(build.BuildError, match=r"needs Python 3\.11 or 3\.12 or 3\.13, and only 3\.10.*python\.org"):
         build.find_python()
+
+
+def test_a_python_of_pyenv_is_found_though_no_shim_answers(build, monkeypatch, tmp_path):
+    monkeypatch.setattr(build.platform, "python_version_tuple", lambda: ("3", "11", "7"))
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
+    python = tmp_path / "versions" / "3.13.0" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.touch(0o755)
+    monkeypatch.setattr(build, "version_of", lambda *command: "3.13" if command == (str(python),) else "")
+    assert build.find_python(("3.13",)) == [str(python)]
+
+
+@pytest.mark.parametrize(
+    ("ours", "found", "expected"),
+    [
+        ("3.11", {"3.11", "3.13"}, "5.0"),  # the newest that fits the environment's own Python
+        ("3.13", {"3.11", "3.13"}, "5.2"),
+        ("3.12", {"3.11", "3.12", "3.13"}, "5.2"),  # else the newest whose Python is on the machine
+        ("3.12", {"3.11", "3.12"}, "5.0"),
+        ("3.12", {"3.12"}, ""),
+    ],
+)
+def test_the_blender_fits_the_python_at_hand(build, monkeypatch, ours, found, expected):
+    def find(pythons):
+        if not found & set(pythons):
+            raise build.BuildError("none")
+        return ["python"]
+
+    monkeypatch.setattr(build, "version_of", lambda *command: ours)
+    monkeypatch.setattr(build, "find_python", find)
+    assert build.blender_at_hand() == expected
+
+
+def test_every_blender_has_an_environment_that_is_made_once(build, monkeypatch, tmp_path):
+    monkeypatch.setattr(build, "ROOT", tmp_path)
+    made = []
+    monkeypatch.setattr(build, "make_venv", lambda folder, pythons: made.append((folder.name, pythons)))
+    (tmp_path / ".venv-blender-5.2").mkdir()
+    for _ in range(2):
+        assert build.prepare_blender("5.2") == str(build.venv_python(tmp_path / ".venv-blender-5.2"))
+    assert made[0] == (".venv-blender-5.2", ("3.13",))
+    assert len(build.installed) == 1
+    assert build.installed[0][2][0] == "bpy==5.2.3"
+
+
+def test_what_stands_beside_blender_is_what_the_backend_has(build):
+    """The same message libraries on both sides of the wire, and the same test libraries."""
+    pins = (ROOT / "pyproject.toml").read_text("utf-8")
+    assert [package for package in build.BESIDE_BPY if f'"{package}"' not in pins] == []
 
 
 @pytest.mark.parametrize("with_bpy", [True, False])
@@ -132,7 +182,8 @@ def test_run_hands_the_same_input_to_the_backend_and_to_the_addon(build, monkeyp
     monkeypatch.chdir(tmp_path)
     calls = []
     monkeypatch.setattr(build, "call", lambda command: calls.append(command) or 0)
-    monkeypatch.setattr(build, "version_of", lambda python: "3.11" if with_bpy else "3.12")
+    monkeypatch.setattr(build, "blender_at_hand", lambda: "5.0" if with_bpy else "")
+    monkeypatch.setattr(build, "prepare_blender", lambda version: f"python of {version}")
     (tmp_path / "d").mkdir()
     (tmp_path / "d" / "preview.mp4").touch()
     words = ["run", "--speech", "a.wav", "--images", "b.png", "c.png", "--fps", "30", "--out", "d", "--no-blink"]
@@ -140,8 +191,8 @@ def test_run_hands_the_same_input_to_the_backend_and_to_the_addon(build, monkeyp
     a, b, c, d = (str(tmp_path / name) for name in ("a.wav", "b.png", "c.png", "d"))
     common = [a, "--images", b, c, "--fps=30"]
     assert calls[0][1:] == ["-m", "backend_server", "animate", *common, "--out", d, "--no-blink"]
-    scenes = [["-m", "blender_addon", *common, "--out", str(Path(d) / "scene.blend")]] if with_bpy else []
-    assert [command[1:] for command in calls[1:]] == scenes
+    scene = ["python of 5.0", "-m", "blender_addon", *common, "--out", str(Path(d) / "scene.blend")]
+    assert calls[1:] == ([scene] if with_bpy else [])
     shown = capsys.readouterr().out
     assert "preview.mp4" in shown
     assert "contact_sheet" not in shown

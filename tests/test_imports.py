@@ -19,6 +19,7 @@ BACKEND_ONLY_IN = {
     "soundfile": "speech.audio",
     "onnxruntime": "speech.onnx_model",
     "OpenEXR": "export.exr",
+    "mediapipe": "face.models",
     "ray": "batch.ray_cluster",
 }
 

@@ -1,6 +1,6 @@
-"""Where in an image are faces, roughly, and how sure is that?
+"""Finds faces in an image, roughly, each with a score.
 
-MediaPipe Face Detection at both its ranges. It sees faces that stand upright or lean up to a right angle.
+MediaPipe's face detector sees faces that stand upright or lean up to a right angle.
 """
 
 from __future__ import annotations
@@ -8,13 +8,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import cv2
-import mediapipe as mp
 import numpy as np
 from numpy.typing import NDArray
 
+from backend_server.face.models import as_mediapipe, open_detector
 from backend_server.face.native_logs import filtered_native_logs
 
-_WORKING_SIDE = 1024  # pixels; the models themselves look at 128 and 192
+_WORKING_SIDE = 1024  # pixels; the model itself looks at 128
+_LARGE_SHARE = 0.25  # of the picture's side: beside such a face, no smaller one is looked for
 _TILE_SIDE_PIXELS = 320  # the search for small faces in a large image ends at tiles of this size
 _LOWEST_SCORE = 0.6
 _BLANK = np.zeros((64, 64, 3), np.uint8)
@@ -30,47 +31,56 @@ class Box(NamedTuple):
 
 
 class BoxFinder:
-    """MediaPipe Face Detection; close it after use."""
+    """MediaPipe's face detector; close it after use."""
 
     def __init__(self) -> None:
         with filtered_native_logs():
-            self._ranges = [
-                mp.solutions.face_detection.FaceDetection(  # pyright: ignore[reportAttributeAccessIssue]
-                    model_selection=selection, min_detection_confidence=_LOWEST_SCORE
-                )
-                for selection in (0, 1)  # faces within 2 m, within 5 m
-            ]
-            for detection in self._ranges:
-                detection.process(_BLANK)  # the models load, and note it, beside the constructor
+            self._detector = open_detector(_LOWEST_SCORE)
+            self._detector.detect(as_mediapipe(_BLANK))  # it says a thing or two at its first picture
 
     def find(self, image: NDArray[np.uint8]) -> list[Box]:
-        """Returns the distinct faces of `image` u8 (H, W, 3), the largest first."""
-        height, width = image.shape[:2]
-        small = np.ascontiguousarray(reduced(image, _WORKING_SIDE))
-        boxes: list[Box] = []
-        for detection in self._ranges:
-            for face in detection.process(small).detections or []:
-                box = face.location_data.relative_bounding_box
-                x, y = (box.xmin + box.width / 2) * width, (box.ymin + box.height / 2) * height
-                boxes.append(Box(x, y, max(box.width * width, box.height * height), float(face.score[0])))
+        """Returns the distinct faces of `image` u8 (H, W, 3), the largest first.
+
+        The model sees faces of a tenth of the picture's side and more; where none is large, halves are looked at too.
+        """
+        boxes = self._find_whole(image)
+        if not boxes or max(box.side for box in boxes) < _LARGE_SHARE * max(image.shape[:2]):
+            boxes += self._find_in_tiles(image, max(image.shape[:2]) // 2)
         return _distinct(boxes)
 
     def find_small(self, image: NDArray[np.uint8]) -> list[Box]:
         """Returns faces that are too small in a large image for `find`, by looking at ever smaller tiles of it."""
         boxes: list[Box] = []
-        tile = max(image.shape[:2]) // 2
+        tile = max(image.shape[:2]) // 4
         while not boxes and tile >= _TILE_SIDE_PIXELS:
-            for top in range(0, max(1, image.shape[0] - tile // 2), tile // 2):
-                for left in range(0, max(1, image.shape[1] - tile // 2), tile // 2):
-                    found = self.find(image[top : top + tile, left : left + tile])
-                    boxes += [box._replace(x=box.x + left, y=box.y + top) for box in found]
+            boxes = self._find_in_tiles(image, tile)
             tile //= 2
         return _distinct(boxes)
 
+    def _find_whole(self, image: NDArray[np.uint8]) -> list[Box]:
+        small = reduced(image, _WORKING_SIDE)
+        scale = np.divide(image.shape[:2], small.shape[:2])[::-1]
+        boxes: list[Box] = []
+        for face in self._detector.detect(as_mediapipe(small)).detections:
+            corner = np.array([face.bounding_box.origin_x, face.bounding_box.origin_y])
+            size = np.array([face.bounding_box.width, face.bounding_box.height])
+            x, y = (corner + size / 2) * scale
+            boxes.append(Box(float(x), float(y), float((size * scale).max()), float(face.categories[0].score or 0)))
+        return boxes
+
+    def _find_in_tiles(self, image: NDArray[np.uint8], tile: int) -> list[Box]:
+        """Looks at squares of `tile` pixels that overlap by half."""
+        boxes: list[Box] = []
+        for top in range(0, max(1, image.shape[0] - tile // 2), tile // 2):
+            for left in range(0, max(1, image.shape[1] - tile // 2), tile // 2):
+                found = self._find_whole(image[top : top + tile, left : left + tile])
+                boxes += [box._replace(x=box.x + left, y=box.y + top) for box in found]
+        return boxes
+
     def close(self) -> None:
         """Frees the models."""
-        for detection in self._ranges:
-            detection.close()
+        with filtered_native_logs():
+            self._detector.close()
 
 
 def reduced(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:

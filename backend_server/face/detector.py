@@ -1,15 +1,17 @@
-"""Where in an image is the face, and where are its 68 landmarks?
+"""Finds the face of an image and its 68 landmarks.
 
-MediaPipe's models, which travel inside its wheel: Face Detection finds faces of any size (`boxes`), Face Mesh places
-478 points on one of them (`mesh`), of which 68 landmarks are made (`mesh_points`). The paper uses OpenFace and a face
-segmentation.
+MediaPipe's face detector finds faces of any size (`boxes`), its face mesh places 478 points on one of them (`mesh`), of
+which 68 landmarks are made (`mesh_points`).
+
+The paper uses OpenFace and a face segmentation.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 import cv2
 import numpy as np
@@ -24,8 +26,8 @@ SMALLEST_SIDE_PIXELS = 64  # of the landmark box; below it the crop would be blo
 LARGEST_YAW_DEGREES = 45.0  # beyond it the far eye and mouth corner are hidden
 _STEADY = 0.008  # of the face's side: a mesh on a face moves at most 0.005 in other cuts, one on none 0.012 and more
 _OTHER_CUTS = ((0.12, 1.15), (-0.12, 0.9), (0.0, 1.3))  # moved to the right and enlarged, of the face's side
-_MESH_CONTEXT = 2.2  # side of the picture handed to Face Mesh over the side of the detected box
-_MESH_SIDE_PIXELS = 768  # larger faces are reduced to this before Face Mesh, whose input is 256 pixels
+_MESH_CONTEXT = 2.2  # side of the picture handed to the face mesh over the side of the detected box
+_MESH_SIDE_PIXELS = 768  # larger faces are reduced to this before the face mesh, whose input is 256 pixels
 
 Image = NDArray[np.uint8]
 
@@ -50,6 +52,15 @@ class Face:
     def side_pixels(self) -> float:
         """The larger side of the box around the landmarks."""
         return float(np.ptp(self.landmarks, axis=0).max())
+
+
+class _Sighting(NamedTuple):
+    """A mesh (478, 3) in pixels of the image, how many faces were seen, and how far to trust it."""
+
+    mesh: NDArray[np.float32]
+    face_count: int
+    unsteadiness: float
+    quarter_turns: int
 
 
 class FaceDetector:
@@ -82,25 +93,29 @@ class FaceDetector:
         """
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
             raise ImageError(f"An image must be 8-bit RGB (H, W, 3), got {image.dtype} of shape {image.shape}.")
-        boxes = self._boxes.find(image)
-        mesh = self._first_mesh(image, boxes)
-        turned = np.ascontiguousarray(image[::-1, ::-1])
-        turned_boxes = self._boxes.find(turned)
-        turned_mesh = self._first_mesh(turned, turned_boxes)
-        # Models that know upright faces see some in an upside-down one too, at times with a higher score.
-        if turned_mesh is not None:
-            most = _STEADY if mesh is None else self._unsteadiness(image, mesh)
-            if self._unsteadiness(turned, turned_mesh) < most:
-                turned_mesh[:, :2] = (image.shape[1] - 1, image.shape[0] - 1) - turned_mesh[:, :2]
-                return _checked(turned_mesh, len(turned_boxes))
+        for find in (self._boxes.find, self._boxes.find_small):
+            upright, upside_down = self._look(image, 0, find), self._look(image, 2, find)
+            # Models that know upright faces see some in an upside-down one too, at times with a higher score.
+            for seen in (upright, upside_down), (self._look(image, turns, find) for turns in (1, 3)):
+                faces = [face for face in seen if face is not None]
+                if faces and (best := min(faces, key=lambda face: face.unsteadiness)).unsteadiness < _STEADY:
+                    return _checked(best)
+            if upright is not None:
+                return _checked(upright)
+        raise NoFaceError("No face was found in the image; use a well-lit picture of a face that looks at the camera.")
+
+    def _look(self, image: Image, quarter_turns: int, find: Callable[[Image], list[Box]]) -> _Sighting | None:
+        """Looks for the largest face after turning the picture; the mesh found lies in the picture as it was."""
+        turned = np.ascontiguousarray(np.rot90(image, quarter_turns))
+        boxes = find(turned)
+        mesh = self._first_mesh(turned, boxes)
         if mesh is None:
-            boxes = self._boxes.find_small(image)
-            mesh = self._first_mesh(image, boxes)
-        if mesh is None:
-            raise NoFaceError(
-                "No face was found in the image; use a well-lit picture of a face that looks at the camera."
-            )
-        return _checked(mesh, len(boxes))
+            return None
+        unsteadiness = self._unsteadiness(turned, mesh)
+        for _ in range(quarter_turns):  # back: each turn took (x, y) to (y, width - 1 - x) of the picture before it
+            mesh[:, :2] = np.stack([turned.shape[0] - 1 - mesh[:, 1], mesh[:, 0]], axis=1)
+            turned = np.rot90(turned, -1)
+        return _Sighting(mesh, len(boxes), unsteadiness, quarter_turns)
 
     def _first_mesh(self, image: Image, boxes: list[Box]) -> NDArray[np.float32] | None:
         """Places the mesh on the largest face that takes one."""
@@ -118,7 +133,7 @@ class FaceDetector:
         return float(np.mean(moves)) / side
 
     def _mesh_in(self, image: Image, box: Box) -> NDArray[np.float32] | None:
-        """Places the mesh on the face in `box`: cut out with some surroundings, at a size that suits Face Mesh."""
+        """Places the mesh on the face in `box`: cut out with some surroundings, at a size that suits the face mesh."""
         side = max(8.0, box.side * _MESH_CONTEXT)
         scale = min(1.0, _MESH_SIDE_PIXELS / side) if side > 192 else 192 / side
         size = round(side * scale)
@@ -137,9 +152,10 @@ class FaceDetector:
         return (mesh / scale + (*corner, 0.0)).astype(np.float32)
 
 
-def _checked(mesh: NDArray[np.float32], face_count: int) -> Face:
-    note = f"The image shows {face_count} faces; the largest was taken." if face_count > 1 else ""
-    face = Face(landmarks_of_mesh(mesh), face_count, yaw_degrees_of_mesh(mesh), note)
+def _checked(seen: _Sighting) -> Face:
+    count = seen.face_count
+    note = f"The image shows {count} faces; the largest was taken." if count > 1 else ""
+    face = Face(landmarks_of_mesh(seen.mesh), count, yaw_degrees_of_mesh(seen.mesh), note)
     if face.side_pixels < SMALLEST_SIDE_PIXELS:
         raise FaceError(
             f"The face is {face.side_pixels:.0f} pixels large, at least {SMALLEST_SIDE_PIXELS} are needed; "

@@ -1,6 +1,6 @@
-"""Which pixels of a photo are the person, and how much of each?
+"""Tells which pixels of a photo are the person, and how much of each.
 
-MediaPipe's selfie segmentation, whose model travels inside its wheel, gives a soft mask of 256 pixels. The fine matte
+MediaPipe's selfie segmentation gives a soft mask of 256 pixels. The fine matte
 takes from it only what is sure and solves for the band between (`closed_form`), so that hair keeps its strands. The
 rough one carries the mask to the photo's edges with a guided filter (He, Sun, Tang, 2010) and costs a tenth.
 """
@@ -8,12 +8,12 @@ rough one carries the mask to the photo's edges with a guided filter (He, Sun, T
 from __future__ import annotations
 
 import cv2
-import mediapipe as mp
 import numpy as np
 from numpy.typing import NDArray
 
 from backend_server.face.boxes import reduced
 from backend_server.face.closed_form import closed_form_alpha
+from backend_server.face.models import as_mediapipe, open_segmenter
 from backend_server.face.native_logs import filtered_native_logs
 from shared.errors import ImageError
 
@@ -93,10 +93,6 @@ def _disc(radius: float) -> NDArray[np.uint8]:
 
 
 def _segment(image: NDArray[np.uint8]) -> Mask:
-    with (
-        filtered_native_logs(),
-        mp.solutions.selfie_segmentation.SelfieSegmentation(  # pyright: ignore[reportAttributeAccessIssue]
-            model_selection=0  # the square model, 256 x 256
-        ) as segmentation,
-    ):
-        return np.asarray(segmentation.process(np.ascontiguousarray(image)).segmentation_mask, np.float32)
+    with filtered_native_logs(), open_segmenter() as segmenter:
+        masks = segmenter.segment(as_mediapipe(image)).confidence_masks or []
+        return np.array(masks[0].numpy_view(), np.float32).reshape(image.shape[:2])

@@ -1,57 +1,59 @@
-"""Where are the 478 points of MediaPipe's face mesh on one face of an image or a video?"""
+"""Places the 478 points of MediaPipe's face mesh on one face of an image or a video."""
 
 from __future__ import annotations
 
-import mediapipe as mp
 import numpy as np
 from numpy.typing import NDArray
 
+from backend_server.face.models import as_mediapipe, open_landmarker
 from backend_server.face.native_logs import filtered_native_logs
 
-_BLANK = np.zeros((64, 64, 3), np.uint8)
+_FRAME_MILLISECONDS = 40  # between the time stamps of a video's frames; the model asks only that they ascend
 
 
 class FaceMesh:
-    """MediaPipe Face Mesh with refined lips and lids; close it, or use it in a `with` statement.
+    """MediaPipe's Face Landmarker; close it after use.
 
     Args:
         is_video: each image follows the one before, so the face is looked for where it was.
     """
 
     def __init__(self, *, is_video: bool) -> None:
+        self._is_video = is_video
+        self._frames = 0
         self._has_seen_face = False
         with filtered_native_logs():
-            self._solution = mp.solutions.face_mesh.FaceMesh(  # pyright: ignore[reportAttributeAccessIssue]
-                static_image_mode=not is_video,
-                max_num_faces=1,
-                refine_landmarks=True,  # without it closed lips stay open and blinks are shallow
-            )
-            self._solution.process(_BLANK)  # the models load, and note it, beside the constructor
+            self._landmarker = open_landmarker(is_video=is_video)
 
     def find(self, image: NDArray[np.uint8]) -> NDArray[np.float32] | None:
-        """Returns the mesh (478, 3) in pixels of `image` (z in the same scale), or None without a face."""
-        result = self._process(np.ascontiguousarray(image)).multi_face_landmarks
-        if not result:
+        """Returns the mesh (478, 3) of the largest face in pixels of `image` (z in the same scale), or None without one."""
+        if self._has_seen_face:
+            faces = self._detect(image)
+        else:
+            with filtered_native_logs():  # the models load, and note it, at the first face
+                faces = self._detect(image)
+            self._has_seen_face = bool(faces)
+        if not faces:
             return None
         height, width = image.shape[:2]
-        mesh = np.array([(p.x, p.y, p.z) for p in result[0].landmark], np.float32)
+        meshes = np.array([[(p.x, p.y, p.z) for p in face] for face in faces], np.float32)
+        largest = meshes[np.ptp(meshes[..., :2], axis=1).sum(1).argmax()]
         # MediaPipe counts from the edge of the image, this program from the centre of the first pixel.
-        return (mesh * (width, height, width) - (0.5, 0.5, 0.0)).astype(np.float32)
+        return (largest * (width, height, width) - (0.5, 0.5, 0.0)).astype(np.float32)
 
     def forget(self) -> None:
         """Ends a video: the next image is not taken as following the last."""
-        with filtered_native_logs():
-            self._solution.reset()
-            self._solution.process(_BLANK)
+        if self._frames:
+            self.close()
+            self.__init__(is_video=self._is_video)
 
     def close(self) -> None:
         """Frees the model."""
-        self._solution.close()
+        with filtered_native_logs():
+            self._landmarker.close()
 
-    def _process(self, image: NDArray[np.uint8]):  # noqa: ANN202 (MediaPipe's result has no type)
-        if self._has_seen_face:
-            return self._solution.process(image)
-        with filtered_native_logs():  # there is one more note at the first face
-            result = self._solution.process(image)
-        self._has_seen_face = bool(result.multi_face_landmarks)
-        return result
+    def _detect(self, image: NDArray[np.uint8]):  # noqa: ANN202 (lists of MediaPipe's landmarks)
+        if not self._is_video:
+            return self._landmarker.detect(as_mediapipe(image)).face_landmarks
+        self._frames += 1
+        return self._landmarker.detect_for_video(as_mediapipe(image), self._frames * _FRAME_MILLISECONDS).face_landmarks

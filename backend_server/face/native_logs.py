@@ -1,4 +1,4 @@
-"""How is the chatter of MediaPipe's C++ side kept off the terminal without hiding its errors?
+"""Keeps the chatter of MediaPipe's C++ side off the terminal without hiding its errors.
 
 The libraries write to file descriptor 2 before their logging can be configured. While the filter is open the
 descriptor points at a file; on closing, everything but the known notes and warnings is written on.
@@ -13,13 +13,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _CHATTER = re.compile(
-    rb"^(?:[IW]\d{4} .*|WARNING: All log messages before absl::InitializeLog.*|INFO: Created TensorFlow Lite.*)$"
+    rb"^(?:[IW]\d{4} .*|WARNING: (?:All log messages before absl::InitializeLog|Logging before InitGoogle).*"
+    rb"|INFO: (?:Created TensorFlow Lite|\[).*)$"
 )
 
 
 @contextmanager
 def filtered_native_logs() -> Iterator[None]:
-    """Drops notes and warnings of MediaPipe, absl and TensorFlow Lite from stderr; passes all else on at the end."""
+    """Drops notes and warnings of MediaPipe, absl and LiteRT from stderr; passes all else on at the end."""
     try:
         kept = os.dup(2)
     except OSError:  # no stderr at all, as under pythonw: nothing can chatter

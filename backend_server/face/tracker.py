@@ -1,7 +1,7 @@
-"""Where is the face in each frame of a video?
+"""Follows one face through the frames of a video.
 
-Face Mesh looks for the face where it was in the frame before. It does not see faces that are small in a large
-picture; then Face Detection says where to look, and Face Mesh is given that part of the picture alone.
+The face mesh looks for the face where it was in the frame before. It does not see faces that are small in a large
+picture; then the face detector says where to look, and the face mesh is given that part of the picture alone.
 """
 
 from __future__ import annotations

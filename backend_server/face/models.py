@@ -1,0 +1,87 @@
+"""MediaPipe's shipped models, opened through its Tasks API.
+
+`face_landmarker.task` is an archive that holds the face detector beside the face mesh; `selfie_segmentation.tflite`
+tells person from background. Both lie in `backend_server/weights` (Apache-2.0).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from zipfile import BadZipFile, ZipFile
+
+import mediapipe as mp
+import numpy as np
+from mediapipe.tasks.python import BaseOptions
+from mediapipe.tasks.python.vision.core.vision_task_running_mode import VisionTaskRunningMode
+from mediapipe.tasks.python.vision.face_detector import FaceDetector, FaceDetectorOptions
+from mediapipe.tasks.python.vision.face_landmarker import FaceLandmarker, FaceLandmarkerOptions
+from mediapipe.tasks.python.vision.image_segmenter import ImageSegmenter, ImageSegmenterOptions
+from numpy.typing import NDArray
+
+from backend_server.checkpoints import WEIGHTS_DIR
+from shared.errors import WeightsError
+
+LANDMARKER = WEIGHTS_DIR / "face_landmarker.task"
+SEGMENTER = WEIGHTS_DIR / "selfie_segmentation.tflite"
+_DETECTOR_IN_LANDMARKER = "face_detector.tflite"
+
+
+def open_detector(lowest_score: float) -> FaceDetector:
+    """Opens the face detector (BlazeFace, short range): boxes of faces with scores of at least `lowest_score`.
+
+    Raises:
+        WeightsError: the model file is missing or damaged.
+    """
+    options = FaceDetectorOptions(
+        base_options=_from(LANDMARKER, _DETECTOR_IN_LANDMARKER), min_detection_confidence=lowest_score
+    )
+    return FaceDetector.create_from_options(options)
+
+
+def open_landmarker(*, is_video: bool) -> FaceLandmarker:
+    """Opens the face mesh of 478 points.
+
+    Args:
+        is_video: pictures follow one another, so the face is looked for where it was.
+
+    Raises:
+        WeightsError: the model file is missing or damaged.
+    """
+    options = FaceLandmarkerOptions(
+        base_options=_from(LANDMARKER),
+        running_mode=VisionTaskRunningMode.VIDEO if is_video else VisionTaskRunningMode.IMAGE,
+        # The mesh of a single face is smoothed over time in videos, which shortens quick movements of the lips.
+        num_faces=2 if is_video else 1,
+    )
+    return FaceLandmarker.create_from_options(options)
+
+
+def open_segmenter() -> ImageSegmenter:
+    """Opens the segmentation of persons, whose own grid has 256 x 256 pixels.
+
+    Raises:
+        WeightsError: the model file is missing or damaged.
+    """
+    return ImageSegmenter.create_from_options(ImageSegmenterOptions(base_options=_from(SEGMENTER)))
+
+
+def as_mediapipe(image: NDArray[np.uint8]) -> mp.Image:
+    """Wraps a picture u8 (H, W, 3) RGB."""
+    return mp.Image(image_format=mp.ImageFormat.SRGB, data=np.ascontiguousarray(image))
+
+
+def _from(path: Path, member: str = "") -> BaseOptions:
+    return BaseOptions(model_asset_buffer=_read(path, member))
+
+
+@lru_cache(maxsize=4)
+def _read(path: Path, member: str) -> bytes:
+    """Reads a model file, or one that lies in it: MediaPipe itself cannot open paths with letters beyond ASCII."""
+    try:
+        if not member:
+            return path.read_bytes()
+        with ZipFile(path) as archive:
+            return archive.read(member)
+    except (OSError, BadZipFile, KeyError) as error:
+        raise WeightsError(f"cannot read the face model {path}: {error}; copy it anew from the repository") from error

@@ -1,0 +1,29 @@
+import pytest
+
+from backend_server.doctor import State, face_finding
+from backend_server.face import models
+from backend_server.face.models import open_detector, open_landmarker, open_segmenter
+from shared.errors import WeightsError
+
+
+@pytest.mark.parametrize("content", [None, b"no archive"], ids=["missing", "damaged"])
+def test_a_model_file_that_cannot_be_read_is_named_by_the_doctor_too(tmp_path, monkeypatch, content):
+    file = tmp_path / "face_landmarker.task"
+    if content is not None:
+        file.write_bytes(content)
+    monkeypatch.setattr(models, "LANDMARKER", file)
+    with pytest.raises(WeightsError, match=r"cannot read the face model .*face_landmarker\.task"):
+        open_detector(0.5)
+    finding = face_finding()
+    assert finding.state is State.FAIL
+    assert "face_landmarker.task" in finding.what
+
+
+def test_models_in_a_folder_with_letters_beyond_ascii_open(tmp_path, monkeypatch):
+    for name in ("LANDMARKER", "SEGMENTER"):
+        file = tmp_path / "Gesichter äöü 顔" / getattr(models, name).name
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(getattr(models, name).read_bytes())
+        monkeypatch.setattr(models, name, file)
+    for model in (open_detector(0.5), open_landmarker(is_video=False), open_segmenter()):
+        model.close()
