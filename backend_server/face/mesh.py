@@ -26,7 +26,7 @@ class FaceMesh:
             self._landmarker = open_landmarker(is_video=is_video)
 
     def find(self, image: NDArray[np.uint8]) -> NDArray[np.float32] | None:
-        """Returns the mesh (478, 3) of the largest face in pixels of `image` (z in the same scale), or None without one."""
+        """Returns the mesh (478, 3) of the largest face, in pixels of `image` (z likewise), or None without one."""
         if self._has_seen_face:
             faces = self._detect(image)
         else:
