@@ -56,7 +56,7 @@ def animate(
     images: Images = None,
     sample_portrait: Annotated[bool, typer.Option(help="Animate the shipped portrait.")] = False,
     identity: Annotated[
-        Path | None, typer.Option(help="A file made by `adapt` or digits of an id, instead of images.")
+        Path | None, typer.Option(help="A file made by `adapt` or digits of an ID, instead of images.")
     ] = None,
     landmarks: Landmarks = None,
     anew: Anew = False,
@@ -86,8 +86,8 @@ def animate(
 ) -> None:
     """Speech and images in; landmarks, curves, frames with alpha, a preview film and a report out."""
     with plain_failures(), StageBars() as bars:
-        from backend_server.commands.animate import SAMPLE_SPEECH, AnimateSettings, animate, picture_paths
-        from backend_server.commands.sample_portrait import portrait_path
+        from backend_server.commands.animate import SAMPLE_SPEECH, AnimateSettings, animate
+        from backend_server.commands.pictures import picture_paths, portrait_path
         from shared.timing import FrameRate
 
         paths = (portrait_path(),) if sample_portrait else picture_paths(images or [])

@@ -1,13 +1,13 @@
-"""How does speech become a talking face? Section 3 of the paper, stage after stage.
+"""Makes a talking face from speech: Section 3 of the paper, stage after stage.
 
 Nothing here is an algorithm of its own: each stage stands in its own folder and knows none of the others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from math import ceil
 from pathlib import Path
 
@@ -20,20 +20,19 @@ from backend_server.blink.sampling import blink_displacements
 from backend_server.checkpoints import WEIGHTS_DIR, weights_version
 from backend_server.config import CROP_SIZE, IDENTITIES_ON_DEVICE
 from backend_server.face.crop import crop_transform, to_crop
-from backend_server.face.reference import FaceReferences, prepare_references
-from backend_server.identities.on_device import TunedGenerators
+from backend_server.face.reference import prepare_references
+from backend_server.identity import FaceReferences, Identity
 from backend_server.motion.controls import shaped, smoothed
 from backend_server.motion.generator import load_motion_generator
-from backend_server.progress import Epoch, EpochWatcher, Progress, silent
+from backend_server.progress import EpochWatcher, Progress, silent
 from backend_server.retarget import keep_lips_apart, lid_gains, retarget
 from backend_server.speech.listener import open_acoustic_model, speech_file
 from backend_server.speech.recording import ArraySound, Recording, feature_blocks, listen
 from backend_server.speech.windows import window_blocks
 from backend_server.texture.full_frame import FullFrame
-from backend_server.texture.identity import Identity
 from backend_server.texture.learning.fine_tuning import adapt
 from backend_server.texture.networks.presets import load_texture_generator
-from backend_server.texture.render import render
+from backend_server.texture.render import TunedGenerators, render
 from backend_server.texture.synthesis import TextureGenerator
 from shared.errors import ValueRangeError
 from shared.landmarks import EYE_REGION, LEFT_EYE, POINT_COUNT, RIGHT_EYE
@@ -165,7 +164,8 @@ class Cascade:
         presence = recording.presence(heard_times) if controls.silence > 0 else None
 
         progress("blink", 0, len(frame_times))
-        neutral, crop = (identity.neutral_landmarks, identity.crop) if identity else self._mean_face()
+        face = identity.references if identity else None
+        neutral, crop = (face.neutral_landmarks, face.crop) if face else self._mean_face()
         eyes = self._eye_displacements(frame_times, seed, controls if blink else replace(controls, blink_gain=0.0))
         gains = np.ones((POINT_COUNT, 1), np.float32)
         gains[RIGHT_EYE], gains[LEFT_EYE] = lid_gains(self.neutral_canonical, neutral)
@@ -193,28 +193,31 @@ class Cascade:
     def adapt(
         self,
         images: Sequence[NDArray[np.uint8]],
-        landmarks: Sequence[NDArray[np.float32] | None] | None = None,
+        landmarks: NDArray[np.float32] | None = None,
         *,
         epochs: int = 10,
         seed: int = 0,
         progress: Progress = silent,
+        on_epoch: EpochWatcher = lambda _: None,
+        check: Callable[[FaceReferences], None] = lambda _: None,
     ) -> Identity:
         """Learns a face from K images (Section 3.4, last paragraph).
 
         Args:
             images: K pictures (H, W, 3) of one person, any sizes.
-            landmarks: for an image (68, 2) pixels placed by hand, or None to detect them.
+            landmarks: (K, 68, 2) pixels placed by hand, rows of NaN where they are detected; None where all are.
             epochs: of fine-tuning; 0 takes the meta-learned weights as they are.
             seed: of the order and the augmentation.
             progress: told of each stage and step.
+            on_epoch: told of each epoch.
+            check: told the faces before anything is learnt; may refuse them.
 
         Raises:
-            ImageError: no images, or one that is no picture.
-            NoFaceError: an image shows no face.
-            FaceError: a face is too small or in profile.
+            SpeechFaceError: the first thing that is wrong with the images, as in `prepare_references`.
         """
         references = prepare_references(images, landmarks, progress)
-        return self.fine_tune(references, epochs=epochs, seed=seed, progress=progress)
+        check(references)
+        return self.fine_tune(references, epochs=epochs, seed=seed, progress=progress, on_epoch=on_epoch)
 
     def fine_tune(
         self,
@@ -226,14 +229,15 @@ class Cascade:
         on_epoch: EpochWatcher = lambda _: None,
     ) -> Identity:
         """Identity of faces that were already found and cropped."""
-        initial = partial(adapt, self._texture_generator, references, seed=seed, weights_version=self.weights_version)
-        untuned = initial(epochs=0)
-
-        def watch(number: int, loss: float, psnr: float | None, tuned: TextureGenerator) -> None:
-            neutral = untuned.neutral_landmarks
-            on_epoch(Epoch(number, loss, psnr, neutral, lambda l_t: np.concatenate(list(render(tuned, untuned, l_t)))))
-
-        return initial(epochs=epochs, progress=progress, on_epoch=watch)
+        return adapt(
+            self._texture_generator,
+            references,
+            epochs=epochs,
+            seed=seed,
+            weights_version=self.weights_version,
+            progress=progress,
+            on_epoch=on_epoch,
+        )
 
     def render(
         self,
@@ -244,13 +248,13 @@ class Cascade:
         is_cut_out: bool = True,
     ) -> Iterator[NDArray[np.uint8]]:
         """Pictures of the face in chunks (n, 256, 256, 4), RGB and straight alpha, as they are made (Section 3.4)."""
-        generator, untuned = self._tuned_generators.generator_for(self._texture_generator, identity)
-        return render(generator, untuned, landmarks, progress, is_cut_out=is_cut_out)
+        generator = self._tuned_generators.generator_for(self._texture_generator, identity)
+        return render(generator, identity.references, landmarks, progress, is_cut_out=is_cut_out)
 
     def full_frame(self, identity: Identity, picture: NDArray[np.uint8]) -> FullFrame:
         """What places rendered faces back into the picture (H, W, 3) that the identity's first face was cut from."""
-        rendered = next(self.render(identity, identity.reference_landmarks[:1], is_cut_out=False))[0]
-        return FullFrame(picture, identity, rendered, self._texture_generator.following)
+        rendered = next(self.render(identity, identity.references.landmarks[:1], is_cut_out=False))[0]
+        return FullFrame(picture, identity.references, rendered, self._texture_generator.following)
 
     def _speech_displacements(
         self, recording: Recording, heard_times: NDArray[np.float64], progress: Progress
@@ -293,5 +297,4 @@ class Cascade:
 
     def _mean_face(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         pixels = self.neutral_canonical * CROP_SIZE
-        crop = crop_transform(pixels)
-        return to_crop(pixels, crop), np.eye(2, 3, dtype=np.float32)
+        return to_crop(pixels, crop_transform(pixels)), np.eye(2, 3, dtype=np.float32)

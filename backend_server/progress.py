@@ -1,4 +1,4 @@
-"""How does long work say how far it is, and how is it stopped?
+"""Tells how far long work is and how long it takes, and lets it be stopped.
 
 A stage calls `report(stage, step, steps)` between steps. Whoever wants the work to end raises
 `shared.errors.Cancelled` from inside that call; nothing else is needed.
@@ -57,7 +57,9 @@ EpochWatcher = Callable[[Epoch], None]  # may raise `Cancelled`, as progress may
 
 
 class StageClock:
-    """Passes progress on and adds up how long each stage took.
+    """Passes progress on, measures how long each stage takes, and estimates how long the running one still takes.
+
+    A stage lasts from its first report to the first report of the next; the first from the beginning.
 
     Args:
         onward: who else wants to know.
@@ -66,18 +68,27 @@ class StageClock:
     def __init__(self, onward: Progress = silent) -> None:
         self._onward = onward
         self._stage = ""
-        self._since = time.perf_counter()
+        self._began = self._noted = time.monotonic()
+        self._first_step = 0
         self.seconds: dict[str, float] = {}
+        self.seconds_left: float | None = None  # of the running stage; None while nobody knows
 
     def __call__(self, stage: str, step: int, steps: int) -> None:
         """Counts the time since the last call for the stage that was running."""
-        self.stop()
-        self._stage = stage
+        self._count(self._stage or stage)
+        if stage != self._stage:
+            self._stage, self._began, self._first_step = stage, self._noted, step
+        done = step - self._first_step
+        self.seconds_left = (self._noted - self._began) / done * max(0, steps - step) if done > 0 else None
         self._onward(stage, step, steps)
 
-    def stop(self) -> None:
-        """Counts the time of the running stage up to now."""
-        now = time.perf_counter()
+    def stop(self) -> dict[str, float]:
+        """Counts the time of the running stage up to now; returns the seconds of all stages."""
         if self._stage:
-            self.seconds[self._stage] = self.seconds.get(self._stage, 0.0) + now - self._since
-        self._since = now
+            self._count(self._stage)
+        return self.seconds
+
+    def _count(self, stage: str) -> None:
+        now = time.monotonic()
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + now - self._noted
+        self._noted = now

@@ -24,8 +24,8 @@ BACKEND_ONLY_IN = {
 }
 
 STAGES = ("speech", "motion", "blink", "retarget", "texture")
-FOUNDATIONS = ("config", "layers", "pca", "checkpoints", "progress")
-UPPER = ("cascade", "service", "batch", "commands", "__main__", "evaluation")
+FOUNDATIONS = ("config", "layers", "pca", "checkpoints", "progress", "identity")
+UPPER = ("cascade", "identities", "service", "batch", "commands", "__main__", "evaluation")
 
 
 def module_name(path, root):
@@ -103,8 +103,10 @@ def backend_breaches(inner, imported):
         forbidden = set(STAGES) | set(UPPER)
     elif part == "cascade":
         forbidden = set(UPPER)
+    elif part == "identities":
+        forbidden = set(UPPER) - {"cascade"}
     elif part not in UPPER and part:
-        forbidden = {"cascade", "service", "batch", "commands", "__main__"}
+        forbidden = {"cascade", "identities", "service", "batch", "commands", "__main__"}
     if part not in ("__main__", "service"):
         forbidden |= {"service"}
     found |= parts & forbidden
@@ -166,6 +168,21 @@ PLANTED = [
         "backend_server/cascade.py",
         "from backend_server.service import jobs",
         "backend_server.cascade imports service",
+    ),
+    (
+        "backend_server/cascade.py",
+        "from backend_server.identities.store import open_store",
+        "backend_server.cascade imports identities",
+    ),
+    (
+        "backend_server/identities/x.py",
+        "from backend_server.cascade import Cascade\nfrom backend_server.commands import animate",
+        "backend_server.identities.x imports commands",
+    ),
+    (
+        "backend_server/identity.py",
+        "from backend_server.texture.render import render",
+        "backend_server.identity imports texture",
     ),
     (
         "backend_server/motion/losses.py",

@@ -1,4 +1,4 @@
-"""How do a few pictures become an identity file and a page that shows what was learnt?"""
+"""Makes an identity file from a few pictures, and a page that shows what was learnt."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ import torch
 from numpy.typing import NDArray
 
 from backend_server.cascade import Cascade
-from backend_server.commands.animate import PREVIEW_BACKGROUND, picture_paths
-from backend_server.commands.learning import LearntIdentity, find_or_learn, read_source
+from backend_server.commands.animate import PREVIEW_BACKGROUND
+from backend_server.commands.pictures import picture_paths, read_source
 from backend_server.export.images import over_background, write_png
 from backend_server.export.tags import synthetic_tags
-from backend_server.identities.portable import write_portable
-from backend_server.identities.record import IdentityRecord
+from backend_server.identities.learning import find_or_learn
 from backend_server.identities.sheet import LearntSheet, write_learnt_sheet
+from backend_server.identities.store import open_store
+from backend_server.identity import Identity, IdentityRecord, save_identity
 from backend_server.progress import Epoch, EpochWatcher, Progress
 from backend_server.texture.learning.rehearsal import open_mouth, shut_eyes
 from shared.errors import ImageError, ValueRangeError
@@ -71,21 +72,22 @@ def adapt(settings: AdaptSettings, progress: Progress, on_epoch: EpochWatcher = 
             with replaced(settings.preview) as temporary:
                 write_png(temporary, previews[-1], tags)
 
-    learnt = find_or_learn(
+    learning = find_or_learn(
         cascade,
+        open_store() if settings.epochs else None,
         source,
         epochs=settings.epochs,
         seed=settings.seed,
-        is_anew=settings.is_anew,
         progress=progress,
+        is_anew=settings.is_anew,
         on_epoch=watch,
     )
-    write_portable(settings.out, learnt.identity, learnt.record)
+    identity, summary = learning.identity, _summary(learning.identity.record)
+    save_identity(settings.out, identity)
     if settings.has_sheet:
         with replaced(settings.sheet_path) as temporary:
-            title = f"{settings.out.name}: {_summary(learnt.record)}"
-            write_learnt_sheet(temporary, _sheet(title, cascade, learnt, previews), learnt.record, tags)
-    return f"{settings.out}: {learnt.sentence}; {_summary(learnt.record)}"
+            write_learnt_sheet(temporary, _sheet(f"{settings.out.name}: {summary}", cascade, identity, previews), tags)
+    return f"{settings.out}: {learning.sentence}; {summary}"
 
 
 def _check_places(settings: AdaptSettings) -> None:
@@ -120,23 +122,16 @@ def _opened(neutral: NDArray[np.float32]) -> NDArray[np.float32]:
     return open_mouth(torch.from_numpy(neutral), MOUTH_OPENING).numpy()
 
 
-def _sheet(title: str, cascade: Cascade, learnt: LearntIdentity, previews: list[NDArray[np.uint8]]) -> LearntSheet:
-    neutral = learnt.identity.neutral_landmarks
+def _sheet(title: str, cascade: Cascade, identity: Identity, previews: list[NDArray[np.uint8]]) -> LearntSheet:
+    neutral = identity.references.neutral_landmarks
     shapes = {
         "at rest": neutral,
         "mouth open": _opened(neutral),
         "eyes shut": shut_eyes(torch.from_numpy(neutral)).numpy(),
     }
-    frames = np.concatenate(list(cascade.render(learnt.identity, np.stack(list(shapes.values())))))
+    frames = np.concatenate(list(cascade.render(identity, np.stack(list(shapes.values())))))
     shown = over_background(frames, PREVIEW_BACKGROUND)
-    faces = learnt.references
-    return LearntSheet(
-        title,
-        learnt.identity.reference_images if faces is None else faces.crops,
-        learnt.identity.reference_landmarks if faces is None else faces.landmarks,
-        dict(zip(shapes, shown, strict=True)),
-        previews,
-    )
+    return LearntSheet(title, identity, dict(zip(shapes, shown, strict=True)), previews)
 
 
 def _summary(record: IdentityRecord) -> str:

@@ -1,4 +1,4 @@
-"""How does one sound file become a folder of curves, frames and films?"""
+"""Makes a folder of curves, frames and films from one sound file."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend_server.cascade import Cascade, LandmarkMotion
-from backend_server.commands.learning import FaceSource, find_or_learn, open_identity, read_source
 from backend_server.commands.output_folder import output_folder
+from backend_server.commands.pictures import read_source
 from backend_server.config import CROP_SIZE, SAMPLE_RATE
 from backend_server.export.contact_sheet import sheet_frames, write_contact_sheet
 from backend_server.export.formats import FrameFormat, bytes_a_frame
@@ -21,18 +21,20 @@ from backend_server.export.frames import FrameSettings, frame_files
 from backend_server.export.images import over_background, shrunk
 from backend_server.export.json_curves import write_json_curves
 from backend_server.export.tags import synthetic_tags
+from backend_server.face.reference import picture_of
+from backend_server.identities.learning import FaceSource, find_or_learn
+from backend_server.identities.store import open_identity, open_store
+from backend_server.identity import FaceReferences, Identity
 from backend_server.metrics.landmarks import mouth_opening
 from backend_server.progress import EpochWatcher, Progress, StageClock
 from backend_server.speech.presence import MOMENTS_PER_SECOND
 from backend_server.speech.recording import FileSound, Recording, listen
 from backend_server.texture.full_frame import FullFrame, check_full_frame
-from backend_server.texture.identity import Identity
-from shared.errors import ImageError, ValueRangeError
+from shared.errors import ValueRangeError
 from shared.motion_controls import UNTOUCHED, MotionControls
 from shared.timing import FrameRate, frame_times
 
 SAMPLE_SPEECH = Path(__file__).parents[1] / "samples" / "speech.wav"
-PICTURE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
 PREVIEW_BACKGROUND = (58, 64, 74)
 SHEET_SIDE = 512  # pixels of a frame in the contact sheet, at most
 
@@ -46,7 +48,7 @@ class AnimateSettings:
 
     speech: Path
     images: tuple[Path, ...]
-    identity: Path | None  # a file, or digits of an id
+    identity: Path | None  # a file, or digits of an ID
     out: Path
     frame_rate: FrameRate
     has_texture: bool = True
@@ -60,26 +62,6 @@ class AnimateSettings:
     device: str = "auto"
     landmarks: Path | None = None  # placed by hand on the images
     is_anew: bool = False  # learn the face even if it was learnt before
-
-
-def picture_paths(paths: Sequence[Path]) -> tuple[Path, ...]:
-    """The pictures named, a folder standing for all pictures in it.
-
-    Raises:
-        ImageError: a path does not exist, or a folder holds no picture.
-    """
-    found: list[Path] = []
-    for path in paths:
-        if path.is_dir():
-            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES)
-            if not inside:
-                raise ImageError(f"the folder {path} holds no pictures (.png, .jpg, .tif, .bmp, .webp)")
-            found += inside
-        elif not path.exists():
-            raise ImageError(f"there is no picture {path}; check the name")
-        else:
-            found.append(path)
-    return tuple(found)
 
 
 def animate(
@@ -98,14 +80,13 @@ def animate(
     recording = listen(FileSound(settings.speech), clock)
     background = _check_pictures(settings)
     source = read_source(settings.images, settings.landmarks)
-    pictures = source.images
-    if settings.has_texture and not pictures and settings.identity is None:
+    if settings.has_texture and not source.images and settings.identity is None:
         raise ValueRangeError("a textured face needs --images or --identity; for curves alone add --no-texture")
     times = frame_times(recording.seconds, settings.frame_rate)
-    with output_folder(settings.out, len(times) * _bytes_a_frame(settings, pictures)) as folder:
+    with output_folder(settings.out, len(times) * _bytes_a_frame(settings, source.images)) as folder:
         cascade = Cascade.load(settings.device)
         clock("load", 1, 1)
-        identity, picture = _identity(cascade, settings, source, clock, say, on_epoch)
+        identity = _identity(cascade, settings, source, clock, say, on_epoch)
         motion = cascade.animate_recording(
             recording,
             times,
@@ -119,7 +100,9 @@ def animate(
         _write_landmarks(folder, motion, settings.frame_rate, tags)
         pictures_shown = []
         if settings.has_texture and identity is not None:
-            full = cascade.full_frame(identity, picture) if settings.is_full_frame and picture is not None else None
+            full = None
+            if settings.is_full_frame:
+                full = cascade.full_frame(identity, source.images[picture_of(identity.references, source.images)])
             faces = cascade.render(identity, motion.landmarks, clock, is_cut_out=full is None)
             frames = _frames(faces, motion, full)
             how = FrameSettings(settings.frame_format, settings.frame_rate.exact, background, tags)
@@ -156,7 +139,7 @@ def _check_pictures(settings: AnimateSettings) -> tuple[int, int, int]:
     return red, green, blue
 
 
-def _bytes_a_frame(settings: AnimateSettings, pictures: list[NDArray[np.uint8]]) -> int:
+def _bytes_a_frame(settings: AnimateSettings, pictures: Sequence[NDArray[np.uint8]]) -> int:
     if not settings.has_texture:
         return 0
     if not settings.is_full_frame:
@@ -171,36 +154,40 @@ def _identity(
     progress: Progress,
     say: Callable[[str], None],
     on_epoch: EpochWatcher,
-) -> tuple[Identity | None, NDArray[np.uint8] | None]:
-    """Whose face moves, and the picture (H, W, 3) that it was cut from."""
+) -> Identity | None:
+    """Whose face moves; None is the mean face."""
     if settings.identity is not None:
         identity = open_identity(settings.identity)
-        if identity.weights and identity.weights_version != cascade.weights_version:
+        version = identity.record.weights_version
+        if identity.weights and version != cascade.weights_version:
             say(
-                f"{settings.identity} was learnt from weights {identity.weights_version} and these are "
+                f"{settings.identity} was learnt from weights {version} and these are "
                 f"{cascade.weights_version}; adapt the pictures again for the best likeness"
             )
-        return identity, None
+        return identity
     if not source.images:
-        return None, None
+        return None
 
-    def check_base(number: int) -> None:
+    def check(references: FaceReferences) -> None:
         if settings.is_full_frame:
-            check_full_frame(source.images[number], source.names[number])
+            base = picture_of(references, source.images)
+            check_full_frame(source.images[base], source.names[base])
 
-    learnt = find_or_learn(
+    epochs = settings.epochs if settings.has_texture else 0
+    learning = find_or_learn(
         cascade,
+        open_store() if epochs else None,
         source,
-        epochs=settings.epochs if settings.has_texture else 0,
+        epochs=epochs,
         seed=settings.seed,
-        is_anew=settings.is_anew,
         progress=progress,
+        is_anew=settings.is_anew,
         on_epoch=on_epoch,
-        check_base=check_base,
+        check=check,
     )
     if settings.has_texture:
-        say(f"face: {learnt.sentence}")
-    return learnt.identity, source.images[learnt.base]
+        say(f"face: {learning.sentence}")
+    return learning.identity
 
 
 def _write_landmarks(folder: Path, motion: LandmarkMotion, frame_rate: FrameRate, tags: dict[str, str]) -> None:
@@ -287,7 +274,7 @@ def _write_report(
         "controls": asdict(settings.controls),
         "device": cascade.device,
         "weights_version": cascade.weights_version,
-        "held_out_psnr_db": identity.held_out_psnr if identity else None,
+        "held_out_psnr_db": identity.record.held_out_psnr if identity else None,
         "seconds_per_stage": {stage: round(seconds, 3) for stage, seconds in clock.seconds.items()},
         "seconds": round(sum(clock.seconds.values()), 3),
         "synthetic_media": True,

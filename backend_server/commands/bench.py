@@ -17,16 +17,16 @@ from rich.table import Table
 
 from backend_server.cascade import Cascade
 from backend_server.commands.animate import SAMPLE_SPEECH
-from backend_server.commands.sample_portrait import portrait_path
+from backend_server.commands.pictures import portrait_path
 from backend_server.config import SAMPLE_RATE
 from backend_server.evaluation.speed import machine, real_time_factor
 from backend_server.export.images import frame_path, write_png
 from backend_server.export.writers import Writers
 from backend_server.face.images import read_image
-from backend_server.face.reference import FaceReferences, prepare_references
+from backend_server.face.reference import prepare_references
+from backend_server.identity import FaceReferences, Identity
 from backend_server.progress import Progress, silent
 from backend_server.speech.audio import read_audio, to_waveform
-from backend_server.texture.identity import Identity
 from shared.timing import FrameRate, frame_times
 
 SPEECH_SECONDS = 60.0

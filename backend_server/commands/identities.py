@@ -1,4 +1,4 @@
-"""Which faces were learnt on this machine, and how are they shown, passed on and forgotten?
+"""Lists, shows, passes on and forgets the faces that were learnt on this machine.
 
 A group of commands of its own: `python -m backend_server identities --help`.
 """
@@ -16,7 +16,7 @@ from backend_server.commands.console import output, plain_failures
 
 identities = typer.Typer(no_args_is_help=True, help="Lists, shows, passes on and forgets the faces learnt here.")
 
-Id = Annotated[str, typer.Argument(help="The first 6 or more digits of an id.")]
+Id = Annotated[str, typer.Argument(help="The first 6 or more digits of an ID.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
@@ -50,36 +50,37 @@ def show(identity: Id, as_json: AsJson = False) -> None:
 def export(identity: Id, file: Annotated[Path, typer.Argument(help="FACE.safetensors, for another machine.")]) -> None:
     """Writes a face into a file for `import` and `animate --identity`."""
     with plain_failures():
-        from backend_server.identities.naming import SHORT_DIGITS
-        from backend_server.identities.portable import hand_out
-        from backend_server.identities.store import open_store
+        from backend_server.identities.store import SHORT_DIGITS, open_store
+        from backend_server.identity import save_identity
 
-        record = hand_out(open_store(), identity, file)
-        _print(f"{record.identity[:SHORT_DIGITS]} written to {file}")
+        store = open_store()
+        face = store.load(store.resolve(identity))
+        save_identity(file, face)
+        _print(f"{face.record.identity[:SHORT_DIGITS]} written to {file}")
 
 
 @identities.command("import")
 def import_identity(file: Annotated[Path, typer.Argument(help="A file made by `export` or `adapt`.")]) -> None:
     """Takes in a face that was learnt elsewhere; the same pictures then find it here."""
     with plain_failures():
-        from backend_server.identities.naming import SHORT_DIGITS
-        from backend_server.identities.portable import take_in
-        from backend_server.identities.store import open_store
+        from backend_server.identities.store import SHORT_DIGITS, open_store
+        from backend_server.identity import load_identity
 
-        record = take_in(open_store(), file)
-        _print(f"{record.identity[:SHORT_DIGITS]} taken in, learnt on {record.day_and_time}")
+        face = load_identity(file)
+        open_store().save(face)
+        _print(f"{face.record.identity[:SHORT_DIGITS]} taken in, learnt on {face.record.day_and_time}")
 
 
 @identities.command()
 def delete(
-    ids: Annotated[list[str] | None, typer.Argument(help="The first 6 or more digits of each id.")] = None,
+    ids: Annotated[list[str] | None, typer.Argument(help="The first 6 or more digits of each ID.")] = None,
     outdated: Annotated[
         bool, typer.Option("--outdated", help="All that other weights than the installed ones made.")
     ] = False,
     damaged: Annotated[bool, typer.Option("--damaged", help="All whose files are damaged.")] = False,
     everything: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
 ) -> None:
-    """Forgets faces. All ids are looked at before the first is forgotten."""
+    """Forgets faces. All IDs are looked at before the first is forgotten."""
     with plain_failures():
         from backend_server.commands.identity_table import chosen, megabytes
         from backend_server.identities.store import open_store

@@ -1,4 +1,4 @@
-"""How do the faces learnt on this machine read as a table?"""
+"""Writes the faces learnt on this machine as a table."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from backend_server.checkpoints import weights_version
-from backend_server.identities.naming import SHORT_DIGITS
-from backend_server.identities.record import IdentityRecord
-from backend_server.identities.store import open_store
+from backend_server.identities.store import SHORT_DIGITS, open_store
+from backend_server.identity import IdentityRecord
 from shared.errors import ValueRangeError
 
 _NAMES_SHOWN = 2
@@ -24,7 +23,7 @@ class Entry:
     """One face of the store.
 
     Attributes:
-        identity: its id.
+        identity: its ID.
         record: what is known of it; None when its files are damaged.
         size_bytes: of its files.
         is_current: whether the installed weights made it.
@@ -52,15 +51,14 @@ def entries() -> list[Entry]:
     store, version = open_store(), weights_version()
     found = []
     for name in store.names():
-        kept = store.kept(name)
-        record = kept.record if kept else None
+        record = store.record(name)
         is_current = record is not None and record.weights_version == version
         found.append(Entry(name, record, store.size_bytes(name), is_current))
     return found
 
 
 def entry_of(prefix: str) -> Entry:
-    """The face whose id begins with these digits.
+    """The face whose ID begins with these digits.
 
     Raises:
         ValueRangeError: there is none, or several.
@@ -70,13 +68,13 @@ def entry_of(prefix: str) -> Entry:
 
 
 def chosen(prefixes: Sequence[str], *, is_outdated: bool, is_damaged: bool, is_any: bool) -> list[str]:
-    """Ids of the faces that are named by digits or by what they are.
+    """IDs of the faces that are named by digits or by what they are.
 
     Raises:
         ValueRangeError: nothing was named, or digits name no face or several.
     """
     if not (prefixes or is_outdated or is_damaged or is_any):
-        raise ValueRangeError("no face was named to be forgotten; give ids, or --outdated, --damaged or --all")
+        raise ValueRangeError("no face was named to be forgotten; give IDs, or --outdated, --damaged or --all")
     store = open_store()
     names = [store.resolve(prefix) for prefix in prefixes]
     for entry in entries():
@@ -87,7 +85,7 @@ def chosen(prefixes: Sequence[str], *, is_outdated: bool, is_damaged: bool, is_a
 
 
 def identity_table(found: Sequence[Entry]) -> Table:
-    """One line a face, and their size in all."""
+    """One line per face, and their size in all."""
     total = megabytes(sum(entry.size_bytes for entry in found))
     faces = "1 face" if len(found) == 1 else f"{len(found)} faces"
     table = Table(caption=f"{faces}, {total}, in {open_store().folder}", caption_justify="left")
@@ -119,7 +117,7 @@ def identity_table(found: Sequence[Entry]) -> Table:
 
 
 def identity_facts(entry: Entry) -> Table:
-    """All that is known of one face, a line a fact."""
+    """All that is known of one face, one line per fact."""
     table = Table(show_header=False)
     table.add_row("id", Text(entry.identity, overflow="fold"))
     table.add_row("file", Text(str(open_store().path(entry.identity)), overflow="fold"))

@@ -18,9 +18,8 @@ from numpy.typing import NDArray
 
 from backend_server import config, texture
 from backend_server.data.corpus import Clip
-from backend_server.face.reference import FaceReferences
 from backend_server.face.rest_pose import distance_from_rest, rest_pose
-from backend_server.texture.identity import Identity, load_identity, save_identity
+from backend_server.identity import FaceReferences, Identity, load_identity, save_identity
 
 GIVEN_FRAMES = 20  # K of the largest recipe
 
@@ -102,13 +101,14 @@ def clip_references(clip: Clip, frames: Sequence[int]) -> FaceReferences:
     """Frames of a clip as the images a user would give; the whole crop counts as the person."""
     landmarks = clip.landmarks().landmarks
     order = sorted(frames, key=lambda frame: distance_from_rest(landmarks[frame]))
+    crops = clip.faces(list(order))
     return FaceReferences(
-        crops=clip.faces(list(order)),
+        crops=crops,
         landmarks=landmarks[order],
         mattes=np.full((len(order), 256, 256), 255, np.uint8),
+        foreground=crops[0],
         neutral_landmarks=rest_pose(landmarks[order[0]]),
         crop=np.eye(2, 3, dtype=np.float32),
-        notes=(),
     )
 
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from backend_server.data.corpus import Clip
 from backend_server.evaluation.frame_figures import Frames, Judge, TextureFigures, middle_run, spread_frames
 from backend_server.evaluation.identities import FaceNetwork, Identities, Recipe, given_frames
+from backend_server.identity import Identity
 from backend_server.progress import Progress
-from backend_server.texture.identity import Identity
 
 ONE_IMAGE, USUAL = Recipe(1, 10), Recipe(20, 10)  # the paper's K = 20 and 10 epochs
 BY_IMAGES = (Recipe(1, 0), ONE_IMAGE, Recipe(5, 10), Recipe(10, 10), USUAL)  # Fig. 9

@@ -81,7 +81,7 @@ def mean_losses(
 ) -> dict[int, float]:
     """Loss of each epoch of fine-tuning, averaged over the clips whose tuning lasted so long."""
     identities = Identities(network, variants.seed, variants.kept)
-    curves = [identities(clip, recipe).losses for clip in clips]
+    curves = [identities(clip, recipe).record.losses for clip in clips]
     longest = max(len(curve) for curve in curves)
     padded = [(*curve, *[float("nan")] * (longest - len(curve))) for curve in curves]
     return {epoch + 1: mean_of_numbers(curve[epoch] for curve in padded) for epoch in range(longest)}

@@ -13,9 +13,9 @@ from backend_server.data.corpus import Clip
 from backend_server.evaluation.frame_figures import Judge
 from backend_server.evaluation.identities import Identities
 from backend_server.evaluation.texture import REAL, USUAL, ClipFigures, JudgedClip
+from backend_server.identity import Identity
 from backend_server.progress import Progress
 from backend_server.retarget import procrustes_align
-from backend_server.texture.identity import Identity
 from shared.landmarks import STABLE
 
 BY_LANDMARKS = "driven by the real landmarks"
@@ -40,7 +40,7 @@ def drivings(cascade: Cascade, clip: Clip, identity: Identity, seed: int) -> dic
     return {
         BY_LANDMARKS: data.landmarks,
         BY_SOUND: heard,
-        BY_SOUND_ON_HEAD: with_head(heard, identity.neutral_landmarks, data.landmarks),
+        BY_SOUND_ON_HEAD: with_head(heard, identity.references.neutral_landmarks, data.landmarks),
     }
 
 

@@ -22,14 +22,13 @@ from torch import Tensor
 from backend_server.checkpoints import load_checkpoint
 from backend_server.config import PAPER_TEXTURE, TextureConfig, TextureTrainingConfig
 from backend_server.data.corpus import INDEX, Corpus
-from backend_server.face.reference import FaceReferences
+from backend_server.identity import FaceReferences, Identity
 from backend_server.progress import Progress
-from backend_server.texture.identity import Identity
 from backend_server.texture.learning.episodes import PairSampler, load_faces
 from backend_server.texture.learning.fine_tuning import adapt
 from backend_server.texture.learning.trainer import TextureTrainer
 from backend_server.texture.networks.presets import KIND, load_texture_generator, save_texture_generator
-from backend_server.texture.render import render
+from backend_server.texture.render import render, tuned_generator
 from backend_server.texture.synthesis import TextureGenerator
 
 SHIPPED = TextureConfig()
@@ -128,7 +127,7 @@ class TrainedNetwork:
 
     def render(self, identity: Identity, landmarks: NDArray[np.float32]) -> Iterator[NDArray[np.uint8]]:
         """Pictures in chunks (n, 256, 256, 4), from landmarks (T, 68, 2) in pixels."""
-        return render(self.generator, identity, landmarks)
+        return render(tuned_generator(self.generator, identity), identity.references, landmarks)
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,8 @@
-"""Which faces do a user's images show, cut out and ready for the texture network?"""
+"""Cuts the faces out of a user's images, ready for the texture network."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +13,7 @@ from backend_server.face.detector import FaceDetector
 from backend_server.face.foreground import foreground_colours
 from backend_server.face.matte import person_matte
 from backend_server.face.rest_pose import distance_from_rest, rest_pose
+from backend_server.identity import FaceReferences
 from backend_server.progress import Progress, silent
 from shared.errors import ImageError, ShapeError, SpeechFaceError
 from shared.landmarks import POINT_COUNT
@@ -22,42 +22,16 @@ MAX_IMAGES = 20  # K (Section 4.3)
 _MATTED_SIDE = 2.0  # of the crop's side: head and shoulders, which the segmentation knows best; holds any turned crop
 
 
-@dataclass(frozen=True)
-class FaceReferences:
-    """K faces of one person; the first is the one nearest to rest and is what gets animated.
-
-    Attributes:
-        crops: (K, 256, 256, 3) RGB.
-        landmarks: (K, 68, 2) pixels of each crop.
-        mattes: (K, 256, 256), 255 where the person is.
-        neutral_landmarks: l_p, (68, 2) pixels of the first crop.
-        crop: (2, 3), from pixels of the first crop to pixels of its image.
-        notes: what the user should know, one sentence each.
-        source: number of the image that the first crop was cut from.
-        foreground: (256, 256, 3), the first crop with the person's own colours where its matte is partial and with the
-            nearest of them beyond the person; None: the crop itself.
-    """
-
-    crops: NDArray[np.uint8]
-    landmarks: NDArray[np.float32]
-    mattes: NDArray[np.uint8]
-    neutral_landmarks: NDArray[np.float32]
-    crop: NDArray[np.float32]
-    notes: tuple[str, ...]
-    source: int = 0
-    foreground: NDArray[np.uint8] | None = None
-
-
 def prepare_references(
     images: Sequence[NDArray[np.uint8]],
-    placed: Sequence[NDArray[np.float32] | None] | None = None,
+    placed: NDArray[np.float32] | None = None,
     progress: Progress = silent,
 ) -> FaceReferences:
     """Finds the face of each image, cuts it out with its matte, and orders them by their distance from rest.
 
     Args:
         images: K pictures (H, W, 3), any sizes, 1 <= K <= 20.
-        placed: for an image landmarks (68, 2) in its pixels that override detection, or None.
+        placed: landmarks (K, 68, 2) in the images' pixels that override detection, rows of NaN where they do not.
         progress: told after each image.
 
     Raises:
@@ -68,16 +42,17 @@ def prepare_references(
     """
     if not 1 <= len(images) <= MAX_IMAGES:
         raise ImageError(f"{len(images)} images were given; give 1 to {MAX_IMAGES} pictures of one person")
-    placed = placed or [None] * len(images)
+    if placed is None:
+        placed = np.full((len(images), POINT_COUNT, 2), np.nan, np.float32)
+    placed = np.asarray(placed, np.float32)
+    if placed.shape != (len(images), POINT_COUNT, 2):
+        raise ShapeError(f"expected landmarks of shape ({len(images)}, 68, 2), got {placed.shape}")
     found: list[NDArray[np.float32]] = []
-    notes: list[str] = []
     with FaceDetector() as detector:
         for k, (image, points) in enumerate(zip(images, placed, strict=True)):
             progress("face", k, len(images))
-            landmarks, note = _landmarks_of(detector, image, points, f"image {k + 1} of {len(images)}")
-            found.append(landmarks)
-            if note:
-                notes.append(f"image {k + 1}: {note}")
+            is_placed = not np.isnan(points).any()
+            found.append(points if is_placed else _detected(detector, image, f"image {k + 1} of {len(images)}"))
     order = sorted(range(len(images)), key=lambda k: distance_from_rest(found[k]))
     transforms = [crop_transform(found[k]) for k in order]
     progress("face", len(images), len(images))
@@ -89,26 +64,24 @@ def prepare_references(
         crops=crops,
         landmarks=landmarks,
         mattes=mattes,
+        foreground=foreground_colours(crops[0], mattes[0]),
         neutral_landmarks=rest_pose(landmarks[0]),
         crop=transforms[0],
-        notes=tuple(notes),
-        source=order[0],
-        foreground=foreground_colours(crops[0], mattes[0]),
     )
 
 
-def _landmarks_of(
-    detector: FaceDetector, image: NDArray[np.uint8], placed: NDArray[np.float32] | None, name: str
-) -> tuple[NDArray[np.float32], str]:
-    if placed is not None:
-        if placed.shape != (POINT_COUNT, 2):
-            raise ShapeError(f"{name}: expected landmarks of shape (68, 2), got {placed.shape}")
-        return placed.astype(np.float32), ""
+def picture_of(references: FaceReferences, images: Sequence[NDArray[np.uint8]]) -> int:
+    """Number of the image (H, W, 3) that the first face was cut from: the same cut gives the same pixels there."""
+    first = references.crops[0].astype(np.int16)
+    differences = [np.abs(crop_image(image, references.crop).astype(np.int16) - first).mean() for image in images]
+    return int(np.argmin(differences))
+
+
+def _detected(detector: FaceDetector, image: NDArray[np.uint8], name: str) -> NDArray[np.float32]:
     try:
-        face = detector.detect(image)
+        return detector.detect(image).landmarks
     except SpeechFaceError as error:
         raise type(error)(f"{name}: {error.sentence}", detail=error.detail) from error
-    return face.landmarks, face.note
 
 
 def _matte(image: NDArray[np.uint8], transform: NDArray[np.float32], *, is_fine: bool) -> NDArray[np.uint8]:

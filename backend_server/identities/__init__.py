@@ -1,4 +1,1 @@
-"""The faces that were learnt: what they are called, where they are kept, on disk and on the device.
-
-Stands between the texture stage, which learns faces, and whoever asks for one: the service and the commands.
-"""
+"""The learnt faces: how one is found or learnt, where all are kept, and the page that shows one."""

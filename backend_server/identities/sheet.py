@@ -1,4 +1,4 @@
-"""What does a learnt face look like on one page: from which pictures, how it moves, how the learning went?"""
+"""Draws a learnt face on one page: from which pictures, how it moves, how the learning went."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from backend_server.export.contact_sheet import ACCENT, INK, draw_landmarks
-from backend_server.identities.record import IdentityRecord
+from backend_server.identity import Identity, IdentityRecord
 
 WIDTH_INCHES = 14.0
 MOST_PREVIEWS = 8
-_PHOTOS_A_ROW = 10
+_PHOTOS_PER_ROW = 10
 _LARGEST_PHOTO_INCHES = 2.6
 _FACE_INCHES = 3.4
 _PREVIEW_INCHES = 1.9
@@ -31,30 +31,29 @@ class LearntSheet:
 
     Attributes:
         title: of the page.
-        crops: the faces that it was learnt from, (K, 256, 256, 3).
-        landmarks: theirs, (K, 68, 2) pixels.
+        identity: the face.
         expressions: rendered faces (H, W, 3) by what they show.
         previews: the face after each epoch, (H, W, 3); empty when nothing was learnt now.
     """
 
     title: str
-    crops: NDArray[np.uint8]
-    landmarks: NDArray[np.float32]
+    identity: Identity
     expressions: dict[str, NDArray[np.uint8]]
     previews: Sequence[NDArray[np.uint8]]
 
 
-def write_learnt_sheet(path: Path, sheet: LearntSheet, record: IdentityRecord, tags: dict[str, str]) -> None:
+def write_learnt_sheet(path: Path, sheet: LearntSheet, tags: dict[str, str]) -> None:
     """Draws the page.
 
     Args:
         path: a PNG file.
         sheet: its pictures.
-        record: of the face, for the curves.
         tags: text inside the file.
     """
-    rows = -(-len(sheet.crops) // _PHOTOS_A_ROW)
-    columns = -(-len(sheet.crops) // rows)
+    faces, given = sheet.identity.references, sheet.identity.record.image_count
+    count = len(faces.crops)
+    rows = -(-count // _PHOTOS_PER_ROW)
+    columns = -(-count // rows)
     photo = min(_LARGEST_PHOTO_INCHES, WIDTH_INCHES / columns)
     heights = [rows * (photo + 0.25) + _TITLE_INCHES, _FACE_INCHES + 0.9]
     shown = preview_epochs(len(sheet.previews))
@@ -64,14 +63,13 @@ def write_learnt_sheet(path: Path, sheet: LearntSheet, record: IdentityRecord, t
     FigureCanvasAgg(figure)
     figure.suptitle(sheet.title, fontsize=14, color=INK)
     parts = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
-    count, given = len(sheet.crops), record.image_count
     pictures = (
         "the picture" if given == 1 else f"the {given} pictures" if count == given else f"{count} of {given} pictures"
     )
     parts[0].suptitle(f"{pictures} with landmarks", fontsize=11)
-    for axes, crop, landmarks in zip(_row(parts[0], rows, columns), sheet.crops, sheet.landmarks, strict=False):
+    for axes, crop, landmarks in zip(_row(parts[0], rows, columns), faces.crops, faces.landmarks, strict=False):
         _draw_photo(axes, crop, landmarks)
-    _draw_result(parts[1], sheet, record)
+    _draw_result(parts[1], sheet)
     if len(shown):
         parts[2].suptitle("while it was learnt", fontsize=11)
         for axes, epoch in zip(_row(parts[2], 1, len(shown)), shown, strict=True):
@@ -107,7 +105,7 @@ def _draw_photo(axes: Axes, crop: NDArray[np.uint8], landmarks: NDArray[np.float
     axes.plot(landmarks[:, 0], landmarks[:, 1], ".", color=ACCENT, markersize=2.2)
 
 
-def _draw_result(figure: SubFigure, sheet: LearntSheet, record: IdentityRecord) -> None:
+def _draw_result(figure: SubFigure, sheet: LearntSheet) -> None:
     count = len(sheet.expressions)
     grid = figure.add_gridspec(1, count + 1, width_ratios=[1.0] * count + [1.25])
     for place, (name, picture) in enumerate(sheet.expressions.items()):
@@ -115,7 +113,7 @@ def _draw_result(figure: SubFigure, sheet: LearntSheet, record: IdentityRecord) 
         axes.imshow(picture)
         axes.set_title(name, fontsize=11)
         axes.set_axis_off()
-    _draw_curves(figure.add_subplot(grid[0, count]), record)
+    _draw_curves(figure.add_subplot(grid[0, count]), sheet.identity.record)
 
 
 def _draw_curves(axes: Axes, record: IdentityRecord) -> None:

@@ -1,43 +1,82 @@
-"""Which faces were learnt already, and how are they found again?
+"""Keeps the learnt faces on disk, under IDs made from what they were learnt from.
 
-Two files a face: what the engine learnt, `ID.safetensors`, and `ID.json` with its record and the checksum of the other.
-Whatever does not agree with its checksum counts as absent, so it is learnt again and replaced.
+Two files a face: what was learnt, `ID.safetensors`, and `ID.json` with its record and the checksum of the other.
+Whatever does not agree with its checksum counts as absent, so it is learnt again and replaced. Who asks for the same
+face again is led to the same file, and nothing is learnt twice.
 """
 
 from __future__ import annotations
 
-import errno
+import hashlib
 import os
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
-from importlib import import_module
 from pathlib import Path
-from typing import Protocol, cast
 
 import msgspec
+import numpy as np
+import platformdirs
+from numpy.typing import NDArray
 
-from backend_server.identities.naming import ID_DIGITS, SHORT_DIGITS, data_folder, file_id, identity_folder
-from backend_server.identities.record import IdentityRecord, LearntFace
-from shared.errors import ErrorCode, NoSpaceError, SpeechFaceError, ValueRangeError
+from backend_server.identity import (
+    ID_DIGITS,
+    Identity,
+    IdentityRecord,
+    file_id,
+    load_identity,
+    save_identity,
+    write_whole,
+)
+from shared.errors import ErrorCode, SpeechFaceError, ValueRangeError
 
-IDENTITY_FILES = "backend_server.texture.identity"
-FEWEST_DIGITS = 6  # of an id that a user types
-
-
-class IdentityFiles(Protocol):
-    """The module that knows how an identity lies in a file."""
-
-    def save_identity(self, path: Path, identity: LearntFace) -> None:
-        """Writes one file."""
-        ...
-
-    def load_identity(self, path: Path) -> LearntFace:
-        """Reads one file."""
-        ...
+DATA_FOLDER_VARIABLE = "SPEECH_FACE_DATA"
+SHORT_DIGITS = 12  # of an ID, as shown; so many never collide among one user's faces
+FEWEST_DIGITS = 6  # of an ID that a user types
 
 
-class KeptIdentity(msgspec.Struct, frozen=True):
-    """A record and the seal of the file that belongs to it."""
+def identity_id(
+    images: Sequence[NDArray[np.uint8]],
+    landmarks: NDArray[np.float32] | None,
+    *,
+    epochs: int,
+    seed: int,
+    weights_version: str,
+) -> str:
+    """The ID of the face that is learnt from these: their sha256, 64 hexadecimal digits.
+
+    Args:
+        images: K pictures (H, W, 3), in their order.
+        landmarks: (K, 68, 2) pixels placed by hand, rows of NaN where they are detected; None where all are.
+        epochs: of fine-tuning, as asked for.
+        seed: of fine-tuning.
+        weights_version: of the weights that it begins from.
+    """
+    whole = hashlib.sha256(f"speech_face 1 {weights_version} {epochs} {seed}".encode())
+    for array in (*images, *(() if landmarks is None else (landmarks,))):
+        whole.update(f" {array.dtype.str} {array.shape} ".encode())
+        whole.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+    return whole.hexdigest()
+
+
+def data_folder() -> Path:
+    """Where the backend keeps queue, results and learnt faces of this user.
+
+    `SPEECH_FACE_DATA` overrides the place that the operating system's convention gives.
+    """
+    if override := os.environ.get(DATA_FOLDER_VARIABLE):
+        return Path(override).expanduser()
+    return platformdirs.user_data_path("speech_face", appauthor=False)
+
+
+def identity_folder(data: Path) -> Path:
+    """Where the learnt faces lie in a data folder."""
+    return data / "identities"
+
+
+class _Seal(msgspec.Struct, frozen=True):
+    """A record and the checksum of the file that belongs to it."""
 
     record: IdentityRecord
     size_bytes: int
@@ -49,12 +88,10 @@ class IdentityStore:
 
     Args:
         folder: of the faces; made when it is needed.
-        identity_files: name of the module that is `IdentityFiles`; imported when first needed.
     """
 
-    def __init__(self, folder: Path, identity_files: str = IDENTITY_FILES) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._identity_files = identity_files
 
     def prepare(self) -> IdentityStore:
         """Makes the folder, which only its owner may read; gives the store.
@@ -72,72 +109,79 @@ class IdentityStore:
         return self
 
     def names(self) -> list[str]:
-        """Ids of all faces, damaged ones too, oldest first."""
+        """IDs of all faces, damaged ones too, oldest first."""
         paths = [p for p in self.folder.glob("*.*") if re.fullmatch(f"[0-9a-f]{{{ID_DIGITS}}}", p.stem)]
         return list(dict.fromkeys(p.stem for p in sorted(paths, key=lambda path: path.stat().st_mtime_ns)))
 
-    def kept(self, identity: str) -> KeptIdentity | None:
+    def record(self, identity: str) -> IdentityRecord | None:
         """What is known of a face; None when it is not here or does not agree with its checksum."""
         try:
-            kept = msgspec.json.decode(self._notes(identity).read_bytes(), type=KeptIdentity)
+            seal = msgspec.json.decode(self._seal(identity).read_bytes(), type=_Seal)
             status = self.path(identity).stat()
-            if kept.record.identity != identity or status.st_size != kept.size_bytes:
+            if seal.record.identity != identity or status.st_size != seal.size_bytes:
                 return None
-            return kept if _digest(self.path(identity), status.st_mtime_ns) == kept.sha256 else None
+            return seal.record if _digest(self.path(identity), status.st_mtime_ns) == seal.sha256 else None
         except (OSError, msgspec.DecodeError):
             return None
 
     def has(self, identity: str) -> bool:
-        """Whether an intact face of that name is here."""
-        return self.kept(identity) is not None
+        """Whether an intact face of that ID is here."""
+        return self.record(identity) is not None
 
     def is_damaged(self, identity: str) -> bool:
-        """Whether a face of that name is here that cannot be used."""
-        return (self._notes(identity).exists() or self.path(identity).exists()) and not self.has(identity)
+        """Whether a face of that ID is here that cannot be used."""
+        return (self._seal(identity).exists() or self.path(identity).exists()) and not self.has(identity)
 
-    def save(self, record: IdentityRecord, face: LearntFace) -> None:
-        """Keeps a face; one of the same name is replaced.
+    def save(self, identity: Identity) -> None:
+        """Keeps a face; one of the same ID is replaced.
 
         Raises:
             NoSpaceError: the disk is full.
             ValueRangeError: the folder cannot be made or written.
         """
         self.prepare()
-        try:
-            self._files().save_identity(self.path(record.identity), face)
-            self._seal(record)
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise NoSpaceError(f"the disk of {self.folder} is full; free some space and try again") from error
-            raise ValueRangeError(f"cannot write into {self.folder}: {error.strerror}; mend its permissions") from error
+        path = self.path(identity.record.identity)
+        save_identity(path, identity)
+        seal = _Seal(identity.record, path.stat().st_size, file_id(path))
+        write_whole(self._seal(identity.record.identity), msgspec.json.format(msgspec.json.encode(seal)))
 
-    def load(self, identity: str) -> LearntFace:
+    def check(self, identity: str) -> IdentityRecord:
+        """What is known of a face.
+
+        Raises:
+            SpeechFaceError: there is no such face, or its file is damaged.
+        """
+        record = self.record(identity)
+        if record is None:
+            raise SpeechFaceError(
+                f"the identity {identity[:SHORT_DIGITS]} is not on this backend; adapt the images again",
+                code=ErrorCode.UNKNOWN_IDENTITY,
+            )
+        return record
+
+    def load(self, identity: str) -> Identity:
         """What `save` kept.
 
         Raises:
             SpeechFaceError: there is no such face, or its file is damaged.
         """
-        if not self.has(identity):
-            raise SpeechFaceError(
-                f"the identity {identity[:SHORT_DIGITS]} is not on this backend; adapt the images again",
-                code=ErrorCode.UNKNOWN_IDENTITY,
-            )
-        return self._files().load_identity(self.path(identity))
+        record = self.check(identity)
+        return replace(load_identity(self.path(identity)), record=record)
 
     def size_bytes(self, identity: str) -> int:
         """Of a face's files."""
-        paths = (self._notes(identity), self.path(identity))
+        paths = (self._seal(identity), self.path(identity))
         return sum(path.stat().st_size for path in paths if path.exists())
 
     def delete(self, identity: str) -> int:
         """Forgets a face, damaged or not; returns how many bytes that frees."""
         freed = self.size_bytes(identity)
-        self._notes(identity).unlink(missing_ok=True)
+        self._seal(identity).unlink(missing_ok=True)
         self.path(identity).unlink(missing_ok=True)
         return freed
 
     def resolve(self, prefix: str) -> str:
-        """The one id that begins with these digits.
+        """The one ID that begins with these digits.
 
         Raises:
             ValueRangeError: too few digits, or no face or several begin with them.
@@ -145,40 +189,39 @@ class IdentityStore:
         digits = prefix.lower()
         if not re.fullmatch(f"[0-9a-f]{{{FEWEST_DIGITS},{ID_DIGITS}}}", digits):
             raise ValueRangeError(
-                f"{prefix!r} is no id of a learnt face; give {FEWEST_DIGITS} to {ID_DIGITS} of its hexadecimal digits"
+                f"{prefix!r} is no ID of a learnt face; give {FEWEST_DIGITS} to {ID_DIGITS} of its hexadecimal digits"
             )
         found = [name for name in self.names() if name.startswith(digits)]
         if not found:
-            raise ValueRangeError(f"no learnt face has an id that begins with {prefix}; see: identities list")
+            raise ValueRangeError(f"no learnt face has an ID that begins with {prefix}; see: identities list")
         if len(found) > 1:
             shown = ", ".join(name[:SHORT_DIGITS] for name in found[:3])
             raise ValueRangeError(f"{len(found)} learnt faces begin with {prefix} ({shown}); give more digits")
         return found[0]
 
     def path(self, identity: str) -> Path:
-        """Where the engine's part of a face lies."""
+        """Where the file of a face lies."""
         return self.folder / f"{identity}.safetensors"
 
-    def _notes(self, identity: str) -> Path:
+    def _seal(self, identity: str) -> Path:
         return self.folder / f"{identity}.json"
-
-    def _files(self) -> IdentityFiles:
-        return cast("IdentityFiles", import_module(self._identity_files))
-
-    def _seal(self, record: IdentityRecord) -> None:
-        path, notes = self.path(record.identity), self._notes(record.identity)
-        kept = KeptIdentity(record, path.stat().st_size, file_id(path))
-        temporary = notes.with_name(f".{notes.name}.{os.getpid()}")
-        try:
-            temporary.write_bytes(msgspec.json.format(msgspec.json.encode(kept)))
-            temporary.replace(notes)
-        finally:
-            temporary.unlink(missing_ok=True)
 
 
 def open_store() -> IdentityStore:
     """The learnt faces of this user; the commands and the service keep them in the same place."""
     return IdentityStore(identity_folder(data_folder()))
+
+
+def open_identity(named: Path) -> Identity:
+    """The identity of a file, or of the digits that an ID begins with.
+
+    Raises:
+        SpeechFaceError: there is none, or it is damaged.
+    """
+    if named.exists() or not re.fullmatch(f"[0-9a-fA-F]{{{FEWEST_DIGITS},}}", str(named)):
+        return load_identity(named)
+    store = open_store()
+    return store.load(store.resolve(str(named)))
 
 
 @lru_cache(maxsize=256)

@@ -1,4 +1,4 @@
-"""What is the answer to each message of a client?"""
+"""Answers each message of a client."""
 
 from __future__ import annotations
 
@@ -112,18 +112,15 @@ class Desk:
             return
         self._clients.attach(client, request.job, 0)
         if isinstance(request, AnimateRequest):
-            if request.identity and not self._identities.has(request.identity):
-                raise SpeechFaceError(
-                    f"the identity {request.identity[:12]} is not on this backend; adapt the images again",
-                    code=ErrorCode.UNKNOWN_IDENTITY,
-                )
+            if request.identity:
+                self._identities.check(request.identity)
             has_face = bool(request.identity or request.references)
             frame_bytes = _CURVE_BYTES + (_FRAME_BYTES if request.wants_texture and has_face else 0)
             self._scheduler.submit(request.job, arrival.parts, len(request.frame_times) * frame_bytes)
             return
-        known = self._identities.kept(arrival.identity) if arrival.identity else None
+        known = self._identities.record(arrival.identity) if arrival.identity else None
         if known is not None:
-            self._scheduler.finish(request.job, adapted_answer(known.record, is_cached=True))
+            self._scheduler.finish(request.job, adapted_answer(known, is_cached=True))
         else:
             self._scheduler.submit(request.job, arrival.parts, 0)
 

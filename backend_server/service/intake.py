@@ -1,4 +1,4 @@
-"""How are large messages read without keeping everyone waiting?
+"""Reads large messages without keeping everyone waiting.
 
 Checksums and hashes of hundreds of megabytes take longer than a heartbeat. One thread does them; the messages of a
 client stay in their order.
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from backend_server.service.outcome import request_id
+from backend_server.identities.store import identity_id
 from shared import wire
 from shared.errors import MessageError
 from shared.protocol import AdaptRequest, AnimateRequest, Message, new_id
@@ -30,7 +30,7 @@ class Arrival:
         message: what arrived; None if it was refused.
         parts: its bytes, to be kept if it is a request.
         refusal: why it was refused.
-        identity: the name of the identity that an `AdaptRequest` would make; empty while the weights are unknown.
+        identity: the ID of the face that an `AdaptRequest` would make; empty while the weights are unknown.
     """
 
     message: Message | None
@@ -49,7 +49,14 @@ def read(parts: Sequence[Bytes], weights_version: str | None) -> Arrival:
         message = msgspec.structs.replace(message, job=new_id())
         parts = wire.encode(message)
     if isinstance(message, AdaptRequest) and weights_version is not None:
-        return Arrival(message, parts, identity=request_id(message, weights_version))
+        identity = identity_id(
+            message.images,
+            message.landmarks,
+            epochs=message.epochs,
+            seed=message.seed,
+            weights_version=weights_version,
+        )
+        return Arrival(message, parts, identity=identity)
     return Arrival(message, parts)
 
 

@@ -1,4 +1,4 @@
-"""How is one request carried out with the cascade?
+"""Carries out one request with the cascade.
 
 Results are numbered from 1 and always cut the same way, so a job that is run again after a restart leaves out what
 exists already.
@@ -8,67 +8,39 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from backend_server.identities.record import LearntFace, record_of
+from backend_server.identities.learning import FaceSource, Learning, find_or_learn
 from backend_server.identities.store import IdentityStore
-from backend_server.service.engine import Engine
-from backend_server.service.outcome import adapted_answer, request_id
+from backend_server.identity import Identity
+from backend_server.progress import StageClock
+from backend_server.service.outcome import adapted_answer
 from backend_server.service.server_line import ServerLine
 from shared.protocol import AdaptRequest, AnimateRequest, Done, LandmarkCurves, Progress, TextureFrames
 
+if TYPE_CHECKING:  # the worker loads it by the name in its settings; tests name a light one
+    from backend_server.cascade import Cascade
+
 FRAMES_PER_MESSAGE = 16  # 4 MiB of 256 x 256 RGBA
 REPORT_SECONDS = 0.1  # progress is told this often, and at every change of stage
-
-
-class StageClock:
-    """Measures the stages of a job and guesses how long the present one still takes."""
-
-    def __init__(self) -> None:
-        self._seconds: dict[str, float] = {}
-        self._stage = ""
-        self._began = self._noted = time.monotonic()
-        self._first_step = 0
-
-    def note(self, stage: str, step: int, steps: int) -> float | None:
-        """Notes a step; returns the seconds that the stage still needs, None while nobody knows.
-
-        A stage lasts from its first note to the first note of the next.
-        """
-        now = self._count(self._stage or stage)
-        if stage != self._stage:
-            self._stage, self._began, self._first_step = stage, now, step
-        done = step - self._first_step
-        return (now - self._began) / done * max(0, steps - step) if done > 0 else None
-
-    def finish(self) -> dict[str, float]:
-        """Seconds a stage took, by name."""
-        if self._stage:
-            self._count(self._stage)
-        return dict(self._seconds)
-
-    def _count(self, stage: str) -> float:
-        now = time.monotonic()
-        self._seconds[stage] = self._seconds.get(stage, 0.0) + now - self._noted
-        self._noted = now
-        return now
 
 
 class JobRun:
     """One run of one job.
 
     Args:
-        engine: the cascade.
+        cascade: that learns, animates and renders.
         identities: known faces.
         line: to the server.
         job: its id.
         received: how many of its results exist already.
     """
 
-    def __init__(self, engine: Engine, identities: IdentityStore, line: ServerLine, job: str, received: int) -> None:
-        self._engine = engine
+    def __init__(self, cascade: Cascade, identities: IdentityStore, line: ServerLine, job: str, received: int) -> None:
+        self._cascade = cascade
         self._identities = identities
         self._line = line
         self._job = job
@@ -80,30 +52,17 @@ class JobRun:
         """Makes and keeps an identity.
 
         Raises:
-            SpeechFaceError: as `Cascade.adapt`.
+            SpeechFaceError: as `find_or_learn`, or the face cannot be kept.
             Cancelled: the server wants the job to end.
         """
-        version = self._engine.weights_version
-        identity = request_id(request, version)
-        kept = self._identities.kept(identity)
-        if kept is None:
-            face = self._engine.adapt(
-                request.images,
-                _placed_landmarks(request.landmarks),
-                epochs=request.epochs,
-                seed=request.seed,
-                progress=self.progress,
-            )
-            record = record_of(
-                identity, face, weights_version=version, image_count=len(request.images), seed=request.seed
-            )
-            self._identities.save(record, face)
-        else:
-            record = kept.record
-        adapted = adapted_answer(record, job=self._job, sequence=1, is_cached=kept is not None)
+        source = FaceSource(request.images, request.landmarks)
+        learning = self._learn(self._identities, source, request.epochs, request.seed)
+        if learning.error is not None:  # a face that is not kept would be unknown to the next request
+            raise learning.error
+        record = learning.identity.record
         if self._received < 1:
-            self._line.send(adapted)
-        return Done(job=self._job, seconds=self._clock.finish())
+            self._line.send(adapted_answer(record, job=self._job, sequence=1, is_cached=learning.is_found))
+        return Done(job=self._job, seconds=self._clock.stop())
 
     def animate(self, request: AnimateRequest) -> Done:
         """Makes and sends motion and texture.
@@ -112,8 +71,8 @@ class JobRun:
             SpeechFaceError: as `Cascade.animate` and `Cascade.render`, or the identity is unknown.
             Cancelled: the server wants the job to end.
         """
-        identity = self._face(request)
-        motion = self._engine.animate(
+        identity = self._identity(request)
+        motion = self._cascade.animate(
             request.speech,
             request.sample_rate,
             request.frame_times,
@@ -136,9 +95,7 @@ class JobRun:
             )
             self._line.send(curves)
         texture_count = self._render(identity, landmarks) if request.wants_texture and identity is not None else 0
-        return Done(
-            job=self._job, frame_count=len(landmarks), texture_count=texture_count, seconds=self._clock.finish()
-        )
+        return Done(job=self._job, frame_count=len(landmarks), texture_count=texture_count, seconds=self._clock.stop())
 
     def progress(self, stage: str, step: int, steps: int) -> None:
         """Tells the server how far the job is.
@@ -147,21 +104,25 @@ class JobRun:
             Cancelled: the server wants the job to end.
         """
         self._line.raise_if_cancelled(self._job)
-        seconds_left = self._clock.note(stage, step, steps)
+        self._clock(stage, step, steps)
         now = time.monotonic()
         reported, reported_stage = self._reported
         if stage != reported_stage or step >= steps or now - reported >= REPORT_SECONDS:
             self._reported = (now, stage)
-            self._line.send(Progress(job=self._job, stage=stage, step=step, steps=steps, seconds_left=seconds_left))
+            left = self._clock.seconds_left
+            self._line.send(Progress(job=self._job, stage=stage, step=step, steps=steps, seconds_left=left))
 
-    def _face(self, request: AnimateRequest) -> LearntFace | None:
+    def _learn(self, store: IdentityStore | None, source: FaceSource, epochs: int, seed: int) -> Learning:
+        return find_or_learn(self._cascade, store, source, epochs=epochs, seed=seed, progress=self.progress)
+
+    def _identity(self, request: AnimateRequest) -> Identity | None:
         if request.identity:
             return self._identities.load(request.identity)
         if request.references:
-            return self._engine.adapt(request.references, None, epochs=0, seed=request.seed, progress=self.progress)
+            return self._learn(None, FaceSource(request.references), 0, request.seed).identity
         return None
 
-    def _render(self, identity: LearntFace, landmarks: NDArray[np.float32]) -> int:
+    def _render(self, identity: Identity, landmarks: NDArray[np.float32]) -> int:
         first = max(0, self._received - 1) * FRAMES_PER_MESSAGE
         if first >= len(landmarks):
             return len(landmarks)
@@ -169,7 +130,7 @@ class JobRun:
         def progress(stage: str, step: int, steps: int) -> None:
             self.progress(stage, first + step, first + steps)
 
-        chunks = self._engine.render(identity, landmarks[first:], progress)
+        chunks = self._cascade.render(identity, landmarks[first:], progress)
         for frames in rechunk(chunks, FRAMES_PER_MESSAGE):
             self._line.raise_if_cancelled(self._job)
             sequence = 2 + first // FRAMES_PER_MESSAGE
@@ -189,7 +150,3 @@ def rechunk(chunks: Iterator[NDArray[np.uint8]], size: int) -> Iterator[NDArray[
                 kept = []
     if kept:
         yield np.stack(kept)
-
-
-def _placed_landmarks(landmarks: NDArray[np.float32] | None) -> list[NDArray[np.float32] | None] | None:
-    return None if landmarks is None else [None if np.isnan(points).any() else points for points in landmarks]

@@ -1,4 +1,4 @@
-"""How are a learnt face and an exception said to a client?"""
+"""Says a learnt face or an exception to a client."""
 
 from __future__ import annotations
 
@@ -6,21 +6,9 @@ import traceback
 
 import numpy as np
 
-from backend_server.identities.naming import identity_id
-from backend_server.identities.record import IdentityRecord
+from backend_server.identity import IdentityRecord
 from shared.errors import ErrorCode, SpeechFaceError
-from shared.protocol import Adapted, AdaptRequest, Failed
-
-
-def request_id(request: AdaptRequest, weights_version: str) -> str:
-    """The name of the face that a request makes with the weights of that version."""
-    return identity_id(
-        request.images,
-        request.landmarks,
-        epochs=request.epochs,
-        seed=request.seed,
-        weights_version=weights_version,
-    )
+from shared.protocol import Adapted, Failed
 
 
 def adapted_answer(record: IdentityRecord, *, is_cached: bool, job: str = "", sequence: int = 0) -> Adapted:

@@ -1,4 +1,4 @@
-"""How does the service answer its clients?
+"""The service: answers its clients.
 
 One loop over one ROUTER socket. Nothing in it waits for the worker, the disk of another machine or a slow client.
 """
@@ -15,15 +15,14 @@ from pathlib import Path
 import psutil
 import zmq
 
-from backend_server.identities.naming import data_folder
-from backend_server.identities.store import IdentityStore
+from backend_server.identities.store import IdentityStore, data_folder
 from backend_server.service.clients import Clients
 from backend_server.service.desk import Desk
 from backend_server.service.intake import Intake, read
 from backend_server.service.jobs import Scheduler
 from backend_server.service.logs import start_log
 from backend_server.service.security import Gate, KeyPair, announce, bind, withdraw
-from backend_server.service.settings import CASCADE, ServiceSettings
+from backend_server.service.settings import ServiceSettings
 from backend_server.service.spool import FreeBytes, free_bytes
 from backend_server.service.store import JobStore
 from backend_server.service.worker_process import WorkerProcess
@@ -61,7 +60,7 @@ class Server:
             store = JobStore(settings.job_dir, settings.spare_bytes, measure)
             stack.callback(store.close)
             store.purge(settings.keep_seconds)
-            identities = IdentityStore(settings.identity_dir, settings.identity_files).prepare()
+            identities = IdentityStore(settings.identity_dir).prepare()
             context = zmq.Context()
             stack.callback(context.term)
             self._gate = gate = Gate(context)
@@ -144,7 +143,6 @@ def serve(
     device: str = "auto",
     bind: str = "127.0.0.1",
     data_dir: Path | None = None,
-    cascade: str = CASCADE,
     parent_pid: int | None = None,
 ) -> None:
     """Serves clients until SIGINT or SIGTERM, or until the parent process ends.
@@ -154,7 +152,6 @@ def serve(
         device: of the worker, "cpu", "cuda:0" or "auto".
         bind: IP address to listen on, optionally with ":port".
         data_dir: keeps queue, results, identities and logs; the user's data folder if None.
-        cascade: "module:attribute" of the class that the worker loads.
         parent_pid: the service ends when this process does.
 
     Raises:
@@ -166,7 +163,6 @@ def serve(
             data_dir=data_dir or data_folder(),
             device=device,
             bind=bind,
-            cascade=cascade,
             parent_pid=parent_pid,
         )
     )

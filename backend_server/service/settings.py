@@ -1,12 +1,11 @@
-"""What does one backend service need to know before it starts?"""
+"""What one backend service must know before it starts."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from backend_server.identities.naming import identity_folder
-from backend_server.identities.store import IDENTITY_FILES
+from backend_server.identities.store import identity_folder
 
 CASCADE = "backend_server.cascade:Cascade"
 
@@ -21,7 +20,6 @@ class ServiceSettings:
         device: of the worker, "cpu", "cuda:0" or "auto".
         bind: IP address to listen on, optionally with ":port".
         cascade: "module:attribute" of the class that the worker loads.
-        identity_files: module with `save_identity` and `load_identity`.
         parent_pid: the service ends when this process does; None: it stays.
         cancel_seconds: how long a cancelled worker may take before the client is answered without it.
         stuck_seconds: how long after that it may take before it is killed.
@@ -36,7 +34,6 @@ class ServiceSettings:
     device: str = "auto"
     bind: str = "127.0.0.1"
     cascade: str = CASCADE
-    identity_files: str = IDENTITY_FILES
     parent_pid: int | None = None
     cancel_seconds: float = 0.3
     stuck_seconds: float = 5.0

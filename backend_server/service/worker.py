@@ -1,4 +1,4 @@
-"""What does the worker process do? Load the cascade once, then one job after the other.
+"""The worker process: loads the cascade once, then does one job after the other.
 
 It is told a job by an `Attach` (which results exist already) and the request itself, and answers with the job's
 messages. A `Cancel` is read inside every progress report. Run as `python -m backend_server.service.worker`.
@@ -13,11 +13,11 @@ import sys
 import threading
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from backend_server.identities.store import IdentityStore
-from backend_server.service.engine import Engine
 from backend_server.service.job_run import JobRun
 from backend_server.service.logs import start_log
 from backend_server.service.outcome import failure
@@ -25,6 +25,9 @@ from backend_server.service.server_line import ServerLine
 from backend_server.service.worker_process import WorkerConfig
 from shared.errors import Cancelled as CancelledError
 from shared.protocol import AdaptRequest, AnimateRequest, Attach, Cancelled, Message, Welcome
+
+if TYPE_CHECKING:
+    from backend_server.cascade import Cascade
 
 log = logging.getLogger(__name__)
 
@@ -37,9 +40,10 @@ def main() -> int:
     start_log(Path(config.log_file))
     line = ServerLine(config)
     try:
-        engine = _load_engine(config)
-        identities = IdentityStore(Path(config.identity_dir), config.identity_files)
-        welcome = Welcome(backend="worker", device=engine.device, weights_version=engine.weights_version)
+        module, _, name = config.cascade.partition(":")
+        cascade: Cascade = getattr(import_module(module), name).load(device=config.device)
+        identities = IdentityStore(Path(config.identity_dir))
+        welcome = Welcome(backend="worker", device=cascade.device, weights_version=cascade.weights_version)
     except Exception as error:
         log.exception("the cascade cannot be loaded")
         line.send(failure(error))
@@ -52,7 +56,7 @@ def main() -> int:
         if isinstance(message, Attach):
             received = message.received
         elif isinstance(message, AdaptRequest | AnimateRequest):
-            line.send(_run(JobRun(engine, identities, line, message.job, received), message))
+            line.send(_run(JobRun(cascade, identities, line, message.job, received), message))
             received = 0
 
 
@@ -64,11 +68,6 @@ def _run(run: JobRun, request: AdaptRequest | AnimateRequest) -> Message:
     except Exception as error:
         log.exception("job %s failed", request.job)
         return msgspec.structs.replace(failure(error), job=request.job)
-
-
-def _load_engine(config: WorkerConfig) -> Engine:
-    module, _, attribute = config.cascade.partition(":")
-    return getattr(import_module(module), attribute).load(device=config.device)
 
 
 def _end_with_server() -> None:

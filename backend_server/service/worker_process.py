@@ -1,4 +1,4 @@
-"""How does the server hold its worker: start it, talk to it, notice that it died?
+"""The server's side of the worker: starts it, talks to it, notices that it died.
 
 The worker is a child process that connects back over loopback with a password of its own. Its standard input carries
 that and stays open: when the server dies, however it dies, the worker reads the end of it and ends too.
@@ -30,7 +30,6 @@ class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
     password: str
     device: str
     cascade: str
-    identity_files: str
     identity_dir: str
     log_file: str
 
@@ -54,7 +53,6 @@ class WorkerProcess:
             password=password,
             device=settings.device,
             cascade=settings.cascade,
-            identity_files=settings.identity_files,
             identity_dir=str(settings.identity_dir),
             log_file=str(settings.data_dir / "worker.log"),
         )

@@ -1,12 +1,11 @@
-"""How do images become the pictures that a network sees, and photos of other light look alike?"""
+"""Turns images into the pictures that a network sees, photos of other light into those of one light."""
 
 from __future__ import annotations
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from backend_server.identity import FaceReferences
 from backend_server.texture.synthesis import References
 
 
@@ -15,28 +14,18 @@ def to_pictures(images: Tensor) -> Tensor:
     return images.permute(0, 3, 1, 2).float().div(127.5).sub(1).contiguous()
 
 
-def references_of(
-    crops: NDArray[np.uint8],
-    landmarks: NDArray[np.float32],
-    mattes: NDArray[np.uint8],
-    device: torch.device | str,
-    foreground: NDArray[np.uint8] | None = None,
-) -> References:
+def references_of(faces: FaceReferences, device: torch.device | str, *, is_cut_out: bool) -> References:
     """One person's images as references, in the colours of the first.
 
     Args:
-        crops: (R, 256, 256, 3) RGB.
-        landmarks: (R, 68, 2) pixels.
-        mattes: (R, 256, 256), 255 where the person is.
+        faces: the images.
         device: of the tensors.
-        foreground: (256, 256, 3), the first crop without background at the person's edge; None for the crop itself.
+        is_cut_out: whether the first goes without background at the person's edge.
     """
-    cover = torch.from_numpy(mattes).to(device)[:, None].float() / 255
-    pictures = match_colours(to_pictures(torch.from_numpy(crops).to(device)), cover)
-    edge = None
-    if foreground is not None:
-        edge = to_pictures(torch.from_numpy(foreground[None]).to(device)) - pictures[:1]
-    return References(pictures[None], torch.from_numpy(landmarks).to(device).float()[None], cover[None], edge)
+    cover = torch.from_numpy(faces.mattes).to(device)[:, None].float() / 255
+    pictures = match_colours(to_pictures(torch.from_numpy(faces.crops).to(device)), cover)
+    edge = to_pictures(torch.from_numpy(faces.foreground[None]).to(device)) - pictures[:1] if is_cut_out else None
+    return References(pictures[None], torch.from_numpy(faces.landmarks).to(device).float()[None], cover[None], edge)
 
 
 def match_colours(images: Tensor, mattes: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""How does a rendered face return to the picture that it was cut from, at that picture's full size?
+"""Puts a rendered face back into the picture that it was cut from, at that picture's full size.
 
 A 256-pixel render pasted over a large photo is a blurred square. So the photo itself is moved: by the same flow that
 the render came from, read at the photo's own pixels. From the render comes only what moving cannot make, its difference
@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from backend_server.config import CROP_SIZE
-from backend_server.texture.identity import Identity
+from backend_server.identity import FaceReferences
 from backend_server.texture.warping.following import Following
 from backend_server.texture.warping.spline import at_full_size, sample, spline_flow
 from shared.errors import ImageError, ShapeError
@@ -45,25 +45,25 @@ class FullFrame:
     """Places one person's rendered faces into their picture.
 
     Args:
-        picture: the source of the identity's first reference image, u8 (H, W, 3) RGB.
-        identity: who; its `crop` takes crop pixels to pixels of `picture`.
-        rendered: the face rendered with the landmarks of that reference image, u8 (256, 256, 3 or 4). Where it differs
-            from the reference around the face, all frames are corrected by as much.
+        picture: from which the first crop was cut, u8 (H, W, 3) RGB.
+        references: who; their `crop` takes crop pixels to pixels of `picture`.
+        rendered: the face rendered with the landmarks of the first crop, u8 (256, 256, 3 or 4). Where it differs
+            from that crop around the face, all frames are corrected by as much.
         following: of the generator that rendered it.
     """
 
     def __init__(
-        self, picture: NDArray[np.uint8], identity: Identity, rendered: NDArray[np.uint8], following: Following
+        self, picture: NDArray[np.uint8], references: FaceReferences, rendered: NDArray[np.uint8], following: Following
     ) -> None:
         self._picture, self._following = picture, following
-        self._reference_landmarks = torch.from_numpy(identity.reference_landmarks[:1]).float()
-        reference = torch.from_numpy(identity.reference_images[0]).float()
+        self._reference_landmarks = torch.from_numpy(references.landmarks[:1]).float()
+        reference = torch.from_numpy(references.crops[0]).float()
         self._reference = reference.permute(2, 0, 1)[None]  # (1, 3, 256, 256)
-        self._weight = face_weight(identity.reference_landmarks[0])
-        difference = rendered[..., :3].astype(np.float32) - identity.reference_images[0]
+        self._weight = face_weight(references.landmarks[0])
+        difference = rendered[..., :3].astype(np.float32) - references.crops[0]
         self._colour = _around(difference, self._weight)
 
-        crop = np.asarray(identity.crop, np.float64)
+        crop = np.asarray(references.crop, np.float64)
         self._to_picture = crop[:, :2]
         self._to_crop = np.linalg.inv(crop[:, :2])
         self._origin = crop[:, 2]

@@ -1,11 +1,15 @@
-"""How do landmarks become frames with alpha, as many as there are?
+"""Makes frames with alpha from landmarks, as many as there are, with the network that was tuned for the face.
 
 Pictures are made in small batches and handed out at once, so a long clip needs no more memory than a short one.
+Building a tuned network takes a copy of the whole network and of the weights. Who animates one person, then another,
+then the first again waits for that twice, not three times.
 """
 
 from __future__ import annotations
 
 import copy
+import hashlib
+from collections import OrderedDict
 from collections.abc import Iterator
 
 import numpy as np
@@ -13,15 +17,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from backend_server.identity import FaceReferences, Identity
 from backend_server.progress import Progress, silent
 from backend_server.texture.colours import references_of
-from backend_server.texture.identity import Identity
 from backend_server.texture.synthesis import TextureGenerator
 from shared.errors import ShapeError, WeightsError
 from shared.landmarks import POINT_COUNT
 
 # More is no faster on a CPU, and the first picture comes later. Halved when memory runs out.
-FRAMES_A_BATCH = {"cpu": 4, "cuda": 32}
+FRAMES_PER_BATCH = {"cpu": 4, "cuda": 32}
 
 
 def tuned_generator(generator: TextureGenerator, identity: Identity) -> TextureGenerator:
@@ -44,6 +48,38 @@ def tuned_generator(generator: TextureGenerator, identity: Identity) -> TextureG
     return tuned
 
 
+class TunedGenerators:
+    """The tuned networks used last, by what their weights are.
+
+    Args:
+        limit: how many are kept; the one unused for longest gives way.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._kept: OrderedDict[str, TextureGenerator] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def generator_for(self, initial: TextureGenerator, identity: Identity) -> TextureGenerator:
+        """The network with the identity's weights in it.
+
+        Raises:
+            WeightsError: the identity was tuned from another network.
+        """
+        if not identity.weights:
+            return initial
+        key = _key(identity)
+        tuned = self._kept.pop(key, None)
+        if tuned is None:
+            while len(self._kept) >= self._limit:
+                self._kept.popitem(last=False)  # before the next is built, so that memory stays bounded
+            tuned = tuned_generator(initial, identity)
+        self._kept[key] = tuned
+        return tuned
+
+
 def to_bytes(pictures: Tensor, alpha: Tensor) -> NDArray[np.uint8]:
     """(N, 3, H, W) in [-1, 1] and (N, 1, H, W) in [0, 1] to u8 (N, H, W, 4), straight alpha."""
     rgba = torch.cat([pictures.add(1).div(2), alpha], 1).clamp(0, 1).mul(255).round()
@@ -52,7 +88,7 @@ def to_bytes(pictures: Tensor, alpha: Tensor) -> NDArray[np.uint8]:
 
 def render(
     generator: TextureGenerator,
-    identity: Identity,
+    references: FaceReferences,
     landmarks: NDArray[np.float32],
     progress: Progress = silent,
     *,
@@ -61,8 +97,8 @@ def render(
     """Pictures of a person with the given landmarks, in chunks as they are made.
 
     Args:
-        generator: of the weights that the identity was adapted from.
-        identity: who.
+        generator: tuned for the person.
+        references: their pictures.
         landmarks: l_t, (T, 68, 2) pixels of the crop.
         progress: told after each chunk.
         is_cut_out: whether the person's edge is freed from the background's colours; not for pictures that go back
@@ -73,33 +109,26 @@ def render(
 
     Raises:
         ShapeError: the landmarks are no (T, 68, 2).
-        WeightsError: the identity was tuned from another network.
     """
     if landmarks.ndim != 3 or landmarks.shape[1:] != (POINT_COUNT, 2):
         raise ShapeError(f"expected landmarks of shape (T, 68, 2), got {landmarks.shape}")
-    return _chunks(tuned_generator(generator, identity).eval(), identity, landmarks, progress, is_cut_out)
+    return _chunks(generator.eval(), references, landmarks, progress, is_cut_out)
 
 
 def _chunks(
     generator: TextureGenerator,
-    identity: Identity,
+    faces: FaceReferences,
     landmarks: NDArray[np.float32],
     progress: Progress,
     is_cut_out: bool,
 ) -> Iterator[NDArray[np.uint8]]:
     device = next(generator.parameters()).device
-    references = references_of(
-        identity.reference_images,
-        identity.reference_landmarks,
-        identity.mattes,
-        device,
-        identity.foreground if is_cut_out else None,
-    )
+    references = references_of(faces, device, is_cut_out=is_cut_out)
     # Inference mode must not stay on in the caller's code between two chunks.
     with torch.inference_mode():
         code = generator.encode(references)
     progress("texture", 0, len(landmarks))
-    start, size = 0, FRAMES_A_BATCH.get(device.type, 1)
+    start, size = 0, FRAMES_PER_BATCH.get(device.type, 1)
     while start < len(landmarks):
         points = torch.from_numpy(np.ascontiguousarray(landmarks[start : start + size])).to(device).float()
         n = len(points)
@@ -116,3 +145,11 @@ def _chunks(
         yield chunk
         start += n
         progress("texture", start, len(landmarks))
+
+
+def _key(identity: Identity) -> str:
+    whole = hashlib.blake2b(digest_size=16)
+    for name, weight in sorted(identity.weights.items()):
+        whole.update(f"{name} {weight.shape} ".encode())
+        whole.update(weight.tobytes())
+    return whole.hexdigest()

@@ -1,12 +1,49 @@
-"""Two processes at once, as `torchrun` starts them."""
+"""Learnt faces, and two processes at once, as `torchrun` starts them."""
 
 import os
 import socket
 import sys
+from datetime import UTC, datetime
 
+import numpy as np
 import pytest
 import torch
 import torch.multiprocessing as processes
+
+from backend_server.identity import FaceReferences, Identity, IdentityRecord, rows
+
+
+@pytest.fixture
+def face():
+    """Makes identities that differ in their ID, their weights and what is said of them."""
+
+    def make(name="", value=0.5, weights=None, **facts):
+        references = FaceReferences(
+            crops=np.full((2, 256, 256, 3), 90, np.uint8),
+            landmarks=np.zeros((2, 68, 2), np.float32),
+            mattes=np.full((2, 256, 256), 255, np.uint8),
+            foreground=np.zeros((256, 256, 3), np.uint8),
+            neutral_landmarks=np.linspace(20, 230, 136, dtype=np.float32).reshape(68, 2),
+            crop=np.array([[1.5, 0, 7], [0, 1.5, 0.1]], np.float32),
+        )
+        record = IdentityRecord(
+            **{
+                "identity": name,
+                "learnt_at": datetime(2026, 1, 2, 3, 4, tzinfo=UTC),
+                "weights_version": "v1",
+                "image_count": 2,
+                "epochs": 2,
+                "losses": (0.5, 0.25),
+                "held_out_psnr": 27.123456,
+                "neutral": rows(references.neutral_landmarks),
+                "crop": rows(references.crop),
+                **facts,
+            }
+        )
+        layers = {"layer": np.full((3, 4), value, np.float16)} if weights is None else weights
+        return Identity(references, layers, record)
+
+    return make
 
 
 def free_port():

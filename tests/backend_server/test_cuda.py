@@ -7,7 +7,7 @@ import torch
 
 from backend_server.cascade import Cascade
 from backend_server.commands.animate import SAMPLE_SPEECH
-from backend_server.commands.sample_portrait import portrait_path
+from backend_server.commands.pictures import portrait_path
 from backend_server.face.images import read_image
 
 pytestmark = [
@@ -38,4 +38,4 @@ def test_pictures_are_those_of_the_cpu_and_adapting_works(cascades):
         landmarks = np.repeat(identity.neutral_landmarks[None], 3, axis=0)
         frames.append(np.concatenate(list(cascade.render(identity, landmarks))).astype(int))
     assert np.abs(frames[0] - frames[1]).mean() < 1
-    assert len(cascades[1].adapt(images, epochs=1).losses) >= 1
+    assert len(cascades[1].adapt(images, epochs=1).record.losses) >= 1

@@ -1,14 +1,17 @@
 """Progress: stages are timed and passed on."""
 
+from backend_server import progress
 from backend_server.progress import StageClock
 
 
-def test_each_stage_gets_its_own_time_and_all_calls_pass():
+def test_the_clock_measures_each_stage_and_estimates_from_the_speed_so_far(monkeypatch):
+    now = iter([0.0, 1.0, 3.0, 7.0, 8.0, 10.0])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(now))
     heard = []
-    clock = StageClock(lambda *call: heard.append(call))
-    for call in (("a", 0, 2), ("a", 1, 2), ("b", 0, 1)):
+    clock = StageClock(lambda *call: heard.append((*call, clock.seconds_left)))
+    calls = [("speech", 0, 10), ("speech", 2, 10), ("speech", 10, 10), ("texture", 0, 5)]
+    for call in calls:
         clock(*call)
-    clock.stop()
-    assert heard == [("a", 0, 2), ("a", 1, 2), ("b", 0, 1)]
-    assert set(clock.seconds) == {"a", "b"}
-    assert all(seconds >= 0 for seconds in clock.seconds.values())
+    # From 1 s on two steps take 2 s, and eight are left.
+    assert heard == [(*call, left) for call, left in zip(calls, (None, 8.0, 0.0, None), strict=True)]
+    assert clock.stop() == clock.seconds == {"speech": 8.0, "texture": 2.0}

@@ -3,9 +3,12 @@
 import os
 import signal
 import threading
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import numpy as np
+
+from backend_server.identity import FaceReferences, Identity, IdentityRecord, rows
 
 DIES, WAITS = 7, 8  # seeds
 
@@ -23,16 +26,29 @@ class Cascade:
     def load(cls, device):
         return cls()
 
-    def adapt(self, images, landmarks, *, epochs, seed, progress):
+    def adapt(self, images, landmarks, *, epochs, seed, progress, **_):
         for epoch in range(epochs):
             progress("fine-tuning", epoch, epochs)
-        return SimpleNamespace(
+        picture = np.zeros((256, 256, 3), np.uint8)
+        references = FaceReferences(
+            crops=picture[None],
+            landmarks=neutral()[None],
+            mattes=picture[None, ..., 0],
+            foreground=picture,
             neutral_landmarks=neutral(),
             crop=np.eye(2, 3, dtype=np.float32),
+        )
+        record = IdentityRecord(
+            learnt_at=datetime.now(UTC),
+            weights_version=self.weights_version,
+            image_count=len(images),
             epochs=epochs,
             losses=(),
             held_out_psnr=None,
+            neutral=rows(references.neutral_landmarks),
+            crop=rows(references.crop),
         )
+        return Identity(references, {}, record)
 
     def animate(self, speech, sample_rate, frame_times, identity, *, seed, progress, **_):
         progress("speech", 0, 2)
@@ -59,13 +75,3 @@ class Cascade:
             progress("texture", first, len(landmarks))
             count = min(8, len(landmarks) - first)
             yield np.full((count, 256, 256, 4), 200, np.uint8)
-
-
-def save_identity(path, identity):
-    path.write_bytes(b"identity")
-
-
-def load_identity(path):
-    return SimpleNamespace(
-        neutral_landmarks=neutral(), crop=np.eye(2, 3, dtype=np.float32), epochs=0, losses=(), held_out_psnr=None
-    )

@@ -22,7 +22,7 @@ from backend_server.service.server import serve_with
 from backend_server.service.settings import ServiceSettings
 serve_with(ServiceSettings(
     connection_file=Path(sys.argv[1]), data_dir=Path(sys.argv[2]), spare_bytes=0,
-    cascade="speech_face_addon_cascade:Cascade", identity_files="speech_face_addon_cascade",
+    cascade="speech_face_addon_cascade:Cascade",
 ))
 """
 
@@ -159,7 +159,7 @@ def test_the_true_cascade_moves_the_mouth(own_backend, tmp_path):
     """The whole road: the shipped speech and portrait, from the panel's operator to evaluated bones and pictures."""
     if len(list(WEIGHTS.glob("*.safetensors"))) < 4:
         pytest.skip("backend_server/weights lacks networks; train them first")
-    find = "from backend_server.commands.sample_portrait import portrait_path; print(portrait_path())"
+    find = "from backend_server.commands.pictures import portrait_path; print(portrait_path())"
     portrait = subprocess.run([str(PYTHON), "-c", find], capture_output=True, text=True, check=True, cwd=ROOT)
     scene = bpy.context.scene
     scene.render.fps = 24

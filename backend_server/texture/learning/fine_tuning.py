@@ -1,4 +1,4 @@
-"""How does the network learn one person's face from K = 1 to 20 images (Section 3.4, last paragraph)?
+"""Learns one person's face from K = 1 to 20 images (Section 3.4, last paragraph).
 
 Starting from the meta-learned weights it minimises Eq. 11 with each image in turn as the target and others as its
 references, changed at random together with their landmarks. With more than four images some are held out, and the
@@ -8,16 +8,16 @@ best epoch on them is kept.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from datetime import UTC, datetime
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from backend_server.progress import Progress, silent
+from backend_server.identity import FaceReferences, Identity, IdentityRecord, rows
+from backend_server.progress import Epoch, EpochWatcher, Progress, silent
 from backend_server.texture.colours import references_of
-from backend_server.texture.identity import FaceImages, Identity
 from backend_server.texture.learning.augmentation import (
     AugmentationStrength,
     Change,
@@ -27,11 +27,11 @@ from backend_server.texture.learning.augmentation import (
 )
 from backend_server.texture.learning.objective import Batch, generator_objective
 from backend_server.texture.learning.rehearsal import rehearsal_pictures, unseen_expressions
+from backend_server.texture.render import render
 from backend_server.texture.synthesis import References, TextureGenerator
 from shared.errors import ValueRangeError
 
-MAX_REFERENCES = 20  # images that a face is moved from; the paper takes its code from N = 5 (Section 4.3)
-_REFERENCES_A_TARGET = 8
+_REFERENCES_PER_TARGET = 8
 _BATCH = 2  # a step stays short enough to be cancelled within half a second
 _FEWEST_TARGETS = 4  # an epoch sees at least so many, however few images there are
 _IMAGES_FOR_FULL_RATE = 8  # fewer images show little that is new and would teach to trust the warp alone
@@ -42,24 +42,21 @@ _STRENGTH = AugmentationStrength(degrees=4, scale=0.05, shift=4, bend=3, mirror=
 _REHEARSAL_SHARE = 0.25  # of the targets, when some expressions are missing from the images
 
 
-OnEpoch = Callable[[int, float, float | None, TextureGenerator], None]  # number, loss, held-out PSNR, tuned so far
-
-
 def adapt(
     generator: TextureGenerator,
-    references: FaceImages,
+    references: FaceReferences,
     *,
     epochs: int,
     seed: int,
     weights_version: str,
     progress: Progress = silent,
-    on_epoch: OnEpoch | None = None,
+    on_epoch: EpochWatcher = lambda _: None,
 ) -> Identity:
     """Learns a face from K images.
 
     Args:
         generator: with the meta-learned weights; it stays as it is.
-        references: K crops with landmarks and mattes, the first the one to be animated.
+        references: K crops; all are kept to move the face from. The paper takes its code from N = 5 (Section 4.3).
         epochs: passes over the images; 0 leaves the weights as they are.
         seed: of the order and the augmentation; the same seed gives the same weights.
         weights_version: kept in the identity, so that other weights are noticed.
@@ -75,38 +72,39 @@ def adapt(
     tuning = _FineTuning(generator, references, seed)
     if epochs:
         tuning.run(epochs, progress, on_epoch)
-    return Identity(
-        neutral_landmarks=references.neutral_landmarks.astype(np.float32),
-        crop=references.crop.astype(np.float32),
-        reference_images=references.crops[:MAX_REFERENCES],
-        reference_landmarks=references.landmarks[:MAX_REFERENCES].astype(np.float32),
-        mattes=references.mattes[:MAX_REFERENCES],
-        foreground=references.crops[0] if references.foreground is None else references.foreground,
-        weights=tuning.tuned_weights() if epochs else {},
-        losses=tuple(tuning.losses),
-        held_out_psnr=tuning.best_psnr,
+    record = IdentityRecord(
+        learnt_at=datetime.now(UTC).replace(microsecond=0),
         weights_version=weights_version,
+        image_count=count,
+        seed=seed,
         epochs=len(tuning.losses),
+        losses=tuple(tuning.losses),
+        held_out_psnrs=tuple(tuning.psnrs),
+        held_out_psnr=tuning.best_psnr,
+        neutral=rows(references.neutral_landmarks),
+        crop=rows(references.crop),
     )
+    return Identity(references, tuning.tuned_weights() if epochs else {}, record)
 
 
 class _FineTuning:
     """One run of fine-tuning."""
 
-    def __init__(self, generator: TextureGenerator, references: FaceImages, seed: int) -> None:
-        self.initial = generator
+    def __init__(self, generator: TextureGenerator, references: FaceReferences, seed: int) -> None:
+        self.initial, self.references = generator, references
         self.device = next(generator.parameters()).device
         self.rng = np.random.default_rng(seed)
         self.random = torch.Generator().manual_seed(seed)
         self.losses: list[float] = []
+        self.psnrs: list[float] = []
         self.best_psnr: float | None = None
-        self.faces = references_of(references.crops, references.landmarks, references.mattes, self.device)
+        self.faces = references_of(references, self.device, is_cut_out=False)
         others = self.rng.permutation(np.arange(1, len(references.crops)))
         held_out = len(references.crops) // 5 if len(references.crops) >= _IMAGES_TO_HOLD_OUT else 0
         self.held_out = others[:held_out].tolist()
         self.learned = sorted([0, *others[held_out:].tolist()])
 
-    def run(self, epochs: int, progress: Progress, on_epoch: OnEpoch | None = None) -> None:
+    def run(self, epochs: int, progress: Progress, on_epoch: EpochWatcher) -> None:
         """Tunes a copy of the network and keeps its best state."""
         progress("adapt", 0, 1)
         self.tuned = copy.deepcopy(self.initial).requires_grad_(True).eval()
@@ -131,8 +129,8 @@ class _FineTuning:
                 progress("adapt", epoch * len(steps) + number + 1, epochs * len(steps))
             self.losses.append(float(np.mean(losses)))
             psnr = self._held_out_psnr()
-            if on_epoch is not None:
-                on_epoch(epoch + 1, self.losses[-1], psnr, self.tuned)
+            self.psnrs += [] if psnr is None else [psnr]
+            on_epoch(Epoch(epoch + 1, self.losses[-1], psnr, self.references.neutral_landmarks, self._rendered))
             if psnr is None or self.best_psnr is None or psnr > self.best_psnr:
                 best, waited = {name: weight.clone() for name, weight in self.tuned.state_dict().items()}, 0
                 self.best_psnr = psnr
@@ -141,6 +139,9 @@ class _FineTuning:
                 if waited >= _PATIENCE:
                     break
         self.tuned.load_state_dict(best)
+
+    def _rendered(self, landmarks: NDArray[np.float32]) -> NDArray[np.uint8]:
+        return np.concatenate(list(render(self.tuned, self.references, landmarks)))
 
     def _targets(self) -> list[int]:
         """One epoch's targets in random order: an image's number, or -1 - e for rehearsed expression e."""
@@ -188,7 +189,7 @@ class _FineTuning:
         others = [i for i in self.learned if i != target] or self.learned
         base = 0 if target != 0 else int(self.rng.choice(others))
         others = [i for i in others if i != base]
-        more = min(max(len(self.learned) - 1, 1), _REFERENCES_A_TARGET) - 1
+        more = min(max(len(self.learned) - 1, 1), _REFERENCES_PER_TARGET) - 1
         return [base, *self.rng.choice(others, more, replace=False).tolist()] if more else [base]
 
     def _moved_mattes(self, targets: list[int], change: Change) -> Tensor:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from backend_server.commands.sample_portrait import portrait_path
+from backend_server.commands.pictures import portrait_path
 from backend_server.face.crop import to_source
 from shared.landmarks import NAMES
 

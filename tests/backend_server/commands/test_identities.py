@@ -1,32 +1,14 @@
 """Learnt faces from the command line: learnt once, found again, listed, passed on, forgotten."""
 
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from backend_server.checkpoints import weights_version
-from backend_server.commands.sample_portrait import portrait_path
-from backend_server.identities.naming import identity_folder
-from backend_server.identities.portable import read_portable
-from backend_server.identities.record import record_of
-from backend_server.identities.store import IdentityStore
-from backend_server.texture.identity import Identity
-
-FACE = Identity(
-    neutral_landmarks=np.ones((68, 2), np.float32),
-    crop=np.eye(2, 3, dtype=np.float32),
-    reference_images=np.zeros((1, 256, 256, 3), np.uint8),
-    reference_landmarks=np.zeros((1, 68, 2), np.float32),
-    mattes=np.zeros((1, 256, 256), np.uint8),
-    foreground=np.zeros((256, 256, 3), np.uint8),
-    weights={},
-    losses=(0.5, 0.25),
-    held_out_psnr=27.25,
-    weights_version="old",
-    epochs=2,
-)
+from backend_server.commands.pictures import portrait_path
+from backend_server.identities.store import IdentityStore, identity_folder
+from backend_server.identity import load_identity
 
 
 @pytest.fixture
@@ -35,10 +17,9 @@ def store(data_folder):
 
 
 @pytest.fixture
-def keep(store):
+def keep(store, face):
     def run(name, version):
-        face = replace(FACE, weights_version=version)
-        store.save(record_of(name, face, weights_version=version, image_count=7, image_names=("me.jpg",)), face)
+        store.save(face(name, weights_version=version, image_count=7, image_names=("me.jpg",), held_out_psnr=27.25))
 
     return run
 
@@ -96,7 +77,7 @@ def test_a_face_passes_from_one_machine_to_another(run_command, store, keep, tmp
     monkeypatch.setenv("SPEECH_FACE_DATA", str(tmp_path / "elsewhere"))
     result = run_command("identities", "import", path)
     assert result.exit_code == 0 and name[:12] in result.stdout
-    assert IdentityStore(identity_folder(tmp_path / "elsewhere")).kept(name).record == store.kept(name).record
+    assert IdentityStore(identity_folder(tmp_path / "elsewhere")).record(name) == store.record(name)
 
 
 @pytest.mark.slow
@@ -106,8 +87,8 @@ def test_the_same_pictures_are_learnt_once(run_command, store, sound, sample_sam
     first = run_command(*words)
     assert first.exit_code == 0 and "learnt and kept" in first.stdout, first.stderr
     (name,) = store.names()
-    identity, record = read_portable(out)
-    assert record.identity == name and record.image_names == ("astronaut.png",)
+    identity = load_identity(out)
+    assert identity.record == store.record(name) and identity.record.image_names == ("astronaut.png",)
 
     assert "found, learnt on" in run_command(*words).stdout
     speech = sound("speech.wav", sample_samples[:8_000], 16_000)
@@ -118,7 +99,7 @@ def test_the_same_pictures_are_learnt_once(run_command, store, sound, sample_sam
     store.path(name).write_bytes(store.path(name).read_bytes()[:-100])
     mended = run_command(*words)
     assert mended.exit_code == 0 and "the one kept before was damaged" in mended.stdout
-    again = read_portable(out)[0]
+    again = load_identity(out)
     assert all(np.array_equal(again.weights[layer], weight) for layer, weight in identity.weights.items())
     assert "learnt and kept" in run_command(*words, "--anew").stdout
     assert run_command("animate", speech, "--identity", name[:6], "--out", tmp_path / "named").exit_code == 0

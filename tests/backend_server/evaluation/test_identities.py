@@ -1,9 +1,11 @@
+from datetime import UTC, datetime
+
 import numpy as np
 import pytest
 
 from backend_server.data.corpus import Clip, ClipLandmarks
 from backend_server.evaluation.identities import Identities, Recipe, given_frames, recipe_frames
-from backend_server.texture.identity import Identity
+from backend_server.identity import Identity, IdentityRecord, rows
 
 
 class DrawnClip(Clip):
@@ -27,19 +29,17 @@ class Network:
 
     def fine_tune(self, references, *, epochs, seed):
         self.learnt += 1
-        return Identity(
-            references.neutral_landmarks,
-            references.crop,
-            references.crops[:5],
-            references.landmarks[:5],
-            references.mattes[:5],
-            references.crops[0],
-            {"a": np.ones(3, np.float16)},
-            (0.5,) * epochs,
-            None,
-            self.weights_version,
-            epochs,
+        record = IdentityRecord(
+            learnt_at=datetime.now(UTC),
+            weights_version=self.weights_version,
+            image_count=len(references.crops),
+            epochs=epochs,
+            losses=(0.5,) * epochs,
+            held_out_psnr=None,
+            neutral=rows(references.neutral_landmarks),
+            crop=rows(references.crop),
         )
+        return Identity(references, {"a": np.ones(3, np.float16)}, record)
 
 
 @pytest.fixture
@@ -63,9 +63,9 @@ def test_a_face_is_learnt_once_for_the_same_weights(clip, tmp_path):
     first = Identities(network, 0, tmp_path / "kept")(clip, Recipe(5, 2))  # pyright: ignore[reportArgumentType]
     again = Identities(network, 0, tmp_path / "kept")(clip, Recipe(5, 2))  # pyright: ignore[reportArgumentType]
     assert network.learnt == 1
-    assert again.losses == first.losses == (0.5, 0.5)
-    assert (again.reference_images == first.reference_images).all()
-    assert first.reference_images[0, 0, 0, 0] in recipe_frames(clip, 5)
+    assert again.record.losses == first.record.losses == (0.5, 0.5)
+    assert (again.references.crops == first.references.crops).all()
+    assert first.references.crops[0, 0, 0, 0] in recipe_frames(clip, 5)
     for changed in (Recipe(5, 3), Recipe(10, 2)):
         Identities(network, 0, tmp_path / "kept")(clip, changed)  # pyright: ignore[reportArgumentType]
     network.weights_version = "two"

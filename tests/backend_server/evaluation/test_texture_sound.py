@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 
 from backend_server.data.corpus import Clip, ClipLandmarks
@@ -33,17 +35,14 @@ class Cascade:
 
     def animate(self, speech, sample_rate, frame_times, identity, *, seed):
         self.asked = len(speech), sample_rate, len(frame_times), seed
-        self.landmarks = np.repeat(identity.neutral_landmarks[None], len(frame_times), axis=0)
+        self.landmarks = np.repeat(identity.references.neutral_landmarks[None], len(frame_times), axis=0)
         return self
-
-
-class Person:
-    neutral_landmarks = NEUTRAL
 
 
 def test_a_face_is_driven_in_three_ways(tmp_path):
     cascade, clip = Cascade(), HeardClip(tmp_path, "a", "0", "val", 0.2, 5, "")
-    ways = drivings(cascade, clip, Person(), seed=4)  # pyright: ignore[reportArgumentType]
+    person = SimpleNamespace(references=SimpleNamespace(neutral_landmarks=NEUTRAL))
+    ways = drivings(cascade, clip, person, seed=4)  # pyright: ignore[reportArgumentType]
     assert cascade.asked == (16_000, 16_000, 5, 4)
     assert list(ways) == [BY_LANDMARKS, BY_SOUND, BY_SOUND_ON_HEAD]
     assert (ways[BY_SOUND] == NEUTRAL).all()

@@ -7,7 +7,7 @@ from skimage.data import astronaut
 
 from backend_server.face.crop import crop_image, to_source
 from backend_server.face.detector import FaceDetector
-from backend_server.face.reference import prepare_references
+from backend_server.face.reference import picture_of, prepare_references
 
 
 def test_the_face_nearest_to_rest_comes_first_and_says_where_it_was_cut_from():
@@ -16,9 +16,10 @@ def test_the_face_nearest_to_rest_comes_first_and_says_where_it_was_cut_from():
         smiling = detector.detect(picture).landmarks
     closed = smiling.copy()
     closed[[61, 62, 63]] = closed[[67, 66, 65]]  # the inner lips meet
-    found = prepare_references([picture, picture[:300]], [smiling, closed])
-    assert found.source == 1
-    np.testing.assert_array_equal(found.crops[0], crop_image(picture[:300], found.crop))
+    pictures = [picture, picture[:300] // 2]
+    found = prepare_references(pictures, np.stack([smiling, closed]))
+    assert picture_of(found, pictures) == 1
+    np.testing.assert_array_equal(found.crops[0], crop_image(pictures[1], found.crop))
     np.testing.assert_allclose(to_source(found.landmarks[0], found.crop), closed, atol=0.01)
 
 
@@ -42,7 +43,7 @@ def test_a_matte_does_not_depend_on_the_photo_around_the_face(portrait):
     large = np.full((3000, 4000, 3), 128, np.uint8)
     large[1000:1512, 2000:2512] = astronaut()
     landmarks = portrait.landmarks[0] @ portrait.crop[:, :2].T + portrait.crop[:, 2] + (2000, 1000)
-    found = prepare_references([large], [landmarks])
+    found = prepare_references([large], landmarks[None])
     difference = np.abs(found.mattes[0].astype(int) - portrait.mattes[0])
     assert difference.mean() < 8
     assert (difference > 128).mean() < 0.03
@@ -54,7 +55,7 @@ def test_a_face_turned_or_beyond_the_edge_has_a_matte():
         landmarks = detector.detect(picture).landmarks
     turn = np.array([[0.6, 0.8], [-0.8, 0.6]])
     for moved in (landmarks + np.array([-400, 0]), landmarks + np.array([0, 900]), (landmarks - 256) @ turn + 256):
-        found = prepare_references([picture], [moved.astype(np.float32)])
+        found = prepare_references([picture], moved.astype(np.float32)[None])
         assert found.mattes.shape == (1, 256, 256)
         assert found.foreground.shape == (256, 256, 3)
 

@@ -89,7 +89,6 @@ class Service:
             "connection_file": str(self.connection_file),
             "data_dir": str(self.data_dir),
             "cascade": "speech_face_fake:FakeCascade",
-            "identity_files": "speech_face_fake",
             "spare_bytes": 0,
             "stuck_seconds": 1.0,
             **settings,

@@ -3,11 +3,13 @@
 import os
 import signal
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 
+from backend_server.identity import FaceReferences, Identity, IdentityRecord, rows
 from shared.errors import SoundError
 
 FAST, SLOW, STUCK, DIE, DIE_ONCE, BROKEN, BAD_SOUND, NO_MEMORY, PAUSE_IN_TEXTURE, WAIT = range(10)
@@ -48,17 +50,30 @@ class FakeCascade:
             os.kill(os.getpid(), signal.SIGKILL)
         return cls()
 
-    def adapt(self, images, landmarks, *, epochs, seed, progress):
+    def adapt(self, images, landmarks, *, epochs, seed, progress, **_):
         is_first(f"adapted-{len(images)}-{epochs}-{seed}-{os.getpid()}")
         for epoch in range(epochs):
             progress("fine-tuning", epoch, epochs)
-        return SimpleNamespace(
+        crop = np.zeros((256, 256, 3), np.uint8)
+        references = FaceReferences(
+            crops=crop[None],
+            landmarks=MEAN_FACE[None],
+            mattes=crop[None, ..., 0],
+            foreground=crop,
             neutral_landmarks=MEAN_FACE + len(images),
             crop=np.eye(2, 3, dtype=np.float32),
+        )
+        record = IdentityRecord(
+            learnt_at=datetime.now(UTC),
+            weights_version=self.weights_version,
+            image_count=len(images),
             epochs=epochs,
             losses=tuple(1.0 / (e + 1) for e in range(epochs)),
             held_out_psnr=30.0 if landmarks is None else None,
+            neutral=rows(references.neutral_landmarks),
+            crop=rows(references.crop),
         )
+        return Identity(references, {}, record)
 
     def animate(self, speech, sample_rate, frame_times, identity, *, seed, blink, controls, progress):
         progress("speech", 0, 2)
@@ -83,7 +98,7 @@ class FakeCascade:
         landmarks = np.zeros((len(frame_times), 68, 2), np.float32)
         landmarks[:, 0, 0] = np.arange(len(frame_times))
         self.seed = seed
-        neutral = MEAN_FACE if identity is None else identity.neutral_landmarks
+        neutral = MEAN_FACE if identity is None else identity.references.neutral_landmarks
         return SimpleNamespace(
             frame_times=frame_times,
             canonical=landmarks * controls.intensity + controls.lead,
@@ -102,15 +117,3 @@ class FakeCascade:
             numbers = landmarks[first : first + 5, 0, 0].astype(np.uint8)
             yield np.broadcast_to(numbers[:, None, None, None], (len(numbers), 64, 64, 4))
         progress("texture", count, count)
-
-
-def save_identity(path, identity):
-    np.savez(path.with_suffix(".npz"), neutral=identity.neutral_landmarks, crop=identity.crop)
-    path.with_suffix(".npz").rename(path)
-
-
-def load_identity(path):
-    with path.open("rb") as file, np.load(file) as arrays:
-        return SimpleNamespace(
-            neutral_landmarks=arrays["neutral"], crop=arrays["crop"], epochs=0, losses=(), held_out_psnr=None
-        )

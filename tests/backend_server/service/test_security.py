@@ -106,7 +106,7 @@ def launch(settings):
         "import json, sys\nfrom pathlib import Path\n"
         "from backend_server.service.server import serve\n"
         "v = json.loads(sys.argv[1])\n"
-        "serve(connection_file=Path(v['connection_file']), data_dir=Path(v['data_dir']), cascade=v['cascade'])"
+        "serve(connection_file=Path(v['connection_file']), data_dir=Path(v['data_dir']))"
     )
     return subprocess.run(
         [sys.executable, "-c", code, json.dumps(settings)], capture_output=True, text=True, timeout=60, check=False

@@ -1,12 +1,13 @@
 """A drawn face and networks small enough to train within a test."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from backend_server.config import PAPER_TEXTURE, TextureConfig
+from backend_server.identity import FaceReferences
 
 SMALL_WARP = TextureConfig(
     channels=(4, 4, 6, 6, 8), encoder_channels=(4, 4, 6, 6, 8), code_size=6, discriminator_channels=(4, 6, 8)
@@ -59,16 +60,6 @@ def small_configs():
     return {"warp": SMALL_WARP, "paper": SMALL_PAPER}
 
 
-@dataclass(frozen=True)
-class DrawnFaces:
-    crops: np.ndarray
-    landmarks: np.ndarray
-    mattes: np.ndarray
-    neutral_landmarks: np.ndarray
-    crop: np.ndarray
-    foreground: np.ndarray | None = None
-
-
 def draw_faces(count):
     """Faces with mouths ever wider open, on smooth random skin."""
     random = torch.Generator().manual_seed(0)
@@ -84,7 +75,7 @@ def draw_faces(count):
     mattes = np.zeros((count, 256, 256), np.uint8)
     mattes[:, 40:, 40:216] = 255
     crop = np.array([[2, 0, 10], [0, 2, 20]], np.float32)
-    return DrawnFaces(np.stack(crops), np.stack(landmarks), mattes, landmarks[0], crop)
+    return FaceReferences(np.stack(crops), np.stack(landmarks), mattes, crops[0], landmarks[0], crop)
 
 
 @pytest.fixture

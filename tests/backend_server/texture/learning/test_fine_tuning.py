@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import torch
 
+from backend_server.identity import load_identity, save_identity
 from backend_server.texture.colours import match_colours
-from backend_server.texture.identity import load_identity, save_identity
 from backend_server.texture.learning import fine_tuning
 from backend_server.texture.learning.fine_tuning import adapt
 from backend_server.texture.learning.rehearsal import open_mouth, shut_eyes, unseen_expressions
 from backend_server.texture.networks.discriminator import build_discriminator
 from backend_server.texture.networks.presets import build_generator
-from backend_server.texture.render import render
+from backend_server.texture.render import render, tuned_generator
 from backend_server.texture.warping.raster import opening_measures
 from shared.errors import Cancelled, ShapeError, ValueRangeError, WeightsError
 
@@ -34,9 +34,11 @@ def tune(generator, faces, **settings):
 def test_no_epochs_leave_the_weights_alone(generator, drawn_faces):
     faces = drawn_faces(7)
     identity = tune(generator, faces, epochs=0)
-    assert identity.weights == {} and identity.losses == () and identity.epochs == 0
-    assert len(identity.reference_images) == 7
-    np.testing.assert_array_equal(identity.reference_images[0], faces.crops[0])
+    assert identity.weights == {} and identity.references is faces
+    record = identity.record
+    assert (record.losses, record.epochs, record.seed, record.image_count) == ((), 0, 3, 7)
+    np.testing.assert_array_equal(record.neutral, faces.neutral_landmarks)
+    np.testing.assert_array_equal(record.crop, faces.crop)
 
 
 @pytest.mark.parametrize("count", [1, 5])
@@ -47,8 +49,8 @@ def test_fine_tuning_changes_a_copy_and_repeats_with_its_seed(generator, drawn_f
     faces = drawn_faces(count)
     first = tune(generator, faces, progress=lambda *step: steps.append(step))
     assert all(torch.equal(before[name], weight) for name, weight in generator.state_dict().items())
-    assert 1 == first.epochs == len(first.losses) and np.isfinite(first.losses).all()
-    assert (first.held_out_psnr is None) == (count < 5)
+    assert 1 == first.record.epochs == len(first.record.losses) and np.isfinite(first.record.losses).all()
+    assert (first.record.held_out_psnr is None) == (count < 5)
     assert steps[-1][1] <= steps[-1][2] and {stage for stage, _, _ in steps} == {"adapt"}
     if count == 1:
         assert first.weights and all(w.dtype == np.float16 for w in first.weights.values())
@@ -71,16 +73,17 @@ def test_fine_tuning_stops_when_told_to(generator, drawn_faces):
 def test_every_epoch_is_told_with_the_network_as_it_is(generator, drawn_faces, face_landmarks):
     faces, told = drawn_faces(5), []
 
-    def note(number, loss, psnr, tuned):
-        picture = next(render(tuned, tune(generator, faces, epochs=0), face_landmarks()[None]))
-        told.append((number, loss, psnr, picture))
+    def note(epoch):
+        assert epoch.neutral is faces.neutral_landmarks
+        told.append((epoch.number, epoch.loss, epoch.held_out_psnr, epoch.render(face_landmarks()[None])))
 
-    watched = tune(generator, faces, epochs=2, on_epoch=note)
+    watched = tune(generator, faces, epochs=2, on_epoch=note).record
     assert [number for number, *_ in told] == [1, 2]
     assert [loss for _, loss, *_ in told] == list(watched.losses)
     assert all(psnr is not None and psnr <= watched.held_out_psnr for _, _, psnr, _ in told)
+    assert [psnr for _, _, psnr, _ in told] == list(watched.held_out_psnrs)
     assert not np.array_equal(told[0][3], told[1][3])
-    plain = tune(generator, faces, epochs=2)  # being watched changes nothing
+    plain = tune(generator, faces, epochs=2).record  # being watched changes nothing
     assert plain.losses == watched.losses and plain.held_out_psnr == watched.held_out_psnr
 
 
@@ -96,7 +99,10 @@ def test_a_kept_identity_renders_as_the_one_that_was_tuned(
     assert {name: weight.shape for name, weight in kept.weights.items()} == {
         name: weight.shape for name, weight in identity.weights.items()
     }
-    pictures = [next(render(generator, one, face_landmarks()[None])) for one in (identity, kept)]
+    pictures = [
+        next(render(tuned_generator(generator, one), one.references, face_landmarks()[None]))
+        for one in (identity, kept)
+    ]
     np.testing.assert_array_equal(*pictures)
 
 
@@ -123,10 +129,9 @@ def test_colours_follow_the_first_image_but_are_not_washed_out():
 
 def test_frames_come_in_chunks_with_the_matte_warped_along(generator, drawn_faces, face_landmarks):
     faces = drawn_faces(1)
-    identity = tune(generator, faces, epochs=0)
     landmarks = np.stack([face_landmarks(mouth=2.0 + t) for t in range(6)])
     reports = []
-    stream = render(generator, identity, landmarks, lambda *step: reports.append(step))
+    stream = render(generator, faces, landmarks, lambda *step: reports.append(step))
     first = next(stream)
     assert reports[0] == ("texture", 0, 6)
     frames = np.concatenate([first, *stream])
@@ -141,9 +146,8 @@ def test_frames_come_in_chunks_with_the_matte_warped_along(generator, drawn_face
 def test_cut_out_frames_show_the_persons_own_colours_at_the_edge(generator, drawn_faces):
     faces = drawn_faces(1)
     faces = replace(faces, foreground=255 - faces.crops[0])
-    identity = tune(generator, faces, epochs=0)
     cut_out, whole = (
-        next(render(generator, identity, faces.landmarks, is_cut_out=is_cut_out))[0, :50, :, :3].astype(int)
+        next(render(generator, faces, faces.landmarks, is_cut_out=is_cut_out))[0, :50, :, :3].astype(int)
         for is_cut_out in (True, False)
     )
     assert np.abs(cut_out - (255 - faces.crops[0, :50].astype(int))).max() <= 3
@@ -151,9 +155,9 @@ def test_cut_out_frames_show_the_persons_own_colours_at_the_edge(generator, draw
 
 
 def test_a_batch_too_large_for_the_memory_is_halved(generator, drawn_faces, face_landmarks, monkeypatch):
-    identity = tune(generator, drawn_faces(1), epochs=0)
+    faces = drawn_faces(1)
     landmarks = np.stack([face_landmarks(mouth=2.0 + t) for t in range(5)])
-    expected = np.concatenate(list(render(generator, identity, landmarks)))
+    expected = np.concatenate(list(render(generator, faces, landmarks)))
     sizes, forward = [], generator.forward
 
     def tight(points, references, code=None):
@@ -163,15 +167,15 @@ def test_a_batch_too_large_for_the_memory_is_halved(generator, drawn_faces, face
         return forward(points, references, code)
 
     monkeypatch.setattr(generator, "forward", tight)
-    frames = np.concatenate(list(render(generator, identity, landmarks)))
+    frames = np.concatenate(list(render(generator, faces, landmarks)))
     assert sizes == [4, 2, 2, 1]
     assert np.abs(frames.astype(int) - expected).max() <= 1
 
 
-def test_rendering_refuses_other_shapes_and_other_weights(generator, drawn_faces, small_configs, face_landmarks):
+def test_rendering_refuses_other_shapes_and_other_weights(generator, drawn_faces, small_configs):
     identity = tune(generator, drawn_faces(1), epochs=1)
     with pytest.raises(ShapeError, match=r"\(66, 2\)"):
-        render(generator, identity, np.zeros((66, 2), np.float32))
+        render(generator, identity.references, np.zeros((66, 2), np.float32))
     other = build_generator(replace(small_configs["warp"], code_size=8))
     with pytest.raises(WeightsError, match="adapt it again"):
-        render(other, identity, face_landmarks()[None])
+        tuned_generator(other, identity)

@@ -1,8 +1,8 @@
-"""Which landmarks did the user place by hand?
+"""Reads the pictures that a user names, and the landmarks that they placed on them by hand.
 
-One JSON object: a picture's file name, and 68 points [x, y] in pixels of that picture as it is shown, (0, 0) the centre
-of its top-left pixel, in the order of the 68-point convention (jaw 0-16, brows 17-26, nose 27-35, eyes 36-47, mouth
-48-67): `{"me.jpg": [[101.5, 220], ...]}`. Pictures that it does not name are left to the detector.
+Landmarks are one JSON object: a picture's file name, and 68 points [x, y] in pixels of that picture as it is shown,
+(0, 0) the centre of its top-left pixel, in the order of the 68-point convention (jaw 0-16, brows 17-26, nose 27-35,
+eyes 36-47, mouth 48-67): `{"me.jpg": [[101.5, 220], ...]}`. Pictures that it does not name are left to the detector.
 """
 
 from __future__ import annotations
@@ -13,13 +13,52 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import skimage.data
 from numpy.typing import NDArray
 
-from shared.errors import ShapeError, ValueRangeError
+from backend_server.face.images import read_image
+from backend_server.identities.learning import FaceSource
+from shared.errors import ImageError, ShapeError, ValueRangeError
 from shared.landmarks import POINT_COUNT
 
+PICTURE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
 _MARGIN = 0.25  # of a side; a face may reach that far out of its picture
 _NARROWEST_EYES = 8.0  # pixels between the outer corners; less is no face
+
+
+def portrait_path() -> Path:
+    """The file of scikit-image's astronaut: Eileen Collins, NASA, public domain, 512 x 512."""
+    return Path(skimage.data.__file__).with_name("astronaut.png")
+
+
+def picture_paths(paths: Sequence[Path]) -> tuple[Path, ...]:
+    """The pictures named, a folder standing for all pictures in it.
+
+    Raises:
+        ImageError: a path does not exist, or a folder holds no picture.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES)
+            if not inside:
+                raise ImageError(f"the folder {path} holds no pictures (.png, .jpg, .tif, .bmp, .webp)")
+            found += inside
+        elif not path.exists():
+            raise ImageError(f"there is no picture {path}; check the name")
+        else:
+            found.append(path)
+    return tuple(found)
+
+
+def read_source(paths: Sequence[Path], landmarks: Path | None) -> FaceSource:
+    """Reads pictures and the landmarks placed on them.
+
+    Raises:
+        SpeechFaceError: the first that cannot be used.
+    """
+    images, names = [read_image(path) for path in paths], [path.name for path in paths]
+    return FaceSource(images, read_placed_landmarks(landmarks, names, images) if landmarks else None, names)
 
 
 def read_placed_landmarks(

@@ -1,0 +1,107 @@
+"""Finds a face among those that are kept, or learns it and keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from backend_server.identities.store import SHORT_DIGITS, IdentityStore, identity_id
+from backend_server.identity import FaceReferences, Identity
+from backend_server.progress import EpochWatcher, Progress
+from shared.errors import SpeechFaceError
+
+if TYPE_CHECKING:  # whoever learns has loaded it; this way the service's tests load a light one
+    from backend_server.cascade import Cascade
+
+
+@dataclass(frozen=True)
+class FaceSource:
+    """What a face is learnt from.
+
+    Attributes:
+        images: K pictures (H, W, 3).
+        landmarks: (K, 68, 2) pixels placed by hand, rows of NaN where they are detected; None where all are.
+        names: of the picture files; empty where nobody knows.
+    """
+
+    images: Sequence[NDArray[np.uint8]]
+    landmarks: NDArray[np.float32] | None = None
+    names: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Learning:
+    """A face and how it was come by.
+
+    Attributes:
+        identity: the face.
+        is_found: whether it was learnt before.
+        sentence: one line about that for the user.
+        error: why it is not kept for the next time; None when it is, or when nothing should be.
+    """
+
+    identity: Identity
+    is_found: bool
+    sentence: str
+    error: SpeechFaceError | None = None
+
+
+def find_or_learn(
+    cascade: Cascade,
+    store: IdentityStore | None,
+    source: FaceSource,
+    *,
+    epochs: int,
+    seed: int,
+    progress: Progress,
+    is_anew: bool = False,
+    on_epoch: EpochWatcher = lambda _: None,
+    check: Callable[[FaceReferences], None] = lambda _: None,
+) -> Learning:
+    """The face of these pictures: the one learnt before if nothing has changed since, or else learnt now and kept.
+
+    Args:
+        cascade: whose weights it begins from.
+        store: where faces are looked for and kept; None does neither.
+        source: pictures and landmarks.
+        epochs: of fine-tuning.
+        seed: of fine-tuning.
+        progress: told of each stage.
+        is_anew: learn even if it was learnt before.
+        on_epoch: told of each epoch.
+        check: told the faces before anything is learnt; may refuse them.
+
+    Raises:
+        SpeechFaceError: the first thing that is wrong with the pictures.
+    """
+    version = cascade.weights_version
+    name = identity_id(source.images, source.landmarks, epochs=epochs, seed=seed, weights_version=version)
+    if store is not None and not is_anew and store.has(name):
+        identity = store.load(name)
+        check(identity.references)
+        return Learning(identity, True, f"found, learnt on {identity.record.day_and_time} ({name[:SHORT_DIGITS]})")
+    was_damaged = store is not None and store.is_damaged(name)
+    identity = cascade.adapt(
+        source.images,
+        source.landmarks,
+        epochs=epochs,
+        seed=seed,
+        progress=progress,
+        on_epoch=on_epoch,
+        check=check,
+    )
+    record = msgspec.structs.replace(identity.record, identity=name, image_names=tuple(source.names))
+    identity = replace(identity, record=record)
+    if store is None:
+        return Learning(identity, False, "learnt" if epochs else "not learnt, 0 epochs")
+    sentence, error = f"learnt and kept ({name[:SHORT_DIGITS]})", None
+    try:
+        store.save(identity)
+    except SpeechFaceError as failure:  # learning took minutes; what it made is still of use
+        sentence, error = f"learnt, but not kept for the next time: {failure.sentence}", failure
+    return Learning(identity, False, sentence + "; the one kept before was damaged" * was_damaged, error)

@@ -1,0 +1,229 @@
+"""Holds what is known of one person: reference pictures, what was learnt from them, and how; keeps it as one file.
+
+The file is safetensors: shareable and deletable. Its record travels in the metadata, so that a machine that takes it in
+finds the face again for the same pictures.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from backend_server.config import CROP_SIZE
+from shared.errors import NoSpaceError, ValueRangeError, WeightsError
+from shared.landmarks import POINT_COUNT
+
+ID_DIGITS = 64
+FORMAT = "speech-face-identity-2"
+_IN_FILE = {  # names of the arrays in a file, by the field of `FaceReferences`
+    "crops": "reference_images",
+    "landmarks": "reference_landmarks",
+    "mattes": "mattes",
+    "foreground": "foreground",
+    "neutral_landmarks": "neutral_landmarks",
+    "crop": "crop",
+}
+
+
+@dataclass(frozen=True)
+class FaceReferences:
+    """K faces of one person, cut out of their pictures; the first is the one nearest to rest and gets animated.
+
+    Attributes:
+        crops: I^n, u8 (K, 256, 256, 3) RGB.
+        landmarks: (K, 68, 2) pixels of each crop.
+        mattes: u8 (K, 256, 256), 255 where the person is.
+        foreground: u8 (256, 256, 3), the first crop with the person's own colours where its matte is partial and with
+            the nearest of them beyond the person.
+        neutral_landmarks: l_p, (68, 2) pixels of the first crop.
+        crop: (2, 3), from pixels of the first crop to pixels of its picture.
+    """
+
+    crops: NDArray[np.uint8]
+    landmarks: NDArray[np.float32]
+    mattes: NDArray[np.uint8]
+    foreground: NDArray[np.uint8]
+    neutral_landmarks: NDArray[np.float32]
+    crop: NDArray[np.float32]
+
+
+class IdentityRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """Of what, when and how well a face was learnt: all that is told of it without reading its weights.
+
+    Attributes:
+        identity: its ID, 64 hexadecimal digits; empty before it is named.
+        learnt_at: when.
+        weights_version: of the weights that fine-tuning began from.
+        image_count: K.
+        image_names: of the picture files, in their order; empty where nobody knows.
+        seed: of fine-tuning.
+        epochs: of fine-tuning that were run.
+        losses: one per epoch.
+        held_out_psnrs: dB after each epoch on images kept back; empty when there were none or nobody knows.
+        held_out_psnr: dB of the state that was kept; None when no images were kept back.
+        neutral: l_p, 68 x 2, pixels of the crop.
+        crop: 2 x 3, from pixels of the crop to pixels of its picture.
+    """
+
+    identity: str = ""
+    learnt_at: datetime
+    weights_version: str
+    image_count: int
+    image_names: tuple[str, ...] = ()
+    seed: int = 0
+    epochs: int
+    losses: tuple[float, ...]
+    held_out_psnrs: tuple[float, ...] = ()
+    held_out_psnr: float | None
+    neutral: tuple[tuple[float, ...], ...]
+    crop: tuple[tuple[float, ...], ...]
+
+    @property
+    def day_and_time(self) -> str:
+        """When it was learnt, in the time of this place."""
+        return self.learnt_at.astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A learnt face: one person, ready to be rendered.
+
+    Attributes:
+        references: the pictures that are moved.
+        weights: what fine-tuning changed, half floats by name; empty without fine-tuning.
+        record: of what, when and how well it was learnt.
+    """
+
+    references: FaceReferences
+    weights: Mapping[str, NDArray[np.float16]]
+    record: IdentityRecord
+
+
+class _Notes(msgspec.Struct, frozen=True):
+    """What a file says of a face that has no ID; earlier versions of Speech Face read it in every file."""
+
+    losses: tuple[float, ...]
+    held_out_psnr: float | None
+    weights_version: str
+    epochs: int
+
+
+def rows(array: NDArray[np.float32]) -> tuple[tuple[float, ...], ...]:
+    """An array (N, M) as a record keeps it."""
+    return tuple(map(tuple, array.tolist()))
+
+
+def file_id(path: Path) -> str:
+    """The sha256 of a file's content: the ID of a face that does not say what it was made from."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def save_identity(path: Path, identity: Identity) -> None:
+    """Writes an identity as one safetensors file, replaced in one step.
+
+    Raises:
+        NoSpaceError: the disk is full.
+        ValueRangeError: the file cannot be written.
+    """
+    arrays = {name: getattr(identity.references, field) for field, name in _IN_FILE.items()}
+    arrays |= {f"weights.{name}": weight for name, weight in identity.weights.items()}
+    # `np.ascontiguousarray` would turn a single number into an array of one.
+    tensors = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    record = identity.record
+    notes = _Notes(record.losses, record.held_out_psnr, record.weights_version, record.epochs)
+    metadata = {"format": FORMAT, "notes": msgspec.json.encode(notes).decode()}
+    if record.identity:
+        metadata["record"] = msgspec.json.encode(record).decode()
+    write_whole(path, save(tensors, metadata))
+
+
+def load_identity(path: Path) -> Identity:
+    """Reads what `save_identity` wrote; a face without an ID gets that of its file.
+
+    Raises:
+        WeightsError: the file is missing, damaged, or no identity.
+    """
+    try:
+        with safe_open(path, framework="np") as file:
+            metadata = file.metadata() or {}
+            if metadata.get("format") != FORMAT:
+                raise WeightsError(
+                    f"{path} is not an identity of this version of Speech Face; make one with: backend_server adapt"
+                )
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (safe_open is no mapping)
+        _check(path, tensors)
+        references = FaceReferences(**{field: tensors[name] for field, name in _IN_FILE.items()})
+        record = _record(path, metadata, references)
+    except (OSError, SafetensorError, msgspec.DecodeError) as error:
+        raise WeightsError(f"cannot read the identity {path}: {error}") from error
+    weights = {name.removeprefix("weights."): t for name, t in tensors.items() if name.startswith("weights.")}
+    return Identity(references, weights, record)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Writes a file, replaced in one step.
+
+    Raises:
+        NoSpaceError: the disk is full.
+        ValueRangeError: the file cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.write_bytes(content)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise NoSpaceError(f"the disk of {path.parent} is full; free some space and try again") from error
+        raise ValueRangeError(f"cannot write {path}: {error.strerror or error}; choose another place") from error
+
+
+def _record(path: Path, metadata: Mapping[str, str], references: FaceReferences) -> IdentityRecord:
+    if "record" in metadata:
+        record = msgspec.json.decode(metadata["record"], type=IdentityRecord)
+        if not re.fullmatch(f"[0-9a-f]{{{ID_DIGITS}}}", record.identity):
+            raise WeightsError(f"the record inside {path} names no ID but {record.identity[:80]!r}; export it again")
+        return record
+    notes = msgspec.json.decode(metadata.get("notes", ""), type=_Notes)
+    return IdentityRecord(
+        identity=file_id(path),
+        learnt_at=datetime.fromtimestamp(int(path.stat().st_mtime), UTC),
+        image_count=len(references.crops),
+        neutral=rows(references.neutral_landmarks),
+        crop=rows(references.crop),
+        **msgspec.structs.asdict(notes),
+    )
+
+
+def _check(path: Path, tensors: Mapping[str, NDArray[np.generic]]) -> None:
+    missing = [name for name in _IN_FILE.values() if name not in tensors]
+    if missing:
+        raise WeightsError(f"the identity {path} lacks {', '.join(missing)}")
+    count = len(tensors["reference_images"])
+    shapes = {
+        "neutral_landmarks": (POINT_COUNT, 2),
+        "crop": (2, 3),
+        "reference_images": (count, CROP_SIZE, CROP_SIZE, 3),
+        "reference_landmarks": (count, POINT_COUNT, 2),
+        "mattes": (count, CROP_SIZE, CROP_SIZE),
+        "foreground": (CROP_SIZE, CROP_SIZE, 3),
+    }
+    for name, shape in shapes.items():
+        if count == 0 or tensors[name].shape != shape:
+            raise WeightsError(f"the identity {path} is damaged: {name} has the shape {tensors[name].shape}")

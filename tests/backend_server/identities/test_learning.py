@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+
+from backend_server.identities.learning import FaceSource, find_or_learn
+from backend_server.identities.store import identity_id
+from shared.errors import ImageError, NoSpaceError
+
+IMAGE = np.arange(72, dtype=np.uint8).reshape(4, 6, 3)
+SOURCE = FaceSource([IMAGE], names=["me.jpg"])
+NAME = identity_id([IMAGE], None, epochs=2, seed=3, weights_version="v1")
+
+
+@pytest.fixture
+def cascade(face):
+    class Cascade:
+        """Learns at once, and counts."""
+
+        weights_version = "v1"
+        learnt = 0
+
+        def adapt(self, images, landmarks, *, epochs, seed, progress, on_epoch, check):
+            identity = face(epochs=epochs, seed=seed, image_count=len(images))
+            check(identity.references)
+            self.learnt += 1
+            return identity
+
+    return Cascade()
+
+
+def run(cascade, store, source=SOURCE, epochs=2, **settings):
+    return find_or_learn(cascade, store, source, epochs=epochs, seed=3, progress=lambda *_: None, **settings)
+
+
+def test_a_face_is_learnt_once(cascade, store):
+    first = run(cascade, store)
+    assert not first.is_found and first.error is None
+    assert first.sentence == f"learnt and kept ({NAME[:12]})"
+    record = first.identity.record
+    assert (record.identity, record.image_names, record.epochs, record.seed) == (NAME, ("me.jpg",), 2, 3)
+    assert store.record(NAME) == record
+
+    again = run(cascade, store, FaceSource([IMAGE.copy()], names=["you.jpg"]))
+    assert again.is_found and again.sentence == f"found, learnt on {record.day_and_time} ({NAME[:12]})"
+    assert again.identity.record == record
+    assert cascade.learnt == 1
+
+    assert not run(cascade, store, is_anew=True).is_found
+    run(cascade, store, epochs=1)
+    assert cascade.learnt == 3
+
+
+def test_without_a_store_nothing_is_looked_for_or_kept(cascade, store):
+    run(cascade, store)
+    learning = run(cascade, None)
+    assert cascade.learnt == 2 and not learning.is_found and learning.error is None
+    assert learning.identity.record.identity == NAME
+    assert run(cascade, None, epochs=0).sentence == "not learnt, 0 epochs"
+    assert store.names() == [NAME]
+
+
+def test_a_damaged_face_is_learnt_again_and_said(cascade, store):
+    run(cascade, store)
+    store.path(NAME).write_bytes(b"")
+    assert run(cascade, store).sentence.endswith("; the one kept before was damaged")
+    assert store.has(NAME) and cascade.learnt == 2
+
+
+def test_what_cannot_be_kept_is_still_of_use(cascade, store, monkeypatch):
+    def full(identity):
+        raise NoSpaceError("the disk is full")
+
+    monkeypatch.setattr(store, "save", full)
+    learning = run(cascade, store)
+    assert learning.identity.record.identity == NAME
+    assert learning.sentence == "learnt, but not kept for the next time: the disk is full"
+    assert isinstance(learning.error, NoSpaceError)
+
+
+@pytest.mark.parametrize("is_kept", [False, True])
+def test_faces_may_be_refused_before_they_are_learnt_or_taken(cascade, store, is_kept):
+    if is_kept:
+        run(cascade, store)
+
+    def refuse(references):
+        raise ImageError(f"{len(references.crops)} faces are refused")
+
+    with pytest.raises(ImageError, match="2 faces are refused"):
+        run(cascade, store, check=refuse)
+    assert cascade.learnt == is_kept
