@@ -1,8 +1,7 @@
-"""How do a few pictures become an identity file and a page that shows what was learnt?"""
+"""Makes an identity file, and a page that shows what was learnt, of a few pictures."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from backend_server.commands.animate import PREVIEW_BACKGROUND, picture_paths
 from backend_server.commands.learning import LearntIdentity, find_or_learn, read_source
 from backend_server.export.images import over_background, write_png
 from backend_server.export.tags import synthetic_tags
+from backend_server.files import atomic_write
 from backend_server.identities.portable import write_portable
 from backend_server.identities.record import IdentityRecord
 from backend_server.identities.sheet import LearntSheet, write_learnt_sheet
@@ -106,14 +106,11 @@ def replaced(path: Path) -> Iterator[Path]:
     Raises:
         ValueRangeError: the file cannot be written.
     """
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
     try:
-        yield temporary
-        temporary.replace(path)
+        with atomic_write(path) as temporary:
+            yield temporary
     except OSError as error:
         raise ValueRangeError(f"cannot write {path}: {error.strerror or error}; choose another place") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _opened(neutral: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -6,7 +6,6 @@ face again for the same pictures.
 
 from __future__ import annotations
 
-import os
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +13,6 @@ from typing import cast
 
 import msgspec
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from backend_server.identities.naming import ID_DIGITS, SHORT_DIGITS, file_id
 from backend_server.identities.record import IdentityRecord, record_of
@@ -31,24 +29,11 @@ def write_portable(path: Path, identity: Identity, record: IdentityRecord) -> No
     Raises:
         ValueRangeError: the file cannot be written.
     """
-    plain = path.with_name(f".{path.name}.plain-{os.getpid()}")
-    whole = path.with_name(f".{path.name}.whole-{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ValueRangeError(f"cannot write {path}: {error.strerror}; choose another place") from error
-    try:
-        save_identity(plain, identity)
-        with safe_open(plain, framework="np") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (safe_open is no mapping)
-            metadata = {**file.metadata(), _RECORD: msgspec.json.encode(record).decode()}
-        save_file(tensors, whole, metadata)
-        whole.replace(path)
+        save_identity(path, identity, {_RECORD: msgspec.json.encode(record).decode()})
     except (OSError, SafetensorError) as error:
-        raise ValueRangeError(f"cannot write {path}: {error}; choose another place") from error
-    finally:
-        plain.unlink(missing_ok=True)
-        whole.unlink(missing_ok=True)
+        reason = getattr(error, "strerror", None) or error
+        raise ValueRangeError(f"cannot write {path}: {reason}; choose another place") from error
 
 
 def read_portable(path: Path) -> tuple[Identity, IdentityRecord]:

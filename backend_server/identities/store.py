@@ -7,7 +7,6 @@ Whatever does not agree with its checksum counts as absent, so it is learnt agai
 from __future__ import annotations
 
 import errno
-import os
 import re
 from functools import lru_cache
 from importlib import import_module
@@ -16,6 +15,7 @@ from typing import Protocol, cast
 
 import msgspec
 
+from backend_server.files import atomic_write
 from backend_server.identities.naming import ID_DIGITS, SHORT_DIGITS, data_folder, file_id, identity_folder
 from backend_server.identities.record import IdentityRecord, LearntFace
 from shared.errors import ErrorCode, NoSpaceError, SpeechFaceError, ValueRangeError
@@ -168,12 +168,8 @@ class IdentityStore:
     def _seal(self, record: IdentityRecord) -> None:
         path, notes = self.path(record.identity), self._notes(record.identity)
         kept = KeptIdentity(record, path.stat().st_size, file_id(path))
-        temporary = notes.with_name(f".{notes.name}.{os.getpid()}")
-        try:
+        with atomic_write(notes) as temporary:
             temporary.write_bytes(msgspec.json.format(msgspec.json.encode(kept)))
-            temporary.replace(notes)
-        finally:
-            temporary.unlink(missing_ok=True)
 
 
 def open_store() -> IdentityStore:

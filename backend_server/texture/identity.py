@@ -6,7 +6,6 @@ neutral shape, and the weights that fine-tuning changed. One safetensors file, s
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from backend_server.config import CROP_SIZE
+from backend_server.files import atomic_write
 from shared.errors import WeightsError
 from shared.landmarks import POINT_COUNT
 
@@ -98,21 +98,23 @@ class _Notes(msgspec.Struct, frozen=True):
     epochs: int
 
 
-def save_identity(path: Path, identity: Identity) -> None:
-    """Writes an identity as one safetensors file, replaced in one step."""
+def save_identity(path: Path, identity: Identity, remarks: Mapping[str, str] | None = None) -> None:
+    """Writes an identity as one safetensors file, replaced in one step.
+
+    Args:
+        path: the file.
+        identity: what is written.
+        remarks: further metadata, by name.
+    """
     arrays = {name: getattr(identity, name) for name in _ARRAYS}
     arrays |= {f"weights.{name}": weight for name, weight in identity.weights.items()}
     # `np.ascontiguousarray` would turn a single number into an array of one.
     tensors = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     notes = _Notes(identity.losses, identity.held_out_psnr, identity.weights_version, identity.epochs)
-    metadata = {"format": FORMAT, "notes": msgspec.json.encode(notes).decode()}
+    metadata = {**(remarks or {}), "format": FORMAT, "notes": msgspec.json.encode(notes).decode()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with atomic_write(path) as temporary:
         save_file(tensors, temporary, metadata)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def load_identity(path: Path) -> Identity:
