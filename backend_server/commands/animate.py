@@ -1,4 +1,4 @@
-"""How does one sound file become a folder of curves, frames and films?"""
+"""Makes a folder of curves, frames and films from one sound file."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend_server.cascade import Cascade, LandmarkMotion
+from backend_server.commands.console import SOUND_SUFFIXES
 from backend_server.commands.learning import FaceSource, find_or_learn, open_identity, read_source
 from backend_server.commands.output_folder import output_folder
 from backend_server.config import CROP_SIZE, SAMPLE_RATE
@@ -66,10 +67,15 @@ def picture_paths(paths: Sequence[Path]) -> tuple[Path, ...]:
     """The pictures named, a folder standing for all pictures in it.
 
     Raises:
-        ImageError: a path does not exist, or a folder holds no picture.
+        ImageError: a path does not exist or is a sound, or a folder holds no picture.
     """
     found: list[Path] = []
     for path in paths:
+        if path.suffix.lower() in SOUND_SUFFIXES and not path.is_dir():
+            raise ImageError(
+                f"{path} is a sound or film, not a picture; name the speech before --images "
+                "(for build.py run, behind --speech)"
+            )
         if path.is_dir():
             inside = sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES)
             if not inside:
