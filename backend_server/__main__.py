@@ -219,13 +219,33 @@ def train(
     ] = None,
     speech: Annotated[Path | None, typer.Option(help="Acoustic model to hear with, ours or ONNX (motion).")] = None,
     flite: Flite = False,
+    vgg19: Annotated[
+        Path | None, typer.Option(help="Weights of VGG19, whose features judge pictures (texture, Eq. 10).")
+    ] = None,
+    vggface: Annotated[Path | None, typer.Option(help="Weights of VGGFace, likewise (texture).")] = None,
+    second_order: Annotated[
+        bool, typer.Option("--second-order", help="Meta-learn by second derivatives too (texture, Fig. 3).")
+    ] = False,
 ) -> None:
     """Trains one network; checkpoints are kept beside the weights."""
     with plain_failures(), StageBars() as bars:
         from backend_server.commands.train import TrainSettings, train
 
         settings = TrainSettings(
-            stage.value, tuple(data), out, device, resume, minutes, preset, seed, start, speech, flite
+            stage.value,
+            tuple(data),
+            out,
+            device,
+            resume,
+            minutes,
+            preset,
+            seed,
+            start,
+            speech,
+            flite,
+            vgg19,
+            vggface,
+            second_order,
         )
         summary = train(settings, bars)
     output.print(summary)

@@ -26,7 +26,7 @@ from backend_server.service.worker_process import WorkerConfig
 from shared.errors import Cancelled as CancelledError
 from shared.protocol import AdaptRequest, AnimateRequest, Attach, Cancelled, Message, Welcome
 
-log = logging.getLogger(__name__)
+LOG = logging.getLogger(__name__)
 
 
 def main() -> int:
@@ -41,7 +41,7 @@ def main() -> int:
         identities = IdentityStore(Path(config.identity_dir), config.identity_files)
         welcome = Welcome(backend="worker", device=engine.device, weights_version=engine.weights_version)
     except Exception as error:
-        log.exception("the cascade cannot be loaded")
+        LOG.exception("the cascade cannot be loaded")
         line.send(failure(error))
         line.close()
         return 1
@@ -62,7 +62,7 @@ def _run(run: JobRun, request: AdaptRequest | AnimateRequest) -> Message:
     except CancelledError:
         return Cancelled(job=request.job)
     except Exception as error:
-        log.exception("job %s failed", request.job)
+        LOG.exception("job %s failed", request.job)
         return msgspec.structs.replace(failure(error), job=request.job)
 
 
