@@ -59,9 +59,8 @@ class ManyValues(TyperCommand):
             expanded.append(arg)
         meant = [place for place in further if self.is_argument(expanded[place + 1])]
         if meant and missing > 0:
-            _, argument = expanded[meant[-1] : meant[-1] + 2]
-            expanded[meant[-1] : meant[-1] + 2] = []
-            expanded.append(argument)
+            place = meant[-1]
+            expanded = [*expanded[:place], *expanded[place + 2 :], expanded[place + 1]]
         return super().parse_args(ctx, expanded)
 
 
