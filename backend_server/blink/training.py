@@ -113,12 +113,8 @@ class BlinkTrainer:
     @property
     def parts(self) -> dict[str, Part]:
         """Everything that a step changes."""
-        return {
-            "generator": self.generator,
-            "optimiser": self.optimiser,
-            "random": self.random,
-            "noise": self.noise,
-        }
+        network: dict[str, Part] = {"generator": self.generator, "optimiser": self.optimiser}
+        return network | {"random": self.random, "noise": self.noise}
 
     def step(self) -> float:
         """Draws real and generated sequences, takes one step of Adam, and returns the loss."""
