@@ -85,7 +85,7 @@ def read_torch_file(path: Path) -> Any:  # noqa: ANN401 (whatever was saved)
     except OSError as error:
         raise WeightsError(f"{path} cannot be read ({error.strerror or error})") from error
     except _NOT_SAVED_BY_TORCH as error:
-        raise WeightsError(f"{path} is damaged or no file of tensors that PyTorch saved", detail=str(error)) from error
+        raise WeightsError(f"{path} is damaged or no file of tensors that PyTorch saved") from error
 
 
 def fill(network: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:

@@ -98,7 +98,7 @@ def _read_state(path: Path, layout: _Layout) -> dict[str, Tensor]:
     try:
         state = load_file(path) if path.suffix == ".safetensors" else read_torch_file(path)
     except (OSError, SafetensorError, WeightsError) as error:
-        raise WeightsError(f"no weights of {layout.name}: {error}", detail=getattr(error, "detail", "")) from error
+        raise WeightsError(f"no weights of {layout.name}: {error}") from error
     if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
         state = state["state_dict"]
     named = state.items() if isinstance(state, dict) else ()

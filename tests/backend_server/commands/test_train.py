@@ -156,7 +156,7 @@ def test_a_file_of_words_is_no_feature_network(run_command, tmp_path):
         "train", "texture", "--data", tmp_path, "--out", tmp_path / "weights", "--vgg19", words, "--device", "cpu"
     )
     assert refused.exit_code == 2
-    (sentence,) = [line for line in refused.stderr.splitlines() if line.startswith("error: ")]
+    (sentence,) = refused.stderr.strip().splitlines()
     assert sentence == f"error: no weights of VGG19: {words} is damaged or no file of tensors that PyTorch saved"
     assert not (tmp_path / "weights").exists()
 
