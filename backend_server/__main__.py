@@ -1,4 +1,4 @@
-"""Which commands does the backend have? `python -m backend_server COMMAND --help` says what each takes.
+"""The backend's commands. `python -m backend_server COMMAND --help` says what each takes.
 
 Each function here only turns words on a command line into one call.
 """
@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from typer.models import OptionInfo
 
-from backend_server.commands.console import ManyValues, StageBars, output, plain_failures
+from backend_server.commands.console import ManyValues, SpeechAndImages, StageBars, output, plain_failures
 from backend_server.commands.identities import identities
 from backend_server.export.formats import FrameFormat
 from shared.motion_controls import RANGES, MotionControls
@@ -47,7 +47,15 @@ class Stage(StrEnum):
     VISEMES = "visemes"
 
 
-@app.command(cls=ManyValues)
+class StageAndData(ManyValues):
+    """A command that takes a stage beside `--data`: a stage's name among the folders is the stage."""
+
+    def is_argument(self, value: str) -> bool:
+        """Whether it names a stage."""
+        return value in tuple(Stage)
+
+
+@app.command(cls=SpeechAndImages)
 def animate(
     out: Annotated[Path, typer.Option(help="Folder for the results.")],
     speech: Annotated[
@@ -90,6 +98,8 @@ def animate(
         from backend_server.commands.pictures import picture_paths, portrait_path
         from shared.timing import FrameRate
 
+        if speech is None:
+            bars.say("no speech was given, so the shipped sample is animated")
         paths = (portrait_path(),) if sample_portrait else picture_paths(images or [])
         settings = AnimateSettings(
             speech=speech or SAMPLE_SPEECH,
@@ -190,7 +200,7 @@ def synthesize(
     output.print(summary)
 
 
-@app.command(cls=ManyValues)
+@app.command(cls=StageAndData)
 def train(
     stage: Annotated[Stage, typer.Argument(help="Which network.")],
     data: Annotated[
@@ -209,13 +219,33 @@ def train(
     ] = None,
     speech: Annotated[Path | None, typer.Option(help="Acoustic model to hear with, ours or ONNX (motion).")] = None,
     flite: Flite = False,
+    vgg19: Annotated[
+        Path | None, typer.Option(help="Weights of VGG19, whose features judge pictures (texture, Eq. 10).")
+    ] = None,
+    vggface: Annotated[Path | None, typer.Option(help="Weights of VGGFace, likewise (texture).")] = None,
+    second_order: Annotated[
+        bool, typer.Option("--second-order", help="Meta-learn by second derivatives too (texture, Fig. 3).")
+    ] = False,
 ) -> None:
     """Trains one network; checkpoints are kept beside the weights."""
     with plain_failures(), StageBars() as bars:
         from backend_server.commands.train import TrainSettings, train
 
         settings = TrainSettings(
-            stage.value, tuple(data), out, device, resume, minutes, preset, seed, start, speech, flite
+            stage.value,
+            tuple(data),
+            out,
+            device,
+            resume,
+            minutes,
+            preset,
+            seed,
+            start,
+            speech,
+            flite,
+            vgg19,
+            vggface,
+            second_order,
         )
         summary = train(settings, bars)
     output.print(summary)

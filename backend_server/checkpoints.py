@@ -1,27 +1,35 @@
-"""How are weights kept on disk, and how does a reader know what they are?
+"""Keeps weights on disk in files that say which network they belong to.
 
 A checkpoint is one safetensors file whose metadata carries the network's name and its config as JSON, so the file
-alone rebuilds the network. It is written to a temporary name and renamed: a half-written file is never seen.
+alone rebuilds the network.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
+import pickle
+import struct
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from backend_server.files import atomic_write
 from shared.errors import WeightsError
 
 Config = TypeVar("Config")
 
+# What the reader of pickles raises at text, pictures and files that were cut off.
+_NOT_SAVED_BY_TORCH = (
+    *(pickle.UnpicklingError, struct.error, EOFError, RuntimeError),
+    *(LookupError, ValueError, TypeError, AttributeError),
+)
 WEIGHTS_DIR = Path(__file__).with_name("weights")
 
 
@@ -39,12 +47,8 @@ def save_checkpoint(
     """
     metadata = {**(notes or {}), "kind": kind, "config": msgspec.json.encode(config).decode()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with atomic_write(path) as temporary:
         save_file({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, temporary, metadata)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def load_checkpoint(
@@ -68,6 +72,20 @@ def load_checkpoint(
     except (KeyError, msgspec.DecodeError) as error:
         raise WeightsError(f"the settings inside {path} are damaged: {error}") from error
     return config, tensors, notes
+
+
+def read_torch_file(path: Path) -> Any:  # noqa: ANN401 (whatever was saved)
+    """Reads what `torch.save` wrote, tensors and plain values alone, onto the CPU.
+
+    Raises:
+        WeightsError: the file is missing, damaged, or of another kind.
+    """
+    try:
+        return torch.load(path, "cpu", weights_only=True)
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read ({error.strerror or error})") from error
+    except _NOT_SAVED_BY_TORCH as error:
+        raise WeightsError(f"{path} is damaged or no file of tensors that PyTorch saved") from error
 
 
 def fill(network: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:

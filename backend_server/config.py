@@ -150,8 +150,8 @@ class TextureConfig:
     has_mask_prior: bool = True  # repaints first of all where a mouth opens and where lids open or shut
     shading_cell: int = 8  # pixels; the warp's own detail stays where shading is smooth; 1 shades every pixel
     pixel_norm: int = 1  # absolute differences are sharper than Eq. 8's squares
-    alpha_1: float = 1.0  # Eq. 10
-    alpha_2: float = 0.0
+    alpha_1: float = 1.0  # Eq. 10, of VGG19, or of the discriminator's features in its place
+    alpha_2: float = 0.02  # of VGGFace where its file is given; the paper's share of alpha_1
     lambda_pix: float = 10.0  # Eq. 11
     lambda_adv: float = 0.2
     lambda_feat: float = 0.5
@@ -203,5 +203,6 @@ class TextureTrainingConfig:
     references: tuple[int, ...] = (1, 1, 2, 4, 8)  # of a target; one of these counts for each batch
     other_photo_share: float = 0.25  # of references placed and lit as in another photo
     inner_steps: int = 3  # m
+    is_second_order: bool = False  # whether the outer gradient passes through the inner steps
     following_steps: int = 800  # of fitting what the warp does without landmarks, before all else
     checkpoint_seconds: float = 180.0

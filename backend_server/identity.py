@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from backend_server.config import CROP_SIZE
+from backend_server.files import atomic_write
 from shared.errors import NoSpaceError, ValueRangeError, WeightsError
 from shared.landmarks import POINT_COUNT
 
@@ -180,14 +180,10 @@ def write_whole(path: Path, content: bytes) -> None:
         NoSpaceError: the disk is full.
         ValueRangeError: the file cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
+        with atomic_write(path) as temporary:
             temporary.write_bytes(content)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise NoSpaceError(f"the disk of {path.parent} is full; free some space and try again") from error

@@ -1,4 +1,4 @@
-"""How does G_B learn to blink (Sections 3.2 and 4.2)?"""
+"""Trains G_B to blink (Sections 3.2 and 4.2)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from backend_server.metrics.blink import BlinkStatistics, blink_statistics
 from backend_server.metrics.landmarks import eye_aspect_ratio
 from backend_server.pca import fit_pca
 from backend_server.progress import Progress, silent
-from backend_server.training_state import load_state, save_state, state_path
+from backend_server.training.schedule import falling_from_the_middle, set_learning_rate
+from backend_server.training.state import Part, TrainingState, settings_of, state_path
 from shared.errors import CorpusError
 
 LOG = logging.getLogger(__name__)
@@ -99,7 +100,7 @@ class BlinkTrainer:
             median_bandwidths(view, config.bandwidth_factors)
             for view in views(sample.to(device), self.basis, [0], config.crop_frames)
         ]
-        self.optimizer = torch.optim.Adam(self.generator.parameters(), lr=config.learning_rate)
+        self.optimiser = torch.optim.Adam(self.generator.parameters(), lr=config.learning_rate)
 
     def _draw_targets(self, count: int) -> Tensor:
         drawn = compose(self.targets, count, self.config.frames, CORPUS_FRAME_RATE, self.config, self.random)
@@ -107,8 +108,13 @@ class BlinkTrainer:
 
     def set_progress(self, share: float) -> None:
         """Sets the learning rate for a share of the training done: full at first, falling to zero from the middle."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.config.learning_rate * min(1.0, 2 * (1 - share))
+        set_learning_rate(self.config.learning_rate * falling_from_the_middle(share), self.optimiser)
+
+    @property
+    def parts(self) -> dict[str, Part]:
+        """Everything that a step changes."""
+        network: dict[str, Part] = {"generator": self.generator, "optimiser": self.optimiser}
+        return network | {"random": self.random, "noise": self.noise}
 
     def step(self) -> float:
         """Draws real and generated sequences, takes one step of Adam, and returns the loss."""
@@ -125,10 +131,10 @@ class BlinkTrainer:
         loss = config.lambda_range * range_loss(real, generated)
         for index, (first, second) in enumerate(pairs):
             loss = loss + mmd_loss(first, second, self.bandwidths[min(index, 4)])
-        self.optimizer.zero_grad()
+        self.optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.generator.parameters(), 1.0)
-        self.optimizer.step()
+        self.optimiser.step()
         return float(loss.detach())
 
 
@@ -155,6 +161,7 @@ def train_blink(
 
     Raises:
         CorpusError: the corpus is missing, or its training clips hold no clear blink.
+        WeightsError: the state to go on from is of another training.
     """
     data = Corpus(corpus)
     clips = [clip.landmarks().canonical for clip in data.clips("train")]
@@ -166,14 +173,15 @@ def train_blink(
     LOG.info("%d clear blinks of %d; %.2f a second", len(targets.blinks), real.count, real.rate)
     trainer = BlinkTrainer(targets, torch.from_numpy(neutral), config or BlinkConfig(), seed, device)
     steps, losses = trainer.config.steps, []
-    first = load_state(state_path(out), trainer.generator, trainer.optimizer) if resume else 0
-    for step in range(first, steps):
+    state = TrainingState(state_path(out), trainer.parts, settings_of(trainer.config, "steps"))
+    done = state.load() if resume else {}
+    for step in range(int(done.get("step", 0)), steps):
         trainer.set_progress(step / steps)
         losses.append(trainer.step())
         progress("blink", step + 1, steps)
         if (step + 1) % _SAVE_EVERY == 0:
             LOG.info("step %d: loss %.4f", step + 1, np.mean(losses[-_SAVE_EVERY:]))
-            save_state(state_path(out), step + 1, trainer.generator, trainer.optimizer)
+            state.save(step=step + 1)
     generator = trainer.generator.cpu().eval()
     generated = drawn_statistics(generator, TIMELINES, seed + 1)
     if np.isfinite(generated.duration):  # a network that learnt nothing does not blink
@@ -186,5 +194,5 @@ def train_blink(
     loss = float(np.mean(losses[-100:])) if losses else float("nan")
     notes = {"loss": f"{loss:.5f}", "rate": f"{generated.rate:.3f}", "duration": f"{generated.duration:.3f}"}
     save_checkpoint(out, KIND, generator.config, generator.state_dict(), notes)
-    state_path(out).unlink(missing_ok=True)
+    state.remove()
     return BlinkResult(loss, real, generated)

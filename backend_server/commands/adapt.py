@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from backend_server.commands.animate import PREVIEW_BACKGROUND
 from backend_server.commands.pictures import picture_paths, read_source
 from backend_server.export.images import over_background, write_png
 from backend_server.export.tags import synthetic_tags
+from backend_server.files import atomic_write
 from backend_server.identities.learning import find_or_learn
 from backend_server.identities.sheet import LearntSheet, write_learnt_sheet
 from backend_server.identities.store import open_store
@@ -108,14 +108,11 @@ def replaced(path: Path) -> Iterator[Path]:
     Raises:
         ValueRangeError: the file cannot be written.
     """
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
     try:
-        yield temporary
-        temporary.replace(path)
+        with atomic_write(path) as temporary:
+            yield temporary
     except OSError as error:
         raise ValueRangeError(f"cannot write {path}: {error.strerror or error}; choose another place") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _opened(neutral: NDArray[np.float32]) -> NDArray[np.float32]:

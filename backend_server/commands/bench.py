@@ -24,6 +24,7 @@ from backend_server.export.images import frame_path, write_png
 from backend_server.export.writers import Writers
 from backend_server.face.images import read_image
 from backend_server.face.reference import prepare_references
+from backend_server.files import atomic_write
 from backend_server.identity import FaceReferences, Identity
 from backend_server.progress import Progress, silent
 from backend_server.speech.audio import read_audio, to_waveform
@@ -75,7 +76,8 @@ def bench(out: Path | None, *, device: str, progress: Progress = silent) -> Tabl
     if out is not None:
         document = {"machine": machine(cascade.device), "date": datetime.now(UTC).date().isoformat()}
         figures_json = [asdict(figure) for figure in figures]
-        out.write_text(json.dumps({**document, "figures": figures_json}, indent=2) + "\n", encoding="utf-8")
+        with atomic_write(out) as temporary:
+            temporary.write_text(json.dumps({**document, "figures": figures_json}, indent=2) + "\n", encoding="utf-8")
     table = Table("figure", "value", "unit", title=machine(cascade.device))
     for figure in figures:
         table.add_row(figure.name, f"{figure.value:g}", figure.unit)

@@ -1,4 +1,4 @@
-"""How do the commands speak to the person at the terminal?"""
+"""Speaks to the person at the terminal, and reads what they typed."""
 
 from __future__ import annotations
 
@@ -6,19 +6,24 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
-from typer.core import TyperCommand, TyperOption
+from typer.core import TyperArgument, TyperCommand, TyperOption
 
 from backend_server.progress import Epoch
 from shared.errors import Cancelled, SpeechFaceError
 
 EXIT_BAD_INPUT = 2
 EXIT_CANCELLED = 130
+SOUND_SUFFIXES = {  # of sounds, and of films that are taken for their sound
+    *(".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".aif", ".aiff", ".au", ".caf", ".wma", ".amr"),
+    *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".wmv", ".3gp", ".ts", ".mts"),
+}
 
 output = Console()
 errors = Console(stderr=True)
@@ -27,26 +32,44 @@ errors = Console(stderr=True)
 class ManyValues(TyperCommand):
     """A command whose repeatable options take several values at once: `--images a.png b.png`."""
 
+    def is_argument(self, value: str) -> bool:
+        """Whether a value behind such an option is meant to be the command's argument, where that is missing."""
+        return False
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 (typer carries its own click)
-        """Repeats the option's name before each further value."""
-        repeatable = {
-            name
-            for p in self.params
-            if isinstance(p, TyperOption) and p.multiple
-            for name in (*p.opts, *p.secondary_opts)
-        }
+        """Repeats the option's name before each further value, and puts the command's argument last."""
+        options = [p for p in self.params if isinstance(p, TyperOption)]
+        takes_value = {name for p in options if not p.is_flag for name in p.opts}
+        repeatable = {name for p in options if p.multiple for name in p.opts}
+        missing = sum(isinstance(p, TyperArgument) for p in self.params)
         expanded: list[str] = []
-        option = ""
-        has_value = False
+        further: list[int] = []  # where in `expanded` an option's name is repeated
+        option, has_value = "", False
         for arg in args:
             if arg.startswith("-"):
-                option, has_value = (arg if arg in repeatable else ""), False
-            elif option and has_value:
+                name, equals, _ = arg.partition("=")
+                option, has_value = (name if name in takes_value else ""), bool(equals)
+            elif option and not has_value:
+                has_value = True
+            elif option in repeatable:
+                further.append(len(expanded))
                 expanded.append(option)
             else:
-                has_value = True
+                missing -= 1
             expanded.append(arg)
+        meant = [place for place in further if self.is_argument(expanded[place + 1])]
+        if meant and missing > 0:
+            place = meant[-1]
+            expanded = [*expanded[:place], *expanded[place + 2 :], expanded[place + 1]]
         return super().parse_args(ctx, expanded)
+
+
+class SpeechAndImages(ManyValues):
+    """A command that takes a speech beside `--images`: a sound or film among the pictures is the speech."""
+
+    def is_argument(self, value: str) -> bool:
+        """Whether the file's name ends like that of a sound or film."""
+        return Path(value).suffix.lower() in SOUND_SUFFIXES
 
 
 class StageBars:

@@ -1,14 +1,14 @@
-"""How does a command write a folder so that a failure leaves nothing half-written?"""
+"""Writes a folder of results so that a failure leaves nothing half-written."""
 
 from __future__ import annotations
 
 import errno
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from backend_server.files import temporary_name
 from shared.errors import NoSpaceError, ValueRangeError
 
 
@@ -28,7 +28,7 @@ def output_folder(target: Path, needed_bytes: int = 0) -> Iterator[Path]:
     """
     if target.exists() and not target.is_dir():
         raise ValueRangeError(f"the output {target} is a file; give a folder with --out")
-    staging = target.parent / f".{target.name}.partial-{os.getpid()}"
+    staging = temporary_name(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         staging.mkdir()

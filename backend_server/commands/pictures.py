@@ -16,6 +16,7 @@ import numpy as np
 import skimage.data
 from numpy.typing import NDArray
 
+from backend_server.commands.console import SOUND_SUFFIXES
 from backend_server.face.images import read_image
 from backend_server.identities.learning import FaceSource
 from shared.errors import ImageError, ShapeError, ValueRangeError
@@ -35,10 +36,15 @@ def picture_paths(paths: Sequence[Path]) -> tuple[Path, ...]:
     """The pictures named, a folder standing for all pictures in it.
 
     Raises:
-        ImageError: a path does not exist, or a folder holds no picture.
+        ImageError: a path does not exist or is a sound, or a folder holds no picture.
     """
     found: list[Path] = []
     for path in paths:
+        if path.suffix.lower() in SOUND_SUFFIXES and not path.is_dir():
+            raise ImageError(
+                f"{path} is a sound or film, not a picture; name the speech before --images "
+                "(for build.py run, behind --speech)"
+            )
         if path.is_dir():
             inside = sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES)
             if not inside:

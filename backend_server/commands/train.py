@@ -11,7 +11,7 @@ from backend_server.articulation.visemes import visemes_beside
 from backend_server.blink.training import train_blink
 from backend_server.cascade import choose_device
 from backend_server.checkpoints import WEIGHTS_DIR
-from backend_server.config import PAPER_MOTION, MotionConfig
+from backend_server.config import PAPER_MOTION, MotionConfig, TextureTrainingConfig
 from backend_server.data.flite_speech import require_flite
 from backend_server.data.mouth_targets import MouthTargets
 from backend_server.data.synthetic_speech import phones_of_text
@@ -29,7 +29,7 @@ TAKEN = {  # by stage, of the options that not every stage takes
     "speech": ("further --data", "--resume", "--minutes", "--start"),
     "motion": ("further --data", "--resume", "--preset paper", "--speech", "--flite"),
     "blink": ("--resume",),
-    "texture": ("--resume", "--minutes", "--preset paper", "--start"),
+    "texture": ("--resume", "--minutes", "--preset paper", "--start", "--vgg19", "--vggface", "--second-order"),
     "visemes": (),
 }
 
@@ -49,6 +49,9 @@ class TrainSettings:
     start: Path | None = None
     speech: Path | None = None
     with_flite: bool = False
+    vgg19: Path | None = None
+    vggface: Path | None = None
+    is_second_order: bool = False
 
     @property
     def weights_file(self) -> Path:
@@ -66,6 +69,9 @@ class TrainSettings:
             "--start": self.start is not None,
             "--speech": self.speech is not None,
             "--flite": self.with_flite,
+            "--vgg19": self.vgg19 is not None,
+            "--vggface": self.vggface is not None,
+            "--second-order": self.is_second_order,
         }
         return tuple(option for option, is_given in options.items() if is_given)
 
@@ -162,6 +168,9 @@ def _texture(settings: TrainSettings, device: str, progress: Progress) -> str:
         start=settings.start,
         minutes=settings.minutes or TEXTURE_MINUTES,
         seed=settings.seed,
+        vgg19=settings.vgg19,
+        vggface=settings.vggface,
+        training=TextureTrainingConfig(is_second_order=settings.is_second_order),
         progress=progress,
     )
     return f"{settings.weights_file} written"

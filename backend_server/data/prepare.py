@@ -28,6 +28,7 @@ from backend_server.data.clip_frames import ClipRefused
 from backend_server.data.corpus import CANONICAL, COLUMNS, DAMAGE, INDEX
 from backend_server.data.prepare_report import PrepareReport, Refusal, write_report
 from backend_server.data.sources import Source, find_sources
+from backend_server.files import atomic_write, temporary_name
 from backend_server.progress import Progress, silent
 from backend_server.retarget import mean_shape, normalize_shape, stabilize, to_canonical
 from shared.errors import CorpusError, NoSpaceError, ValueRangeError
@@ -133,7 +134,7 @@ def _clip_maker() -> ClipMaker:
 
 def _make_clip(source: Source, out: Path) -> str | None:
     """Makes one clip; returns why it was refused, or None."""
-    partial = out / _PARTIAL / f"{os.getpid()}_{source.speaker}_{source.clip}"
+    partial = temporary_name(out / _PARTIAL / f"{source.speaker}_{source.clip}")
     try:
         _clip_maker().make(source.video, out / source.name, partial)
     except ClipRefused as refusal:
@@ -159,9 +160,8 @@ def _finish(made: list[Source], out: Path, progress: Progress) -> tuple[float, i
         all_seconds, all_frames = all_seconds + seconds, all_frames + frames
         rows.append(f"{source.speaker}\t{source.clip}\t{source.split}\t{seconds:.3f}\t{frames}\t{source.text}")
         progress("canonical", number + 1, len(made))
-    temporary = out / f"{INDEX}.part"
-    temporary.write_text("\n".join(rows) + "\n", encoding="utf-8")
-    temporary.replace(out / INDEX)
+    with atomic_write(out / INDEX) as temporary:
+        temporary.write_text("\n".join(rows) + "\n", encoding="utf-8")
     return all_seconds, all_frames
 
 
@@ -183,10 +183,8 @@ def _load_arrays(path: Path) -> dict[str, NDArray]:
 
 
 def _save_arrays(path: Path, arrays: dict[str, NDArray]) -> None:
-    temporary = path.with_name(f"{path.name}.part")
-    with temporary.open("wb") as file:
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
         np.savez(file, **arrays)
-    temporary.replace(path)
 
 
 @contextmanager

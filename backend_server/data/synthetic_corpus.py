@@ -10,6 +10,7 @@ from backend_server.data.codecs import CODECS, through_codec
 from backend_server.data.flite_speech import VOICES, synthesise_flite
 from backend_server.data.stop_closures import begin_with_closures
 from backend_server.data.synthetic_speech import SyntheticSpeech, synthesise
+from backend_server.files import atomic_write
 from backend_server.progress import Progress, silent
 from backend_server.speech.audio import to_waveform, write_wav
 from backend_server.speech.dataset import write_phones
@@ -103,5 +104,6 @@ def write_synthetic_corpus(
         rows.append(f"{name}\t{speech.clip.seconds:.2f}\t{voice}\t{language}\ttrain\t{text}\t{phones}")
         total += speech.clip.seconds
         progress("synthetic speech", int(total), int(hours * 3600.0))
-    (out / "index.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    with atomic_write(out / "index.tsv") as temporary:
+        temporary.write_text("\n".join(rows) + "\n", encoding="utf-8")
     return len(rows) - 1

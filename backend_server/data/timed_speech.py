@@ -17,7 +17,7 @@ from backend_server.speech.audio import read_audio, to_waveform
 from backend_server.speech.dataset import Utterance
 from shared.errors import SoundError
 
-_LOG = logging.getLogger(__name__)
+LOG = logging.getLogger(__name__)
 LEAST_SURENESS = -0.8  # mean log-probability of an alignment; what lies below was said otherwise than written
 LONGEST_SECONDS = 8.0
 
@@ -61,7 +61,7 @@ def aligned_recordings(
             clip = read_audio(utterance.path)
             waveform = to_waveform(clip.samples, clip.sample_rate)
         except SoundError as error:
-            _LOG.warning("left out: %s", error)
+            LOG.warning("left out: %s", error)
             continue
         if clip.seconds > LONGEST_SECONDS:
             continue

@@ -7,7 +7,6 @@ MobileFaceNet (Chen et al. 2018), a network for face recognition of a million pa
 
 from __future__ import annotations
 
-import pickle
 from collections import OrderedDict
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from backend_server.checkpoints import read_torch_file
 from shared.errors import WeightsError
 from shared.landmarks import LEFT_EYE, RIGHT_EYE
 
@@ -120,8 +120,8 @@ def load_embedding(path: Path) -> MobileFaceEmbedding:
     """
     network = mobile_face_net()
     try:
-        state = torch.load(path, "cpu", weights_only=True)
+        state = read_torch_file(path)
         network.load_state_dict(state.get("net_state_dict", state))
-    except (OSError, EOFError, pickle.UnpicklingError, LookupError, RuntimeError, AttributeError, TypeError) as error:
+    except (WeightsError, RuntimeError, AttributeError, TypeError) as error:
         raise WeightsError(f"{path} holds no weights of MobileFaceNet that can be read.", detail=str(error)) from error
     return MobileFaceEmbedding(network)

@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from math import cos, pi
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +29,7 @@ from backend_server.texture.learning.trainer import TextureTrainer
 from backend_server.texture.networks.presets import KIND, load_texture_generator, save_texture_generator
 from backend_server.texture.render import render, tuned_generator
 from backend_server.texture.synthesis import TextureGenerator
+from backend_server.training.schedule import falling_cosine
 
 SHIPPED = TextureConfig()
 WARM_UP_SHARE = 0.25  # of the updates, before the discriminator takes part
@@ -143,7 +143,7 @@ class _Training:
         """Learning rate of pairs after a share of the training: falling from the full one, or that of episodes."""
         if self.start:  # a full rate would first undo what was learnt
             return self.config.outer_learning_rate / self.config.learning_rate
-        return 0.05 + 0.95 * cos(pi / 2 * share)
+        return falling_cosine(share)
 
 
 class TextureVariants:

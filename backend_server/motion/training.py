@@ -1,4 +1,4 @@
-"""How does the l-GAN learn to move a face to speech (Sections 3.1 and 4.2)?"""
+"""Trains the l-GAN to move a face to speech (Sections 3.1 and 4.2)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from backend_server.articulation.visemes import VisemeTable
 from backend_server.checkpoints import save_checkpoint
@@ -28,7 +27,9 @@ from backend_server.motion.generator import KIND, MotionGenerator
 from backend_server.motion.losses import discriminator_loss, motion_losses
 from backend_server.pca import fit_pca
 from backend_server.progress import Progress, silent
-from backend_server.training_state import Stateful, load_state, save_state, state_path
+from backend_server.training.average import running_average
+from backend_server.training.schedule import falling_from_the_middle, set_learning_rate
+from backend_server.training.state import Part, TrainingState, settings_of, state_path
 from shared.errors import CorpusError
 
 LOG = logging.getLogger(__name__)
@@ -104,7 +105,7 @@ class MotionTrainer:
         self._initialize(neutral_canonical)
         self.generator.to(device)
         self.discriminator.to(device)
-        self.average = AveragedModel(self.generator, multi_avg_fn=get_ema_multi_avg_fn(config.averaging))
+        self.average = running_average(self.generator, config.averaging)
         self.generator_steps = torch.optim.Adam(self.generator.parameters(), lr=config.learning_rate)
         self.discriminator_steps = torch.optim.Adam(self.discriminator.parameters(), lr=config.learning_rate)
 
@@ -152,16 +153,20 @@ class MotionTrainer:
 
     def set_learning_rate(self, epoch: int) -> None:
         """Both learning rates become those of an epoch, counted from 0: falling over the second half if decayed."""
-        share = min(1.0, 2 * (1 - epoch / self.config.epochs)) if self.config.is_decayed else 1.0
-        for optimizer in (self.generator_steps, self.discriminator_steps):
-            for group in optimizer.param_groups:
-                group["lr"] = share * self.config.learning_rate
+        share = falling_from_the_middle(epoch / self.config.epochs) if self.config.is_decayed else 1.0
+        set_learning_rate(share * self.config.learning_rate, self.generator_steps, self.discriminator_steps)
 
     @property
-    def parts(self) -> tuple[Stateful, ...]:
-        """Everything that a step changes, except the random numbers."""
-        networks = (self.generator, self.discriminator, self.average)
-        return (*networks, self.generator_steps, self.discriminator_steps)
+    def parts(self) -> dict[str, Part]:
+        """Everything that a step changes."""
+        return {
+            "generator": self.generator,
+            "discriminator": self.discriminator,
+            "average": self.average,
+            "generator_steps": self.generator_steps,
+            "discriminator_steps": self.discriminator_steps,
+            "random": self.random,
+        }
 
     @property
     def result(self) -> MotionGenerator:
@@ -215,7 +220,7 @@ def train_motion(
 
     Raises:
         CorpusError: the corpus is missing or has no training clips.
-        WeightsError: the acoustic model cannot be read.
+        WeightsError: the acoustic model cannot be read, or the state to go on from is of another training.
     """
     data = Corpus(corpus)
     clips = data.clips("train")
@@ -232,14 +237,14 @@ def train_motion(
         examples += modelled_examples(speech, model, data.neutral_canonical, config, random, visemes, progress)
     held_out = motion_examples(data.clips("val"), model, random)
     trainer = MotionTrainer(examples, torch.from_numpy(data.neutral_canonical), config, seed, device)
-    parts = trainer.parts
-    first = load_state(state_path(out), *parts) if resume else 0
+    state = TrainingState(state_path(out), trainer.parts, settings_of(config, "epochs"))
+    done = state.load() if resume else {}
     losses = None
-    for epoch in range(first, config.epochs):
+    for epoch in range(int(done.get("epoch", 0)), config.epochs):
         trainer.set_learning_rate(epoch)
         losses = trainer.epoch()
         LOG.info("epoch %d: %s", epoch + 1, losses)
-        save_state(state_path(out), epoch + 1, *parts)
+        state.save(epoch=epoch + 1)
         progress("motion", epoch + 1, config.epochs)
     generator = trainer.result.cpu().eval()
     known, unknown = _judge(generator, held_out, {clip.speaker for clip in clips})
@@ -249,5 +254,5 @@ def train_motion(
             LOG.info("%s: %s", name, figures.sentence())
             notes[name] = figures.sentence()
     save_checkpoint(out, KIND, config, generator.state_dict(), notes)
-    state_path(out).unlink(missing_ok=True)
+    state.remove()
     return MotionResult(losses, known, unknown)

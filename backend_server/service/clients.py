@@ -19,7 +19,7 @@ from shared.errors import MessageError
 from shared.protocol import Failed, Message, Pong
 from shared.wire import Bytes
 
-log = logging.getLogger(__name__)
+LOG = logging.getLogger(__name__)
 
 _LONGEST_LINE = 256  # messages; beyond it, whoever floods the service gets no more answers
 _RESULTS_A_TURN = 8  # for one client, before the others have their turn
@@ -121,7 +121,7 @@ class Clients:
             try:
                 parts: list[Bytes] = [*self._store.result(job, sequence)]
             except MessageError as error:
-                log.error("%s", error)
+                LOG.error("%s", error)
                 parts = wire.encode(Failed(job=job, code=error.code, sentence=error.sentence))
                 client.next_results[job] = record.results
             if not self._send(name, parts):

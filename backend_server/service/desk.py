@@ -30,7 +30,7 @@ from shared.protocol import (
     Welcome,
 )
 
-log = logging.getLogger(__name__)
+LOG = logging.getLogger(__name__)
 
 _FRAME_BYTES = 256 * 256 * 4
 _CURVE_BYTES = 2 * 68 * 2 * 4
@@ -67,7 +67,7 @@ class Desk:
         message, refusal = arrival.message, arrival.refusal
         if message is None:
             if refusal is not None:
-                log.warning("refused: %s", refusal.sentence)
+                LOG.warning("refused: %s", refusal.sentence)
                 reply = Failed(code=refusal.code, sentence=refusal.sentence, job=refusal.job, parent=refusal.message_id)
                 self._clients.reply(client, reply)
             return

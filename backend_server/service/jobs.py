@@ -22,7 +22,7 @@ from shared.errors import ErrorCode, MessageError, NoSpaceError
 from shared.protocol import Accepted, Attach, Cancel, Cancelled, Done, Failed, Message, Progress, Welcome
 from shared.wire import Bytes
 
-log = logging.getLogger(__name__)
+LOG = logging.getLogger(__name__)
 
 _MESSAGES_A_TICK = 16
 _LAST_WORDS_MILLISECONDS = 50  # a dead worker's messages may still be on their way
@@ -122,7 +122,7 @@ class Scheduler:
     def _start(self) -> None:
         self.welcome = self._last_words = None
         self.worker = self._start_worker()
-        log.info("worker %d started", self.worker.pid)
+        LOG.info("worker %d started", self.worker.pid)
 
     def _dispatch(self) -> None:
         if self._running is not None:
@@ -157,7 +157,7 @@ class Scheduler:
             try:
                 self._take(parts)
             except MessageError as error:
-                log.error("the worker's message is damaged: %s", error)
+                LOG.error("the worker's message is damaged: %s", error)
 
     def _take(self, parts: list[bytes]) -> None:
         header = wire.read_header(parts)
@@ -199,7 +199,7 @@ class Scheduler:
             running.is_answered = True
             self._end(running.job, Cancelled())
         if seconds >= self._settings.cancel_seconds + self._settings.stuck_seconds and self.worker is not None:
-            log.warning("worker %d did not let go of job %s; it is replaced", self.worker.pid, running.job)
+            LOG.warning("worker %d did not let go of job %s; it is replaced", self.worker.pid, running.job)
             self.worker.close()
             self._running = None
             self._start()
@@ -207,7 +207,7 @@ class Scheduler:
     def _bury(self, worker: WorkerProcess, reason: str) -> None:
         while worker.socket.poll(_LAST_WORDS_MILLISECONDS):
             self._listen(worker, 1)
-        log.error("worker %d died: %s", worker.pid, reason)
+        LOG.error("worker %d died: %s", worker.pid, reason)
         worker.close()
         self.worker = None
         running, was_ready = self._running, self.welcome is not None
@@ -226,7 +226,7 @@ class Scheduler:
         if running.cancelled_at is not None:
             self._end(running.job, Cancelled())
         elif record.attempts < self._settings.worker_attempts:
-            log.info("job %s is tried again", running.job)
+            LOG.info("job %s is tried again", running.job)
             self._store.put_back(running.job)
         else:
             self._end(running.job, _worker_died("in the middle of this job", reason))
@@ -243,7 +243,7 @@ class Scheduler:
         try:
             self._store.append(job, sequence, wire.encode(message), is_last=True)
         except (NoSpaceError, sqlite3.Error):  # not even that much room: whoever listens is told, nobody later
-            log.exception("the end of job %s cannot be stored", job)
+            LOG.exception("the end of job %s cannot be stored", job)
             self._tell(job, message)
             self._store.drop(job)
 

@@ -32,7 +32,7 @@ from shared.errors import MessageError
 from shared.protocol import HEARTBEAT_SECONDS, MAX_PART_BYTES
 from shared.wire import Bytes
 
-log = logging.getLogger(__name__)
+LOG = logging.getLogger(__name__)
 
 _IDLE_MILLISECONDS = 50
 _BUSY_MILLISECONDS = 10  # while a client's pipe is full or the intake reads
@@ -81,7 +81,7 @@ class Server:
             )
             stack.callback(self._scheduler.close)
             self._desk = Desk(settings.device, self._clients, store, self._scheduler, identities)
-            log.info("listening at %s, connection file %s", address, settings.connection_file)
+            LOG.info("listening at %s, connection file %s", address, settings.connection_file)
             self._resources = stack.pop_all()
 
     def run(self) -> None:
@@ -133,7 +133,7 @@ class Server:
         self._clients.forget_silent(self._settings.silent_seconds)
         self._store.purge(self._settings.keep_seconds)
         if self._settings.parent_pid is not None and not _is_alive(self._parent):
-            log.info("process %d has ended; so does the backend", self._settings.parent_pid)
+            LOG.info("process %d has ended; so does the backend", self._settings.parent_pid)
             self._stop.set()
 
 

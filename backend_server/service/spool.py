@@ -1,18 +1,18 @@
-"""How does a message lie on disk, and is there room for it?
+"""Keeps messages on disk, where there is room for them.
 
-One file a message: the number of parts, their lengths, the parts as they were on the wire, checksums and all. A file
-is written to a temporary name and renamed, so a half-written message is never seen.
+One file a message: the number of parts, their lengths, the parts as they were on the wire, checksums and all. A
+half-written message is never seen.
 """
 
 from __future__ import annotations
 
 import errno
-import os
 import shutil
 import struct
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from backend_server.files import atomic_write
 from shared.errors import MessageError, NoSpaceError
 from shared.wire import MAX_PARTS, Bytes
 
@@ -44,19 +44,15 @@ def write_message(path: Path, parts: Sequence[Bytes]) -> None:
     Raises:
         NoSpaceError: the disk is full.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with temporary.open("wb") as file:
+        with atomic_write(path) as temporary, temporary.open("wb") as file:
             file.write(struct.pack(f"<I{len(parts)}Q", len(parts), *(len(part) for part in parts)))
             for part in parts:
                 file.write(part)
-        temporary.replace(path)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise NoSpaceError(f"the disk of {path.parent} is full; free some space and try again") from error
         raise
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read_message(path: Path) -> list[bytes]:

@@ -29,7 +29,7 @@ from shared.protocol import AdaptRequest, AnimateRequest, Attach, Cancelled, Mes
 if TYPE_CHECKING:
     from backend_server.cascade import Cascade
 
-log = logging.getLogger(__name__)
+LOG = logging.getLogger(__name__)
 
 
 def main() -> int:
@@ -45,7 +45,7 @@ def main() -> int:
         identities = IdentityStore(Path(config.identity_dir))
         welcome = Welcome(backend="worker", device=cascade.device, weights_version=cascade.weights_version)
     except Exception as error:
-        log.exception("the cascade cannot be loaded")
+        LOG.exception("the cascade cannot be loaded")
         line.send(failure(error))
         line.close()
         return 1
@@ -66,7 +66,7 @@ def _run(run: JobRun, request: AdaptRequest | AnimateRequest) -> Message:
     except CancelledError:
         return Cancelled(job=request.job)
     except Exception as error:
-        log.exception("job %s failed", request.job)
+        LOG.exception("job %s failed", request.job)
         return msgspec.structs.replace(failure(error), job=request.job)
 
 

@@ -24,7 +24,7 @@ from backend_server.config import (
 )
 from shared.errors import SoundError
 
-_LOG = logging.getLogger(__name__)
+LOG = logging.getLogger(__name__)
 BLOCK_SAMPLES = 2**16  # of a file, read at once
 
 
@@ -112,7 +112,7 @@ def _container_blocks(path: Path) -> Iterator[AudioClip]:
 
 
 def _unreadable(path: Path, error: Exception) -> SoundError:
-    _LOG.info("%s: %s", path, error)
+    LOG.info("%s: %s", path, error)
     return SoundError(f"{path} is not a sound file that can be read; use WAV, FLAC, MP3, Ogg or MP4")
 
 

@@ -13,7 +13,6 @@ import csv
 import hashlib
 import logging
 import math
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
@@ -26,13 +25,14 @@ from numpy.typing import NDArray
 
 from backend_server.articulation.phones import PHONES, TimedPhone
 from backend_server.config import SAMPLE_RATE, SpeechConfig
+from backend_server.files import atomic_write
 from backend_server.progress import Progress, silent
 from backend_server.speech.audio import read_audio, to_waveform
 from backend_server.speech.decoding import normalise_text
 from backend_server.speech.features import log_mel
 from shared.errors import CorpusError, SoundError
 
-_LOG = logging.getLogger(__name__)
+LOG = logging.getLogger(__name__)
 _FEATURES_VERSION = 1
 LONGEST_SECONDS = 20.0
 SHORTEST_FRAMES_A_CHARACTER = 2.2  # two mel frames a score, and some for the blanks between equal characters
@@ -177,7 +177,7 @@ def _hear(work: tuple[Path, SpeechConfig]) -> NDArray[np.float16]:
         clip = read_audio(path)
         waveform = to_waveform(clip.samples, clip.sample_rate)
     except SoundError as error:
-        _LOG.warning("left out: %s", error)
+        LOG.warning("left out: %s", error)
         return np.zeros((0, config.mel_bands), np.float16)
     return log_mel(torch.from_numpy(waveform), config).numpy().astype(np.float16)
 
@@ -211,12 +211,8 @@ def _size_and_time(path: Path) -> tuple[int, int]:
 
 def _keep_frames(file: Path, mels: Sequence[NDArray[np.float16]]) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f".{os.getpid()}-{file.name}")
-    try:
-        np.savez(temporary, frames=np.concatenate(mels), lengths=[len(mel) for mel in mels])
-        temporary.replace(file)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with atomic_write(file) as temporary, temporary.open("wb") as opened:
+        np.savez(opened, frames=np.concatenate(mels), lengths=[len(mel) for mel in mels])
 
 
 def _read_frames(file: Path) -> list[NDArray[np.float16]]:
@@ -268,7 +264,7 @@ def load_features(
             refused += 1
     if refused:
         reason = f"longer than {LONGEST_SECONDS:g} s or too short for their text"
-        _LOG.warning("left out: %d of %d utterances, %s", refused, len(utterances), reason)
+        LOG.warning("left out: %d of %d utterances, %s", refused, len(utterances), reason)
     return features
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 from typing import Literal
 
+from backend_server.files import atomic_write
 from backend_server.speech.acoustic_model import AcousticModel, CtcAcousticModel, load_acoustic_model
 from backend_server.speech.onnx_model import OnnxAcousticModel
 from shared.errors import WeightsError
@@ -82,9 +82,5 @@ def keep_beside(path: Path, folder: Path) -> None:
     target = place_beside(path, folder)
     if target.exists() and target.samefile(path):
         return
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
+    with atomic_write(target) as temporary:
         shutil.copyfile(path, temporary)
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from backend_server.config import SAMPLE_RATE
 from shared.errors import WeightsError
 
-_LOG = logging.getLogger(__name__)
+LOG = logging.getLogger(__name__)
 RATE_KEY, FIRST_KEY, CONTEXT_KEY = "features_per_second", "first_seconds", "context_seconds"
 PROBE_SAMPLES = SAMPLE_RATE  # heard to measure channels and rate
 MEASURED_FEATURES = 40  # over which the samples of one feature are measured
@@ -196,7 +196,7 @@ def _open(path: Path, device: str) -> tuple[Any, dict[str, str]]:
     except _failures() as error:
         raise WeightsError(f"{path} is no ONNX file that onnxruntime can run", detail=str(error)) from error
     if wanted and CUDA not in session.get_providers():
-        _LOG.warning("%s is computed on the CPU: this onnxruntime cannot use %s; install onnxruntime-gpu", path, device)
+        LOG.warning("%s is computed on the CPU: this onnxruntime cannot use %s; install onnxruntime-gpu", path, device)
     return session, dict(session.get_modelmeta().custom_metadata_map)
 
 

@@ -1,9 +1,7 @@
-"""What is the state of a training run of the acoustic model, and what is one step of it?"""
+"""Holds one training run of the acoustic model and takes its steps."""
 
 from __future__ import annotations
 
-import math
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from backend_server.articulation.phones import PHONES
-from backend_server.checkpoints import fill, load_checkpoint, save_checkpoint
+from backend_server.checkpoints import fill, load_checkpoint
 from backend_server.config import SAMPLE_RATE, SpeechConfig
 from backend_server.speech.acoustic_model import KIND, CtcAcousticModel
 from backend_server.speech.augmentation import (
@@ -28,13 +26,13 @@ from backend_server.speech.augmentation import (
 from backend_server.speech.batches import MOUTH_SPANS, Batch, make_batch, normalised, plan_epoch
 from backend_server.speech.dataset import SHORTEST_FRAMES_A_CHARACTER, Features
 from backend_server.speech.losses import ctc_loss, mouth_loss, phone_loss
-from shared.errors import WeightsError
+from backend_server.training.average import running_average
+from backend_server.training.schedule import set_learning_rate, warmed_cosine
+from backend_server.training.state import Part, TrainingState, settings_of
 
-_KIND = "speech_training"
 _AVERAGE = 0.998  # of the weights that are kept, a step
 _PRIOR_AVERAGE = 0.99  # of the label prior, a step
 _LEAST_PRIOR = 1e-4
-_WARM_UP = 0.05  # share of all steps
 _LARGEST_GRADIENT = 1.0  # norm
 _LONGEST_LEAD = 24  # frames of silence before an utterance
 
@@ -55,9 +53,8 @@ class SpeechTrainer:
         torch.manual_seed(seed)
         self.config, self.features, self.seed, self.device = config, features, seed, device
         self.model = CtcAcousticModel(config).to(device)
-        self.average = CtcAcousticModel(config).to(device).eval()
-        self.average.load_state_dict(self.model.state_dict())
         self.mouth_head = nn.Conv1d(config.stem_channels, MOUTH_SPANS, 1).to(device)
+        self.average = running_average(self.model, _AVERAGE, is_quick_at_first=True)
         self.prior = torch.full((config.classes,), 1.0 / config.classes, device=device)
         self.phone_prior = torch.full((len(PHONES) + 1,), 1.0 / (len(PHONES) + 1), device=device)
         self.parameters = [*self.model.parameters(), *self.mouth_head.parameters()]
@@ -90,11 +87,8 @@ class SpeechTrainer:
         return make_batch(items, lead=int(rng.integers(_LONGEST_LEAD))).to(self.device)
 
     def learning_rate(self) -> float:
-        """Linear warm-up, then half a cosine to nothing."""
-        done = self.step / self.steps
-        if done < _WARM_UP:
-            return self.config.learning_rate * (self.step + 1) / (_WARM_UP * self.steps + 1)
-        return self.config.learning_rate * 0.5 * (1.0 + math.cos(math.pi * (done - _WARM_UP) / (1.0 - _WARM_UP)))
+        """Of the next step."""
+        return self.config.learning_rate * warmed_cosine(self.step, self.steps)
 
     def _prior_weight(self) -> float:
         """The weight of the label prior, which grows over the first epoch."""
@@ -103,8 +97,7 @@ class SpeechTrainer:
     def advance(self) -> float:
         """One step of the optimiser; returns its loss a character."""
         batch = self._batch()
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.learning_rate()
+        set_learning_rate(self.learning_rate(), self.optimiser)
         self.model.train()
         hidden = self.model.hidden(batch.mel)
         heads = (self.model.head, self.model.phone_head, self.mouth_head)
@@ -133,16 +126,11 @@ class SpeechTrainer:
         heard = torch.arange(scores.shape[1], device=scores.device) < lengths[:, None]
         for prior, now in ((self.prior, scores), (self.phone_prior, phones)):
             prior.lerp_(now.softmax(2)[heard].mean(0), 1.0 - _PRIOR_AVERAGE).clamp_(min=_LEAST_PRIOR)
-        share = 1.0 - min(_AVERAGE, (1.0 + self.step) / (10.0 + self.step))  # the first weights are soon forgotten
-        for kept, now in zip(self.average.state_dict().values(), self.model.state_dict().values(), strict=True):
-            if kept.is_floating_point():
-                kept.lerp_(now, share)
-            else:
-                kept.copy_(now)
+        self.average.update_parameters(self.model)
 
     def weights(self) -> dict[str, Tensor]:
         """The averaged weights, f16, with the label priors taken into the biases of the last layers."""
-        state = {name: tensor.clone() for name, tensor in self.average.state_dict().items()}
+        state = {name: tensor.clone() for name, tensor in self.average.module.state_dict().items()}
         for head, prior in (("head", self.prior), ("phone_head", self.phone_prior)):
             state[f"{head}.bias"] -= self._prior_weight() * prior.log()
         return {name: t.half() if t.is_floating_point() else t for name, t in state.items()}
@@ -160,53 +148,34 @@ class SpeechTrainer:
             WeightsError: the file is damaged or of a network of other sizes.
         """
         _, tensors, _ = load_checkpoint(path, KIND, SpeechConfig, self.device)
-        for network in (self.model, self.average):
+        for network in (self.model, self.average.module):
             fill(network, tensors, path)
+
+    def state(self, path: Path) -> TrainingState:
+        """All that a step changes, as it is kept in a file; a run may be made longer or shorter, never another."""
+        parts: dict[str, Part] = {
+            "model": self.model,
+            "average": self.average,
+            "mouth_head": self.mouth_head,
+            "prior": self.prior,
+            "phone_prior": self.phone_prior,
+            "optimiser": self.optimiser,
+        }
+        run = {"seed": self.seed, "utterances": self._utterances()}
+        return TrainingState(path, parts, settings_of(self.config, "epochs") | run)
 
     def save(self, path: Path) -> None:
         """Keeps all that `resume` needs."""
-        tensors = {"prior": self.prior, "phone_prior": self.phone_prior}
-        tensors |= {f"mouth_head.{name}": tensor for name, tensor in self.mouth_head.state_dict().items()}
-        tensors |= {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
-        tensors |= {f"average.{name}": tensor for name, tensor in self.average.state_dict().items()}
-        for index, state in self.optimiser.state_dict()["state"].items():
-            tensors |= {f"optimiser.{index}.{name}": tensor for name, tensor in state.items()}
-        notes = {"step": str(self.step), "seed": str(self.seed), "utterances": self._utterances()}
-        save_checkpoint(path, _KIND, self.config, tensors, notes)
+        self.state(path).save(step=self.step)
 
     def resume(self, path: Path) -> None:
-        """Goes on from what `save` wrote; a run may be made longer or shorter, never another.
+        """Goes on from what `save` wrote, if there is such a file.
 
         Raises:
             WeightsError: the file is damaged, or of a run with other settings, another seed or other utterances.
         """
-        config, tensors, notes = load_checkpoint(path, _KIND, SpeechConfig, self.device)
-        otherwise = "remove it or train without --resume"
-        if replace(config, epochs=self.config.epochs) != self.config:
-            raise WeightsError(f"{path} was trained with other settings; {otherwise}")
-        for name, now in (("seed", str(self.seed)), ("utterances", self._utterances())):
-            if notes.get(name, now) != now:
-                raise WeightsError(f"{path} is of another run ({name}: {notes[name]}, now {now}); {otherwise}")
-        networks = {"model.": self.model, "average.": self.average, "mouth_head.": self.mouth_head}
-        for prefix, network in networks.items():
-            fill(network, _below(prefix, tensors), path)
-        state: dict[int, dict[str, Tensor]] = defaultdict(dict)
-        groups = self.optimiser.state_dict()["param_groups"]
-        try:
-            self.prior, self.phone_prior = tensors["prior"], tensors["phone_prior"]
-            for name, tensor in _below("optimiser.", tensors).items():
-                index, key = name.split(".", 1)
-                state[int(index)][key] = tensor
-            self.optimiser.load_state_dict({"state": dict(state), "param_groups": groups})
-            self.step = int(notes["step"])
-        except (KeyError, ValueError) as error:
-            raise WeightsError(f"{path} is not a whole state of a run ({error}); {otherwise}") from error
+        self.step = int(self.state(path).load().get("step", 0))
 
     def _utterances(self) -> str:
         """What tells one set of utterances from another."""
         return f"{len(self.features)} of {sum(len(item.mel) for item in self.features)} frames"
-
-
-def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors whose names begin with a prefix, without it."""
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

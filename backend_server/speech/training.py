@@ -1,9 +1,8 @@
-"""How is the acoustic model trained from folders of transcribed speech, stopped, resumed and judged?"""
+"""Trains the acoustic model on folders of transcribed speech, and judges it."""
 
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -18,9 +17,11 @@ from backend_server.speech.acoustic_model import KIND
 from backend_server.speech.dataset import Features, Utterance, load_features, read_index
 from backend_server.speech.evaluation import evaluate_speech, few_of_each
 from backend_server.speech.trainer import SpeechTrainer
+from backend_server.training.schedule import Budget, Interval
+from backend_server.training.state import state_path
 from shared.errors import CorpusError
 
-_LOG = logging.getLogger(__name__)
+LOG = logging.getLogger(__name__)
 _JUDGED_ON_THE_WAY = 40  # utterances of each corpus
 _DEFAULT_CONFIG = SpeechConfig()
 
@@ -29,7 +30,6 @@ def train_speech(
     *,
     corpora: Sequence[Path],
     out: Path,
-    run: Path | None = None,
     config: SpeechConfig = _DEFAULT_CONFIG,
     resume: bool = False,
     start: Path | None = None,
@@ -46,10 +46,10 @@ def train_speech(
 
     Args:
         corpora: folders with an `index.tsv` (see `dataset`); the split "train" is trained on, "val" is judged.
-        out: the weights file, written anew at every checkpoint.
-        run: a folder for the state of the run and the cached features; beside `out` unless given.
+        out: the weights file, written anew at every checkpoint; the state of the run and a folder with the features
+            are kept beside it.
         config: the network and the length of the run.
-        resume: go on from the state in `run`, if there is one.
+        resume: go on from the state beside `out`, if there is one.
         start: weights of an earlier training to begin with, unless one is resumed.
         transcribe: the phones of an English text; without it only phones that the corpora name are learned.
         mouth_of: what the mouth does in an utterance of so many seconds (`data.mouth_targets`).
@@ -67,11 +67,10 @@ def train_speech(
         CorpusError: a folder has no usable index, or there is nothing to train on.
         WeightsError: the state to resume is of another run.
     """
-    run = run or out.parent / f"{out.stem}_run"
     hear = partial(
         load_features,
         config=config,
-        cache=run,
+        cache=out.parent / f"{out.stem}_run",
         processes=processes,
         transcribe=transcribe,
         mouth_of=mouth_of,
@@ -80,9 +79,8 @@ def train_speech(
     train, judged = _train_and_val(corpora, hear)
     train += _measured_mouths(train) * (config.mouth_repeats - 1)
     trainer = SpeechTrainer(config, train, seed, device)
-    state = run / "state.safetensors"
-    _begin(trainer, state if resume else None, start)
-    return _train(trainer, judged, state, out, minutes, checkpoint_minutes, progress)
+    _begin(trainer, state_path(out) if resume else None, start)
+    return _train(trainer, judged, out, minutes, checkpoint_minutes, progress)
 
 
 def _train_and_val(
@@ -107,13 +105,12 @@ def _begin(trainer: SpeechTrainer, state: Path | None, start: Path | None) -> No
         trainer.resume(state)
     elif start:
         trainer.start_from(start)
-    _LOG.info("%d utterances to train on, step %d of %d", len(trainer.features), trainer.step, trainer.steps)
+    LOG.info("%d utterances to train on, step %d of %d", len(trainer.features), trainer.step, trainer.steps)
 
 
 def _train(
     trainer: SpeechTrainer,
     judged: Sequence[Features],
-    state: Path,
     out: Path,
     minutes: float | None,
     checkpoint_minutes: float,
@@ -121,26 +118,26 @@ def _train(
 ) -> dict[str, float]:
     """Trains to the last step or for so many minutes, and judges; returns the error rates by corpus."""
     few = few_of_each(judged, _JUDGED_ON_THE_WAY)
-    begin = saved = time.monotonic()
+    budget, between = Budget(trainer.steps, minutes), Interval(60 * checkpoint_minutes)
     losses: list[float] = []
-    while trainer.step < trainer.steps and (minutes is None or time.monotonic() - begin < minutes * 60.0):
+    while budget.share(trainer.step) < 1:
         losses.append(trainer.advance())
         progress("training speech", trainer.step, trainer.steps)
-        if time.monotonic() - saved > checkpoint_minutes * 60.0:
-            _checkpoint(trainer, state, out, few, losses[-50:])
-            saved = time.monotonic()
-    return _checkpoint(trainer, state, out, judged, losses[-50:])
+        if between.is_over:
+            _checkpoint(trainer, out, few, losses[-50:])
+            between.restart()
+    return _checkpoint(trainer, out, judged, losses[-50:])
 
 
 def _checkpoint(
-    trainer: SpeechTrainer, state: Path, out: Path, judged: Sequence[Features], losses: Sequence[float]
+    trainer: SpeechTrainer, out: Path, judged: Sequence[Features], losses: Sequence[float]
 ) -> dict[str, float]:
     """Keeps the state, writes the weights with their errors as notes, and logs them."""
-    trainer.save(state)
+    trainer.save(state_path(out))
     errors = evaluate_speech(trainer.network(), judged)
     notes = {"step": str(trainer.step)} | {f"cer_{corpus}": f"{rate:.4f}" for corpus, rate in errors.items()}
     save_checkpoint(out, KIND, trainer.config, trainer.weights(), notes)
     mean = sum(losses) / max(len(losses), 1)
     shown = ", ".join(f"{corpus} {rate:.3f}" for corpus, rate in errors.items()) or "not judged"
-    _LOG.info("step %d of %d: loss %.3f; character error rate: %s", trainer.step, trainer.steps, mean, shown)
+    LOG.info("step %d of %d: loss %.3f; character error rate: %s", trainer.step, trainer.steps, mean, shown)
     return errors

@@ -1,8 +1,8 @@
-"""How are initial weights found from which a few images of a new person suffice (MAML, Fig. 3)?
+"""Finds initial weights from which a few images of a new person are enough (MAML, Fig. 3).
 
 Fast weights take m steps of constant size on an episode's support; after each step they are judged on its query. The
 sum of the m query losses moves the global weights. First order by default: the second derivatives cost as much memory
-as m copies of the network and change little (Finn et al. 2017, Section 5.2).
+as m copies of the network and change little (Finn et al. 2017, Section 5.2); `train texture --second-order` takes them.
 """
 
 from __future__ import annotations

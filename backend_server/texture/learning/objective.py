@@ -1,4 +1,4 @@
-"""How are the losses of Eq. 8 to 11 put together for a batch?
+"""Puts the losses of Eq. 8 to 11 together for a batch.
 
 Pre-training, meta-learning and fine-tuning minimise the same sum; what differs is the weights that it is asked for.
 """
@@ -19,9 +19,22 @@ from backend_server.texture.learning.augmentation import AugmentationStrength, m
 from backend_server.texture.learning.episodes import Pairs
 from backend_server.texture.synthesis import References, Synthesis, TextureGenerator
 
-# Pictures (N, 3, H, W) in [-1, 1] to the activations of a few layers.
-FeatureNetwork = Callable[[Tensor], Sequence[Tensor]]
 Forward = Callable[[Tensor, References], Synthesis]
+
+
+@dataclass(frozen=True)
+class FeatureNetwork:
+    """A network of Eq. 10.
+
+    Attributes:
+        name: for people.
+        features: pictures (N, 3, H, W) in [-1, 1] to the activations of a few layers.
+        alpha: its weight.
+    """
+
+    name: str
+    features: Callable[[Tensor], Sequence[Tensor]]
+    alpha: float
 
 
 @dataclass(frozen=True)
@@ -137,9 +150,9 @@ def generator_objective(
     pixel = losses.reconstruction_loss(ours, theirs, weights, norm=config.pixel_norm)
 
     adversarial = perceptual = torch.zeros_like(pixel)
-    alphas = (config.alpha_1, config.alpha_2)[: len(feature_networks)]
     if feature_networks:
-        features = [[network(picture) for network in feature_networks] for picture in (ours, theirs)]
+        alphas = [network.alpha for network in feature_networks]
+        features = [[network.features(picture) for network in feature_networks] for picture in (ours, theirs)]
         perceptual = losses.perceptual_loss(features[0], features[1], alphas, norm=config.pixel_norm, weights=regions)
     if discriminator is not None:
         reference = condition(generator, synthesis, batch.references)

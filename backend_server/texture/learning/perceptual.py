@@ -1,13 +1,13 @@
-"""Which pre-trained networks judge a picture by its features (Eq. 10)?
+"""Judges a picture by its features in networks trained for something else (Eq. 10).
 
-VGG19 (Simonyan & Zisserman 2015) and VGGFace, which is VGG16 trained on faces (Parkhi et al. 2015). Their weights are
-not shipped: the user gives state-dict files, in torchvision's names (`features.0.weight`) or any other, as long as the
-convolutions stand in their order. Without them the discriminator's features take their place.
+They are VGG19 (Simonyan & Zisserman 2015) and VGGFace, which is VGG16 trained on faces (Parkhi et al. 2015). Their
+weights are not shipped: `train texture --vgg19 FILE --vggface FILE` takes state-dict files, in torchvision's names
+(`features.0.weight`) or any other, as long as the convolutions stand in their order. Without them the discriminator's
+features take their place.
 """
 
 from __future__ import annotations
 
-import pickle
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,10 +16,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from backend_server.checkpoints import read_torch_file
 from shared.errors import WeightsError
 
 _POOL = 0  # in place of a channel count: halve the picture
-_NOT_SAVED_BY_TORCH = (pickle.UnpicklingError, EOFError, KeyError)  # what torch.load raises at other files
 _READ_AFTER = 2  # the second convolution of a stage, or its only one
 
 
@@ -96,10 +96,9 @@ class VggFeatures(nn.Module):
 
 def _read_state(path: Path, layout: _Layout) -> dict[str, Tensor]:
     try:
-        state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
-    except (OSError, SafetensorError, RuntimeError, *_NOT_SAVED_BY_TORCH) as error:
-        reason = "it holds no tensors" if isinstance(error, _NOT_SAVED_BY_TORCH) else error
-        raise WeightsError(f"cannot read the {layout.name} weights {path}: {reason}", detail=str(error)) from error
+        state = load_file(path) if path.suffix == ".safetensors" else read_torch_file(path)
+    except (OSError, SafetensorError, WeightsError) as error:
+        raise WeightsError(f"no weights of {layout.name}: {error}") from error
     if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
         state = state["state_dict"]
     named = state.items() if isinstance(state, dict) else ()

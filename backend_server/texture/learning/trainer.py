@@ -1,4 +1,4 @@
-"""What happens in one step of training t-GAN?
+"""Holds one training run of t-GAN and takes its steps.
 
 Phase 1 learns from pairs, with the discriminator after a warm-up; phase 2 from episodes (Fig. 3).
 """
@@ -33,10 +33,13 @@ from backend_server.texture.learning.objective import (
 from backend_server.texture.networks.discriminator import build_discriminator
 from backend_server.texture.networks.presets import build_generator, load_texture_generator
 from backend_server.texture.synthesis import Synthesis, TextureGenerator
-from backend_server.workers import ALONE, Workers
+from backend_server.training.average import mix_in, running_average
+from backend_server.training.schedule import set_learning_rate
+from backend_server.training.state import Part, TrainingState, settings_of
+from backend_server.training.workers import ALONE, Workers
 from shared.errors import WeightsError
 
-log = logging.getLogger(__name__)
+LOG = logging.getLogger(__name__)
 
 _AVERAGING = 0.998  # of the running mean of the weights, which is what gets shipped
 _LARGEST_GRADIENT = 1.0
@@ -57,7 +60,6 @@ class TextureTrainer:
         workers: the processes that train together.
         step: steps of phase 1 done so far.
         episodes: episodes of phase 2 done so far.
-        averages: the running mean of the generator's weights.
         start: the weights it began with, if not random ones.
     """
 
@@ -69,7 +71,6 @@ class TextureTrainer:
     workers: Workers = ALONE
     step: int = 0
     episodes: int = 0
-    averages: dict[str, Tensor] = field(default_factory=dict)
     start: dict[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -77,16 +78,45 @@ class TextureTrainer:
         layout = torch.channels_last
         self.generator = build_generator(self.config).to(self.device, memory_format=layout)  # type: ignore[call-overload]
         self.discriminator = build_discriminator(self.config).to(self.device, memory_format=layout)  # type: ignore[call-overload]
+        self.average = running_average(self.generator, _AVERAGING, is_quick_at_first=True)
         rate = self.config.learning_rate
-        self.optimizer = torch.optim.Adam(self.generator.parameters(), rate, betas=(0.5, 0.99))
-        self.discriminator_optimizer = torch.optim.Adam(self.discriminator.parameters(), rate, betas=(0.5, 0.99))
-        self.outer_optimizer = torch.optim.Adam(self.generator.parameters(), self.config.outer_learning_rate)
+        self.optimiser = torch.optim.Adam(self.generator.parameters(), rate, betas=(0.5, 0.99))
+        self.discriminator_optimiser = torch.optim.Adam(self.discriminator.parameters(), rate, betas=(0.5, 0.99))
+        self.outer_optimiser = torch.optim.Adam(self.generator.parameters(), self.config.outer_learning_rate)
         self.random = torch.Generator().manual_seed(self.seed + self.workers.rank)
 
-    @property
-    def optimizers(self) -> list[torch.optim.Optimizer]:
-        """All optimisers, in the order in which a checkpoint keeps them."""
-        return [self.optimizer, self.discriminator_optimizer, self.outer_optimizer]
+    def state(self, path: Path) -> TrainingState:
+        """All that a step changes, as it is kept in a file; `step`, `episodes` and the time are its counters."""
+        parts: dict[str, Part] = {
+            "generator": self.generator,
+            "discriminator": self.discriminator,
+            "average": self.average,
+            "optimiser": self.optimiser,
+            "discriminator_optimiser": self.discriminator_optimiser,
+            "outer_optimiser": self.outer_optimiser,
+            "start": self.start,
+            "random": self.random,
+        }
+        judging = {"feature networks": ", ".join(network.name for network in self.feature_networks) or "none"}
+        return TrainingState(path, parts, settings_of(self.config) | judging)
+
+    def save(self, path: Path, seconds: float) -> None:
+        """Keeps all that `resume` needs, and the seconds spent so far."""
+        self.state(path).save(step=self.step, episodes=self.episodes, seconds=seconds)
+
+    def resume(self, path: Path) -> float:
+        """Goes on from what `save` wrote; returns the seconds spent until then.
+
+        Raises:
+            WeightsError: the file is missing, damaged, or of a run with other networks or losses.
+        """
+        counters = self.state(path).load()
+        if not counters:
+            raise WeightsError(f"there is no run to go on with: {path} is missing; train without --resume")
+        self.step, self.episodes = int(counters["step"]), int(counters["episodes"])
+        if not self.workers.is_first:  # its own random numbers were not kept
+            self.random.manual_seed(self.seed + self.workers.rank + self.step)
+        return counters["seconds"]
 
     @property
     def is_warm(self) -> bool:
@@ -130,7 +160,7 @@ class TextureTrainer:
 
         steps = self.training.following_steps
         before, after = fit_following(self.generator.following, next_batch, steps, progress)
-        log.info("following: mean difference of warped references %.4f, before %.4f", after, before)
+        LOG.info("following: mean difference of warped references %.4f, before %.4f", after, before)
 
     def batch(self, pairs: Pairs) -> Batch:
         """Pairs as tensors, changed at random."""
@@ -143,8 +173,7 @@ class TextureTrainer:
             pairs: of any speakers.
             rate_share: of the full learning rate.
         """
-        for group in (*self.optimizer.param_groups, *self.discriminator_optimizer.param_groups):
-            group["lr"] = self.config.learning_rate * rate_share
+        set_learning_rate(self.config.learning_rate * rate_share, self.optimiser, self.discriminator_optimiser)
         batch = self.batch(pairs)
         report: dict[str, float] = {}
         self.discriminator.requires_grad_(False)
@@ -154,16 +183,16 @@ class TextureTrainer:
             discriminator=self.discriminator if self.is_warm else None,
             feature_networks=self.feature_networks,
         )
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimiser.zero_grad(set_to_none=True)
         objective.total.backward()
         self.workers.average_gradients(self.generator.parameters())
         torch.nn.utils.clip_grad_norm_(self.generator.parameters(), _LARGEST_GRADIENT)
-        self.optimizer.step()
+        self.optimiser.step()
         # A hundred steps before it judges, the discriminator begins to learn.
         if self.step >= self.training.warm_up_steps - 100:
             report["discriminator"] = self._discriminator_step(batch, objective.synthesis)
         self.step += 1
-        self._average()
+        self.average.update_parameters(self.generator)
         report |= {name: float(getattr(objective, name).detach()) for name in _PARTS}
         return report | {"mask": float(objective.synthesis.mask.detach().mean())}
 
@@ -173,13 +202,13 @@ class TextureTrainer:
         real = self.discriminator(self.generator.in_window(batch.targets), reference).score
         fake = self.discriminator(self.generator.in_window(synthesis.picture).detach(), reference).score
         loss = losses.discriminator_loss(real, fake, region_weights(self.generator, batch.landmarks))
-        self.discriminator_optimizer.zero_grad(set_to_none=True)
+        self.discriminator_optimiser.zero_grad(set_to_none=True)
         loss.backward()
         self.workers.average_gradients(self.discriminator.parameters())
-        self.discriminator_optimizer.step()
+        self.discriminator_optimiser.step()
         return float(loss.detach())
 
-    def episode_step(self, episodes: Sequence[Episode], *, is_second_order: bool = False) -> float:
+    def episode_step(self, episodes: Sequence[Episode]) -> float:
         """One update of the global weights from several tasks; returns the mean query loss."""
         self.discriminator.requires_grad_(False)
 
@@ -197,7 +226,7 @@ class TextureTrainer:
 
         weights = dict(self.generator.named_parameters())
         total = 0.0
-        self.outer_optimizer.zero_grad(set_to_none=True)
+        self.outer_optimiser.zero_grad(set_to_none=True)
         for episode in episodes:
             outer = outer_gradient(
                 loss,
@@ -206,7 +235,7 @@ class TextureTrainer:
                 self.batch(episode.query),
                 steps=self.training.inner_steps,
                 step_size=self.config.inner_step_size,
-                is_second_order=is_second_order,
+                is_second_order=self.training.is_second_order,
             )
             total += float(outer.loss) / (self.training.inner_steps * len(episodes))
             for name, weight in weights.items():
@@ -214,24 +243,15 @@ class TextureTrainer:
                 weight.grad = share if weight.grad is None else weight.grad + share
         self.workers.average_gradients(self.generator.parameters())
         torch.nn.utils.clip_grad_norm_(self.generator.parameters(), _LARGEST_GRADIENT)
-        self.outer_optimizer.step()
+        self.outer_optimiser.step()
         self.episodes += len(episodes)
-        self._average()
+        self.average.update_parameters(self.generator)
         return total
-
-    @torch.no_grad()
-    def _average(self) -> None:
-        # Young averages follow faster, or the random first weights would linger.
-        keep = min(_AVERAGING, (1 + self.step) / (10 + self.step))
-        for name, tensor in self.generator.state_dict().items():
-            if name not in self.averages or not tensor.is_floating_point():
-                self.averages[name] = tensor.clone()
-            else:
-                self.averages[name].lerp_(tensor, 1 - keep)
 
     def adopt_averages(self) -> None:
         """Makes the averaged weights the generator's own, as phase 2 starts from them."""
-        self.generator.load_state_dict(self.averages)
+        if int(self.average.n_averaged):
+            self.generator.load_state_dict(self.average.module.state_dict())
 
     def trained(self, start_share: float = 0.0) -> TextureGenerator:
         """A generator of the averaged weights on the CPU, with the discriminator as its judge.
@@ -240,11 +260,9 @@ class TextureTrainer:
             start_share: of what the training began with, in the mean of both.
         """
         generator, judge = build_generator(self.config), build_discriminator(self.config)
-        generator.load_state_dict({name: tensor.cpu() for name, tensor in self.averages.items()})
+        generator.load_state_dict(self.average.module.state_dict())
         if self.start:
-            with torch.no_grad():
-                for name, weight in generator.named_parameters():
-                    weight.lerp_(self.start[name].cpu(), start_share)
-        judge.load_state_dict({name: tensor.cpu() for name, tensor in self.discriminator.state_dict().items()})
+            mix_in(generator, self.start, start_share)
+        judge.load_state_dict(self.discriminator.state_dict())
         generator.judges = (judge,)
         return generator.eval()

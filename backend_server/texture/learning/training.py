@@ -1,4 +1,4 @@
-"""How is t-GAN trained from a prepared corpus, start to finish?
+"""Trains t-GAN on a prepared corpus, from start to finish.
 
 Phase 1 learns from pairs of pictures and brings in the discriminator after a warm-up; phase 2, the last fifth of the
 time, runs episodes (Fig. 3). The averaged weights are written after every checkpoint, so a stopped run has a result.
@@ -8,34 +8,33 @@ What goes on from earlier weights writes the mean of those and its own: it keeps
 from __future__ import annotations
 
 import logging
-import math
-import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from backend_server.config import TEXTURE_PRESETS, TextureTrainingConfig
+from backend_server.config import TEXTURE_PRESETS, TextureConfig, TextureTrainingConfig
 from backend_server.data.corpus import Corpus
 from backend_server.progress import Progress, silent
 from backend_server.texture.colours import to_pictures
-from backend_server.texture.learning.checkpointing import load_state, save_state
 from backend_server.texture.learning.episodes import Pairs, PairSampler, load_faces
 from backend_server.texture.learning.objective import FeatureNetwork
+from backend_server.texture.learning.perceptual import VGG19, VGGFACE, load_features
 from backend_server.texture.learning.trainer import TextureTrainer
 from backend_server.texture.networks.presets import save_texture_generator
 from backend_server.texture.synthesis import References, TextureGenerator
-from backend_server.workers import joined
+from backend_server.training.schedule import Budget, Interval, falling_cosine
+from backend_server.training.state import state_path
+from backend_server.training.workers import joined
 from shared.errors import ValueRangeError
 
-log = logging.getLogger(__name__)
+LOG = logging.getLogger(__name__)
 
-_EPISODES_AN_UPDATE = 2
+_EPISODES_PER_UPDATE = 2
 _REPORT_STEPS = 50
 _VALIDATION_PAIRS = 16
-_START_SHARE = 0.5  # of earlier weights in what is written (robust fine-tuning, Wortsman et al. 2022)
+_START_SHARE = 0.5  # of earlier weights in what is written
 
 
 @torch.no_grad()
@@ -76,7 +75,8 @@ def train_texture(
     minutes: float | None = None,
     steps: int | None = None,
     seed: int = 0,
-    feature_networks: Sequence[FeatureNetwork] = (),
+    vgg19: Path | None = None,
+    vggface: Path | None = None,
     training: TextureTrainingConfig | None = None,
     progress: Progress = silent,
 ) -> None:
@@ -84,52 +84,53 @@ def train_texture(
 
     Args:
         corpus: folder that `prepare` wrote.
-        out: the weights file; the run's state goes to the folder beside it that ends in ".run".
+        out: the weights file; the run's state is kept beside it.
         preset: "warp" or "paper".
-        resume: go on with the run of that folder.
+        resume: go on with that run.
         start: weights of an earlier run to begin with, unless one is resumed.
         device: "cpu", "cuda" or "cuda:N"; with several processes of `torchrun`, "cuda" is one GPU for each.
         minutes: how long to train; give this or `steps`.
         steps: how many updates to make, those of episodes included.
         seed: of the first weights and of every draw.
-        feature_networks: of Eq. 10; the discriminator's features when empty.
+        vgg19: weights of VGG19 for Eq. 10; the discriminator's features serve when neither network is given.
+        vggface: weights of VGGFace for Eq. 10.
         training: how; the default when None.
         progress: told after every update.
 
     Raises:
         CorpusError: there is nothing to learn from.
         ValueRangeError: an unknown preset, or neither or both of `minutes` and `steps`.
-        WeightsError: the run to resume, or the weights to start from, are missing, damaged or of other networks.
+        WeightsError: the run to resume, or the weights to start from or of a feature network, are missing, damaged or
+            of other networks.
     """
     _check(preset, minutes, steps)
     training = training or TextureTrainingConfig()
     with joined(device) as workers:
         progress = progress if workers.is_first else silent
         config, device = TEXTURE_PRESETS[preset], workers.device(device)
-        trainer = TextureTrainer(config, training, device, seed, feature_networks, workers)
+        trainer = TextureTrainer(config, training, device, seed, _judging(vgg19, vggface, config, device), workers)
         sampler, held_out = _load(Corpus(corpus), training, seed, progress)
-        seconds, updates = _begin(trainer, _run_folder(out) if resume else None, start, sampler, progress)
+        seconds, updates = _begin(trainer, state_path(out) if resume else None, start, sampler, progress)
         rng = np.random.default_rng((seed, trainer.step, trainer.episodes, workers.rank))
-        started, saved, losses = time.monotonic() - seconds, time.monotonic(), {}
-        while True:
-            elapsed = time.monotonic() - started
-            share = updates / steps if steps is not None else elapsed / (60 * (minutes or 0) + 1e-9)
-            share = workers.of_first(share, device)
-            if share >= 1:
-                break
+        budget, between, losses = Budget(steps, minutes, seconds), Interval(training.checkpoint_seconds), {}
+        while (share := workers.of_first(budget.share(updates), device)) < 1:
             _note(losses, _update(trainer, sampler, training, share, rng))
             updates += 1
-            progress("texture", int(1000 * min(share, 1)), 1000)
+            progress("texture", int(1000 * share), 1000)
             if updates % _REPORT_STEPS == 0:
-                _tell(losses, updates, elapsed)
-            if time.monotonic() - saved > training.checkpoint_seconds:
-                _save(out, trainer, held_out, updates, elapsed)
-                saved = time.monotonic()
-        _save(out, trainer, held_out, updates, time.monotonic() - started)
+                _tell(losses, updates, budget.seconds)
+            if between.is_over:
+                _save(out, trainer, held_out, updates, budget.seconds)
+                between.restart()
+        _save(out, trainer, held_out, updates, budget.seconds)
 
 
-def _run_folder(out: Path) -> Path:
-    return out.with_suffix(".run")
+def _judging(vgg19: Path | None, vggface: Path | None, config: TextureConfig, device: str) -> list[FeatureNetwork]:
+    """The feature networks whose files are given, with their weights in Eq. 10."""
+    given = ((vgg19, VGG19, config.alpha_1), (vggface, VGGFACE, config.alpha_2))
+    return [
+        FeatureNetwork(layout.name, load_features(path, layout, device), alpha) for path, layout, alpha in given if path
+    ]
 
 
 def _load(
@@ -139,23 +140,23 @@ def _load(
     limits = {"clips_of_a_speaker": training.clips_of_a_speaker, "every_nth": training.every_nth_frame}
     clips = load_faces(corpus, "train", **limits, rng=np.random.default_rng(seed), progress=progress)
     sampler = PairSampler(clips, training.far_pair_share)
-    log.info("%d people, %d pictures", len(sampler.speakers), sum(len(clip.faces) for clip in clips))
+    LOG.info("%d people, %d pictures", len(sampler.speakers), sum(len(clip.faces) for clip in clips))
     return sampler, _held_out_pairs(corpus, set(sampler.speakers))
 
 
 def _begin(
-    trainer: TextureTrainer, run: Path | None, start: Path | None, sampler: PairSampler, progress: Progress
+    trainer: TextureTrainer, state: Path | None, start: Path | None, sampler: PairSampler, progress: Progress
 ) -> tuple[float, int]:
     """Goes on with a run, or begins one, from earlier weights if given; returns the seconds and updates behind it."""
     seconds = 0.0
-    if run:
-        seconds = load_state(run, trainer)
+    if state:
+        seconds = trainer.resume(state)
     elif start:
         trainer.start_from(start)
     if trainer.wants_following and trainer.workers.is_first:
         trainer.fit_following(sampler, progress)
     trainer.agree()
-    return seconds, trainer.step + trainer.episodes // _EPISODES_AN_UPDATE if run else 0
+    return seconds, trainer.step + trainer.episodes // _EPISODES_PER_UPDATE if state else 0
 
 
 def _update(
@@ -168,12 +169,12 @@ def _update(
     """One step on pairs, or, in the last share of the run, on episodes (Fig. 3); returns its losses."""
     references = int(rng.choice(training.references))
     if share < 1 - training.episode_share:
-        rate = 0.05 + 0.95 * math.cos(math.pi / 2 * share / (1 - training.episode_share))
+        rate = falling_cosine(share / (1 - training.episode_share))
         return trainer.pair_step(sampler.pairs(training.batch_size, rng, references), rate)
     if trainer.episodes == 0:
         trainer.adopt_averages()
     sizes = (training.support_images, training.query_images)
-    episodes = [sampler.episode(*sizes, rng, references) for _ in range(_EPISODES_AN_UPDATE)]
+    episodes = [sampler.episode(*sizes, rng, references) for _ in range(_EPISODES_PER_UPDATE)]
     return {"query": trainer.episode_step(episodes)}
 
 
@@ -185,7 +186,7 @@ def _note(losses: dict[str, list[float]], parts: dict[str, float]) -> None:
 def _tell(losses: dict[str, list[float]], updates: int, seconds: float) -> None:
     """Logs the mean losses and forgets them."""
     means = " ".join(f"{name} {np.mean(values):.4f}" for name, values in losses.items())
-    log.info("update %d, %.1f min: %s", updates, seconds / 60, means)
+    LOG.info("update %d, %.1f min: %s", updates, seconds / 60, means)
     losses.clear()
 
 
@@ -203,11 +204,11 @@ def _save(out: Path, trainer: TextureTrainer, held_out: Pairs | None, updates: i
     """Writes the run's state and the averaged weights; of several processes the first does."""
     if not trainer.workers.is_first:
         return
-    save_state(_run_folder(out), trainer, seconds)
+    trainer.save(state_path(out), seconds)
     shipped = trainer.trained(_START_SHARE)
     notes = {"updates": str(updates), "episodes": str(trainer.episodes)}
     if held_out is not None:
         psnr, warp = validation_psnr(shipped, held_out)
         notes["held_out_psnr"] = f"{psnr:.2f}"
-        log.info("held-out PSNR %.2f dB, warp alone %.2f dB", psnr, warp)
+        LOG.info("held-out PSNR %.2f dB, warp alone %.2f dB", psnr, warp)
     save_texture_generator(out, shipped, notes)

@@ -1,12 +1,15 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from backend_server.blink import training
 from backend_server.blink.generator import load_blink_generator
 from backend_server.blink.targets import collect_targets
 from backend_server.blink.training import BlinkTrainer, train_blink
 from backend_server.config import BlinkConfig
-from shared.errors import Cancelled, CorpusError
+from shared.errors import Cancelled, CorpusError, WeightsError
 
 
 @pytest.fixture
@@ -51,6 +54,25 @@ def test_a_cancelled_training_leaves_no_weights(corpus, tmp_path):
     with pytest.raises(Cancelled):
         train_blink(corpus=corpus, out=tmp_path / "blink.safetensors", config=BlinkConfig(steps=2), progress=stop)
     assert not (tmp_path / "blink.safetensors").exists()
+
+
+def test_a_training_that_was_stopped_goes_on_as_an_unbroken_one(corpus, tmp_path, monkeypatch):
+    def stop(stage, step, steps):
+        if step == 3:
+            raise Cancelled
+
+    monkeypatch.setattr(training, "_SAVE_EVERY", 2)
+    config = BlinkConfig(hidden_size=8, batch_size=8, steps=4)
+    out, unbroken = tmp_path / "blink.safetensors", tmp_path / "unbroken.safetensors"
+    with pytest.raises(Cancelled):
+        train_blink(corpus=corpus, out=out, config=config, progress=stop)
+    with pytest.raises(WeightsError, match=r"blink\.training is of another run \(hidden_size: 8, now 16\)"):
+        train_blink(corpus=corpus, out=out, config=replace(config, hidden_size=16), resume=True)
+    train_blink(corpus=corpus, out=out, config=config, resume=True)
+    train_blink(corpus=corpus, out=unbroken, config=config)
+    first, second = (load_blink_generator(path).state_dict() for path in (out, unbroken))
+    assert all(torch.equal(tensor, second[name]) for name, tensor in first.items())
+    assert not list(tmp_path.glob("*.training"))
 
 
 def test_a_corpus_without_training_clips_is_refused(corpus, tmp_path):

@@ -12,6 +12,7 @@ from backend_server.blink.training import BlinkResult
 from backend_server.checkpoints import WEIGHTS_DIR
 from backend_server.commands import train as command
 from backend_server.commands.train import TrainSettings, train
+from backend_server.config import TextureTrainingConfig
 from backend_server.metrics.blink import BlinkStatistics
 from backend_server.metrics.motion import MotionFigures
 from backend_server.motion.training import MotionResult
@@ -94,6 +95,9 @@ MISFITS = {
     "--speech": {"speech": Path("a.onnx")},
     "--resume": {"resume": True},
     "--preset paper": {"preset": "paper"},
+    "--vgg19": {"vgg19": Path("a.pth")},
+    "--vggface": {"vggface": Path("a.pth")},
+    "--second-order": {"is_second_order": True},
     "further --data": {"data": (Path("a"), Path("b"))},
 }
 
@@ -132,6 +136,41 @@ def test_flite_is_asked_for_by_name_only_for_motion_and_before_the_work(settings
     (tmp_path / ("flite.exe" if sys.platform == "win32" else "flite")).touch(0o755)
     train(settings("motion", with_flite=True, data=both), silent)
     assert handed["motion"]["config"].flite_voices
+
+
+def test_texture_is_told_of_feature_networks_and_of_the_order_of_its_gradients(run_command, handed, tmp_path):
+    common = ("train", "texture", "--data", tmp_path, "--out", tmp_path / "weights")
+    done = run_command(*common, "--vgg19", tmp_path / "a.pth", "--vggface", tmp_path / "b.pth", "--second-order")
+    assert done.exit_code == 0, done.stderr
+    assert (handed["texture"]["vgg19"], handed["texture"]["vggface"]) == (tmp_path / "a.pth", tmp_path / "b.pth")
+    assert handed["texture"]["training"] == TextureTrainingConfig(is_second_order=True)
+    run_command(*common)
+    assert handed["texture"]["training"] == TextureTrainingConfig()
+    assert handed["texture"]["vgg19"] is handed["texture"]["vggface"] is None
+
+
+def test_a_file_of_words_is_no_feature_network(run_command, tmp_path):
+    words = tmp_path / "words.pth"
+    words.write_text("hello world")
+    refused = run_command(
+        "train", "texture", "--data", tmp_path, "--out", tmp_path / "weights", "--vgg19", words, "--device", "cpu"
+    )
+    assert refused.exit_code == 2
+    (sentence,) = refused.stderr.strip().splitlines()
+    assert sentence == f"error: no weights of VGG19: {words} is damaged or no file of tensors that PyTorch saved"
+    assert not (tmp_path / "weights").exists()
+
+
+def test_a_stage_may_stand_behind_the_folders(run_command, handed, tmp_path):
+    for arguments in (
+        ("--data", tmp_path / "corpus", "speech", "motion", "--out", tmp_path / "weights"),
+        ("--data", tmp_path / "corpus", "speech", "--out", tmp_path / "weights", "motion"),
+        ("motion", "--out", tmp_path / "weights", "--data", tmp_path / "corpus", "speech"),
+    ):
+        handed.clear()
+        done = run_command("train", *arguments)
+        assert done.exit_code == 0, done.stderr
+        assert (handed["motion"]["corpus"], handed["motion"]["speech"]) == (tmp_path / "corpus", [Path("speech")])
 
 
 def test_results_are_told_in_words(settings, handed):

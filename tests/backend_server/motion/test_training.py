@@ -85,6 +85,10 @@ def test_a_cancelled_training_goes_on_where_it_was(corpus, speech_weights, tmp_p
     train_motion(**settings, progress=stop_after_the_first)
     assert epochs == [1, 2]
     assert [path.name for path in tmp_path.glob("motion*")] == ["motion.safetensors"]
+    unbroken = tmp_path / "unbroken.safetensors"
+    train_motion(**settings | {"out": unbroken})
+    broken = load_motion_generator(out).state_dict()
+    assert all(torch.equal(t, broken[name]) for name, t in load_motion_generator(unbroken).state_dict().items())
 
 
 def test_a_corpus_without_training_clips_is_refused(corpus, speech_weights, tmp_path):

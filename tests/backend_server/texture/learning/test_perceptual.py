@@ -28,10 +28,11 @@ def test_a_state_dict_file_becomes_frozen_features(tmp_path, layout):
 def test_other_files_are_refused(tmp_path):
     with pytest.raises(WeightsError, match=r"missing\.pth"):
         load_features(tmp_path / "missing.pth", VGG19)
-    for text in ("hello world", "", "weights"):
-        (tmp_path / "words.pth").write_text(text)
-        with pytest.raises(WeightsError, match=r"words\.pth: it holds no tensors"):
-            load_features(tmp_path / "words.pth", VGG19)
+    for name in ("words.pth", "words.safetensors"):
+        for text in ("hello world", "", "weights", ".", "N.", "r BF", "U\x9c\x0e"):
+            (tmp_path / name).write_text(text, encoding="latin-1")
+            with pytest.raises(WeightsError, match="no weights of VGG19: "):
+                load_features(tmp_path / name, VGG19)
     torch.save({"features.0.weight": torch.zeros(64, 3, 3, 3)}, tmp_path / "short.pth")
     with pytest.raises(WeightsError, match="holds 1 convolutions, VGG19 needs 16"):
         load_features(tmp_path / "short.pth", VGG19)

@@ -9,6 +9,7 @@ import torch
 from backend_server import config
 from backend_server.config import TextureTrainingConfig
 from backend_server.data.corpus import COLUMNS
+from backend_server.texture.learning import training
 from backend_server.texture.learning.trainer import TextureTrainer
 from backend_server.texture.learning.training import train_texture
 from backend_server.texture.networks.presets import load_texture_generator
@@ -68,8 +69,8 @@ def test_training_starts_from_earlier_weights_and_their_discriminator(corpus, tm
         torch.testing.assert_close(one, other)
     with pytest.raises(WeightsError, match="other sizes"):
         train_texture(corpus=corpus, out=second, preset="paper", start=first, steps=2, training=BRIEF)
-    state = torch.load(tmp_path / "second.run" / "state.pt", weights_only=True)
-    assert state["step"] == BRIEF.warm_up_steps + 1  # one step of two updates, the other is an episode
+    state = torch.load(tmp_path / "second.training", weights_only=True)
+    assert state["counters"]["step"] == BRIEF.warm_up_steps + 1  # one step of two updates, the other is an episode
 
 
 def test_what_goes_on_from_earlier_weights_writes_the_mean_of_both(corpus, tmp_path):
@@ -78,10 +79,10 @@ def test_what_goes_on_from_earlier_weights_writes_the_mean_of_both(corpus, tmp_p
     train_texture(corpus=corpus, out=second, start=first, steps=2, training=BRIEF, seed=2)
     train_texture(corpus=corpus, out=second, steps=4, training=BRIEF, seed=2, resume=True)
     began, written = (load_texture_generator(file).state_dict() for file in (first, second))
-    ended = torch.load(tmp_path / "second.run" / "state.pt", weights_only=True)["averages"]
+    ended = torch.load(tmp_path / "second.training", weights_only=True)["parts"]["average"]
     name = "autoencoder.stem.weight"
-    assert (ended[name] - began[name]).abs().max() > 1e-4
-    torch.testing.assert_close(written[name], (began[name] + ended[name]) / 2, atol=5e-4, rtol=0)
+    assert (ended[f"module.{name}"] - began[name]).abs().max() > 1e-4
+    torch.testing.assert_close(written[name], (began[name] + ended[f"module.{name}"]) / 2, atol=5e-4, rtol=0)
     torch.testing.assert_close(written["following.speaking"], began["following.speaking"])
 
 
@@ -116,12 +117,12 @@ def test_training_writes_weights_and_goes_on_where_it_stopped(corpus, tmp_path):
     out = tmp_path / "texture.safetensors"
     train_texture(corpus=corpus, out=out, steps=8, training=BRIEF, seed=1)
     first = load_texture_generator(out)
-    state = torch.load(tmp_path / "texture.run" / "state.pt", weights_only=True)
+    state = torch.load(tmp_path / "texture.training", weights_only=True)["counters"]
     assert state["step"] == 4 and state["episodes"] == 8  # half of the updates, two episodes each
     assert state["seconds"] > 0 and len(first.judges) == 1
 
     train_texture(corpus=corpus, out=out, steps=10, training=BRIEF, seed=1, resume=True)
-    state = torch.load(tmp_path / "texture.run" / "state.pt", weights_only=True)
+    state = torch.load(tmp_path / "texture.training", weights_only=True)["counters"]
     assert state["step"] + state["episodes"] // 2 == 10
 
 
@@ -129,6 +130,39 @@ def test_the_paper_preset_trains_too(corpus, tmp_path):
     out = tmp_path / "paper.safetensors"
     train_texture(corpus=corpus, out=out, preset="paper", steps=2, training=replace(BRIEF, warm_up_steps=0))
     assert load_texture_generator(out).config.preset == "paper"
+
+
+@pytest.mark.slow
+def test_the_second_order_moves_the_weights_elsewhere(corpus, tmp_path):
+    weights = []
+    for name, is_second_order in (("first", False), ("second", True)):
+        out = tmp_path / f"{name}.safetensors"
+        training = replace(BRIEF, episode_share=0.9, is_second_order=is_second_order)
+        train_texture(corpus=corpus, out=out, steps=2, training=training, seed=1)
+        weights.append(torch.load(out.with_suffix(".training"), weights_only=True)["parts"]["generator"])
+    changes = [(weight - weights[1][name]).abs().max() for name, weight in weights[0].items()]
+    assert 0 < max(changes) < 1e-2
+
+
+@pytest.mark.slow
+def test_feature_networks_from_files_judge_with_their_own_weights(corpus, tmp_path, monkeypatch):
+    """Networks whose features are a constant times the picture: their shares of the loss can be told apart."""
+    monkeypatch.setattr(training, "load_features", lambda path, layout, device: lambda x: [float(path.name) * x])
+    given = {"vgg19": tmp_path / "2", "vggface": tmp_path / "300"}
+    perceptual = {}
+    for names in ((), ("vgg19",), ("vggface",), ("vgg19", "vggface")):
+        noted = []
+        monkeypatch.setattr(training, "_note", lambda _, parts, noted=noted: noted.append(parts))
+        out = tmp_path / "t.safetensors"
+        train_texture(corpus=corpus, out=out, steps=1, training=BRIEF, seed=1, **{name: given[name] for name in names})
+        perceptual[names] = noted[0]["perceptual"]
+        if names == ("vgg19",):
+            with pytest.raises(WeightsError, match=r"\(feature networks: VGG19, now none\)"):
+                train_texture(corpus=corpus, out=out, steps=4, training=BRIEF, resume=True)
+    assert perceptual[()] == 0  # the discriminator does not take part yet
+    one, other = config.TEXTURE_PRESETS["warp"].alpha_1 * 2, config.TEXTURE_PRESETS["warp"].alpha_2 * 300
+    assert perceptual["vggface",] / perceptual["vgg19",] == pytest.approx(other / one, rel=1e-4)
+    assert perceptual["vgg19", "vggface"] == pytest.approx(perceptual["vgg19",] + perceptual["vggface",], rel=1e-4)
 
 
 def test_training_can_be_cancelled(corpus, tmp_path):
@@ -148,5 +182,5 @@ def test_bad_settings_are_named(corpus, tmp_path):
         train_texture(corpus=corpus, out=out)
     with pytest.raises(CorpusError):
         train_texture(corpus=tmp_path / "nowhere", out=out, steps=1)
-    with pytest.raises(WeightsError, match=r"t\.run"):
+    with pytest.raises(WeightsError, match=r"t\.training is missing"):
         train_texture(corpus=corpus, out=out, steps=1, resume=True)

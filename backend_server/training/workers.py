@@ -1,4 +1,4 @@
-"""How do several processes train one network together (`torchrun`)?
+"""Lets several processes of `torchrun` train one network together.
 
 Each has a device of its own and draws samples of its own; gradients are averaged before every step, so all of them keep
 the same weights. The first one writes the files.

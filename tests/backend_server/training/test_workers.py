@@ -2,7 +2,7 @@
 
 import torch
 
-from backend_server.workers import Workers, joined
+from backend_server.training.workers import Workers, joined
 
 
 def _average(rank, folder):

@@ -1,0 +1,1 @@
+"""What every stage trains with: saved state, averaged weights, schedules, several processes."""
