@@ -46,7 +46,7 @@ class Similarity:
 
     def inverse(self) -> Similarity:
         """Returns the similarity that undoes this one."""
-        matrix = np.linalg.inv(self.matrix)
+        matrix = np.asarray(np.linalg.inv(self.matrix), np.float64)
         return Similarity(matrix, -np.einsum("...ij,...j->...i", matrix, self.offset))
 
 

@@ -143,7 +143,7 @@ def stretched(blink: Array, factor: float) -> Array:
     places = np.linspace(0, len(blink) - 1, length)
     lower = np.minimum(places.astype(int), len(blink) - 2)
     share = (places - lower).astype(np.float32)[:, None, None]
-    return (1 - share) * blink[lower] + share * blink[lower + 1]
+    return np.asarray((1 - share) * blink[lower] + share * blink[lower + 1], np.float32)
 
 
 def compose(

@@ -198,6 +198,6 @@ def _spoken(
     The dominance model lets some sounds part the lips half a second ahead, longer than the motion network hears.
     """
     frames = int(speech.phones[-1].end * CORPUS_FRAME_RATE)
-    times = (np.arange(frames) + 0.5) / CORPUS_FRAME_RATE
+    times = (np.arange(frames, dtype=np.float64) + 0.5) / CORPUS_FRAME_RATE
     moved = neutral + articulate(speech.phones, times, table)
     return times, rest_in_silence(moved, neutral, speech.waveform, times)

@@ -148,7 +148,7 @@ def _between(
     after = int(np.searchsorted(times[seen], time))
     low, high = seen[max(after - 1, 0)], seen[min(after, len(seen) - 1)]
     weight = (time - times[low]) / (times[high] - times[low]) if high > low else 0.0
-    return (1 - weight) * tracked[low] + weight * tracked[high]
+    return np.asarray((1 - weight) * tracked[low] + weight * tracked[high], np.float32)
 
 
 def _write_jpeg(path: Path, image: NDArray[np.uint8]) -> None:

@@ -87,7 +87,7 @@ class Clip:
                 samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
         except (OSError, EOFError, wave.Error) as error:
             raise CorpusError(f"{path} is missing or damaged; prepare the corpus again.", detail=str(error)) from error
-        return samples.astype(np.float32) / 32768
+        return samples.astype(np.float32) / np.float32(32768)
 
     def face(self, frame: int) -> NDArray[np.uint8]:
         """Reads the face crop of frame 0 ... frame_count - 1, u8 (256, 256, 3) RGB.

@@ -58,7 +58,7 @@ class MouthTargets:
         spreads = {s: np.concatenate([self._measured[p][1] for p in paths]).std(0) for s, paths in by_speaker.items()}
         self._usual = np.mean(list(spreads.values()), axis=0) if spreads else np.ones(len(SPANS))
         for speaker, paths in by_speaker.items():
-            scale = np.maximum(spreads[speaker], LEAST_SPREAD * self._usual)
+            scale = np.maximum(spreads[speaker], LEAST_SPREAD * self._usual).astype(np.float32)
             self._measured |= {p: (self._measured[p][0], self._measured[p][1] / scale) for p in paths}
 
     def __call__(self, utterance: Utterance, seconds: float) -> Array | None:

@@ -184,7 +184,7 @@ def _load_arrays(path: Path) -> dict[str, NDArray]:
 
 def _save_arrays(path: Path, arrays: dict[str, NDArray]) -> None:
     with atomic_write(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, **arrays)
+        np.savez(file, allow_pickle=False, **arrays)
 
 
 @contextmanager

@@ -36,7 +36,7 @@ def foreground_colours(image: NDArray[np.uint8], matte: NDArray[np.uint8]) -> ND
         raise ImageError(f"A matte must be 8-bit {image.shape[:2]}, got {matte.dtype} of shape {matte.shape}.")
     if matte.min() == 255 or matte.max() == 0:
         return image.copy()
-    estimate, _ = _estimate(image.astype(np.float32) / 255, matte.astype(np.float32) / 255)
+    estimate, _ = _estimate(_unit(image), _unit(matte))
     colours = np.round(estimate * 255).astype(np.uint8)
     return np.where((matte == 255)[..., None], image, colours)
 
@@ -60,6 +60,10 @@ def _resized(x: Array, size: tuple[int, int], interpolation: int) -> Array:
     return np.asarray(cv2.resize(x, size, interpolation=interpolation), np.float32)
 
 
+def _unit(levels: NDArray[np.uint8]) -> Array:
+    return np.asarray(levels / np.float32(255), np.float32)
+
+
 def _mean(image: Array, weight: Array) -> Array:
     """The weighted mean colour, a picture (1, 1, 3)."""
     mean = (image * weight[..., None]).sum((0, 1), keepdims=True) / max(float(weight.sum()), 1e-6)
@@ -76,12 +80,12 @@ def _step(image: Array, alpha: Array, front: Array, back: Array) -> tuple[Array,
         near_front += weight[..., None] * _moved(front, shift)
         near_back += weight[..., None] * _moved(back, shift)
     # [a^2 + w, a b; a b, b^2 + w] [F; B] = [a I + w F'; b I + w B'] with b = 1 - a
-    a, b, w = alpha[..., None], 1 - alpha[..., None], total[..., None]
+    a, b, w = alpha[..., None], np.float32(1) - alpha[..., None], total[..., None]
     right_front, right_back = a * image + near_front, b * image + near_back
     determinant = w * (a * a + b * b + w)
     new_front = ((b * b + w) * right_front - a * b * right_back) / determinant
     new_back = ((a * a + w) * right_back - a * b * right_front) / determinant
-    return np.clip(new_front, 0, 1), np.clip(new_back, 0, 1)
+    return np.clip(new_front, 0, 1).astype(np.float32), np.clip(new_back, 0, 1).astype(np.float32)
 
 
 def _moved(x: Array, shift: tuple[int, int]) -> Array:

@@ -65,7 +65,8 @@ def fine_alpha(image: NDArray[np.uint8], mask: Mask) -> Mask:
         alpha = fine_alpha(np.asarray(small_image, np.uint8), np.asarray(small_mask, np.float32))
         return np.asarray(cv2.resize(alpha, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
     guess = np.where(inside, 1, np.where(outside, 0, mask)).astype(np.float32)
-    alpha = closed_form_alpha(image, guess, is_doubtful, _TRUST * (0.01 + np.square(2 * guess - 1)))
+    trust = np.asarray(_TRUST * (0.01 + np.square(2 * guess - 1)), np.float32)
+    alpha = closed_form_alpha(image, guess, is_doubtful, trust)
     return np.clip((alpha - _HAZE) / (1 - 2 * _HAZE), 0, 1)
 
 

@@ -12,7 +12,7 @@ from zipfile import BadZipFile, ZipFile
 
 import mediapipe as mp
 import numpy as np
-from mediapipe.tasks.python import BaseOptions
+from mediapipe.tasks.python.core.base_options import BaseOptions
 from mediapipe.tasks.python.vision.core.vision_task_running_mode import VisionTaskRunningMode
 from mediapipe.tasks.python.vision.face_detector import FaceDetector, FaceDetectorOptions
 from mediapipe.tasks.python.vision.face_landmarker import FaceLandmarker, FaceLandmarkerOptions

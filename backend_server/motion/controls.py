@@ -86,7 +86,7 @@ def _closed_again(blurred: Array, true: Array, neutral: Array) -> Array:
     allowed = CLOSED_GAP + OPENING_SLOPE * np.maximum(gap - CLOSED_GAP, 0)
     excess = np.maximum(blurred_gap - allowed, 0)
     share = np.divide(excess, blurred_gap - gap, out=np.zeros_like(excess), where=excess > 0)
-    return blurred + share[:, None, None] * (true - blurred)
+    return np.asarray(blurred + share[:, None, None] * (true - blurred), np.float32)
 
 
 def shaped(displacements: Array, presence: Array | None, controls: MotionControls) -> Array:
@@ -98,5 +98,6 @@ def shaped(displacements: Array, presence: Array | None, controls: MotionControl
         controls: `silence` and `intensity` are read.
     """
     if presence is not None:
-        displacements = displacements * (1 - np.float32(controls.silence) * (1 - presence))[:, None, None]
-    return controls.intensity * displacements
+        kept = 1 - controls.silence * (1 - presence)
+        displacements = displacements * kept.astype(np.float32)[:, None, None]
+    return np.float32(controls.intensity) * displacements

@@ -179,7 +179,7 @@ class MotionTrainer:
             torch.manual_seed(int(self.random.integers(2**63)))  # of the dropout
             count = max(len(self.examples) // self.config.batch_size, 1)
             steps = [dataclasses.astuple(self.step()) for _ in range(count)]
-        return EpochLosses(*np.mean(steps, axis=0).tolist())
+        return EpochLosses(*np.array(steps, np.float64).mean(0).tolist())
 
 
 def _judge(

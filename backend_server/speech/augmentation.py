@@ -107,11 +107,11 @@ def add_room(mel: NDArray[np.float32], reverberation_seconds: float, direct_db: 
     return np.log(power + 10.0 ** (-direct_db / 10.0) * echo).astype(np.float32)
 
 
-def _interpolate(rows: NDArray[np.float32], positions: NDArray[np.float64]) -> NDArray[np.float32]:
+def _interpolate(rows: NDArray[np.float32], positions: NDArray[np.floating]) -> NDArray[np.float32]:
     positions = positions.clip(0, len(rows) - 1)
     lower = np.minimum(positions.astype(np.int64), max(len(rows) - 2, 0))
     share = (positions - lower).astype(np.float32)[:, None]
-    return rows[lower] * (1 - share) + rows[np.minimum(lower + 1, len(rows) - 1)] * share
+    return np.asarray(rows[lower] * (1 - share) + rows[np.minimum(lower + 1, len(rows) - 1)] * share, np.float32)
 
 
 def vary_voice(mel: NDArray[np.float32], settings: Augmentation, rng: np.random.Generator) -> NDArray[np.float32]:
@@ -124,7 +124,7 @@ def vary_voice(mel: NDArray[np.float32], settings: Augmentation, rng: np.random.
 
 def surround(item: Features, before: int, after: int) -> Features:
     """An utterance between mel frames of digital silence; what the mouth does there, nobody knows."""
-    mel = np.pad(item.mel, ((before, after), (0, 0)), constant_values=math.log(POWER_FLOOR))
+    mel = np.pad(item.mel, np.array([(before, after), (0, 0)]), constant_values=math.log(POWER_FLOOR))
     phones, begins, mouth = item.phones, item.begins, item.mouth
     if len(begins):
         silent = PHONES.index(SILENCE)
@@ -132,7 +132,7 @@ def surround(item: Features, before: int, after: int) -> Features:
         begins = np.concatenate([[0], begins + before, [before + len(item.mel)]]).astype(np.float32)
     if mouth is not None:
         rate = (len(mouth) - 1) / max(len(item.mel) - 1, 1)
-        rows = [(round(before * rate), round(after * rate)), (0, 0)]
+        rows = np.array([(round(before * rate), round(after * rate)), (0, 0)])
         mouth = np.pad(mouth, rows, constant_values=np.nan)
     return replace(item, mel=mel, phones=phones, begins=begins, mouth=mouth)
 

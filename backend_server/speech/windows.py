@@ -19,7 +19,7 @@ BLOCK_FRAMES = 4096  # windows made at once
 
 def window_offsets(context: int) -> NDArray[np.float64]:
     """Seconds of each moment of a window from its frame, (context,), symmetric."""
-    return (np.arange(context) - (context - 1) / 2) * CONTEXT_SPACING_SECONDS
+    return (np.arange(context, dtype=np.float64) - (context - 1) / 2) * CONTEXT_SPACING_SECONDS
 
 
 def feature_windows(
@@ -51,7 +51,7 @@ def feature_windows(
     lower = np.minimum(positions.astype(np.int64), max(len(features) - 2, 0))
     upper = np.minimum(lower + 1, len(features) - 1)
     share = (positions - lower).astype(np.float32)[..., None]
-    return (1.0 - share) * features[lower] + share * features[upper]
+    return np.asarray((1 - share) * features[lower] + share * features[upper], np.float32)
 
 
 def window_blocks(

@@ -147,10 +147,11 @@ def face_weight(landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
     cv2.fillConvexPoly(outside, cv2.convexHull(np.rint(landmarks).astype(np.int32)), (0,))
     distance = cv2.distanceTransform(outside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     face = float(np.ptp(landmarks, axis=0).max())
-    near = 1 - (distance - _HELD_OF_FACE * face) / (_FEATHER_OF_FACE * face)
+    near = 1 - (np.asarray(distance, np.float32) - _HELD_OF_FACE * face) / (_FEATHER_OF_FACE * face)
     line = np.arange(CROP_SIZE, dtype=np.float32)
     ramp = np.minimum(line, line[::-1]) / _BORDER_FEATHER
-    return _eased(near) * _eased(ramp)[:, None] * _eased(ramp)
+    eased = _eased(ramp)
+    return _eased(near) * eased[:, None] * eased
 
 
 def painted_share(difference: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -163,7 +164,7 @@ def painted_share(difference: NDArray[np.float32]) -> NDArray[np.float32]:
     return _eased((size - _SAME) / (_OTHER - _SAME))
 
 
-def _eased(x: NDArray[np.float32]) -> NDArray[np.float32]:
+def _eased(x: NDArray[np.floating]) -> NDArray[np.float32]:
     x = np.clip(x, 0, 1)
     return (x * x * (3 - 2 * x)).astype(np.float32)
 
