@@ -1,4 +1,4 @@
-"""Several values behind one option, and a folder that is written whole or not at all."""
+"""Tests several values after one option, and a folder that is written completely or not at all."""
 
 import pytest
 
