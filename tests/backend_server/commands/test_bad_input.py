@@ -1,4 +1,4 @@
-"""Bad input: one sentence that names it, exit code 2, and nothing incomplete."""
+"""Tests that bad input gives one sentence that names it, exit code 2, and no files."""
 
 import json
 from pathlib import Path

@@ -178,7 +178,7 @@ def test_results_are_told_in_words(settings, handed):
     assert "character error rate: books 0.250" in told["speech"]
     assert "held-out sentences: opening correlation 0.500" in told["motion"]
     assert "0.30 blinks a second of 0.32 s" in told["blink"]
-    assert "nothing out" in told["visemes"]
+    assert "no held-out clips" in told["visemes"]
     for line in told.values():
         assert "weights/" in line
         assert "(" not in line
