@@ -1,8 +1,7 @@
 """Builds and validates the extension zip that Blender users install: `python build.py addon`.
 
 It copies the add-on, `shared` as its sub-package, the licence, and the wheels of the manifest into an empty folder.
-Blender's own tool packs and validates it; then the names in the zip are compared with the copied files. It needs the
-bpy module.
+Blender's own tool, from the bpy module, packs and validates it. Then the names in the zip are compared with the copies.
 """
 
 # ruff: noqa: E501, T201 (long names with checksums; it prints for users)
@@ -61,9 +60,7 @@ def build_addon(out: Path, wheels: Path, root: Path = ROOT) -> Path:
     manifest = tomllib.loads((root / "blender_addon" / MANIFEST).read_text("utf-8"))
     listed = {Path(name).name for name in manifest["wheels"]}
     if listed != set(WHEELS):
-        raise AddonError(
-            f"the manifest and WHEELS differ in {', '.join(sorted(listed ^ set(WHEELS)))}; correct one of them"
-        )
+        raise AddonError(f"the manifest and WHEELS differ in {', '.join(sorted(listed ^ set(WHEELS)))}; correct one")
     fetch_wheels(wheels)
     out.mkdir(parents=True, exist_ok=True)
     path = out / f"{manifest['id']}-{manifest['version']}.zip"
@@ -132,9 +129,7 @@ def blender_tool(*arguments: str) -> None:
     importlib.import_module("bpy")  # makes bl_pkg importable
     code = importlib.import_module("bl_pkg.bl_extension_cli").cli_extension_handler(list(arguments))
     if code:
-        raise AddonError(
-            f"Blender's extension tool refuses to {arguments[0]} the add-on (code {code}); see its output above"
-        )
+        raise AddonError(f"Blender's extension tool refuses to {arguments[0]} the add-on (code {code}); see above")
 
 
 def main() -> int:

@@ -23,9 +23,7 @@ Images = Annotated[list[Path] | None, typer.Option("--images", help="Pictures of
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:N, or auto for CUDA if there is a GPU.")]
 Seed = Annotated[int, typer.Option(help="The same seed gives the same result.")]
 Flite = Annotated[bool, typer.Option("--flite", help="Let the program flite speak too; install it first.")]
-Epochs = Annotated[
-    int, typer.Option(min=0, max=200, help="Fine-tuning epochs; 0 uses the trained weights as they are.")
-]
+Epochs = Annotated[int, typer.Option(min=0, max=200, help="Fine-tuning epochs; 0 uses the trained weights unchanged.")]
 
 Landmarks = Annotated[
     Path | None, typer.Option(help='Placed by hand, overriding detection: JSON, {"me.jpg": [[x, y], ... 68]}.')

@@ -51,9 +51,7 @@ def find_python(configured: str, folder: str, environment: Mapping[str, str] = o
         python = Path(shutil.which(named) or named).expanduser()
         if not python.is_file():
             origin = "the add-on's preferences" if configured else f"${PYTHON_VARIABLE}"
-            raise errors.SpeechFaceError(
-                f"the backend's Python {named}, from {origin}, does not exist; correct the path"
-            )
+            raise errors.SpeechFaceError(f"the backend's Python {named}, from {origin}, does not exist; correct it")
         # .venv/bin/python -> the folder that holds .venv; not resolved, since a .venv's Python is a link
         return BackendCommand(python, Path(folder) if folder else python.absolute().parent.parent.parent)
     if not folder:

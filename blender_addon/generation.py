@@ -1,7 +1,7 @@
 # pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false, reportArgumentType=false
 """Turns a scene into a request, and the results into armature, keys and picture.
 
-Everything is read from the scene before the job begins and written into it after the job has ended well, so a job that
+Everything is read from the scene before the job begins and written into it after the job has succeeded, so a job that
 is cancelled or fails does not change the scene, and one undo step removes a finished one. In between only names are
 kept, never datablocks.
 """

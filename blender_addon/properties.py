@@ -107,10 +107,8 @@ class SPEECHFACE_SceneSettings(bpy.types.PropertyGroup):
         "How much earlier than the sound the mouth moves. Below 0: later than the sound",
         **_SECONDS,
     )
-    blink_frequency: _control(
-        "blink_frequency", "Blink Frequency", "How often the eyes blink. 2: twice as often as usual"
-    )
-    blink_duration: _control("blink_duration", "Blink Duration", "How long a blink takes. 2: twice as long as usual")
+    blink_frequency: _control("blink_frequency", "Blink Frequency", "How often the eyes blink. 2: twice as often")
+    blink_duration: _control("blink_duration", "Blink Duration", "How long a blink takes. 2: twice as long")
     width: FloatProperty(
         name="Width",
         description="Width and height of the picture; the face fills about 60 % of it",

@@ -36,9 +36,7 @@ class FrameRate:
         if self.fps < 1 or not math.isfinite(self.fps_base) or self.fps_base <= 0:
             raise ValueRangeError(f"a frame rate of {self.fps} / {self.fps_base} is impossible; set it above 0")
         if self.fps / self.fps_base > MAX_FPS:
-            raise ValueRangeError(
-                f"{self.fps / self.fps_base:g} frames per second is too high; set at most {MAX_FPS:g}"
-            )
+            raise ValueRangeError(f"{self.fps / self.fps_base:g} frames per second are too many; set up to {MAX_FPS:g}")
 
     @classmethod
     def from_decimal(cls, rate: float) -> FrameRate:
