@@ -1,7 +1,7 @@
-"""The one entry for people: makes the Python environment, then runs, tests, checks or packs Speech Face.
+"""Makes the Python environment, then runs, tests, checks or packs Speech Face.
 
-Standard library only, so that a plain Python can start it. Everything it installs goes into `.venv` beside this file;
-deleting that folder undoes it. Give a command `--help` to see its options.
+It needs only the standard library, so that any Python can start it. All that it installs goes into `.venv` folders
+beside this file; delete them to undo it. `python build.py COMMAND --help` shows the options.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 PYTHONS = ("3.11", "3.12", "3.13")
-PLATFORMS = {("Linux", "x86_64"), ("Windows", "AMD64"), ("Darwin", "arm64")}  # those for which every library has wheels
-# PyPI has torch 2.13 with CUDA 13.0 for Linux and for the CPU otherwise; the rest is on PyTorch's own index.
+PLATFORMS = {("Linux", "x86_64"), ("Windows", "AMD64"), ("Darwin", "arm64")}  # every library has wheels for these
+# PyPI has torch 2.13 with CUDA 13.0 for Linux, else for the CPU; PyTorch's own index has the other builds.
 NOT_ON_PYPI = {("cpu", "Linux"): "cpu", ("cuda", "Windows"): "cu130"}
 GIGABYTES = {"cpu": 5, "cuda": 12}
 TEST_EXTRAS = ("dev", "train")
 ADDON_TESTS = "tests/blender_addon"
-# Blender as a Python module: one Python per version. Up to 5.0 it wants numpy 1, so each has an environment of its own.
+# Blender as a Python module: one Python per version. Up to 5.0 it needs numpy 1, so each has its own environment.
 BLENDERS = {"4.5": ("3.11", "bpy==4.5.15"), "5.0": ("3.11", "bpy==5.0.1"), "5.2": ("3.13", "bpy==5.2.3")}
 BESIDE_BPY = ("pyzmq==26.4.0", "msgspec==0.22.0", "pytest>=8", "pytest-timeout>=2.3", "hypothesis>=6.100")
 OPTIONAL_PROGRAMS = {
     "git": "tests of the tracked files",
     "flite": "synthesize --flite and train motion --flite",
-    "nvidia-smi": "tells that there is a GPU",
+    "nvidia-smi": "finds the GPU",
 }
-NUMBERS = {"fps": "frames a second", "epochs": "rounds of learning the face", "seed": "another one gives other blinks"}
+NUMBERS = {"fps": "frames per second", "epochs": "rounds of learning the face", "seed": "another seed, other blinks"}
 RESULTS = {
     "preview.mp4": "the talking face, with sound",
-    "contact_sheet.png": "frames over the mouth's opening and the sound",
+    "contact_sheet.png": "frames, with curves of the mouth and the sound",
     "scene.blend": "the animated scene: open it in Blender",
-    "frames": "one picture with alpha a frame",
-    "report.json": "what was made, and the seconds each stage took",
+    "frames": "one picture with alpha per frame",
+    "report.json": "what was made, and the seconds of each stage",
 }
 
 
@@ -50,26 +50,26 @@ class BuildError(Exception):
 
 
 def choose_torch(wish: str | None, installed: str | None, has_gpu: bool) -> str:
-    """Names the torch build, "cpu" or "cuda": a flag wins, then what is installed, then what the machine has."""
+    """Names the torch build, "cpu" or "cuda": by the flag, else what is installed, else what the machine has."""
     return wish or installed or ("cuda" if has_gpu else "cpu")
 
 
 def torch_arguments(build: str, system: str, version: str) -> list[str]:
-    """Gives pip's arguments for one torch build; `===` refuses another build of the same version."""
+    """Returns pip's arguments for one torch build; `===` refuses another build of the same version."""
     if build == "cuda" and system == "Darwin":
-        raise BuildError("There is no CUDA on macOS: leave --cuda out.")
+        raise BuildError("There is no CUDA on macOS; leave --cuda out.")
     tag = NOT_ON_PYPI.get((build, system))
     index = ["--index-url", f"https://download.pytorch.org/whl/{tag}"]
     return [*index, f"torch=={version}+{tag}"] if tag else [f"torch==={version}"]
 
 
 def stamp_key(pyproject: str, build: str, version: str) -> str:
-    """Hashes all that decides what an environment holds, but for its extras."""
+    """Hashes all that decides the content of an environment, except its extras."""
     return hashlib.sha256(repr((pyproject, build, version)).encode()).hexdigest()
 
 
 def read_stamp(folder: Path) -> dict:
-    """Reads what was last installed completely; empty when nothing was."""
+    """Reads what the last complete installation holds; empty if there was none."""
     try:
         return dict(json.loads((folder / "speech_face.json").read_text("utf-8")))
     except (OSError, ValueError, TypeError):
@@ -77,13 +77,13 @@ def read_stamp(folder: Path) -> dict:
 
 
 def environment() -> dict[str, str]:
-    """Gives the variables of every child process: no path of another Python, UTF-8, a pip that only installs."""
+    """Returns the variables of child processes: no path of another Python, UTF-8, a quiet pip."""
     ours = {"PYTHONUTF8": "1", "PYTHONPATH": "", "PYTHONHOME": "", "PIP_NO_INPUT": "1"}
     return {"SPEECH_FACE_PYTHON": str(venv_python(VENV)), **os.environ, **ours, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
 
 
 def ask(*command: str) -> str:
-    """Runs a command silently and gives what it prints; empty when it fails or is not there."""
+    """Runs a command silently and returns its output; empty when it fails or is missing."""
     try:
         answer = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, timeout=120, check=True)
     except (OSError, subprocess.SubprocessError):
@@ -92,7 +92,7 @@ def ask(*command: str) -> str:
 
 
 def call(command: list[str]) -> int:
-    """Runs a command in the checkout and gives its exit code; Ctrl-C lets it clean up first."""
+    """Runs a command in the checkout and returns its exit code; after Ctrl-C it can clean up first."""
     process = subprocess.Popen(command, cwd=ROOT, env=environment())
     try:
         return process.wait()
@@ -102,7 +102,7 @@ def call(command: list[str]) -> int:
 
 
 def venv_python(folder: Path) -> Path:
-    """Gives the interpreter inside a virtual environment."""
+    """Returns the interpreter of a virtual environment."""
     return folder / "Scripts" / "python.exe" if os.name == "nt" else folder / "bin" / "python"
 
 
@@ -112,7 +112,7 @@ def version_of(*command: str) -> str:
 
 
 def find_python(pythons: tuple[str, ...] = PYTHONS) -> list[str]:
-    """Finds an interpreter of these versions: the running one, else on the PATH, of Windows' launcher or pyenv."""
+    """Finds an interpreter of these versions: the running one, else one from PATH, Windows' launcher or pyenv."""
     running = ".".join(platform.python_version_tuple()[:2])
     if running in pythons:
         return [sys.executable]
@@ -123,14 +123,14 @@ def find_python(pythons: tuple[str, ...] = PYTHONS) -> list[str]:
             return command
     wanted = " or ".join(pythons)
     raise BuildError(
-        f"This needs Python {wanted}, and only {running} is at hand. Get {pythons[0]} from "
-        f"https://www.python.org/downloads or by winget install Python.Python.{pythons[0]}, brew install "
+        f"This needs Python {wanted}, and only {running} was found. Get {pythons[0]} from "
+        f"https://www.python.org/downloads or with winget install Python.Python.{pythons[0]}, brew install "
         f"python@{pythons[0]}, apt install python{pythons[0]}-venv; then start again."
     )
 
 
 def make_venv(folder: Path, pythons: tuple[str, ...] = PYTHONS) -> str:
-    """Makes a virtual environment unless a usable one is there; gives its Python version."""
+    """Makes a virtual environment unless a usable one exists; returns its Python version."""
     if (version := version_of(str(venv_python(folder)))) in pythons:
         return version
     python = find_python(pythons)
@@ -141,7 +141,7 @@ def make_venv(folder: Path, pythons: tuple[str, ...] = PYTHONS) -> str:
 
 
 def blender_at_hand() -> str:
-    """Names the newest Blender whose module fits the Python of `.venv`, else any Python on the machine; else empty."""
+    """Returns the newest Blender whose module fits the Python of `.venv`, else any Python here; else empty."""
     ours = version_of(str(venv_python(VENV)))
     fitting = [name for name, (python, _) in BLENDERS.items() if python == ours]
     for name in [*reversed(fitting), *reversed(BLENDERS)]:
@@ -155,7 +155,7 @@ def blender_at_hand() -> str:
 
 
 def prepare_blender(version: str) -> str:
-    """Makes `.venv-blender-VERSION` hold Blender's module and what the add-on needs, and gives its interpreter."""
+    """Installs Blender's module and what the add-on needs into `.venv-blender-VERSION`; returns its interpreter."""
     folder, (python, module) = ROOT / f".venv-blender-{version}", BLENDERS[version]
     make_venv(folder, (python,))
     packages = [module, *BESIDE_BPY]
@@ -166,7 +166,7 @@ def prepare_blender(version: str) -> str:
 
 
 def install(folder: Path, what: str, arguments: list[str], advice: str = "") -> None:
-    """Runs pip, showing the large downloads and the seconds; the environment's install.log keeps all it said."""
+    """Runs pip and prints large downloads and the seconds; install.log in the environment keeps all output."""
     print(f"Installing {what} ...")
     command = [str(venv_python(folder)), "-m", "pip", "install", *arguments]
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "encoding": "utf-8", "errors": "replace"}
@@ -184,7 +184,7 @@ def install(folder: Path, what: str, arguments: list[str], advice: str = "") -> 
 
 
 def prepare(extras: tuple[str, ...], wish: str | None) -> str:
-    """Makes `.venv` hold the product with these extras of pyproject.toml, and gives its interpreter."""
+    """Installs the product with these extras of pyproject.toml into `.venv`; returns its interpreter."""
     system, machine = platform.system(), platform.machine()
     if (system, machine) not in PLATFORMS:
         raise BuildError(f"Speech Face runs on Linux x86-64, Windows x86-64, Apple silicon; not on {system} {machine}.")
@@ -205,12 +205,12 @@ def prepare(extras: tuple[str, ...], wish: str | None) -> str:
     install(VENV, "Speech Face and its libraries", ["-e", f".[{','.join(wanted)}]"])
     (VENV / "speech_face.json").write_text(json.dumps({"key": key, "torch": build, "extras": wanted}), "utf-8")
     if build == "cuda" and ask(python, "-c", "import torch; print(torch.cuda.is_available())") != "True":
-        print("Note: PyTorch finds no usable GPU (CUDA 13 wants driver 580 or newer), so the CPU will do the work.")
+        print("Note: PyTorch finds no usable GPU (CUDA 13 needs driver 580 or newer), so the CPU does the work.")
     return python
 
 
 def run(args: argparse.Namespace, rest: list[str]) -> int:
-    """Makes a talking face and says where it lies; further options go to `backend_server animate`."""
+    """Makes a talking face and says where it is; further options go to `backend_server animate`."""
     python, out = prepare((), args.torch), Path(args.out).absolute()
     portrait = "from backend_server.commands.pictures import portrait_path; print(portrait_path())"
     images = [str(Path(image).absolute()) for image in args.images or [ask(python, "-c", portrait)]]
@@ -229,7 +229,7 @@ def run(args: argparse.Namespace, rest: list[str]) -> int:
 
 
 def run_parts(parts: list[tuple[str, list[str]]]) -> int:
-    """Runs all commands, even if one fails; prints a line for each, and gives 0 only if none failed."""
+    """Runs all commands, even if one fails; prints a line for each, and returns 0 only if none failed."""
     lines, codes = [], []
     for name, command in parts:
         print(f"\n--- {name}")
@@ -242,7 +242,7 @@ def run_parts(parts: list[tuple[str, list[str]]]) -> int:
 
 
 def split_tests(rest: list[str]) -> tuple[list[str], list[str]]:
-    """Gives pytest's arguments for all but the add-on's tests, and for those; empty where nothing is asked for."""
+    """Returns pytest's arguments for all other tests, and for the add-on's; empty for what is not wanted."""
     values = {i + 1 for i, arg in enumerate(rest) if arg in ("-k", "-m", "-p", "-c", "-o", "-n")}
     places = {i for i, a in enumerate(rest) if not a.startswith("-") and (ROOT / a.split("::")[0]).exists()} - values
     options = [arg for i, arg in enumerate(rest) if i not in places]
@@ -268,8 +268,8 @@ def check(args: argparse.Namespace, rest: list[str]) -> int:
     """Runs the formatter, the linter, the type checker and the test of the import rules."""
     python = prepare((*TEST_EXTRAS, "check"), args.torch)
     parts = [
-        ("format (mend with: ruff format)", [python, "-m", "ruff", "format", "--check", "."]),
-        ("lint (mend with: ruff check --fix)", [python, "-m", "ruff", "check", "."]),
+        ("format (repair: ruff format)", [python, "-m", "ruff", "format", "--check", "."]),
+        ("lint (repair: ruff check --fix)", [python, "-m", "ruff", "check", "."]),
         ("types", [python, "-m", "pyright", *rest]),
         ("import rules", [python, "-m", "pytest", "-q", "tests/test_imports.py"]),
     ]
@@ -279,7 +279,7 @@ def check(args: argparse.Namespace, rest: list[str]) -> int:
 def addon(args: argparse.Namespace, rest: list[str]) -> int:
     """Builds the add-on's zip files, and has Blender's own tool validate them."""
     if not (blender := blender_at_hand()):
-        raise BuildError("Blender's own tool packs the zip, and its module needs Python 3.11 or 3.13; install one.")
+        raise BuildError("Blender's module packs the zip and needs Python 3.11 or 3.13; install one of them.")
     return call([prepare_blender(blender), "build_addon.py", *rest])
 
 
@@ -289,7 +289,7 @@ def bench(args: argparse.Namespace, rest: list[str]) -> int:
 
 
 def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
-    """Reads the command line: what is known, and what goes on to the program beneath."""
+    """Reads the command line: the known options, and those for the program that is called."""
     parser = argparse.ArgumentParser(prog="build.py", description=__doc__, allow_abbrev=False)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     made = {}
@@ -301,18 +301,18 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
         for each in GIGABYTES:
             note = f"PyTorch for {each.upper()} (default: what the machine has)"
             builds.add_argument(f"--{each}", dest="torch", action="store_const", const=each, help=note)
-    made[run].add_argument("--speech", metavar="FILE", help="the speech (default: the sample that comes along)")
+    made[run].add_argument("--speech", metavar="FILE", help="the speech (default: the shipped sample)")
     made[run].add_argument("--images", metavar="FILE", nargs="+", default=[], help="1 to 20 pictures of one face")
     for name, what in NUMBERS.items():
         made[run].add_argument(f"--{name}", metavar="NUMBER", help=what)
     made[run].add_argument("--out", metavar="FOLDER", default="out", help="where the results go (default: out)")
-    note = "the Blender whose module runs the add-on's tests; may be repeated (default: the one for the Python at hand)"
+    note = "the Blender that runs the add-on's tests; may be repeated (default: the one for the installed Python)"
     made[test].add_argument("--bpy", choices=list(BLENDERS), action="append", default=[], help=note)
     return parser.parse_known_args(arguments)
 
 
 def main(arguments: list[str]) -> int:
-    """Does what the command line asks, and gives the exit code."""
+    """Runs the command line, and returns the exit code."""
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(encoding="utf-8", errors="replace", line_buffering=True)  # pyright: ignore
     args, rest = parse(arguments)

@@ -1,11 +1,10 @@
 """Builds and validates the extension zip that Blender users install: `python build.py addon`.
 
-The add-on, `shared` as its sub-package, the licence, and exactly the wheels that the manifest lists are copied into an
-empty folder; Blender's own tool packs and validates it, and the zip's names are compared with what was copied.
-Runs in an environment that has the bpy module.
+It copies the add-on, `shared` as its sub-package, the licence, and the wheels of the manifest into an empty folder.
+Blender's own tool, from the bpy module, packs and validates it. Then the names in the zip are compared with the copies.
 """
 
-# ruff: noqa: E501, T201 (long names with checksums; it talks to people)
+# ruff: noqa: E501, T201 (long names with checksums; it prints for users)
 
 from __future__ import annotations
 
@@ -51,7 +50,7 @@ def build_addon(out: Path, wheels: Path, root: Path = ROOT) -> Path:
     """Builds and validates the zip and returns its path.
 
     Args:
-        out: folder for the zip; made when missing, an earlier zip of the same version is replaced.
+        out: folder for the zip, created if missing; an earlier zip of the same version is replaced.
         wheels: cache of downloaded wheels.
         root: the repository.
 
@@ -78,7 +77,7 @@ def build_addon(out: Path, wheels: Path, root: Path = ROOT) -> Path:
 
 
 def stage(root: Path, wheels: Path, folder: Path) -> set[str]:
-    """Copies what belongs into the zip and returns its names."""
+    """Copies the files for the zip and returns their names."""
     addon, shared = root / "blender_addon", root / "shared"
     copies = {path.relative_to(addon): path for path in _sources(addon, ("*.py", MANIFEST))}
     copies |= {Path("shared") / path.relative_to(shared): path for path in _sources(shared, ("*.py",))}
@@ -98,7 +97,7 @@ def fetch_wheels(folder: Path) -> None:
     """Downloads the wheels that the folder lacks, and checks all of them.
 
     Raises:
-        AddonError: a wheel cannot be downloaded, or is not the one that was pinned.
+        AddonError: a wheel cannot be downloaded, or is not the pinned one.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name, digest in WHEELS.items():
@@ -125,7 +124,7 @@ def blender_tool(*arguments: str) -> None:
     """Runs `blender --command extension ...` within this process, through the bpy module.
 
     Raises:
-        AddonError: it refuses.
+        AddonError: the tool refuses.
     """
     importlib.import_module("bpy")  # makes bl_pkg importable
     code = importlib.import_module("bl_pkg.bl_extension_cli").cli_extension_handler(list(arguments))
@@ -134,7 +133,7 @@ def blender_tool(*arguments: str) -> None:
 
 
 def main() -> int:
-    """Builds the zip and says where it lies."""
+    """Builds the zip and says where it is."""
     parser = argparse.ArgumentParser(prog="build.py addon", description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--out", type=Path, default=ROOT / "dist", help="folder for the zip (default: dist)")
     parser.add_argument("--wheels", type=Path, default=ROOT / "build" / "wheels", help="cache of downloaded wheels")

@@ -1,6 +1,6 @@
-"""The backend's commands. `python -m backend_server COMMAND --help` says what each takes.
+"""Runs the backend's commands. `python -m backend_server COMMAND --help` shows the options of each.
 
-Each function here only turns words on a command line into one call.
+Each function here only turns a command line into one call.
 """
 
 from __future__ import annotations
@@ -20,12 +20,10 @@ from shared.motion_controls import RANGES, MotionControls
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 
 Images = Annotated[list[Path] | None, typer.Option("--images", help="Pictures of one person, or folders of them.")]
-Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:N, or auto for CUDA where there is some.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:N, or auto for CUDA if there is a GPU.")]
 Seed = Annotated[int, typer.Option(help="The same seed gives the same result.")]
 Flite = Annotated[bool, typer.Option("--flite", help="Let the program flite speak too; install it first.")]
-Epochs = Annotated[
-    int, typer.Option(min=0, max=200, help="Fine-tuning epochs; 0 uses the trained weights as they are.")
-]
+Epochs = Annotated[int, typer.Option(min=0, max=200, help="Fine-tuning epochs; 0 uses the trained weights unchanged.")]
 
 Landmarks = Annotated[
     Path | None, typer.Option(help='Placed by hand, overriding detection: JSON, {"me.jpg": [[x, y], ... 68]}.')
@@ -48,10 +46,10 @@ class Stage(StrEnum):
 
 
 class StageAndData(ManyValues):
-    """A command that takes a stage beside `--data`: a stage's name among the folders is the stage."""
+    """A command with a stage and `--data`: the name of a stage among the folders is the stage."""
 
     def is_argument(self, value: str) -> bool:
-        """Whether it names a stage."""
+        """Whether it is the name of a stage."""
         return value in tuple(Stage)
 
 
@@ -64,35 +62,35 @@ def animate(
     images: Images = None,
     sample_portrait: Annotated[bool, typer.Option(help="Animate the shipped portrait.")] = False,
     identity: Annotated[
-        Path | None, typer.Option(help="A file made by `adapt` or digits of an ID, instead of images.")
+        Path | None, typer.Option(help="A file made by `adapt`, or the first digits of an ID, instead of images.")
     ] = None,
     landmarks: Landmarks = None,
     anew: Anew = False,
-    fps: Annotated[float, typer.Option(help="Frames a second: 25, 23.976, 29.97 ...")] = 25.0,
-    texture: Annotated[bool, typer.Option(help="Render pictures, or curves alone.")] = True,
+    fps: Annotated[float, typer.Option(help="Frames per second: 25, 23.976, 29.97 ...")] = 25.0,
+    texture: Annotated[bool, typer.Option(help="Render pictures, or only make curves.")] = True,
     full_frame: Annotated[
         bool,
-        typer.Option("--full-frame", help="Frames of the whole picture at its own size; of several, the calmest face."),
+        typer.Option("--full-frame", help="Whole pictures at their own size; of several, the one nearest to rest."),
     ] = False,
     frames_as: Annotated[
         FrameFormat,
-        typer.Option(help="One picture a frame (EXR: linear, premultiplied), or a film with sound; MP4 has no alpha."),
+        typer.Option(help="Pictures (EXR: linear, premultiplied), or a film with sound; MP4 has no alpha."),
     ] = FrameFormat.PNG,
     background: Annotated[
-        str | None, typer.Option(help="Colour under the face in MP4 films, #rrggbb; else grey.", show_default=False)
+        str | None, typer.Option(help="Colour behind the face in MP4 films, #rrggbb; else grey.", show_default=False)
     ] = None,
     blink: Annotated[bool, typer.Option(help="Let the eyes blink.")] = True,
-    silence: Annotated[float, _control("silence", "How far the mouth rests where nobody speaks")] = 0.0,
-    intensity: Annotated[float, _control("intensity", "Multiplies what the speech moves")] = 1.0,
-    smoothing: Annotated[float, _control("smoothing", "Seconds, width of a Gaussian along time")] = 0.0,
-    lead: Annotated[float, _control("lead", "Seconds by which the mouth comes before the sound")] = 0.0,
-    blink_frequency: Annotated[float, _control("blink_frequency", "Times as many blinks")] = 1.0,
-    blink_duration: Annotated[float, _control("blink_duration", "Times as long blinks")] = 1.0,
+    silence: Annotated[float, _control("silence", "How much the mouth rests where nobody speaks")] = 0.0,
+    intensity: Annotated[float, _control("intensity", "Multiplies the motion of the speech")] = 1.0,
+    smoothing: Annotated[float, _control("smoothing", "Width in seconds of a Gaussian filter over time")] = 0.0,
+    lead: Annotated[float, _control("lead", "Seconds by which the mouth moves before the sound")] = 0.0,
+    blink_frequency: Annotated[float, _control("blink_frequency", "Multiplies the number of blinks")] = 1.0,
+    blink_duration: Annotated[float, _control("blink_duration", "Multiplies the length of blinks")] = 1.0,
     epochs: Epochs = 10,
     seed: Seed = 0,
     device: Device = "auto",
 ) -> None:
-    """Speech and images in; landmarks, curves, frames with alpha, a preview film and a report out."""
+    """Makes landmarks, curves, frames with alpha, a preview film and a report from speech and images."""
     with plain_failures(), StageBars() as bars:
         from backend_server.commands.animate import SAMPLE_SPEECH, AnimateSettings, animate
         from backend_server.commands.pictures import picture_paths, portrait_path
@@ -124,7 +122,7 @@ def animate(
             seed=seed,
             device=device,
             landmarks=landmarks,
-            is_anew=anew,
+            is_repeated=anew,
         )
         animate(settings, bars, bars.say, bars.note_epoch)
     output.print(f"written to {out}")
@@ -139,7 +137,7 @@ def adapt(
     seed: Seed = 0,
     anew: Anew = False,
     sheet: Annotated[bool, typer.Option(help="Also write OUT.png, which shows what was learnt.")] = True,
-    preview: Annotated[Path | None, typer.Option(help="A PNG file, written anew after each epoch.")] = None,
+    preview: Annotated[Path | None, typer.Option(help="A PNG file, written again after each epoch.")] = None,
     device: Device = "auto",
 ) -> None:
     """Learns one face from 1 to 20 pictures and keeps it in a file for `animate --identity`."""
@@ -158,9 +156,9 @@ app.add_typer(identities, name="identities")
 def serve(
     connection_file: Annotated[Path | None, typer.Option(help="Where to write the address and keys.")] = None,
     device: Device = "auto",
-    bind: Annotated[str, typer.Option(help="Address to listen on; loopback unless you say otherwise.")] = "127.0.0.1",
+    bind: Annotated[str, typer.Option(help="Address to listen on; by default this machine only.")] = "127.0.0.1",
     data_dir: Annotated[Path | None, typer.Option(help="Where the queue, results and identities are kept.")] = None,
-    parent_pid: Annotated[int | None, typer.Option(help="End when this process has ended.")] = None,
+    parent_pid: Annotated[int | None, typer.Option(help="End when the process with this ID ends.")] = None,
 ) -> None:
     """Serves the add-on and other clients until it is stopped."""
     with plain_failures():
@@ -171,12 +169,12 @@ def serve(
 
 @app.command()
 def prepare(
-    video_dir: Annotated[Path, typer.Argument(help="Folder of videos with sound, one sub-folder a speaker.")],
+    video_dir: Annotated[Path, typer.Argument(help="Folder of videos with sound, one sub-folder per speaker.")],
     out: Annotated[Path, typer.Option(help="The corpus folder.")],
-    workers: Annotated[int, typer.Option(min=0, help="Processes; 0 takes one a core.")] = 0,
+    workers: Annotated[int, typer.Option(min=0, help="Processes; 0 takes one per core.")] = 0,
     clips_of_a_speaker: Annotated[int, typer.Option(min=0, help="For a small corpus; 0 takes all.")] = 0,
 ) -> None:
-    """Turns videos of talking people into a training corpus; clips done before are kept."""
+    """Turns videos of talking people into a training corpus; finished clips are kept."""
     with plain_failures(), StageBars() as bars:
         from backend_server.data.prepare import prepare
 
@@ -186,7 +184,7 @@ def prepare(
 
 @app.command(cls=ManyValues)
 def synthesize(
-    data: Annotated[list[Path], typer.Option(help="Folders of transcribed speech whose texts are spoken.")],
+    data: Annotated[list[Path], typer.Option(help="Folders of transcribed speech, whose texts are spoken.")],
     out: Annotated[Path, typer.Option(help="Folder for the sounds and their index.tsv.")],
     hours: Annotated[float, typer.Option(min=0.001, help="How much speech.")] = 4.0,
     seed: Seed = 0,
@@ -208,23 +206,23 @@ def train(
     ],
     out: Annotated[Path, typer.Option(help="The weights file, or the folder for it.")],
     device: Device = "auto",
-    resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint.")] = False,
-    minutes: Annotated[float | None, typer.Option(min=0.1, help="Stop after this long; else when it is done.")] = None,
+    resume: Annotated[bool, typer.Option(help="Continue from the last checkpoint.")] = False,
+    minutes: Annotated[float | None, typer.Option(min=0.1, help="Stop after this long at most.")] = None,
     preset: Annotated[
-        str, typer.Option(help="shipped, or paper for the paper's numbers (motion, texture).")
+        str, typer.Option(help="shipped, or paper for the paper's settings (motion, texture).")
     ] = "shipped",
     seed: Seed = 0,
     start: Annotated[
-        Path | None, typer.Option(help="Weights to begin with instead of random ones (speech, texture).")
+        Path | None, typer.Option(help="Weights to start from instead of random ones (speech, texture).")
     ] = None,
-    speech: Annotated[Path | None, typer.Option(help="Acoustic model to hear with, ours or ONNX (motion).")] = None,
+    speech: Annotated[Path | None, typer.Option(help="Acoustic model, ours or ONNX (motion).")] = None,
     flite: Flite = False,
     vgg19: Annotated[
-        Path | None, typer.Option(help="Weights of VGG19, whose features judge pictures (texture, Eq. 10).")
+        Path | None, typer.Option(help="Weights of VGG19, whose features compare pictures (texture, Eq. 10).")
     ] = None,
-    vggface: Annotated[Path | None, typer.Option(help="Weights of VGGFace, likewise (texture).")] = None,
+    vggface: Annotated[Path | None, typer.Option(help="Weights of VGGFace, for the same (texture).")] = None,
     second_order: Annotated[
-        bool, typer.Option("--second-order", help="Meta-learn by second derivatives too (texture, Fig. 3).")
+        bool, typer.Option("--second-order", help="Also use second derivatives in meta-learning (texture, Fig. 3).")
     ] = False,
 ) -> None:
     """Trains one network; checkpoints are kept beside the weights."""
@@ -255,18 +253,18 @@ def train(
 def evaluate(
     data: Annotated[Path, typer.Option(help="A corpus made by `prepare`.")],
     out: Annotated[Path, typer.Option(help="Folder for the report.")],
-    speech: Annotated[Path | None, typer.Option(help="Transcribed speech, to count wrong characters.")] = None,
+    speech: Annotated[Path | None, typer.Option(help="Transcribed speech, for the character error rate.")] = None,
     ablations: Annotated[bool, typer.Option(help="Also train networks with other contexts, losses and parts.")] = False,
-    epochs: Annotated[int, typer.Option(min=1, help="Of each of those trainings of motion.")] = 15,
-    texture_updates: Annotated[int, typer.Option(min=1, help="Of each of those trainings of texture.")] = 400,
-    texture_minutes: Annotated[float, typer.Option(min=0.01, help="Of each of them at most.")] = 15,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs of each such training of motion.")] = 15,
+    texture_updates: Annotated[int, typer.Option(min=1, help="Updates of each such training of texture.")] = 400,
+    texture_minutes: Annotated[float, typer.Option(min=0.01, help="Minutes of each of these, at most.")] = 15,
     motion: Annotated[bool, typer.Option(help="Judge motion, blinks and hearing.")] = True,
     texture: Annotated[bool, typer.Option(help="Render the held-out people and judge their faces.")] = True,
     device: Device = "auto",
     weights: Annotated[Path | None, typer.Option(help="Folder of the weights; the shipped ones if left out.")] = None,
-    identity: Annotated[Path | None, typer.Option(help="A MobileFaceNet, to tell whether faces stay the same.")] = None,
+    identity: Annotated[Path | None, typer.Option(help="Weights of MobileFaceNet, to compare faces.")] = None,
 ) -> None:
-    """Measures motion, blinks, hearing and texture on held-out sentences and people; one page with pictures."""
+    """Measures motion, blinks, hearing and texture on held-out sentences and people; writes a page."""
     with plain_failures(), StageBars() as bars:
         from backend_server.checkpoints import WEIGHTS_DIR
         from backend_server.commands.evaluate import EvaluateSettings, evaluate
@@ -292,7 +290,7 @@ def evaluate(
 
 @app.command()
 def bench(
-    out: Annotated[Path | None, typer.Option(help="Also write the figures here as JSON.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Also write the figures to this JSON file.")] = None,
     device: Device = "auto",
 ) -> None:
     """Measures speed and memory of each stage on this machine."""
@@ -305,7 +303,7 @@ def bench(
 
 @app.command()
 def doctor() -> None:
-    """Says what is installed, what is missing, and how to mend it."""
+    """Says what is installed, what is missing, and how to repair it."""
     with plain_failures():
         from backend_server.commands.doctor import doctor
 

@@ -1,6 +1,6 @@
-"""Makes a talking face from speech: Section 3 of the paper, stage after stage.
+"""Makes a talking face from speech: Section 3 of the paper, stage by stage.
 
-Nothing here is an algorithm of its own: each stage stands in its own folder and knows none of the others.
+There is no algorithm here: each stage has its own folder and does not know the others.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from shared.errors import ValueRangeError
 from shared.landmarks import EYE_REGION, LEFT_EYE, POINT_COUNT, RIGHT_EYE
 from shared.motion_controls import UNTOUCHED, MotionControls
 
-BLOCK_FRAMES = 4096  # finished at once, so that memory beside the result stays small
+BLOCK_FRAMES = 4096  # processed together; bounds the memory beside the result
 
 
 @dataclass(frozen=True)
@@ -61,10 +61,10 @@ class LandmarkMotion:
 
 
 def choose_device(device: str) -> str:
-    """The device meant: "auto" is CUDA where there is some, else the CPU.
+    """The device to use: "auto" means CUDA if there is a GPU, else the CPU.
 
     Raises:
-        ValueRangeError: torch knows no such device, or this machine has none.
+        ValueRangeError: torch or this machine has no such device.
     """
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
@@ -79,7 +79,7 @@ class Cascade:
     """The trained networks of one weights folder on one device.
 
     Args:
-        device: "cpu", "cuda", "cuda:N", or "auto" for CUDA where there is some.
+        device: "cpu", "cuda", "cuda:N", or "auto" for CUDA if there is a GPU.
         weights: folder of the four safetensors files.
     """
 
@@ -99,7 +99,7 @@ class Cascade:
 
         Raises:
             ValueRangeError: there is no such device.
-            WeightsError: a weights file is missing, damaged or of another network.
+            WeightsError: a weights file is missing, damaged, or belongs to another network.
         """
         return cls(device, weights)
 
@@ -134,7 +134,7 @@ class Cascade:
             identity: whose face; the mean face when None.
             seed: of the blinks.
             blink: whether the eyes blink.
-            controls: of the motion; the defaults leave it as the networks make it.
+            controls: of the motion; the defaults change nothing.
             progress: told of each stage.
 
         Raises:
@@ -157,8 +157,8 @@ class Cascade:
         controls: MotionControls = UNTOUCHED,
         progress: Progress = silent,
     ) -> LandmarkMotion:
-        """`animate` of a sound of any length that was listened to once; only the motion grows with it."""
-        heard_times = frame_times + controls.lead  # what is said then shows now
+        """`animate` for a recording of any length; only the motion grows with it."""
+        heard_times = frame_times + controls.lead  # what is said then is shown now
         motion = self._speech_displacements(recording, heard_times, progress)
         motion = smoothed(motion, frame_times, self.neutral_canonical, controls.smoothing, progress)
         presence = recording.presence(heard_times) if controls.silence > 0 else None
@@ -205,12 +205,12 @@ class Cascade:
 
         Args:
             images: K pictures (H, W, 3) of one person, any sizes.
-            landmarks: (K, 68, 2) pixels placed by hand, rows of NaN where they are detected; None where all are.
-            epochs: of fine-tuning; 0 takes the meta-learned weights as they are.
+            landmarks: (K, 68, 2) pixels placed by hand, rows of NaN where they are detected; None if all are.
+            epochs: of fine-tuning; 0 uses the meta-learned weights unchanged.
             seed: of the order and the augmentation.
             progress: told of each stage and step.
             on_epoch: told of each epoch.
-            check: told the faces before anything is learnt; may refuse them.
+            check: gets the faces before anything is learnt; may refuse them.
 
         Raises:
             SpeechFaceError: the first thing that is wrong with the images, as in `prepare_references`.
@@ -228,7 +228,7 @@ class Cascade:
         progress: Progress = silent,
         on_epoch: EpochWatcher = lambda _: None,
     ) -> Identity:
-        """Identity of faces that were already found and cropped."""
+        """Learns a face from faces that are already found and cropped."""
         return adapt(
             self._texture_generator,
             references,
@@ -252,7 +252,7 @@ class Cascade:
         return render(generator, identity.references, landmarks, progress, is_cut_out=is_cut_out)
 
     def full_frame(self, identity: Identity, picture: NDArray[np.uint8]) -> FullFrame:
-        """What places rendered faces back into the picture (H, W, 3) that the identity's first face was cut from."""
+        """Places rendered faces back into the picture (H, W, 3) that the identity's first face was cut from."""
         rendered = next(self.render(identity, identity.references.landmarks[:1], is_cut_out=False))[0]
         return FullFrame(picture, identity.references, rendered, self._texture_generator.following)
 

@@ -1,4 +1,4 @@
-"""Keeps weights on disk in files that say which network they belong to.
+"""Reads and writes weights, in files that name their network.
 
 A checkpoint is one safetensors file whose metadata carries the network's name and its config as JSON, so the file
 alone rebuilds the network.
@@ -25,7 +25,7 @@ from shared.errors import WeightsError
 
 Config = TypeVar("Config")
 
-# What the reader of pickles raises at text, pictures and files that were cut off.
+# What the pickle reader raises for text, pictures and truncated files.
 _NOT_SAVED_BY_TORCH = (
     *(pickle.UnpicklingError, struct.error, EOFError, RuntimeError),
     *(LookupError, ValueError, TypeError, AttributeError),
@@ -43,7 +43,7 @@ def save_checkpoint(
         kind: the network's name, checked when the file is read.
         config: a dataclass of numbers, strings and tuples.
         tensors: name -> tensor of any device and dtype.
-        notes: further strings, for people and for resuming.
+        notes: more strings, for people and for resuming.
     """
     metadata = {**(notes or {}), "kind": kind, "config": msgspec.json.encode(config).decode()}
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -85,11 +85,11 @@ def read_torch_file(path: Path) -> Any:  # noqa: ANN401 (whatever was saved)
     except OSError as error:
         raise WeightsError(f"{path} cannot be read ({error.strerror or error})") from error
     except _NOT_SAVED_BY_TORCH as error:
-        raise WeightsError(f"{path} is damaged or no file of tensors that PyTorch saved") from error
+        raise WeightsError(f"{path} is damaged, or PyTorch did not save it") from error
 
 
 def fill(network: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Gives a network the weights that `load_checkpoint` read from `path`, half floats as full ones.
+    """Gives a network the weights that `load_checkpoint` read from `path`, float16 as float32.
 
     Raises:
         WeightsError: names or shapes are not those of the network, as after a change of its code.

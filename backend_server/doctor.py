@@ -1,7 +1,7 @@
-"""Tells what is installed on this machine, what is missing, and how to mend it.
+"""Tells what is installed on this machine, what is missing, and how to repair it.
 
-Every library is asked for by name and only here, so that a damaged installation is reported instead of ending the
-report. Nothing is changed and nothing is fetched.
+Every library is imported by name and only where it is checked, so that a damaged installation does not end the report.
+Nothing is changed or downloaded.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SCARCE_BYTES, FEW_BYTES = 200e6, 2e9  # a minute of 256 x 256 frames with alpha 
 
 
 class State(StrEnum):
-    """How a thing stands: `FAIL` when Speech Face cannot work without it."""
+    """The state of one part: `FAIL` when Speech Face cannot work without it."""
 
     OK = "ok"
     WARN = "warn"
@@ -37,23 +37,23 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at.
+    """One part that was checked.
 
     Attributes:
-        name: of the thing.
-        state: how it stands.
+        name: of the part.
+        state: of the part.
         what: what was found, for people.
-        mend: what to do; empty when there is nothing to do.
+        advice: what to do; empty when there is nothing to do.
     """
 
     name: str
     state: State
     what: str
-    mend: str = ""
+    advice: str = ""
 
 
 def diagnose(folder: Path | None = None) -> list[Finding]:
-    """Looks at everything that Speech Face needs or can use.
+    """Checks everything that Speech Face needs or can use.
 
     Args:
         folder: where results would be written; the current one if left out.
@@ -76,12 +76,12 @@ def diagnose(folder: Path | None = None) -> list[Finding]:
 
 
 def is_healthy(findings: list[Finding]) -> bool:
-    """Can Speech Face work with what was found?"""
+    """Tells whether Speech Face can work with what was found."""
     return all(finding.state is not State.FAIL for finding in findings)
 
 
 def python_finding(version: tuple[int, int]) -> Finding:
-    """Is this a Python that all libraries are built for?"""
+    """Tells whether all libraries support this Python."""
     words = f"{version[0]}.{version[1]}"
     if (3, 11) <= version < (3, 14):
         return Finding("Python", State.OK, words)
@@ -89,7 +89,7 @@ def python_finding(version: tuple[int, int]) -> Finding:
 
 
 def libraries_finding(names: tuple[str, ...]) -> Finding:
-    """Are the libraries there?"""
+    """Tells which libraries are missing."""
     missing = [name for name in names if importlib.util.find_spec(name) is None]
     if missing:
         return Finding("Libraries", State.FAIL, "missing: " + ", ".join(missing), INSTALL)
@@ -97,22 +97,22 @@ def libraries_finding(names: tuple[str, ...]) -> Finding:
 
 
 def torch_finding() -> Finding:
-    """Which build of PyTorch is there, and what will it compute on?"""
+    """Tells which build of PyTorch is installed, and on what it computes."""
     try:
         torch = importlib.import_module("torch")
-    except (ImportError, OSError) as error:  # OSError: a shared library of its own is missing
+    except (ImportError, OSError) as error:  # OSError: a shared library is missing
         return Finding("PyTorch", State.FAIL, f"does not start: {error}", "delete .venv, then " + INSTALL)
     if torch.cuda.is_available():
         return Finding("PyTorch", State.OK, f"{torch.__version__} on {torch.cuda.get_device_name(0)}")
     words = f"{torch.__version__} on the CPU, {torch.get_num_threads()} threads"
     if not has_nvidia_gpu():
         return Finding("PyTorch", State.OK, words)
-    mend = "update its driver (580 or newer)" if torch.version.cuda else "run: python build.py test --cuda"
-    return Finding("PyTorch", State.WARN, f"{words}; the NVIDIA GPU is not used", mend)
+    advice = "update its driver (580 or newer)" if torch.version.cuda else "run: python build.py test --cuda"
+    return Finding("PyTorch", State.WARN, f"{words}; the NVIDIA GPU is not used", advice)
 
 
 def has_nvidia_gpu() -> bool:
-    """Does NVIDIA's driver list a GPU?"""
+    """Tells whether NVIDIA's driver lists a GPU."""
     try:
         answer = subprocess.run(["nvidia-smi", "-L"], capture_output=True, timeout=30, check=True)
     except (OSError, subprocess.SubprocessError):
@@ -121,40 +121,40 @@ def has_nvidia_gpu() -> bool:
 
 
 def face_finding() -> Finding:
-    """Do the face detector's models load?"""
+    """Tells whether the face detector's models load."""
     try:
         detector = importlib.import_module("backend_server.face.detector")
         with detector.FaceDetector():
             return Finding("Face detector", State.OK, f"MediaPipe {metadata.version('mediapipe')}, its models load")
-    except Exception as error:  # noqa: BLE001 (whatever keeps it from starting is what this row reports)
+    except Exception as error:  # noqa: BLE001 (this row reports whatever keeps it from starting)
         return Finding("Face detector", State.FAIL, f"does not start: {error}", "delete .venv, then " + INSTALL)
 
 
 def weights_finding(folder: Path, stage: str) -> Finding:
-    """Can the trained network of one stage be read?"""
+    """Tells whether the weights of one stage can be read."""
     name, path = f"Weights: {stage}", folder / f"{stage}.safetensors"
-    mend = "git checkout -- backend_server/weights"
+    advice = "git checkout -- backend_server/weights"
     own = folder / "speech.onnx"
     if stage == "speech" and own.is_file():
         return own_model_finding(name, own, path)
     if not path.is_file():
-        return Finding(name, State.FAIL, f"{path.name} is missing", mend)
+        return Finding(name, State.FAIL, f"{path.name} is missing", advice)
     try:
         safetensors = importlib.import_module("safetensors")
         with safetensors.safe_open(path, framework="np") as file:
             count = len(file.keys())
-    except Exception as error:  # noqa: BLE001 (whatever the reader raises is what this row reports)
-        return Finding(name, State.FAIL, f"{path.name} cannot be read: {error}", mend)
+    except Exception as error:  # noqa: BLE001 (this row reports whatever the reader raises)
+        return Finding(name, State.FAIL, f"{path.name} cannot be read: {error}", advice)
     return Finding(name, State.OK, f"{count} tensors, {_size_and_digest(path)}")
 
 
 def own_model_finding(name: str, path: Path, ours: Path) -> Finding:
-    """Does an acoustic model of the user's own stand alone in a weights folder, and can it be run?
+    """Tells whether the user's own acoustic model is the only one in a weights folder, and can run.
 
     Args:
         name: of the finding.
         path: the ONNX file.
-        ours: the file in whose place it stands.
+        ours: the file that it replaces.
     """
     if ours.exists():
         what = f"{path.name} and {ours.name} are both there"
@@ -170,7 +170,7 @@ def _size_and_digest(path: Path) -> str:
 
 
 def optional_finding(name: str, module: str, use: str) -> Finding:
-    """Is a library there that only part of the work needs? It is not imported: bpy and torch share no process."""
+    """Tells whether a library is installed that only part of the work needs; it is not imported."""
     spec = importlib.util.find_spec(module)
     if spec is None:
         return Finding(name, State.WARN, "not installed", f"{use}; {INSTALL}")
@@ -178,7 +178,7 @@ def optional_finding(name: str, module: str, use: str) -> Finding:
 
 
 def flite_finding() -> Finding:
-    """Says whether the program flite is there, which speaks only where `--flite` asks for it."""
+    """Tells whether the program flite is installed; only `--flite` uses it."""
     path = shutil.which("flite")
     return Finding(
         "flite", State.OK, f"{path or 'not installed'}; only synthesize and train motion with --flite use it"
@@ -186,7 +186,7 @@ def flite_finding() -> Finding:
 
 
 def disk_finding(folder: Path) -> Finding:
-    """Is there room for results?"""
+    """Tells whether there is room for results."""
     free = shutil.disk_usage(folder).free
     words = f"{free / 1e9:.1f} GB free for {folder}"
     if free < SCARCE_BYTES:
@@ -197,7 +197,7 @@ def disk_finding(folder: Path) -> Finding:
 
 
 def backend_finding() -> Finding:
-    """Does a connection file of this user's backend lie there, and does its backend live?"""
+    """Tells whether this user's backend runs, or left its connection file behind."""
     try:
         endpoint = importlib.import_module("shared.endpoint")
         errors = importlib.import_module("shared.errors")
@@ -210,8 +210,8 @@ def backend_finding() -> Finding:
     try:
         connection = endpoint.read_connection_file(path)
     except errors.ConnectionFileError as error:
-        return Finding("Backend", State.WARN, error.sentence, f"end the backend and delete {path}")
+        return Finding("Backend", State.WARN, error.sentence, f"stop the backend and delete {path}")
     if psutil.pid_exists(connection.pid):
         return Finding("Backend", State.OK, f"process {connection.pid} at {connection.address}")
-    what = f"{path} was left by a backend that is gone"
+    what = f"{path} was left by a backend that has ended"
     return Finding("Backend", State.WARN, what, f"delete {path}, or start the backend again")

@@ -1,4 +1,4 @@
-"""Writes files so that nobody ever sees half of one."""
+"""Writes files that appear complete or not at all."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from pathlib import Path
 def temporary_name(path: Path) -> Path:
     """A hidden name beside `path` that no other thread, process or machine uses.
 
-    It does not end as `path` does, so whoever lists files by their ending does not find it. Libraries that tell the
-    format from the ending, or add one, have to be told the format or given an open file.
+    Its ending is not that of `path`, so a search by ending does not find it. Libraries that take the format from the
+    ending, or add one, need the format or an open file.
     """
-    return path.with_name(f".{path.name[:50]}.{secrets.token_hex(8)}")  # cut: systems allow about 255 bytes
+    return path.with_name(f".{path.name[:50]}.{secrets.token_hex(8)}")  # shortened: systems allow about 255 bytes
 
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """A name to write to, which takes the place of `path` when the block ends well; a failure leaves nothing.
+    """A name to write to; the file replaces `path` when the block succeeds, and is deleted when it fails.
 
     Args:
         path: the file; its folder must exist.

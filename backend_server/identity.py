@@ -1,6 +1,6 @@
-"""Holds what is known of one person: reference pictures, what was learnt from them, and how; keeps it as one file.
+"""Holds a learnt face: reference pictures, what was learnt from them, and how. Reads and writes it as one file.
 
-The file is safetensors: shareable and deletable. Its record travels in the metadata, so that a machine that takes it in
+The file is safetensors: easy to share and to delete. Its metadata holds the record, so that a machine that imports it
 finds the face again for the same pictures.
 """
 
@@ -39,7 +39,7 @@ _IN_FILE = {  # names of the arrays in a file, by the field of `FaceReferences`
 
 @dataclass(frozen=True)
 class FaceReferences:
-    """K faces of one person, cut out of their pictures; the first is the one nearest to rest and gets animated.
+    """K faces of one person, cut out of their pictures; the first, the one nearest to rest, is animated.
 
     Attributes:
         crops: I^n, u8 (K, 256, 256, 3) RGB.
@@ -60,19 +60,19 @@ class FaceReferences:
 
 
 class IdentityRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """Of what, when and how well a face was learnt: all that is told of it without reading its weights.
+    """From what, when and how well a face was learnt; read without the weights.
 
     Attributes:
-        identity: its ID, 64 hexadecimal digits; empty before it is named.
+        identity: its ID, 64 hexadecimal digits; empty until it has one.
         learnt_at: when.
         weights_version: of the weights that fine-tuning began from.
         image_count: K.
-        image_names: of the picture files, in their order; empty where nobody knows.
+        image_names: of the picture files, in their order; empty if unknown.
         seed: of fine-tuning.
         epochs: of fine-tuning that were run.
         losses: one per epoch.
-        held_out_psnrs: dB after each epoch on images kept back; empty when there were none or nobody knows.
-        held_out_psnr: dB of the state that was kept; None when no images were kept back.
+        held_out_psnrs: dB after each epoch on images kept back; empty if there were none or it is unknown.
+        held_out_psnr: dB of the kept state; None when no images were kept back.
         neutral: l_p, 68 x 2, pixels of the crop.
         crop: 2 x 3, from pixels of the crop to pixels of its picture.
     """
@@ -92,7 +92,7 @@ class IdentityRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def day_and_time(self) -> str:
-        """When it was learnt, in the time of this place."""
+        """When it was learnt, in local time."""
         return self.learnt_at.astimezone().strftime("%Y-%m-%d %H:%M")
 
 
@@ -103,7 +103,7 @@ class Identity:
     Attributes:
         references: the pictures that are moved.
         weights: what fine-tuning changed, half floats by name; empty without fine-tuning.
-        record: of what, when and how well it was learnt.
+        record: from what, when and how well it was learnt.
     """
 
     references: FaceReferences
@@ -112,7 +112,7 @@ class Identity:
 
 
 class _Notes(msgspec.Struct, frozen=True):
-    """What a file says of a face that has no ID; earlier versions of Speech Face read it in every file."""
+    """What a file holds about a face without an ID; earlier versions of Speech Face read it in every file."""
 
     losses: tuple[float, ...]
     held_out_psnr: float | None
@@ -121,12 +121,12 @@ class _Notes(msgspec.Struct, frozen=True):
 
 
 def rows(array: NDArray[np.float32]) -> tuple[tuple[float, ...], ...]:
-    """An array (N, M) as a record keeps it."""
+    """An array (N, M) as nested tuples, for a record."""
     return tuple(map(tuple, array.tolist()))
 
 
 def file_id(path: Path) -> str:
-    """The sha256 of a file's content: the ID of a face that does not say what it was made from."""
+    """The sha256 of a file's content: the ID of a face whose file holds no ID."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -151,10 +151,10 @@ def save_identity(path: Path, identity: Identity) -> None:
 
 
 def load_identity(path: Path) -> Identity:
-    """Reads what `save_identity` wrote; a face without an ID gets that of its file.
+    """Reads what `save_identity` wrote; a face without an ID gets the `file_id`.
 
     Raises:
-        WeightsError: the file is missing, damaged, or no identity.
+        WeightsError: the file is missing, damaged, or not an identity.
     """
     try:
         with safe_open(path, framework="np") as file:
@@ -194,7 +194,7 @@ def _record(path: Path, metadata: Mapping[str, str], references: FaceReferences)
     if "record" in metadata:
         record = msgspec.json.decode(metadata["record"], type=IdentityRecord)
         if not re.fullmatch(f"[0-9a-f]{{{ID_DIGITS}}}", record.identity):
-            raise WeightsError(f"the record inside {path} names no ID but {record.identity[:80]!r}; export it again")
+            raise WeightsError(f"the record in {path} names {record.identity[:80]!r}, not an ID; export it again")
         return record
     notes = msgspec.json.decode(metadata.get("notes", ""), type=_Notes)
     return IdentityRecord(
@@ -210,7 +210,7 @@ def _record(path: Path, metadata: Mapping[str, str], references: FaceReferences)
 def _check(path: Path, tensors: Mapping[str, NDArray[np.generic]]) -> None:
     missing = [name for name in _IN_FILE.values() if name not in tensors]
     if missing:
-        raise WeightsError(f"the identity {path} lacks {', '.join(missing)}")
+        raise WeightsError(f"the identity {path} lacks {', '.join(missing)}; adapt the images again")
     count = len(tensors["reference_images"])
     shapes = {
         "neutral_landmarks": (POINT_COUNT, 2),

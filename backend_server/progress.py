@@ -1,7 +1,7 @@
-"""Tells how far long work is and how long it takes, and lets it be stopped.
+"""Reports the progress and the time of long work, and lets it be stopped.
 
-A stage calls `report(stage, step, steps)` between steps. Whoever wants the work to end raises
-`shared.errors.Cancelled` from inside that call; nothing else is needed.
+A stage calls `report(stage, step, steps)` between steps. To end the work, that call raises
+`shared.errors.Cancelled`; nothing else is needed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Progress(Protocol):
         """Notes that `step` of `steps` of `stage` are done.
 
         Raises:
-            Cancelled: the work shall end here.
+            Cancelled: the work must end here.
         """
 
 
@@ -32,7 +32,7 @@ def silent(stage: str, step: int, steps: int) -> None:
 
 @dataclass(frozen=True)
 class Epoch:
-    """What an epoch of learning a face came to.
+    """The result of one epoch of learning a face.
 
     Attributes:
         number: from 1.
@@ -57,12 +57,12 @@ EpochWatcher = Callable[[Epoch], None]  # may raise `Cancelled`, as progress may
 
 
 class StageClock:
-    """Passes progress on, measures how long each stage takes, and estimates how long the running one still takes.
+    """Passes progress on, measures how long each stage takes, and estimates the rest of the running one.
 
-    A stage lasts from its first report to the first report of the next; the first from the beginning.
+    A stage lasts from its first report to the first report of the next; the first stage starts with the clock.
 
     Args:
-        onward: who else wants to know.
+        onward: gets the same reports.
     """
 
     def __init__(self, onward: Progress = silent) -> None:
@@ -71,7 +71,7 @@ class StageClock:
         self._began = self._noted = time.monotonic()
         self._first_step = 0
         self.seconds: dict[str, float] = {}
-        self.seconds_left: float | None = None  # of the running stage; None while nobody knows
+        self.seconds_left: float | None = None  # of the running stage; None while unknown
 
     def __call__(self, stage: str, step: int, steps: int) -> None:
         """Counts the time since the last call for the stage that was running."""

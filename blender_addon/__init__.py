@@ -1,4 +1,4 @@
-"""Speech Face in Blender: sound strip and photos in, landmark curves and a talking picture out.
+"""Speech Face in Blender: turns a sound strip and photos into landmark curves and a talking picture.
 
 May import bpy, aud, mathutils, numpy and `_shared`; zmq only in `client.py`. Never torch, never `backend_server`.
 """
@@ -9,12 +9,12 @@ _MODULES = (preferences, properties, session, operators, panels)
 
 
 def register() -> None:
-    """Makes the add-on known to Blender; raises when it cannot."""
+    """Registers the add-on; raises when Blender refuses it."""
     for module in _MODULES:
         module.register()
 
 
 def unregister() -> None:
-    """Takes the add-on out of Blender and ends its backend."""
+    """Removes the add-on from Blender and ends its backend."""
     for module in reversed(_MODULES):
         module.unregister()

@@ -1,7 +1,7 @@
 # pyright: reportAttributeAccessIssue=false
-"""How is a scene made without a window? `python -m blender_addon SPEECH --images PATH... --out SCENE.blend`
+"""Makes a scene without a window: `python -m blender_addon SPEECH --images PATH... --out SCENE.blend`.
 
-It does what a person does with the panel: a new scene, the sound strip, the photos, Generate, save.
+It does what a user does with the panel: a new scene, the sound strip, the photos, Generate, save.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ def make_scene(
 
     Args:
         speech: a sound file.
-        images: photos of one face; none gives curves of the mean face alone.
+        images: photos of one face; without any, only curves of the mean face are made.
         out: the .blend file.
-        fps: frames a second of the scene.
+        fps: frames per second of the scene.
         first_frame: scene frame on which the strip begins.
         epochs: of fine-tuning.
         seed: of the blinks and the fine-tuning.
 
     Raises:
-        RuntimeError: an operator refused; the message is its sentence.
+        RuntimeError: an operator failed; the message says why.
     """
     bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)  # keeps the preferences
     bpy.context.preferences.filepaths.save_version = 0  # no scene.blend1 beside the result
@@ -82,10 +82,10 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("speech", type=Path, help="a sound file")
     parser.add_argument("--images", type=Path, nargs="+", default=[], help="1 to 20 photos of one face")
     parser.add_argument("--out", type=Path, required=True, help="the .blend file")
-    parser.add_argument("--fps", type=float, default=25.0, help="frames a second of the scene")
+    parser.add_argument("--fps", type=float, default=25.0, help="frames per second of the scene")
     parser.add_argument("--first-frame", type=int, default=1, help="scene frame on which the sound begins")
-    parser.add_argument("--epochs", type=int, default=10, help="how long the face is learnt")
-    parser.add_argument("--connection-file", default="", help="of a backend that runs; one is started if left out")
+    parser.add_argument("--epochs", type=int, default=10, help="rounds of learning the face; 0 for none")
+    parser.add_argument("--connection-file", default="", help="of a running backend; without it, one is started")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same result")
     given = parser.parse_args(arguments)
     os.environ.setdefault(backend_process.PYTHON_VARIABLE, sys.executable)

@@ -1,7 +1,7 @@
-"""Where does `shared` live: beside the add-on, or inside it?
+"""Imports `shared`, which lies beside the add-on or inside it.
 
-In the repository it is a sibling package. An installed extension may not add a top-level module, so inside the zip it
-is a sub-package. Every other module of the add-on imports it from here.
+In the repository it is a package beside the add-on. An installed extension may not add a top-level module, so inside
+the zip it is a sub-package. Every other module of the add-on imports it from here.
 """
 
 from typing import TYPE_CHECKING

@@ -1,7 +1,7 @@
-"""How is the backend started, watched and stopped from Blender?
+"""Starts, watches and stops the backend.
 
-`PYTHON -m backend_server serve --connection-file F --parent-pid PID` in its own process with its own Python: it can be
-slow, big, or crash, and Blender lives on. Nothing here waits; no bpy.
+`PYTHON -m backend_server serve --connection-file F --parent-pid PID` runs in its own process with its own Python: it
+can be slow, use much memory or crash, and Blender goes on. Only `stop` waits; no bpy.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def find_python(configured: str, folder: str, environment: Mapping[str, str] = o
         return BackendCommand(python, Path(folder) if folder else python.absolute().parent.parent.parent)
     if not folder:
         raise errors.SpeechFaceError(
-            "the backend is not set up; name the Speech Face folder, or its Python, in the add-on's preferences"
+            "the backend is not set up; choose the Speech Face folder, or its Python, in the add-on's preferences"
         )
     for name in (".venv/bin/python", ".venv/Scripts/python.exe"):
         if (Path(folder) / name).is_file():
@@ -82,12 +82,12 @@ class BackendProcess:
 
     @property
     def is_running(self) -> bool:
-        """Whether the process lives; it may not answer yet."""
+        """Whether the process runs; it may not answer yet."""
         return self._process is not None and self._process.poll() is None
 
     @property
     def pid(self) -> int | None:
-        """The process id while it runs."""
+        """The process ID while it runs."""
         return self._process.pid if self._process is not None and self.is_running else None
 
     def start(self) -> None:
@@ -135,7 +135,7 @@ class BackendProcess:
         return endpoint.read_connection_file(self.connection_file)
 
     def check(self) -> None:
-        """Looks whether the process still lives.
+        """Checks that the process still runs.
 
         Raises:
             SpeechFaceError: it has ended; the sentence ends with the last line of its log.
@@ -145,7 +145,7 @@ class BackendProcess:
         log = self.log_tail()
         last = log.strip().splitlines()[-1] if log.strip() else "its log is empty"
         raise errors.SpeechFaceError(
-            f"the backend ended with code {code} ({last}); open its log for the rest",
+            f"the backend ended with code {code} ({last}); read its log for details",
             code=errors.ErrorCode.BACKEND_UNREACHABLE,
             detail=log,
         )
@@ -160,7 +160,7 @@ class BackendProcess:
             return ""
 
     def stop(self) -> None:
-        """Ends the process: asks, and after a few seconds insists."""
+        """Asks the process to end, and kills it if it still runs after a few seconds."""
         if self._process is None:
             return
         if self._process.poll() is None:

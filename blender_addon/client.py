@@ -1,8 +1,8 @@
-"""How does the add-on talk to the backend without ever waiting for it?
+"""Talks to the backend without ever waiting for it.
 
-A ZeroMQ DEALER with CURVE keys. `poll` takes what has arrived and returns at once, sends the heartbeat, notices three
-missed answers, and reconnects with growing pauses. The connection file is read anew at every attempt, because a
-backend that started again has another port. No bpy here: a plain Python program can use it as well.
+A ZeroMQ DEALER with CURVE keys. `poll` returns at once what has arrived, sends the heartbeat, notices three
+missed answers, and reconnects with growing pauses. The connection file is read again at every attempt, because a
+restarted backend has another port. No bpy here: any Python program can use it.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from ._shared import endpoint, errors, protocol, wire
 MISSED_HEARTBEATS = 3
 FIRST_PAUSE_SECONDS = 1.0  # until the next attempt; doubles up to
 LONGEST_PAUSE_SECONDS = 8.0
-MESSAGES_A_POLL = 4  # so that a burst of pictures does not hold up the window
+MESSAGES_PER_POLL = 4  # so that a burst of pictures does not hold up the window
 _RECEIVE_QUEUE = 64
 
 
 class ClientState(StrEnum):
-    """How the connection stands."""
+    """The state of the connection."""
 
     CONNECTING = "connecting"
     READY = "ready"
@@ -36,7 +36,7 @@ class Client:
     Args:
         read_connection: returns the connection, or raises ConnectionFileError while there is none.
         name: program and version, for the backend's log.
-        clock: seconds that never run backwards.
+        clock: gives seconds, and never runs backwards.
     """
 
     def __init__(
@@ -67,11 +67,11 @@ class Client:
 
     @property
     def seconds_unready(self) -> float:
-        """How long nobody has answered; 0 while connected."""
+        """How long the backend has not answered; 0 while connected."""
         return 0.0 if self.unready_since is None else self._clock() - self.unready_since
 
     def send(self, message: protocol.Message) -> None:
-        """Hands a message to the connection; one that cannot be sent shows as a lost connection.
+        """Sends a message; if that fails, the connection counts as lost.
 
         Raises:
             MessageError: the message lies outside what the protocol allows.
@@ -82,7 +82,7 @@ class Client:
         try:
             self._socket.send_multipart(parts, zmq.NOBLOCK, copy=False)
         except zmq.ZMQError:
-            self._lose()
+            self._schedule_reconnect()
 
     def poll(self) -> list[protocol.Message]:
         """What has arrived since the last call, without waiting; keeps the connection alive.
@@ -96,7 +96,7 @@ class Client:
         if self._socket is None and self._clock() >= self._next_attempt:
             self._open()
         messages = self._receive()
-        self._beat()
+        self._check_heartbeat()
         return messages
 
     def wait(self, seconds: float) -> None:
@@ -136,7 +136,7 @@ class Client:
 
     def _receive(self) -> list[protocol.Message]:
         messages: list[protocol.Message] = []
-        while self._socket is not None and len(messages) < MESSAGES_A_POLL:
+        while self._socket is not None and len(messages) < MESSAGES_PER_POLL:
             try:
                 frames = self._socket.recv_multipart(zmq.NOBLOCK, copy=False)
             except zmq.Again:
@@ -148,7 +148,7 @@ class Client:
             elif isinstance(message, protocol.Failed) and message.parent == self._hello_id:
                 raise errors.SpeechFaceError(message.sentence, code=message.code, detail=message.detail)
             elif isinstance(message, protocol.Failed) and message.code is errors.ErrorCode.UNKNOWN_CLIENT:
-                self._lose()  # ZeroMQ reconnected by itself; the backend wants a Hello from the new connection
+                self._schedule_reconnect()  # ZeroMQ reconnected by itself; the backend wants a new Hello
             elif not isinstance(message, protocol.Pong):
                 messages.append(message)
         return messages
@@ -160,18 +160,18 @@ class Client:
         self.last_error = None
         self._pause = FIRST_PAUSE_SECONDS
 
-    def _beat(self) -> None:
-        """Counts unanswered pings, one a call at most: a window that hung for a minute has missed one, not sixty."""
+    def _check_heartbeat(self) -> None:
+        """Counts unanswered pings, at most one per call: after a minute of frozen window, one is missed, not sixty."""
         if self._socket is None or self._clock() - self._last_ping < protocol.HEARTBEAT_SECONDS:
             return
         self._missed += 1
         if self._missed > MISSED_HEARTBEATS:
-            self._lose()
+            self._schedule_reconnect()
             return
         self._last_ping = self._clock()
         self.send(protocol.Ping())
 
-    def _lose(self) -> None:
+    def _schedule_reconnect(self) -> None:
         self._drop_socket()
         if self.state is ClientState.READY:
             self.unready_since = self._clock()

@@ -1,7 +1,7 @@
 # pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false, reportArgumentType=false
-"""What differs between Blender 4.5 and 5.2?
+"""Hides the differences between Blender 4.5 and 5.2.
 
-Each function names the version in which its newer way began; the rest of the add-on asks no version.
+Each function names the version that changed something; the rest of the add-on does not ask for the version.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def sequencer_scene(context: bpy.types.Context) -> bpy.types.Scene:
 
 
 def sound_strips(scene: bpy.types.Scene) -> Iterator[bpy.types.SoundStrip]:
-    """Every sound strip of a scene, those inside meta strips too."""
+    """Every sound strip of a scene, also those inside meta strips."""
     editor = scene.sequence_editor
     if editor is not None:
         yield from (strip for strip in editor.strips_all if isinstance(strip, bpy.types.SoundStrip))
@@ -39,7 +39,7 @@ def handles(strip: bpy.types.SoundStrip) -> tuple[float, float]:
 
 
 def content_trim(strip: bpy.types.SoundStrip) -> float:
-    """Frames cut off for good before the untrimmed strip, by a hard split; `content_trim_start` since 5.2."""
+    """Frames that a hard split removed before the untrimmed strip; `content_trim_start` since 5.2."""
     return float(strip.content_trim_start if hasattr(strip, "content_trim_start") else strip.animation_offset_start)
 
 

@@ -1,4 +1,4 @@
-"""Where in Blender does a pixel of the face crop lie?
+"""Converts between pixels of the face crop and metres in Blender.
 
 The face stands in the XZ plane of its object, looking along -Y; the picture is centred at the object's origin and
 `width` metres wide. This module and `reference_images` are the only ones that flip y.
@@ -41,6 +41,6 @@ class CropPlane:
         return np.asarray(metres, np.float64) * (1.0, -1.0) / self.metres_per_pixel + self.size / 2 - 0.5
 
     def corners(self) -> NDArray[np.float64]:
-        """The square's corners (4, 3) in metres from bottom left, so wound that its front looks along -Y."""
+        """The square's corners (4, 3) in metres from bottom left, ordered so that the front faces -Y."""
         half = self.width / 2
         return np.array([(-half, 0, -half), (half, 0, -half), (half, 0, half), (-half, 0, half)])

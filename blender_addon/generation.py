@@ -1,9 +1,9 @@
 # pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false, reportArgumentType=false
-"""How does a scene become a request, and how do the results become armature, keys and picture?
+"""Turns a scene into a request, and the results into armature, keys and picture.
 
-Everything is read from the scene before the job begins and written into it after the job has ended well, so a job that
-is cancelled or fails leaves the scene as it was, and one undo step takes a finished one back. In between only names
-are kept, never datablocks.
+Everything is read from the scene before the job begins and written into it after the job has succeeded, so a job that
+is cancelled or fails does not change the scene, and one undo step removes a finished one. In between only names are
+kept, never datablocks.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Plan:
     Attributes:
         scene_name: gets armature, keys and plane.
         strip_name: names the bake, so that a second one replaces it.
-        scene_frames: int64 (T,), one a key and a picture.
+        scene_frames: int64 (T,), each gets a key and a picture.
         use_curves: whether armature and keys are wanted.
         use_texture: whether pictures are wanted.
         width: metres, of the picture.
@@ -52,7 +52,7 @@ class Plan:
 
 
 def disabled_reason(context: bpy.types.Context) -> str:
-    """Why Generate cannot work now, as a sentence; empty when it can. Reads no file, so a panel may ask."""
+    """Why Generate cannot work now, as a sentence; empty when it can. Reads no file, so panels may call it."""
     if session.generation is not None:
         return "A face is being generated"
     wanted = scene_settings(context.scene)
@@ -114,7 +114,7 @@ def prepare(context: bpy.types.Context) -> tuple[Plan, JobRequest]:
 
 
 def _controls(wanted: SPEECHFACE_SceneSettings) -> motion_controls.MotionControls:
-    """The sliders of the panel; Blender keeps them in single precision, which may lie a hair beyond a bound."""
+    """The sliders of the panel; Blender keeps float32, which may lie slightly outside a range."""
     chosen = {}
     for name, bounds in motion_controls.RANGES.items():
         if hasattr(wanted, name):
@@ -123,7 +123,7 @@ def _controls(wanted: SPEECHFACE_SceneSettings) -> motion_controls.MotionControl
 
 
 class Generation:
-    """One run from the scene to the scene."""
+    """One run: from the scene to its results in the scene."""
 
     def __init__(self, plan: Plan, request: JobRequest, owner: Session, settings: object) -> None:
         self.plan = plan
@@ -133,7 +133,7 @@ class Generation:
         self.job = AnimationJob(request, client, self._keep, owner.check_backend)
 
     def discard(self) -> None:
-        """Cancels the job if it runs, and deletes pictures that nobody will see."""
+        """Cancels the job if it runs, and deletes pictures that are not in use."""
         if not self.job.is_over:
             self.job.cancel()
             self.job.tick()
@@ -163,7 +163,7 @@ class Generation:
     def _write(self, context: bpy.types.Context, scene: bpy.types.Scene) -> str:
         plan, curves = self.plan, self.job.curves
         if curves is None:
-            raise errors.SpeechFaceError("the backend sent no curves; look at its log")
+            raise errors.SpeechFaceError("the backend sent no curves; read its log")
         square = CropPlane(plan.width, curves.image_size)
         chosen = scene_settings(scene)
         made = []
@@ -198,7 +198,7 @@ def begin(context: bpy.types.Context) -> Generation:
 
 
 def end(context: bpy.types.Context) -> str:
-    """Takes the session's generation from it and writes its results; see `Generation.finish`."""
+    """Ends the session's generation and writes its results; see `Generation.finish`."""
     generation, session.generation = session.generation, None
     if generation is None:
         raise errors.Cancelled

@@ -1,8 +1,8 @@
-"""How far is the face that was asked for?
+"""Follows one generation from its request to its results.
 
 A state machine over the messages of one generation: wait for the backend, adapt the identity, animate. `tick` takes one
 step and returns at once; a window calls it from a timer, everything else calls `run_until_done`. Results carry
-sequence numbers, so a connection that broke is taken up again without loss. No bpy here.
+sequence numbers, so nothing is lost when the connection breaks and returns. No bpy here.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ._shared import errors, motion_controls, protocol
 from .client import Client
 
 STARTUP_SECONDS = 120.0  # importing torch from a cold disk
-LOST_SECONDS = 60.0  # a connection that broke may take so long to come back
+LOST_SECONDS = 60.0  # the longest wait for a lost connection
 
 
 class JobState(StrEnum):
@@ -38,7 +38,7 @@ _OVER = (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
 
 @dataclass(frozen=True)
 class JobRequest:
-    """What to make of what.
+    """The inputs and settings of one generation.
 
     Attributes:
         speech: samples f32 (S,) in [-1, 1], mono.
@@ -70,7 +70,7 @@ class AnimationJob:
         request: what to make.
         client: the connection; shared with later jobs, so the job does not close it.
         on_frames: receives rendered pictures u8 (n, H, W, 4) in order.
-        check_backend: raises SpeechFaceError when the backend cannot come any more.
+        check_backend: raises SpeechFaceError when the backend has ended.
     """
 
     def __init__(
@@ -124,7 +124,7 @@ class AnimationJob:
         try:
             self._tick()
         except errors.SpeechFaceError as error:
-            self._cancel_remote()  # it may still run there: the disk here is full, say
+            self._cancel_remote()  # it may still run there, for example when the disk here is full
             self._fail(error)
 
     def run_until_done(self, timeout: float | None = None) -> None:
@@ -159,7 +159,7 @@ class AnimationJob:
                 self._take(message)
 
     def _resume(self) -> None:
-        """Sends the first request, or takes up the running job on a new connection."""
+        """Sends the first request, or attaches to the running job on a new connection."""
         if self.state is JobState.WAITING:
             if self.request.images:
                 self._begin(
@@ -209,7 +209,7 @@ class AnimationJob:
         if self._client.seconds_unready > patience:
             reason = f" ({self._client.last_error.sentence})" if self._client.last_error else ""
             raise errors.SpeechFaceError(
-                f"the backend has not answered for {patience:.0f} s{reason}; look at its log or restart it",
+                f"the backend has not answered for {patience:.0f} s{reason}; read its log or restart it",
                 code=errors.ErrorCode.BACKEND_UNREACHABLE,
             )
 
@@ -240,7 +240,7 @@ class AnimationJob:
                 self._take_failure(message)
 
     def _is_next(self, message: protocol.Message) -> bool:
-        """Whether a result is the one that follows; asks once for one that was lost on the way."""
+        """Whether a result is the next one; asks once for one that was lost."""
         if not message.sequence:
             return True
         if message.sequence == self._received + 1:
@@ -282,7 +282,7 @@ class AnimationJob:
         if self.curves is None or self.frame_count != wanted:
             raise errors.SpeechFaceError(
                 f"the backend ended after {self.frame_count} of {wanted} pictures"
-                f"{'' if self.curves else ' and without curves'}; look at its log"
+                f"{'' if self.curves else ' and without curves'}; read its log"
             )
         self.seconds = dict(done.seconds)
         self.state = JobState.DONE

@@ -1,11 +1,11 @@
 # pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false, reportArgumentType=false
-"""How do landmark curves become keys, without touching a key that an artist made?
+"""Writes landmark curves as keys, without touching a key that an artist made.
 
-One slotted action an armature, 136 F-curves (68 bones, two axes), one key on every whole scene frame of the strip.
+One slotted action per armature, 136 F-curves (68 bones, two axes), one key on every whole scene frame of the strip.
 Keys are of Blender's type "Generated", and the action remembers their values. A second bake removes only keys that are
-still as a bake has left them; a key that an artist added, moved or changed stays and wins. Interpolation is linear: a
-curve with a key on every frame needs no handles, and linear pieces cannot overshoot when motion blur reads between
-frames. The handles are automatic, so a studio that thins the keys can switch to Bezier.
+still as a bake wrote them; it keeps a key that an artist added, moved or changed. Interpolation is linear: a curve with
+a key on every frame needs no handles, and linear pieces cannot overshoot when motion blur reads between frames. The
+handles are automatic, so a studio that removes some keys can switch to Bezier.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 # pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false, reportArgumentType=false
-"""How do 68 landmarks become something that artists can pose, constrain and export?
+"""Makes an armature of the 68 landmarks that artists can pose, constrain and export.
 
-One armature with one bone a landmark. A bone points along +Z with roll 0, so its local x is the object's x and its
+It has one bone per landmark. A bone points along +Z with roll 0, so its local x is the object's x and its
 local y the object's z: a landmark's displacement (dx, dz) in metres is the bone's `location = (dx, dz, 0)`.
 """
 
@@ -32,7 +32,7 @@ _COLOURS = {
 def create_rig(
     context: bpy.types.Context, scene: bpy.types.Scene, name: str, neutral: NDArray, width: float
 ) -> bpy.types.Object:
-    """Makes the armature; the active object, the selection and the mode stay as they were.
+    """Makes the armature; the active object, the selection and the mode do not change.
 
     Args:
         context: Blender's context.
@@ -54,7 +54,7 @@ def create_rig(
         scene.collection.objects.link(rig)
         active_scene.collection.objects.unlink(rig)
     _make_collections(armature)
-    _dress(rig)
+    _shape_bones(rig)
     return rig
 
 
@@ -115,7 +115,7 @@ def _make_collections(armature: bpy.types.Armature) -> None:
             bone.color.custom.select = bone.color.custom.active = (1.0, 1.0, 1.0)
 
 
-def _dress(rig: bpy.types.Object) -> None:
+def _shape_bones(rig: bpy.types.Object) -> None:
     shape = bpy.data.objects.get(_SHAPE_NAME) or _make_point_shape()
     for name in landmarks.NAMES:
         bone = rig.pose.bones[name]

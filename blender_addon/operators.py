@@ -1,6 +1,6 @@
 # pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false, reportArgumentType=false
 # pyright: reportInvalidTypeForm=false
-"""What can a user do? Each operator is a shell over a function elsewhere."""
+"""Defines what a user can do. Each operator calls a function of another module."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class SPEECHFACE_OT_generate(bpy.types.Operator):
         return not reason
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[OperatorReturnItems]:
-        """Starts the job and lets the window live on."""
+        """Starts the job without blocking the window."""
         if not compat.has_event_loop():
             return self.execute(context)
         try:
@@ -51,7 +51,7 @@ class SPEECHFACE_OT_generate(bpy.types.Operator):
         return {"RUNNING_MODAL"}
 
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[OperatorReturnItems]:
-        """Takes one step of the job a timer event."""
+        """Takes one step of the job per timer event."""
         if event.type != "TIMER" or (running := session.generation) is None:
             return {"PASS_THROUGH"}
         running.job.tick()
@@ -67,7 +67,7 @@ class SPEECHFACE_OT_generate(bpy.types.Operator):
         return self._end(context)
 
     def cancel(self, context: bpy.types.Context) -> None:
-        """Blender ends the operator itself, when another file is opened or the window closes."""
+        """Stops the job when Blender ends the operator: another file is opened, or the window closes."""
         self._drop_timer(context)
         if session.generation is not None:
             session.generation.discard()
@@ -78,7 +78,7 @@ class SPEECHFACE_OT_generate(bpy.types.Operator):
         try:
             self.report({"INFO"}, generation.end(context))
         except errors.Cancelled:
-            self.report({"WARNING"}, "Cancelled; the scene is as it was")
+            self.report({"WARNING"}, "Cancelled; the scene is unchanged")
             return {"CANCELLED"}
         except errors.SpeechFaceError as error:
             return self._refuse(error)
@@ -97,7 +97,7 @@ class SPEECHFACE_OT_generate(bpy.types.Operator):
 
 
 class SPEECHFACE_OT_cancel(bpy.types.Operator):
-    """Stop generating; the scene stays as it was"""
+    """Stop generating; the scene does not change"""
 
     bl_idname = "speechface.cancel"
     bl_label = "Cancel"
@@ -116,7 +116,7 @@ class SPEECHFACE_OT_cancel(bpy.types.Operator):
 
 
 class SPEECHFACE_OT_add_images(bpy.types.Operator):
-    """Add photos of the face: one person, looking at the camera; one is enough, up to twenty help"""
+    """Add photos of the face: one person, looking at the camera; one is enough, 20 at most"""
 
     bl_idname = "speechface.add_images"
     bl_label = "Add Reference Images"
@@ -144,7 +144,7 @@ class SPEECHFACE_OT_add_images(bpy.types.Operator):
             return {"CANCELLED"}
         paths = [Path(bpy.path.abspath(self.directory)) / name for name in names]
         if missing := [path for path in paths if not path.is_file()]:
-            self.report({"ERROR"}, f"{missing[0]} is not there; choose PNG, JPEG, TIFF or WebP photos")
+            self.report({"ERROR"}, f"{missing[0]} does not exist; choose PNG, JPEG, TIFF or WebP photos")
             return {"CANCELLED"}
         for path in paths:
             image = bpy.data.images.load(str(path), check_existing=True)
@@ -154,7 +154,7 @@ class SPEECHFACE_OT_add_images(bpy.types.Operator):
 
 
 class SPEECHFACE_OT_add_image_slot(bpy.types.Operator):
-    """Add an empty row, for an image that this file already holds"""
+    """Add an empty row, for an image that is already in this file"""
 
     bl_idname = "speechface.add_image_slot"
     bl_label = "Add Image Slot"
@@ -169,7 +169,7 @@ class SPEECHFACE_OT_add_image_slot(bpy.types.Operator):
 
 
 class SPEECHFACE_OT_remove_image(bpy.types.Operator):
-    """Take this image out of the list; the image itself stays in the file"""
+    """Remove this image from the list; the image itself stays in the file"""
 
     bl_idname = "speechface.remove_image"
     bl_label = "Remove Reference Image"
@@ -195,7 +195,7 @@ class SPEECHFACE_OT_remove_image(bpy.types.Operator):
 
 
 class SPEECHFACE_OT_start_backend(bpy.types.Operator):
-    """Start the backend, or connect to the one that the preferences name; Generate does so by itself"""
+    """Start the backend, or connect to the one that the preferences name; Generate also does this"""
 
     bl_idname = "speechface.start_backend"
     bl_label = "Start Backend"
@@ -218,7 +218,7 @@ class SPEECHFACE_OT_start_backend(bpy.types.Operator):
 
 
 class SPEECHFACE_OT_stop_backend(bpy.types.Operator):
-    """Stop the backend that this Blender started, or leave the one it is connected to"""
+    """Stop the backend that this Blender started, or disconnect from another one"""
 
     bl_idname = "speechface.stop_backend"
     bl_label = "Stop Backend"
@@ -247,11 +247,11 @@ class SPEECHFACE_OT_copy_log(bpy.types.Operator):
         return session.backend is not None
 
     def execute(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
-        """Copies it and says where the whole log lies."""
+        """Copies it and names the file of the whole log."""
         if session.backend is None:
             return {"CANCELLED"}
         context.window_manager.clipboard = session.backend.log_tail()
-        self.report({"INFO"}, f"Copied; the whole log is {session.backend.log_file}")
+        self.report({"INFO"}, f"Copied; the whole log is in {session.backend.log_file}")
         return {"FINISHED"}
 
 

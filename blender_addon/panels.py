@@ -1,7 +1,7 @@
 # pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false, reportArgumentType=false
-"""What does the sidebar show?
+"""Draws the tab *Speech Face* in the sidebar of the 3D viewport and of the sequencer.
 
-The tab *Speech Face* of the 3D viewport and of the sequencer: what is heard, whose face, what to make, how far it is.
+It shows what is heard, whose face, what to make, and the progress.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from .properties import scene_settings
 from .session import session
 
 _TAB = "Speech Face"
-_LINE_LENGTH = 38  # characters of a reason that fit a sidebar of usual width
+_LINE_LENGTH = 38  # characters that fit a sidebar of usual width
 
 
 class SPEECHFACE_UL_images(bpy.types.UIList):
@@ -34,7 +34,7 @@ class SPEECHFACE_UL_images(bpy.types.UIList):
         index: int | None = 0,
         flt_flag: int | None = 0,
     ) -> None:
-        """Draws one row: the image, by name, exchangeable."""
+        """Draws one row: the preview of the image, and a field to exchange it."""
         image = item.image
         row = layout.row(align=True)
         if image is not None and image.preview is not None:
@@ -87,7 +87,7 @@ def draw_settings(layout: bpy.types.UILayout, context: bpy.types.Context) -> Non
 
 
 def draw_motion(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
-    """Draws how the motion is shaped, closed until it is wanted."""
+    """Draws the motion controls, closed at first."""
     header, body = layout.panel("SPEECHFACE_motion", default_closed=True)
     header.label(text="Motion")
     if body is None:
@@ -107,7 +107,7 @@ def draw_motion(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
 
 
 def draw_action(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
-    """Draws Generate with the reason why it is off, or progress and Cancel."""
+    """Draws Generate, with the reason if it is disabled, or progress and Cancel."""
     running = session.generation
     column = layout.column()
     if running is not None:
@@ -136,7 +136,7 @@ def status_line(job: AnimationJob) -> str:
 
 
 def draw_backend(layout: bpy.types.UILayout) -> None:
-    """Draws how the backend stands, and start and stop."""
+    """Draws the state of the backend, and its buttons."""
     row = layout.row(align=True)
     row.label(text=f"Backend: {session.status}", icon="LINKED" if session.is_connected else "UNLINKED")
     if session.backend is not None:

@@ -1,7 +1,7 @@
-"""How are rendered faces put on disk fast, and how are they told from photographs?
+"""Writes rendered faces to disk, marked as made by a program.
 
-A small PNG writer: 8 bits, RGB with straight alpha, sRGB; several times faster than `Image.save`. Each file says in
-its metadata that a program made the picture.
+A small PNG writer: 8 bits, RGB with straight alpha, sRGB; several times faster than `Image.save`. The mark is in the
+metadata of each file.
 """
 
 from __future__ import annotations
@@ -53,10 +53,10 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 
 
 class FrameFolder:
-    """A picture sequence being written: hidden until it is complete, gone when it is given up.
+    """A picture sequence being written: hidden until it is complete, deleted when it is discarded.
 
     The pictures go to `<parent>/<name>.partial`; `publish` renames that to the first free of `<name>_001`,
-    `<name>_002`, ... so an earlier sequence, and the undo step that shows it, stay whole.
+    `<name>_002`, ... so an earlier sequence, and the undo step that shows it, stay intact.
 
     Args:
         parent: folder of all sequences; made when missing.
@@ -96,7 +96,7 @@ class FrameFolder:
     def publish(self) -> Path:
         """Gives the finished sequence its name and returns its folder.
 
-        frame_0000.png, a copy of the first picture, is what Blender looks for at frames before the sequence begins.
+        frame_0000.png, a copy of the first picture, is what Blender shows at frames before the sequence begins.
         """
         number = 1
         while (folder := self._parent / f"{self._name}_{number:03d}").exists():
@@ -125,7 +125,7 @@ def frame_name(index: int) -> str:
 
 def _write_failure(path: Path, error: OSError) -> errors.SpeechFaceError:
     if error.errno == errno.ENOSPC:
-        return errors.NoSpaceError(f"the disk is full: {path} could not be written; free some space or choose a folder")
+        return errors.NoSpaceError(f"the disk is full: {path} could not be written; free some space")
     return errors.SpeechFaceError(
         f"cannot write {path} ({error.strerror}); choose another data folder in the add-on's preferences"
     )

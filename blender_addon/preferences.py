@@ -1,6 +1,6 @@
 # pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false, reportArgumentType=false
 # pyright: reportInvalidTypeForm=false
-"""Where is the backend, and where may files be written? What a user sets once for all scenes."""
+"""Holds what a user sets once for all scenes: where the backend is, and where files are written."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class BackendSettings:
     Attributes:
         python: the backend's Python; empty to look for it.
         folder: the Speech Face folder, which holds `.venv` and `backend_server`; may be empty.
-        connection_file: of a backend that runs already, here or elsewhere; empty to start one.
+        connection_file: of a running backend, here or elsewhere; empty to start one.
         device: "cpu", "cuda:0", or empty for the backend's own choice.
         data_folder: for pictures of unsaved scenes, the connection file and the log.
     """
@@ -49,7 +49,7 @@ class SPEECHFACE_Preferences(bpy.types.AddonPreferences):
 
     folder: StringProperty(
         name="Speech Face Folder",
-        description="Where Speech Face was unpacked: holds backend_server and, after `python build.py run`, .venv",
+        description="Folder of Speech Face. It holds backend_server and, after `python build.py run`, .venv",
         subtype="DIR_PATH",
     )
     python: StringProperty(
@@ -59,11 +59,11 @@ class SPEECHFACE_Preferences(bpy.types.AddonPreferences):
     )
     device: StringProperty(
         name="Device",
-        description='Where the networks run: "cpu", "cuda:0", or empty for the fastest that is there',
+        description='Where the networks run: "cpu", "cuda:0", or empty for the fastest one',
     )
     connection_file: StringProperty(
         name="Connection File",
-        description="Of a backend that runs already, here or on another machine. Empty: Blender starts its own",
+        description="File of a running backend, here or on another machine. Empty: Blender starts its own",
         subtype="FILE_PATH",
     )
     data_folder: StringProperty(
@@ -85,7 +85,7 @@ class SPEECHFACE_Preferences(bpy.types.AddonPreferences):
 
 
 def settings(context: bpy.types.Context) -> BackendSettings:
-    """The preferences; defaults where the add-on runs without having been enabled, as in a script."""
+    """The preferences; default values when the add-on is not enabled, as in a script."""
     addon = context.preferences.addons.get(__package__)
     values = addon.preferences if addon is not None else None
 

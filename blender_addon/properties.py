@@ -1,6 +1,6 @@
 # pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false, reportArgumentType=false
 # pyright: reportInvalidTypeForm=false
-"""What does a scene remember of the face it was asked for?"""
+"""Stores the panel's settings in each scene."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class SPEECHFACE_ReferenceImage(bpy.types.PropertyGroup):
 
 
 class SPEECHFACE_SceneSettings(bpy.types.PropertyGroup):
-    """The panel's settings, one set a scene."""
+    """The panel's settings, one set per scene."""
 
     strip_name: StringProperty(
         name="Sound Strip",
@@ -78,7 +78,7 @@ class SPEECHFACE_SceneSettings(bpy.types.PropertyGroup):
     )
     epochs: IntProperty(
         name="Epochs",
-        description="How long the networks learn this face from its images. 0: not at all, fastest",
+        description="Rounds in which the networks learn this face from its images. 0: none, fastest",
         default=10,
         min=0,
         max=protocol.MAX_EPOCHS,
@@ -88,17 +88,17 @@ class SPEECHFACE_SceneSettings(bpy.types.PropertyGroup):
         name="Seed", description="The same seed gives the same blinks and the same face", default=0, min=0
     )
     use_blink: BoolProperty(name="Blink", description="Let the eyes blink", default=True)
-    intensity: _control("intensity", "Intensity", "How far the speech moves jaw and lips. 1: as it was heard")
+    intensity: _control("intensity", "Intensity", "How much the speech moves jaw and lips. 1: unchanged")
     silence: _control(
         "silence",
         "Rest in Silence",
-        "How far jaw and lips come to rest where nobody speaks. 1: closed and still in every pause",
+        "How much jaw and lips rest where nobody speaks. 1: closed and still in every pause",
         subtype="FACTOR",
     )
     smoothing: _control(
         "smoothing",
         "Smoothing",
-        "Evens the motion out over so much time. Lips that close stay closed. 0: off",
+        "Smooths the motion over this time. Lips that touch still touch. 0: off",
         **_SECONDS,
     )
     lead: _control(
@@ -107,11 +107,11 @@ class SPEECHFACE_SceneSettings(bpy.types.PropertyGroup):
         "How much earlier than the sound the mouth moves. Below 0: later than the sound",
         **_SECONDS,
     )
-    blink_frequency: _control("blink_frequency", "Blink Frequency", "How many times as often as usual the eyes blink")
-    blink_duration: _control("blink_duration", "Blink Duration", "How many times as long as usual a blink takes")
+    blink_frequency: _control("blink_frequency", "Blink Frequency", "How often the eyes blink. 2: twice as often")
+    blink_duration: _control("blink_duration", "Blink Duration", "How long a blink takes. 2: twice as long")
     width: FloatProperty(
         name="Width",
-        description="Side of the picture; the face fills about six tenths of it",
+        description="Width and height of the picture; the face fills about 60 % of it",
         default=1.0,
         min=0.001,
         soft_max=10.0,

@@ -1,8 +1,8 @@
 # pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false, reportArgumentType=false
-"""How do Blender's images become the pictures of a face that the backend learns from?
+"""Turns Blender's images into the pictures that the backend learns a face from.
 
 Values are those of the file, 8-bit sRGB, whatever colour space Blender shows the image in. Blender stores rows from the
-bottom up; they are turned over here.
+bottom up; they are reversed here.
 """
 
 from __future__ import annotations

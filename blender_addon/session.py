@@ -1,8 +1,8 @@
 # pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false, reportArgumentType=false
-"""Which backend does this Blender talk to, and how does it stand?
+"""Holds the connection of this Blender to its backend.
 
-One `Session` a Blender: the backend process if it is ours, the connection, and the generation that runs. Operators and
-panels ask here; nothing of it is stored in the .blend.
+One `Session` per Blender: the backend process if it is ours, the connection, and the running generation. Operators and
+panels use it; nothing of it is stored in the .blend.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Session:
         return self.client
 
     def check_backend(self) -> None:
-        """Looks whether our own backend still lives.
+        """Checks that our own backend still runs.
 
         Raises:
             SpeechFaceError: it has ended.
@@ -93,7 +93,7 @@ class Session:
         return self.client.last_error.sentence if self.backend is None and self.client.last_error else ""
 
     def poll_idle(self) -> None:
-        """Keeps the connection alive between jobs; a backend that refuses is left, and `problem` says why."""
+        """Keeps the connection alive between jobs; disconnects from a backend that refuses; `problem` says why."""
         if self.client is None or self.generation is not None:
             return
         try:
@@ -125,7 +125,7 @@ session = Session()
 
 
 def redraw() -> None:
-    """Lets every panel that shows the session be drawn again, and nothing else: a heavy scene takes long to draw."""
+    """Redraws the panels that show the session, and nothing else: a large scene takes long to draw."""
     for window in bpy.context.window_manager.windows if bpy.context.window_manager else ():
         for area in window.screen.areas:
             if area.type in _AREAS:
@@ -135,7 +135,7 @@ def redraw() -> None:
 
 
 def watch() -> None:
-    """Follows the connection from a timer while no generation does, so that the panel tells how it stands."""
+    """Checks the connection from a timer while no generation runs, so that the panel shows its state."""
     if not bpy.app.background and not bpy.app.timers.is_registered(_watch):
         bpy.app.timers.register(_watch, first_interval=_WATCH_SECONDS)
 
@@ -149,7 +149,7 @@ def _watch() -> float | None:
 
 
 def register() -> None:
-    """Sees to it that the backend ends with Blender."""
+    """Makes the backend end with Blender."""
     atexit.register(session.close)
 
 

@@ -1,8 +1,8 @@
 # pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false, reportArgumentType=false
-"""What is heard in a sound strip, and on which scene frames?
+"""Reads what is heard in a sound strip, and on which scene frames.
 
-Reads the visible part of a strip through Blender's own decoder, packed sounds too, as mono at 16 kHz, together with the
-instant within it of every scene frame that the strip covers.
+The visible part of a strip, also of a packed sound, comes from Blender's own decoder as mono at 16 kHz, together with
+the time within it of every scene frame that the strip covers.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class StripSpeech:
 
     Attributes:
         samples: f32 (S,) in [-1, 1], mono at `SAMPLE_RATE`.
-        frame_times: f64 (T,) seconds within `samples`; may begin below 0 and end behind the last sample.
+        frame_times: f64 (T,) seconds within `samples`; may begin below 0 and end after the last sample.
         scene_frames: int64 (T,) whole scene frames, ascending by one.
     """
 
@@ -92,14 +92,14 @@ def _speed(scene: bpy.types.Scene, strip: bpy.types.SoundStrip) -> float:
         return 1.0
     if len(keys) > 2 or keys[-1] <= keys[0]:
         raise errors.SoundError(
-            f"the sound strip {strip.name} changes its speed midway; give it one speed, or render it to a sound file"
+            f"the sound strip {strip.name} changes its speed midway; set one speed for it, or render it to a sound file"
         )
     frames = max(1, round(float(frame_rate(scene).frames(_sound_seconds(strip)))))  # as Blender counts them
     return frames / (keys[-1] - keys[0])
 
 
 def _sound_seconds(strip: bpy.types.SoundStrip) -> float:
-    """Length of the whole sound; looked up once a file, because the panel asks at every redraw."""
+    """Length of the whole sound; read once per file, because the panel asks at every redraw."""
     with _sound_file(strip) as path:
         return _file_seconds(path, path.stat().st_mtime_ns, strip.name)
 
@@ -162,7 +162,7 @@ def read(scene: bpy.types.Scene, strip: bpy.types.SoundStrip) -> StripSpeech:
 
 @contextmanager
 def _sound_file(strip: bpy.types.SoundStrip) -> Iterator[Path]:
-    """The strip's sound as a file; one that is packed into the .blend is written out for the moment."""
+    """The strip's sound as a file; one that is packed into the .blend is written to a temporary file."""
     sound = strip.sound
     if sound is None:
         raise errors.SoundError(f"the sound strip {strip.name} has no sound; give it a file")

@@ -1,8 +1,8 @@
 # pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false, reportArgumentType=false
-"""How does a rendered face appear in the scene at the right place and instant?
+"""Shows a rendered face in the scene, at the right place and time.
 
 A square in the XZ plane of the landmark armature shows the picture sequence with its alpha, unlit, in sRGB. Picture 1
-is shown on the strip's first frame; before and after the strip the first and last picture stay.
+is shown on the strip's first frame; before and after the strip, the first and the last picture are shown.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def write(
         name: of a new object.
         square: its size in metres.
         folder: holds frame_0001.png and so on.
-        frames: the scene frames, one a picture.
+        frames: the scene frames, one per picture.
     """
     if plane is None or not is_plane(plane):
         plane = bpy.data.objects.new(name, bpy.data.meshes.new(name))

@@ -1,5 +1,5 @@
-"""What both sides of the wire agree on: landmarks, time, messages, errors.
+"""Holds what the add-on and the backend share: landmarks, time, messages, errors.
 
-May be imported by the add-on (through `blender_addon._shared`) and by the backend. Imports only the
-standard library, numpy and msgspec, and only relatively, because it travels inside the extension zip.
+The add-on (through `blender_addon._shared`) and the backend import it. It imports only the standard library, numpy
+and msgspec, and itself only relatively, because it is part of the extension zip.
 """

@@ -1,4 +1,4 @@
-"""Which arrays does a message carry, and of what dtype and shape?
+"""Describes the arrays of a message: names, dtypes and shapes.
 
 A message type lists its buffers; the wire checks every array against the list, on both sides. A letter in a shape
 is a size of at least 1 that all buffers of one message share: `landmarks` (T, 68, 2) and `frame_times` (T,) agree on T.
@@ -27,11 +27,11 @@ class Buffer:
     Attributes:
         field: the message's attribute.
         dtype: one of `DTYPES`.
-        shape: each a fixed size, or a letter for a size shared within the message.
+        shape: fixed sizes, or letters for sizes that are shared within the message.
         is_optional: the attribute may be None.
         series: name of one part; then the attribute is a tuple, sent as `<series>_0`, `<series>_1`, ..., and the
-            letters of the shape are each part's own.
-        max_count: most parts in a series.
+            letters of the shape belong to each part alone.
+        max_count: largest number of parts in a series.
     """
 
     field: str
@@ -42,14 +42,14 @@ class Buffer:
     max_count: int = 1
 
     def parts(self, value: BufferValue) -> Iterator[tuple[str, NDArray]]:
-        """Names and arrays as they travel."""
+        """Names and arrays, as they are sent."""
         if self.series:
             yield from ((f"{self.series}_{i}", array) for i, array in enumerate(value or ()))
         elif value is not None:
             yield self.field, value  # pyright: ignore[reportReturnType] (a tuple only in a series)
 
     def take(self, arrays: Mapping[str, NDArray]) -> BufferValue:
-        """The attribute's value out of the arrays that arrived.
+        """The attribute's value, taken from the received arrays.
 
         Raises:
             MessageError: a needed array is missing.
@@ -94,7 +94,7 @@ def check_all(buffers: tuple[Buffer, ...], message: object) -> None:
     """Checks dtype and shape of all buffers of a message.
 
     Raises:
-        MessageError: an array is missing, or of another dtype or shape.
+        MessageError: an array is missing, or has another dtype or shape.
     """
     sizes: dict[str, int] = {}
     for buffer in buffers:
@@ -111,7 +111,7 @@ def _check_series(buffer: Buffer, value: BufferValue) -> None:
     if not isinstance(value, tuple):
         raise MessageError(f"{buffer.field} must be a tuple of arrays, got {type(value).__name__}")
     if not value and not buffer.is_optional:
-        raise MessageError(f"the message holds no {buffer.field}; send at least one")
+        raise MessageError(f"the message has no {buffer.field}; send at least one")
     if len(value) > buffer.max_count:
         raise MessageError(
             f"{len(value)} {buffer.field} are too many; send at most {buffer.max_count}", code=ErrorCode.TOO_LARGE

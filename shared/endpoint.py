@@ -1,7 +1,7 @@
-"""How do a backend and its clients find and recognise each other?
+"""Writes and reads the connection file, by which clients find the backend and may use it.
 
-The backend writes one connection file: its address, its public key, and the key pair that clients use. Whoever can
-read the file may use the backend, so only its owner can. Keys are plain strings here; `shared` knows no sockets.
+The file holds the backend's address, its public key, and the key pair of the clients. Anyone who can read the file may
+use the backend, so only its owner can read it. Keys are plain strings here; `shared` uses no sockets.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         address: ZeroMQ address, "tcp://127.0.0.1:49152".
-        server_public_key: by which a client knows the backend.
-        client_public_key: by which the backend knows its clients.
+        server_public_key: by which clients recognise the backend.
+        client_public_key: by which the backend recognises its clients.
         client_secret_key: proves a client to the backend.
-        version: protocol of the backend.
+        version: protocol version of the backend.
         pid: process of the backend, on its machine.
     """
 
@@ -48,7 +48,7 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
 def default_connection_file() -> Path:
     """Where the backend of this user writes its connection file.
 
-    `SPEECH_FACE_CONNECTION_FILE` overrides the place that the operating system's convention gives.
+    `SPEECH_FACE_CONNECTION_FILE` overrides the usual place of the operating system.
     """
     if override := os.environ.get(ENVIRONMENT_VARIABLE):
         return Path(override).expanduser()
@@ -65,7 +65,7 @@ def default_connection_file() -> Path:
 
 
 def write_connection_file(path: Path, connection: Connection) -> None:
-    """Writes a connection file that only its owner can read; it appears whole or not at all.
+    """Writes a connection file that only its owner can read; it appears complete or not at all.
 
     Raises:
         ConnectionFileError: the file exists already, or cannot be written.
@@ -84,7 +84,7 @@ def write_connection_file(path: Path, connection: Connection) -> None:
             Path(temporary).unlink(missing_ok=True)
     except FileExistsError as error:
         raise ConnectionFileError(
-            f"the connection file {path} exists already; end the backend that wrote it, or name another file"
+            f"the connection file {path} exists already; stop the backend that wrote it, or choose another file"
         ) from error
     except OSError as error:
         raise ConnectionFileError(f"cannot write the connection file {path}: {error.strerror}") from error
@@ -112,7 +112,7 @@ def read_connection_file(path: Path) -> Connection:
         ) from error
     if connection.version.split(".")[0] != PROTOCOL_VERSION.split(".")[0]:
         raise ConnectionFileError(
-            f"the backend of {path} speaks protocol {connection.version}, this side {PROTOCOL_VERSION}; "
+            f"the backend of {path} speaks protocol {connection.version}, this program {PROTOCOL_VERSION}; "
             "install the add-on and the backend of the same release",
             code=ErrorCode.VERSION_MISMATCH,
         )
@@ -120,7 +120,7 @@ def read_connection_file(path: Path) -> Connection:
 
 
 def _check_owner(path: Path, status: os.stat_result) -> None:
-    if sys.platform == "win32":  # the folder of the user's profile is closed to others; modes mean nothing
+    if sys.platform == "win32":  # other users cannot read the profile folder; file modes have no effect
         return
     mode = stat.S_IMODE(status.st_mode)
     if mode & 0o077:
@@ -129,4 +129,4 @@ def _check_owner(path: Path, status: os.stat_result) -> None:
             f"delete it and start the backend again"
         )
     if status.st_uid != os.geteuid():
-        raise ConnectionFileError(f"the connection file {path} belongs to another user; name a file of your own")
+        raise ConnectionFileError(f"the connection file {path} belongs to another user; choose a file of your own")

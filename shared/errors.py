@@ -1,6 +1,6 @@
-"""Which failures can a user meet, and how are they said?
+"""Defines the failures that a user can meet.
 
-One exception crosses the wire: `SpeechFaceError`, with a code for programs and one sentence for people.
+Only `SpeechFaceError` crosses the wire: a code for programs and one sentence for people.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class MessageError(SpeechFaceError):
 
     Attributes:
         message_id: of the refused message, when its header could be read.
-        job: of the refused message, likewise.
+        job: of the refused message, when its header could be read.
     """
 
     code = ErrorCode.BAD_MESSAGE
@@ -102,13 +102,13 @@ class ValueRangeError(SpeechFaceError):
 
 
 class ShapeError(SpeechFaceError):
-    """An array has another shape than the one asked for."""
+    """An array does not have the expected shape."""
 
     code = ErrorCode.BAD_VALUE
 
 
 class WeightsError(SpeechFaceError):
-    """A weights file is missing, damaged, or of another network."""
+    """A weights file is missing, damaged, or belongs to another network."""
 
     code = ErrorCode.BAD_WEIGHTS
 
@@ -120,7 +120,7 @@ class CorpusError(SpeechFaceError):
 
 
 class NoSpaceError(SpeechFaceError):
-    """The disk has not enough room for what was asked."""
+    """The disk does not have enough free space."""
 
     code = ErrorCode.NO_SPACE
 

@@ -1,6 +1,6 @@
-"""What are the 68 facial landmarks, and how do they hang together?
+"""Defines the 68 facial landmarks and the lines that connect them.
 
-The layout is the one of iBUG 300-W: jaw, brows, nose, eyes, lips. "Right" and "left" are the person's own.
+The layout is that of iBUG 300-W: jaw, brows, nose, eyes, lips. "Right" and "left" are the person's own.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ INNER_LIP_PAIRS = ((61, 67), (62, 66), (63, 65))  # upper and lower points that 
 # The paper's "22 eye landmarks" (Section 3.2): ten of the brows and twelve of the lids.
 EYE_REGION: tuple[int, ...] = (*range(17, 27), *range(36, 48))
 
-# Points that speech and blinks leave alone; head motion is measured on them: upper jaw line, nose, eye corners.
+# Points that speech and blinks do not move; they measure head motion: upper jaw line, nose, eye corners.
 STABLE: tuple[int, ...] = (0, 1, 2, 14, 15, 16, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 39, 42, 45)
 
 
@@ -50,7 +50,7 @@ SEGMENTS: tuple[Segment, ...] = (
     Segment("inner_lips", tuple(range(60, 68)), True),
 )
 
-# One name a point, used for bones and columns: "jaw_00" ... "inner_lips_07".
+# One name per point, used for bones and columns: "jaw_00" ... "inner_lips_07".
 NAMES: tuple[str, ...] = tuple(f"{s.name}_{i:02d}" for s in SEGMENTS for i in range(len(s.points)))
 
 _MIRROR_PAIRS = (

@@ -1,4 +1,4 @@
-"""How may a person shape the generated motion, and within which bounds?
+"""Defines how a person may shape the generated motion, and the range of each control.
 
 The add-on's sliders, the fields of `AnimateRequest`, the options of `animate` and the cascade all read them here.
 """
@@ -12,7 +12,7 @@ from .errors import ValueRangeError
 
 
 class Range(NamedTuple):
-    """The least and the greatest value of a control."""
+    """The smallest and the largest value of a control."""
 
     least: float
     most: float
@@ -31,13 +31,13 @@ RANGES = {
 
 @dataclass(frozen=True)
 class MotionControls:
-    """What is done to the motion that the networks make; the defaults leave it bit for bit as it is.
+    """Changes to the motion that the networks make; the defaults change nothing.
 
     Attributes:
-        silence: how far jaw and lips come to rest where nobody speaks: 0 not at all, 1 wholly.
+        silence: how much jaw and lips rest where nobody speaks: 0 not at all, 1 completely.
         intensity: multiplies the speech displacements.
         smoothing: standard deviation of a Gaussian along time, seconds; 0 is off. Lips that close stay closed.
-        lead: seconds by which the mouth comes before the sound; below 0 it comes after it.
+        lead: seconds by which the mouth moves before the sound; below 0 it moves after it.
         blink_gain: multiplies the blink displacements; 0 keeps the eyes open.
         blink_frequency: how many times as often as usual the eyes blink.
         blink_duration: how many times as long as usual a blink takes.
@@ -57,7 +57,7 @@ class MotionControls:
     def __post_init__(self) -> None:
         for field in fields(self):
             value, bounds = getattr(self, field.name), RANGES[field.name]
-            if not bounds.least <= value <= bounds.most:  # not a number lies in no range
+            if not bounds.least <= value <= bounds.most:  # NaN lies in no range
                 name = field.name.replace("_", " ")
                 raise ValueRangeError(
                     f"the {name} is {value:g}; choose a value from {bounds.least:g} to {bounds.most:g}"

@@ -1,6 +1,6 @@
-"""What do the add-on and the backend say to each other?
+"""Defines the messages between the add-on and the backend.
 
-One Struct a message. Ranges stand in the types and are checked on both sides by `wire`. A message's `id`, `parent`,
+One Struct per message. The types state the ranges, and `wire` checks them on both sides. A message's `id`, `parent`,
 `job` and `sequence` travel in the header, arrays as buffers, everything else in the content.
 """
 
@@ -18,16 +18,16 @@ from .buffers import Buffer
 from .errors import ErrorCode, MessageError
 from .motion_controls import RANGES, MotionControls
 
-PROTOCOL_VERSION = "1.1"  # major: another one is refused; minor: fields and messages were added
+PROTOCOL_VERSION = "1.1"  # another major version is refused; a minor one adds fields and messages
 
 MAX_STRIP_SECONDS = 60 * 60
-MAX_FRAME_COUNT = MAX_STRIP_SECONDS * 120  # of 544 bytes in each buffer of `LandmarkCurves`
+MAX_FRAME_COUNT = MAX_STRIP_SECONDS * 120  # each takes 544 bytes in a buffer of `LandmarkCurves`
 MAX_IMAGE_COUNT = 20
 MAX_IMAGE_PIXELS = 64 * 1024 * 1024
 MAX_PART_BYTES = 384 * 1024 * 1024  # an hour of float32 at 24 kHz; an image of 64 MPixel takes half of it
 MAX_MESSAGE_BYTES = 1024 * 1024 * 1024
 MAX_EPOCHS = 200
-HEARTBEAT_SECONDS = 1.0  # three without an answer: disconnected
+HEARTBEAT_SECONDS = 1.0  # after three pings without an answer: disconnected
 
 JobId = Annotated[str, Meta(pattern=r"\A[0-9A-Za-z_-]{0,64}\Z", description="empty, or chosen by the client")]
 IdentityId = Annotated[str, Meta(pattern=r"\A([0-9a-f]{64})?\Z", description="empty, or a sha256")]
@@ -42,17 +42,17 @@ def _within(control: str) -> Meta:
 
 
 def new_id() -> str:
-    """A fresh id for a message or a job."""
+    """A new ID for a message or a job."""
     return uuid4().hex
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, eq=False, tag=True):
-    """What every message has.
+    """The fields of every message.
 
     Attributes:
         id: of this message.
-        parent: id of the message that this one answers; empty if none.
-        job: id of the job it belongs to; empty if none.
+        parent: ID of the message that this one answers; empty if none.
+        job: ID of the job it belongs to; empty if none.
         sequence: 1, 2, ... for the results of a job, which `Attach` replays; 0 for everything else.
     """
 
@@ -64,7 +64,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, eq=False, tag=True):
     sequence: Count = 0
 
     def check(self) -> None:
-        """Checks what the types of the fields cannot say; the buffers' shapes are right already.
+        """Checks what the types of the fields cannot state; the shapes of the buffers are checked before.
 
         Raises:
             MessageError: a value lies outside its range.
@@ -82,13 +82,13 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Hello(Message, frozen=True, kw_only=True, eq=False):
-    """A client introduces itself: first message after each connection."""
+    """Introduces a client: its first message on each connection."""
 
     client: Text = ""  # program and version, for the log
 
 
 class Welcome(Message, frozen=True, kw_only=True, eq=False):
-    """The backend introduces itself."""
+    """Introduces the backend."""
 
     backend: Text  # program and version
     device: Text  # "cpu", "cuda:0"
@@ -99,7 +99,7 @@ class Welcome(Message, frozen=True, kw_only=True, eq=False):
 
 
 class AdaptRequest(Message, frozen=True, kw_only=True, eq=False):
-    """Make an identity of 1 to 20 images of one face."""
+    """Asks for an identity from 1 to 20 images of one face."""
 
     BUFFERS = (
         Buffer("images", "|u1", ("H", "W", 3), series="image", max_count=MAX_IMAGE_COUNT),
@@ -109,7 +109,7 @@ class AdaptRequest(Message, frozen=True, kw_only=True, eq=False):
     epochs: Annotated[int, Meta(ge=0, le=MAX_EPOCHS)] = 10
     seed: Seed = 0
     images: tuple[NDArray[np.uint8], ...]  # each (H, W, 3) sRGB, any size
-    landmarks: NDArray[np.float32] | None = None  # (K, 68, 2) image pixels; a row of NaN: find them
+    landmarks: NDArray[np.float32] | None = None  # (K, 68, 2) image pixels; NaN for an image: find them
 
     def check(self) -> None:
         """Checks the size of the images and that landmarks, if any, belong to them."""
@@ -124,7 +124,7 @@ class AdaptRequest(Message, frozen=True, kw_only=True, eq=False):
 
 
 class Adapted(Message, frozen=True, kw_only=True, eq=False):
-    """An identity is ready, to be named in an `AnimateRequest`."""
+    """Tells that an identity is ready for use in an `AnimateRequest`."""
 
     BUFFERS = (Buffer("neutral", "<f4", (68, 2)), Buffer("crop", "<f4", (2, 3)))
 
@@ -138,7 +138,7 @@ class Adapted(Message, frozen=True, kw_only=True, eq=False):
 
 
 class AnimateRequest(Message, frozen=True, kw_only=True, eq=False):
-    """Make the motion, and the texture if wanted, of one sound."""
+    """Asks for the motion of one sound, and for its texture if wanted."""
 
     BUFFERS = (
         Buffer("speech", "<f4", ("S",)),
@@ -160,15 +160,15 @@ class AnimateRequest(Message, frozen=True, kw_only=True, eq=False):
     blink_duration: Annotated[float, _within("blink_duration")] = 1.0
     speech: NDArray[np.float32]  # (S,) mono in [-1, 1]
     frame_times: NDArray[np.float64]  # (T,) seconds within `speech`, ascending
-    references: tuple[NDArray[np.uint8], ...] = ()  # instead of an identity: images used as they are
+    references: tuple[NDArray[np.uint8], ...] = ()  # instead of an identity: used without learning
 
     @property
     def controls(self) -> MotionControls:
-        """How the motion is to be shaped."""
+        """The motion controls of the request."""
         return MotionControls(**{name: getattr(self, name) for name in RANGES})
 
     def check(self) -> None:
-        """Checks the lengths, that the sound is finite, that the times ascend, and who is meant."""
+        """Checks the lengths, the sound, the times, and that not more than one face is named."""
         seconds = len(self.speech) / self.sample_rate
         if seconds > MAX_STRIP_SECONDS + 1:
             raise _too_large(f"a sound of {seconds:.0f} s is too long; send at most {MAX_STRIP_SECONDS} s")
@@ -186,18 +186,18 @@ class AnimateRequest(Message, frozen=True, kw_only=True, eq=False):
 
 
 class Accepted(Message, frozen=True, kw_only=True, eq=False):
-    """A job is in the queue; sent again whenever its position changes."""
+    """Tells that a job is in the queue; sent again whenever its position changes."""
 
-    position: Count  # jobs before it; 0: it runs
+    position: Count  # jobs before it; 0: it is running
 
 
 class Progress(Message, frozen=True, kw_only=True, eq=False):
-    """How far a running job is."""
+    """Tells the progress of a running job."""
 
     stage: Text
     step: Count
     steps: Count
-    seconds_left: Seconds | None = None  # of the stage; None while nobody knows
+    seconds_left: Seconds | None = None  # of the stage; None while unknown
 
 
 class LandmarkCurves(Message, frozen=True, kw_only=True, eq=False):
@@ -214,13 +214,13 @@ class LandmarkCurves(Message, frozen=True, kw_only=True, eq=False):
     image_size: Count = 256  # pixels, side of the crop
     landmarks: NDArray[np.float32]  # (T, 68, 2) pixels of the crop
     canonical: NDArray[np.float32]  # (T, 68, 2) canonical units
-    frame_times: NDArray[np.float64]  # (T,) seconds, as they were asked for
+    frame_times: NDArray[np.float64]  # (T,) seconds, as requested
     neutral: NDArray[np.float32]  # (68, 2) pixels of the crop
     crop: NDArray[np.float32]  # (2, 3) affine from crop pixels to pixels of the first image
 
 
 class TextureFrames(Message, frozen=True, kw_only=True, eq=False):
-    """A run of rendered frames of a job."""
+    """Consecutive rendered frames of a job."""
 
     BUFFERS = (Buffer("frames", "|u1", ("N", "H", "W", 4)),)
 
@@ -229,7 +229,7 @@ class TextureFrames(Message, frozen=True, kw_only=True, eq=False):
 
 
 class Done(Message, frozen=True, kw_only=True, eq=False):
-    """A job ended well; the last message of its results."""
+    """Tells that a job succeeded; the last message of its results."""
 
     frame_count: Count = 0
     texture_count: Count = 0
@@ -237,7 +237,7 @@ class Done(Message, frozen=True, kw_only=True, eq=False):
 
 
 class Failed(Message, frozen=True, kw_only=True, eq=False):
-    """A job ended badly, or a message was refused."""
+    """Tells that a job failed, or that a message was refused."""
 
     code: ErrorCode
     sentence: Text
@@ -245,25 +245,25 @@ class Failed(Message, frozen=True, kw_only=True, eq=False):
 
 
 class Cancelled(Message, frozen=True, kw_only=True, eq=False):
-    """A job ended because a client asked for it."""
+    """Tells that a job ended because a client asked for it."""
 
 
 class Attach(Message, frozen=True, kw_only=True, eq=False):
-    """Send me the results of `job` again, and what is still to come."""
+    """Asks for the results of `job` that the client lacks, now and later."""
 
     received: Count = 0  # the highest sequence that the client has
 
 
 class Cancel(Message, frozen=True, kw_only=True, eq=False):
-    """End `job`, queued or running."""
+    """Asks to end `job`, queued or running."""
 
 
 class Ping(Message, frozen=True, kw_only=True, eq=False):
-    """Are you there?"""
+    """Asks for a `Pong`."""
 
 
 class Pong(Message, frozen=True, kw_only=True, eq=False):
-    """I am."""
+    """Shows that the backend is alive."""
 
 
 MESSAGE_TYPES: dict[str, type[Message]] = {

@@ -1,7 +1,7 @@
-"""At which scene frame is which instant of a sound heard?
+"""Converts between scene frames and times in a sound.
 
-Frame rates are exact fractions and every time is computed from its frame number, never summed up, so an hour of
-29.97 ends where Blender's own playback ends. Seconds are float64 throughout.
+Frame rates are exact fractions, and every time is computed from its frame number and never summed up. So an hour at
+29.97 frames per second ends where Blender's own playback ends. Seconds are float64.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _FRAME_TOLERANCE = 1e-6  # of a frame: 0.28 s x 25 is 7 frames, though the produ
 
 @dataclass(frozen=True)
 class FrameRate:
-    """Scene frames a second, as Blender stores it: `fps / fps_base`, 24 / 1.001 for 23.976.
+    """Scene frames per second, as Blender stores them: `fps / fps_base`, 24 / 1.001 for 23.976.
 
     Attributes:
         fps: whole frames, at least 1.
@@ -36,13 +36,13 @@ class FrameRate:
         if self.fps < 1 or not math.isfinite(self.fps_base) or self.fps_base <= 0:
             raise ValueRangeError(f"a frame rate of {self.fps} / {self.fps_base} is impossible; set it above 0")
         if self.fps / self.fps_base > MAX_FPS:
-            raise ValueRangeError(f"{self.fps / self.fps_base:g} frames a second are too many; set at most {MAX_FPS:g}")
+            raise ValueRangeError(f"{self.fps / self.fps_base:g} frames per second are too many; set up to {MAX_FPS:g}")
 
     @classmethod
     def from_decimal(cls, rate: float) -> FrameRate:
         """The frame rate that people write as 25, 12.5, 23.976 or 29.97."""
         if not math.isfinite(rate) or not 0 < rate <= MAX_FPS:
-            raise ValueRangeError(f"{rate} frames a second are impossible; set a number above 0, up to {MAX_FPS:g}")
+            raise ValueRangeError(f"{rate} frames per second are impossible; set a number above 0, up to {MAX_FPS:g}")
         nearest = round(rate)
         if nearest and abs(rate - nearest) < 1e-9:
             return cls(nearest)
@@ -53,14 +53,14 @@ class FrameRate:
 
     @property
     def exact(self) -> Fraction:
-        """Frames a second as a fraction: 24000/1001 for 24 / 1.001."""
+        """Frames per second as a fraction: 24000/1001 for 24 / 1.001."""
         base = Fraction(self.fps_base)
         simple = base.limit_denominator(1000)
         return Fraction(self.fps) / (simple if abs(simple - base) <= base * Fraction(_FLOAT32_ROUNDING) else base)
 
     @property
     def frames_per_second(self) -> float:
-        """Frames a second as the nearest float64."""
+        """Frames per second as the nearest float64."""
         return float(self.exact)
 
     def seconds(self, frames: NDArray | float) -> NDArray[np.float64]:
@@ -135,17 +135,17 @@ def frame_times(duration_seconds: float, frame_rate: FrameRate) -> NDArray[np.fl
         ValueRangeError: the duration is not a finite number above 0.
     """
     if not math.isfinite(duration_seconds) or duration_seconds <= 0:
-        raise ValueRangeError(f"a sound of {duration_seconds} s fills no frame; give one that is longer")
+        raise ValueRangeError(f"a sound of {duration_seconds} s fills no frame; use a longer one")
     return frame_rate.seconds(np.arange(max(1, _first_frame(float(frame_rate.frames(duration_seconds))))))
 
 
 def sample_index(seconds: float, sample_rate: int) -> int:
-    """The sample nearest to an instant."""
+    """The sample nearest to a time."""
     return round(seconds * sample_rate)
 
 
 def sample_seconds(index: int, sample_rate: int) -> float:
-    """The instant of a sample in seconds."""
+    """The time of a sample in seconds."""
     return index / sample_rate
 
 

@@ -1,11 +1,11 @@
-"""How does a message become bytes, and which bytes are a message?
+"""Turns messages into bytes, and bytes into checked messages.
 
     part 0   magic "SPFC", wire version (u16), CRC-32 of part 1 (u32), little-endian
     part 1   header, JSON: type, id, parent, job, sequence, version, content CRC-32, and the list of buffers
     part 2   content, JSON: the message's other fields
     part 3.. the buffers, raw, little-endian, C-contiguous
 
-Every part is covered by a checksum, so one altered byte anywhere is refused. No sockets, no pickle.
+A checksum covers every part, so a message with one changed byte is refused. No sockets, no pickle.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class _BufferEntry(msgspec.Struct, frozen=True):
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True):
-    """Part 1: what a reader knows of a message before it looks at the content."""
+    """Part 1: what a reader knows of a message before it reads the content."""
 
     type: Annotated[str, Meta(max_length=64)]
     id: protocol.JobId
@@ -104,7 +104,7 @@ def decode(parts: Sequence[Bytes]) -> Message:
 
 
 def read_header(parts: Sequence[Bytes]) -> Header:
-    """The header of a message, before its content and buffers are looked at.
+    """The header of a message; its content and buffers are not checked yet.
 
     Raises:
         MessageError: as `decode`.
@@ -118,7 +118,7 @@ def read_header(parts: Sequence[Bytes]) -> Header:
     if magic != MAGIC:
         raise MessageError("these bytes are not a Speech Face message: they do not begin with SPFC")
     if wire_version != WIRE_VERSION:
-        raise _version_error(f"wire version {wire_version} is not supported; this side speaks {WIRE_VERSION}")
+        raise _version_error(f"wire version {wire_version} is not supported; this program uses {WIRE_VERSION}")
     if zlib.crc32(parts[1]) != header_crc:
         raise MessageError("the header does not match its checksum")
     try:
@@ -130,7 +130,7 @@ def read_header(parts: Sequence[Bytes]) -> Header:
 def _decode_body(header: Header, parts: Sequence[Bytes]) -> Message:
     if header.version.split(".")[0] != PROTOCOL_VERSION.split(".")[0]:
         raise _version_error(
-            f"the other side speaks protocol {header.version}, this side {PROTOCOL_VERSION}; "
+            f"the other side speaks protocol {header.version}, this program {PROTOCOL_VERSION}; "
             "install the add-on and the backend of the same release"
         )
     if len(parts) != 3 + len(header.buffers):
@@ -143,7 +143,7 @@ def _decode_body(header: Header, parts: Sequence[Bytes]) -> Message:
     arrays: dict[str, NDArray] = {}
     for entry, part in zip(header.buffers, parts[3:], strict=True):
         if entry.name in arrays:
-            raise MessageError(f"the buffer {entry.name} stands in the message twice")
+            raise MessageError(f"the message contains the buffer {entry.name} twice")
         arrays[entry.name] = _read_buffer(entry, part)
     fields = _decode_json(parts[2], "content")
     fields.update({f: getattr(header, f) for f in _ENVELOPE})
@@ -181,7 +181,7 @@ def _check_sizes(parts: Sequence[Bytes]) -> None:
     if len(parts) > MAX_PARTS:
         raise _too_large(f"a message of {len(parts)} parts is too large; send at most {MAX_PARTS}")
     if any(len(part) > MAX_TEXT_BYTES for part in parts[1:3]):
-        raise _too_large(f"a header or content may hold {MAX_TEXT_BYTES} bytes at most")
+        raise _too_large(f"the header or content is too large; send at most {MAX_TEXT_BYTES} bytes in each")
     largest = max((len(part) for part in parts), default=0)
     if largest > MAX_PART_BYTES:
         raise _too_large(f"a buffer of {largest} bytes is too large; send at most {MAX_PART_BYTES}")

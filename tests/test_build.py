@@ -1,4 +1,4 @@
-"""What build.py decides, without installing anything."""
+"""Tests what build.py decides, without installing anything."""
 
 import importlib.util
 import json
@@ -17,7 +17,7 @@ VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 @pytest.fixture
 def build(monkeypatch, tmp_path):
-    """build.py as a module whose environments lie in an empty folder; `build.installed` notes what pip was given."""
+    """build.py as a module whose environments lie in an empty folder; `build.installed` lists what pip was given."""
     spec = importlib.util.spec_from_file_location("build_under_test", ROOT / "build.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -1,4 +1,4 @@
-"""Who may import whom (docs/architecture.md, section 3), read from the source of the whole tree."""
+"""Tests who may import whom (docs/architecture.md, section 3), from the source of the whole tree."""
 
 import ast
 import sys
@@ -52,7 +52,7 @@ def imports_of(path, root):
 
 
 def breaches(root):
-    """One line a breach."""
+    """One line per breach."""
     files = {module_name(p, root): p for package in PACKAGES for p in sorted((root / package).rglob("*.py"))}
     table = {name: imports_of(path, root) for name, path in files.items()}
     found = []

@@ -1,4 +1,4 @@
-"""Does the repository keep its own rules about files, words, links, pins and sizes? Tracked files are looked at."""
+"""Tests that the tracked files keep the repository's rules about files, words, links, pins and sizes."""
 
 import ast
 import re

@@ -1,1 +1,1 @@
-"""The headless commands, one a file: files in, files out, around the cascade. Only `__main__` imports these."""
+"""Runs the commands, one per file: they read files, use the cascade, and write files. Only `__main__` imports them."""

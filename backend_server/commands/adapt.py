@@ -30,14 +30,14 @@ MOUTH_OPENING = 0.2  # of the distance of the outer eye corners, in the pictures
 
 @dataclass(frozen=True)
 class AdaptSettings:
-    """What `adapt` was asked for."""
+    """The options of `adapt`."""
 
     images: tuple[Path, ...]
     out: Path
     landmarks: Path | None = None
     epochs: int = 10
     seed: int = 0
-    is_anew: bool = False
+    is_repeated: bool = False
     has_sheet: bool = True
     preview: Path | None = None
     device: str = "auto"
@@ -49,14 +49,14 @@ class AdaptSettings:
 
 
 def adapt(settings: AdaptSettings, progress: Progress, on_epoch: EpochWatcher = lambda _: None) -> str:
-    """Writes the identity file and the pictures, and returns one sentence about how well it was learnt.
+    """Writes the identity file and the pictures, and returns one sentence about the result.
 
     Raises:
         SpeechFaceError: the first thing that was wrong with the pictures; nothing is written then.
     """
     paths = picture_paths(settings.images)
     if not paths:
-        raise ImageError("no images were given; name 1 to 20 pictures of one person with --images")
+        raise ImageError("no images were given; give 1 to 20 pictures of one person with --images")
     _check_places(settings)
     source = read_source(paths, settings.landmarks)
     cascade = Cascade.load(settings.device)
@@ -79,7 +79,7 @@ def adapt(settings: AdaptSettings, progress: Progress, on_epoch: EpochWatcher = 
         epochs=settings.epochs,
         seed=settings.seed,
         progress=progress,
-        is_anew=settings.is_anew,
+        is_repeated=settings.is_repeated,
         on_epoch=watch,
     )
     identity, summary = learning.identity, _summary(learning.identity.record)
@@ -93,17 +93,17 @@ def adapt(settings: AdaptSettings, progress: Progress, on_epoch: EpochWatcher = 
 def _check_places(settings: AdaptSettings) -> None:
     if settings.out.is_dir():
         raise ValueRangeError(
-            f"the output {settings.out} is a folder; name a file, {settings.out / 'face.safetensors'}"
+            f"the output {settings.out} is a folder; give a file, such as {settings.out / 'face.safetensors'}"
         )
     if settings.preview and settings.preview.suffix.lower() != ".png":
-        raise ValueRangeError(f"the preview {settings.preview} is no PNG file; let its name end in .png")
+        raise ValueRangeError(f"the preview {settings.preview} is not a PNG file; give a name that ends in .png")
     if settings.preview in settings.images:
         raise ValueRangeError(f"the preview would replace the picture {settings.preview}; choose another name")
 
 
 @contextmanager
 def replaced(path: Path) -> Iterator[Path]:
-    """A name to write to, which takes the place of `path` when the block ends well.
+    """A name to write to; the file replaces `path` when the block succeeds.
 
     Raises:
         ValueRangeError: the file cannot be written.

@@ -41,14 +41,14 @@ SHEET_SIDE = 512  # pixels of a frame in the contact sheet, at most
 
 @dataclass(frozen=True)
 class AnimateSettings:
-    """What `animate` was asked for; `identity` wins over `images`, and neither means the mean face.
+    """The options of `animate`; `identity` is used before `images`, and without both the mean face.
 
-    `background` is the colour, #rrggbb, under faces where a film has no alpha; None takes a grey.
+    `background` is the colour, #rrggbb, behind faces where a film has no alpha; None for grey.
     """
 
     speech: Path
     images: tuple[Path, ...]
-    identity: Path | None  # a file, or digits of an ID
+    identity: Path | None  # a file, or the first digits of an ID
     out: Path
     frame_rate: FrameRate
     has_texture: bool = True
@@ -61,7 +61,7 @@ class AnimateSettings:
     seed: int = 0
     device: str = "auto"
     landmarks: Path | None = None  # placed by hand on the images
-    is_anew: bool = False  # learn the face even if it was learnt before
+    is_repeated: bool = False  # learn the face even if it was learnt before
 
 
 def animate(
@@ -81,9 +81,9 @@ def animate(
     background = _check_pictures(settings)
     source = read_source(settings.images, settings.landmarks)
     if settings.has_texture and not source.images and settings.identity is None:
-        raise ValueRangeError("a textured face needs --images or --identity; for curves alone add --no-texture")
+        raise ValueRangeError("a textured face needs --images or --identity; for curves only, add --no-texture")
     times = frame_times(recording.seconds, settings.frame_rate)
-    with output_folder(settings.out, len(times) * _bytes_a_frame(settings, source.images)) as folder:
+    with output_folder(settings.out, len(times) * _bytes_per_frame(settings, source.images)) as folder:
         cascade = Cascade.load(settings.device)
         clock("load", 1, 1)
         identity = _identity(cascade, settings, source, clock, say, on_epoch)
@@ -116,20 +116,20 @@ def animate(
 
 
 def _check_pictures(settings: AnimateSettings) -> tuple[int, int, int]:
-    """Refuses what does not go together; returns the background, RGB."""
+    """Refuses options that contradict each other; returns the background, RGB."""
     if settings.is_full_frame and settings.identity is not None:
         raise ValueRangeError(
-            "an identity file holds no whole picture for --full-frame to fill; give --images instead of --identity"
+            "--full-frame needs a whole picture and --identity holds none; give --images instead of --identity"
         )
     if settings.is_full_frame and not settings.has_texture:
-        raise ValueRangeError("--full-frame makes pictures and --no-texture none; leave one of them out")
+        raise ValueRangeError("--full-frame needs pictures and --no-texture makes none; leave one of them out")
     if settings.frame_format is not FrameFormat.PNG and not settings.has_texture:
         raise ValueRangeError(
-            f"--frames-as {settings.frame_format} makes pictures and --no-texture none; leave one of them out"
+            f"--frames-as {settings.frame_format} needs pictures and --no-texture makes none; leave one of them out"
         )
     if settings.background is not None and (settings.is_full_frame or not settings.has_texture):
         other = "--full-frame keeps the picture's own" if settings.is_full_frame else "--no-texture makes no pictures"
-        raise ValueRangeError(f"--background lays a colour under the face and {other}; leave one of them out")
+        raise ValueRangeError(f"--background sets the colour behind the face and {other}; leave one of them out")
     if settings.background is None:
         return PREVIEW_BACKGROUND
     colour = settings.background
@@ -139,7 +139,7 @@ def _check_pictures(settings: AnimateSettings) -> tuple[int, int, int]:
     return red, green, blue
 
 
-def _bytes_a_frame(settings: AnimateSettings, pictures: Sequence[NDArray[np.uint8]]) -> int:
+def _bytes_per_frame(settings: AnimateSettings, pictures: Sequence[NDArray[np.uint8]]) -> int:
     if not settings.has_texture:
         return 0
     if not settings.is_full_frame:
@@ -155,13 +155,13 @@ def _identity(
     say: Callable[[str], None],
     on_epoch: EpochWatcher,
 ) -> Identity | None:
-    """Whose face moves; None is the mean face."""
+    """The face to animate; None for the mean face."""
     if settings.identity is not None:
         identity = open_identity(settings.identity)
         version = identity.record.weights_version
         if identity.weights and version != cascade.weights_version:
             say(
-                f"{settings.identity} was learnt from weights {version} and these are "
+                f"{settings.identity} was learnt with weights {version}, but the installed ones are "
                 f"{cascade.weights_version}; adapt the pictures again for the best likeness"
             )
         return identity
@@ -181,7 +181,7 @@ def _identity(
         epochs=epochs,
         seed=settings.seed,
         progress=progress,
-        is_anew=settings.is_anew,
+        is_repeated=settings.is_repeated,
         on_epoch=on_epoch,
         check=check,
     )
@@ -221,7 +221,7 @@ def _write_frames(
     recording: Recording,
     shown: NDArray[np.int64],
 ) -> list[NDArray[np.uint8]]:
-    """Writes all frames and returns small pictures (h, w, 3) of those to be shown."""
+    """Writes all frames and returns small pictures (h, w, 3) of those to show."""
     wanted, pictures = set(shown.tolist()), []
     with frame_files(folder, how, recording.sound.blocks, SAMPLE_RATE) as take:
         for number, frame in enumerate(frames):

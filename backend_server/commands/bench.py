@@ -1,4 +1,4 @@
-"""How fast is each stage on this machine, and how much memory does it take?"""
+"""Measures the speed and the memory of each stage on this machine."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def _speech() -> NDArray[np.float32]:
 def _speaking(
     cascade: Cascade, references: FaceReferences, identity: Identity, landmarks: NDArray[np.float32]
 ) -> FaceReferences:
-    """As many images of one person as there are landmarks (K, 68, 2), after the one that is known."""
+    """As many images of one person as there are landmarks (K, 68, 2), beginning with the known one."""
     pictures = np.concatenate([references.crops, *(c[..., :3] for c in cascade.render(identity, landmarks[1:]))])
     return replace(
         references,

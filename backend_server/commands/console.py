@@ -1,4 +1,4 @@
-"""Speaks to the person at the terminal, and reads what they typed."""
+"""Writes to the terminal, and reads the command line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from shared.errors import Cancelled, SpeechFaceError
 
 EXIT_BAD_INPUT = 2
 EXIT_CANCELLED = 130
-SOUND_SUFFIXES = {  # of sounds, and of films that are taken for their sound
+SOUND_SUFFIXES = {  # of sounds, and of films, whose sound is used
     *(".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".aif", ".aiff", ".au", ".caf", ".wma", ".amr"),
     *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".wmv", ".3gp", ".ts", ".mts"),
 }
@@ -30,14 +30,14 @@ errors = Console(stderr=True)
 
 
 class ManyValues(TyperCommand):
-    """A command whose repeatable options take several values at once: `--images a.png b.png`."""
+    """A command whose options can take several values at once: `--images a.png b.png`."""
 
     def is_argument(self, value: str) -> bool:
-        """Whether a value behind such an option is meant to be the command's argument, where that is missing."""
+        """Whether a value after such an option is the command's argument, if that is missing."""
         return False
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 (typer carries its own click)
-        """Repeats the option's name before each further value, and puts the command's argument last."""
+        """Repeats the option's name before each further value, and moves the command's argument to the end."""
         options = [p for p in self.params if isinstance(p, TyperOption)]
         takes_value = {name for p in options if not p.is_flag for name in p.opts}
         repeatable = {name for p in options if p.multiple for name in p.opts}
@@ -65,15 +65,15 @@ class ManyValues(TyperCommand):
 
 
 class SpeechAndImages(ManyValues):
-    """A command that takes a speech beside `--images`: a sound or film among the pictures is the speech."""
+    """A command with a speech and `--images`: a sound or film among the pictures is the speech."""
 
     def is_argument(self, value: str) -> bool:
-        """Whether the file's name ends like that of a sound or film."""
+        """Whether the file's name ends as that of a sound or film."""
         return Path(value).suffix.lower() in SOUND_SUFFIXES
 
 
 class StageBars:
-    """Progress as one bar a stage, with the time left; used in a `with` block."""
+    """Shows progress as one bar per stage, with the time left; used in a `with` block."""
 
     def __init__(self) -> None:
         self._bars = Bars(
@@ -97,13 +97,13 @@ class StageBars:
         self._bars.stop()
 
     def __call__(self, stage: str, step: int, steps: int) -> None:
-        """Moves the stage's bar, adding it first when it is new."""
+        """Moves the stage's bar; adds it if it is new."""
         if stage not in self._tasks:
             self._tasks[stage] = self._bars.add_task(stage, total=steps, note="")
         self._bars.update(self._tasks[stage], completed=step, total=steps)
 
     def note_epoch(self, epoch: Epoch) -> None:
-        """Writes what the last epoch of learning a face came to beside its bar."""
+        """Writes the result of the last epoch of learning a face beside its bar."""
         if "adapt" in self._tasks:
             self._bars.update(self._tasks["adapt"], note=f"epoch {epoch.number}: {epoch}")
 

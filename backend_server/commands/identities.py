@@ -1,4 +1,4 @@
-"""Lists, shows, passes on and forgets the faces that were learnt on this machine.
+"""Lists, shows, exports, imports and deletes the faces that were learnt on this machine.
 
 A group of commands of its own: `python -m backend_server identities --help`.
 """
@@ -14,7 +14,7 @@ import typer
 
 from backend_server.commands.console import output, plain_failures
 
-identities = typer.Typer(no_args_is_help=True, help="Lists, shows, passes on and forgets the faces learnt here.")
+identities = typer.Typer(no_args_is_help=True, help="Lists, shows, exports, imports and deletes the faces learnt here.")
 
 Id = Annotated[str, typer.Argument(help="The first 6 or more digits of an ID.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
@@ -35,7 +35,7 @@ def list_identities(as_json: AsJson = False) -> None:
 
 @identities.command()
 def show(identity: Id, as_json: AsJson = False) -> None:
-    """Shows all that is known of one face."""
+    """Shows all that is known about one face."""
     with plain_failures():
         from backend_server.commands.identity_table import entry_of, identity_facts
 
@@ -61,33 +61,33 @@ def export(identity: Id, file: Annotated[Path, typer.Argument(help="FACE.safeten
 
 @identities.command("import")
 def import_identity(file: Annotated[Path, typer.Argument(help="A file made by `export` or `adapt`.")]) -> None:
-    """Takes in a face that was learnt elsewhere; the same pictures then find it here."""
+    """Imports a face that was learnt elsewhere; the same pictures then find it here."""
     with plain_failures():
         from backend_server.identities.store import SHORT_DIGITS, open_store
         from backend_server.identity import load_identity
 
         face = load_identity(file)
         open_store().save(face)
-        _print(f"{face.record.identity[:SHORT_DIGITS]} taken in, learnt on {face.record.day_and_time}")
+        _print(f"{face.record.identity[:SHORT_DIGITS]} imported, learnt on {face.record.day_and_time}")
 
 
 @identities.command()
 def delete(
     ids: Annotated[list[str] | None, typer.Argument(help="The first 6 or more digits of each ID.")] = None,
     outdated: Annotated[
-        bool, typer.Option("--outdated", help="All that other weights than the installed ones made.")
+        bool, typer.Option("--outdated", help="All that were learnt with other weights than the installed ones.")
     ] = False,
-    damaged: Annotated[bool, typer.Option("--damaged", help="All whose files are damaged.")] = False,
+    damaged: Annotated[bool, typer.Option("--damaged", help="All with damaged files.")] = False,
     everything: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
 ) -> None:
-    """Forgets faces. All IDs are looked at before the first is forgotten."""
+    """Deletes faces. All IDs are checked before the first is deleted."""
     with plain_failures():
         from backend_server.commands.identity_table import chosen, megabytes
         from backend_server.identities.store import open_store
 
         names = chosen(ids or [], is_outdated=outdated, is_damaged=damaged, is_any=everything)
         freed = sum(open_store().delete(name) for name in names)
-        _print(f"{len(names)} forgotten, {megabytes(freed)} freed")
+        _print(f"{len(names)} deleted, {megabytes(freed)} freed")
 
 
 def _print(sentence: str) -> None:

@@ -24,9 +24,9 @@ class Entry:
 
     Attributes:
         identity: its ID.
-        record: what is known of it; None when its files are damaged.
+        record: of the face; None when its files are damaged.
         size_bytes: of its files.
-        is_current: whether the installed weights made it.
+        is_current: whether it was learnt with the installed weights.
     """
 
     identity: str
@@ -68,13 +68,13 @@ def entry_of(prefix: str) -> Entry:
 
 
 def chosen(prefixes: Sequence[str], *, is_outdated: bool, is_damaged: bool, is_any: bool) -> list[str]:
-    """IDs of the faces that are named by digits or by what they are.
+    """IDs of the faces that are chosen by digits or by their state.
 
     Raises:
-        ValueRangeError: nothing was named, or digits name no face or several.
+        ValueRangeError: nothing was chosen, or no face or several begin with the digits.
     """
     if not (prefixes or is_outdated or is_damaged or is_any):
-        raise ValueRangeError("no face was named to be forgotten; give IDs, or --outdated, --damaged or --all")
+        raise ValueRangeError("no face was chosen; give IDs, or --outdated, --damaged or --all")
     store = open_store()
     names = [store.resolve(prefix) for prefix in prefixes]
     for entry in entries():
@@ -85,7 +85,7 @@ def chosen(prefixes: Sequence[str], *, is_outdated: bool, is_damaged: bool, is_a
 
 
 def identity_table(found: Sequence[Entry]) -> Table:
-    """One line per face, and their size in all."""
+    """One line per face, and their total size."""
     total = megabytes(sum(entry.size_bytes for entry in found))
     faces = "1 face" if len(found) == 1 else f"{len(found)} faces"
     table = Table(caption=f"{faces}, {total}, in {open_store().folder}", caption_justify="left")
@@ -117,7 +117,7 @@ def identity_table(found: Sequence[Entry]) -> Table:
 
 
 def identity_facts(entry: Entry) -> Table:
-    """All that is known of one face, one line per fact."""
+    """All that is known about one face, one line per fact."""
     table = Table(show_header=False)
     table.add_row("id", Text(entry.identity, overflow="fold"))
     table.add_row("file", Text(str(open_store().path(entry.identity)), overflow="fold"))
@@ -126,7 +126,7 @@ def identity_facts(entry: Entry) -> Table:
     if record is None:
         table.add_row("state", Text("damaged; adapt its pictures again, or delete it", style="red"))
         return table
-    state = "the installed ones" if entry.is_current else "others than the installed ones"
+    state = "the installed ones" if entry.is_current else "not the installed ones"
     table.add_row("learnt", record.day_and_time)
     table.add_row("weights", f"{record.weights_version}, {state}")
     table.add_row("pictures", str(record.image_count))

@@ -1,4 +1,4 @@
-"""Writes a folder of results so that a failure leaves nothing half-written."""
+"""Writes a folder of results; a failure leaves nothing incomplete."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from shared.errors import NoSpaceError, ValueRangeError
 
 @contextmanager
 def output_folder(target: Path, needed_bytes: int = 0) -> Iterator[Path]:
-    """A hidden folder beside `target`, whose entries move into `target` when the block ends well.
+    """A hidden folder beside `target`, whose entries move into `target` when the block succeeds.
 
-    What `target` already holds under the same names is replaced; anything else in it stays.
+    Entries of `target` with the same names are replaced; all others stay.
 
     Args:
-        target: the folder the user asked for; made if missing.
-        needed_bytes: a guess of what will be written, checked before work begins.
+        target: the folder that the user chose; created if missing.
+        needed_bytes: an estimate of what will be written, checked before work begins.
 
     Raises:
         ValueRangeError: `target` is a file, or cannot be written.
@@ -49,12 +49,12 @@ def output_folder(target: Path, needed_bytes: int = 0) -> Iterator[Path]:
 
 
 def check_free_space(folder: Path, needed_bytes: int) -> None:
-    """Raises NoSpaceError when the disk of `folder` has less room than asked for."""
+    """Raises NoSpaceError when the disk of `folder` has less room than needed."""
     free = shutil.disk_usage(folder).free
     if free < needed_bytes:
         raise NoSpaceError(
             f"{folder.parent} has {free / 2**20:.0f} MiB free and about {needed_bytes / 2**20:.0f} MiB are needed; "
-            "free some room or choose another folder with --out"
+            "free some space or choose another folder with --out"
         )
 
 

@@ -1,8 +1,8 @@
-"""Reads the pictures that a user names, and the landmarks that they placed on them by hand.
+"""Reads the user's pictures, and landmarks that were placed on them by hand.
 
 Landmarks are one JSON object: a picture's file name, and 68 points [x, y] in pixels of that picture as it is shown,
 (0, 0) the centre of its top-left pixel, in the order of the 68-point convention (jaw 0-16, brows 17-26, nose 27-35,
-eyes 36-47, mouth 48-67): `{"me.jpg": [[101.5, 220], ...]}`. Pictures that it does not name are left to the detector.
+eyes 36-47, mouth 48-67): `{"me.jpg": [[101.5, 220], ...]}`. The detector finds the landmarks of all other pictures.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from shared.errors import ImageError, ShapeError, ValueRangeError
 from shared.landmarks import POINT_COUNT
 
 PICTURE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
-_MARGIN = 0.25  # of a side; a face may reach that far out of its picture
-_NARROWEST_EYES = 8.0  # pixels between the outer corners; less is no face
+_MARGIN = 0.25  # of a side; a face may extend this far outside its picture
+_NARROWEST_EYES = 8.0  # pixels between the outer corners; less is not a face
 
 
 def portrait_path() -> Path:
@@ -33,7 +33,7 @@ def portrait_path() -> Path:
 
 
 def picture_paths(paths: Sequence[Path]) -> tuple[Path, ...]:
-    """The pictures named, a folder standing for all pictures in it.
+    """The chosen pictures; a folder stands for all pictures in it.
 
     Raises:
         ImageError: a path does not exist or is a sound, or a folder holds no picture.
@@ -42,8 +42,8 @@ def picture_paths(paths: Sequence[Path]) -> tuple[Path, ...]:
     for path in paths:
         if path.suffix.lower() in SOUND_SUFFIXES and not path.is_dir():
             raise ImageError(
-                f"{path} is a sound or film, not a picture; name the speech before --images "
-                "(for build.py run, behind --speech)"
+                f"{path} is a sound or film, not a picture; give the speech before --images "
+                "(for build.py run, after --speech)"
             )
         if path.is_dir():
             inside = sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES)
@@ -70,7 +70,7 @@ def read_source(paths: Sequence[Path], landmarks: Path | None) -> FaceSource:
 def read_placed_landmarks(
     path: Path, names: Sequence[str], images: Sequence[NDArray[np.uint8]]
 ) -> NDArray[np.float32] | None:
-    """Landmarks (K, 68, 2) of the pictures in their order, NaN where the detector shall look; None if it shall always.
+    """Landmarks (K, 68, 2) of the pictures in their order, NaN where they are detected; None if all are.
 
     Args:
         path: the JSON file.
@@ -78,15 +78,15 @@ def read_placed_landmarks(
         images: the pictures (H, W, 3).
 
     Raises:
-        ValueRangeError: the file cannot be read, names no picture or one twice, or a point cannot be right.
-        ShapeError: a picture has other than 68 points of two numbers.
+        ValueRangeError: the file cannot be read, names an unknown or ambiguous picture, or a point is impossible.
+        ShapeError: a picture does not have 68 points of two numbers.
     """
     try:
         content = msgspec.json.decode(path.read_bytes())
     except OSError as error:
         raise ValueRangeError(f"the landmarks {path} cannot be read: {error.strerror}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ValueRangeError(f"the landmarks {path} are no JSON: {error}") from error
+        raise ValueRangeError(f"the landmarks {path} are not JSON: {error}") from error
     if not isinstance(content, dict):
         raise ValueRangeError(
             f"the landmarks {path} hold a {type(content).__name__}; "

@@ -1,4 +1,4 @@
-"""Makes a training set of synthetic speech from the texts of real speech."""
+"""Makes synthetic training speech from the texts of real speech."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ BYTES_PER_SECOND = 2 * SAMPLE_RATE  # of a 16-bit WAV file
 def synthesize(
     data: tuple[Path, ...], out: Path, *, hours: float, seed: int, with_flite: bool, progress: Progress
 ) -> str:
-    """Speaks recombinations of the training texts of `data` into `out`; returns one line about it.
+    """Speaks recombined training texts of `data` into `out`; returns one line about it.
 
     Raises:
         CorpusError: a folder has no usable index, or none has an English sentence to train on.
         NoSpaceError: the disk has too little room.
-        SpeechFaceError: espeak-ng, or flite if it is to speak, is not installed; the sentence says how to get it.
+        SpeechFaceError: espeak-ng, or flite if it is used, is not installed; the sentence says how to get it.
         ValueRangeError: `out` is a file, or cannot be written.
     """
     if with_flite:

@@ -24,8 +24,8 @@ from backend_server.texture.learning.training import train_texture
 from shared.errors import ValueRangeError
 
 PRESETS = ("shipped", "paper")
-TEXTURE_MINUTES = 60.0  # the texture network has no last epoch; this long unless told otherwise
-TAKEN = {  # by stage, of the options that not every stage takes
+TEXTURE_MINUTES = 60.0  # the texture network has no last epoch; the default time
+TAKEN = {  # by stage, the options that not every stage takes
     "speech": ("further --data", "--resume", "--minutes", "--start"),
     "motion": ("further --data", "--resume", "--preset paper", "--speech", "--flite"),
     "blink": ("--resume",),
@@ -36,7 +36,7 @@ TAKEN = {  # by stage, of the options that not every stage takes
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """What `train` was asked for; see the options of the command."""
+    """The options of `train`; see the command."""
 
     stage: str
     data: tuple[Path, ...]
@@ -77,7 +77,7 @@ class TrainSettings:
 
 
 def train(settings: TrainSettings, progress: Progress) -> str:
-    """Trains one network, writes its weights, and returns how good they are in one line.
+    """Trains one network, writes its weights, and returns one line about their quality.
 
     Raises:
         SpeechFaceError: the data cannot be used, or an option does not fit the stage.
@@ -89,7 +89,7 @@ def train(settings: TrainSettings, progress: Progress) -> str:
 
 
 def _check(settings: TrainSettings) -> None:
-    """Raises ValueRangeError at the first option that the stage would not look at."""
+    """Raises ValueRangeError at the first option that the stage would not use."""
     if settings.preset not in PRESETS:
         raise ValueRangeError(f"there is no preset {settings.preset!r}; choose one of {', '.join(PRESETS)}")
     for option in settings.given:
@@ -98,7 +98,7 @@ def _check(settings: TrainSettings) -> None:
     if settings.stage == "motion" and {"further --data", "--preset paper"} <= set(settings.given):
         raise ValueRangeError("train motion --preset paper takes no further --data: the paper models no motion")
     if settings.with_flite and "further --data" not in settings.given:
-        raise ValueRangeError("train motion --flite needs further --data: folders of speech whose texts flite says")
+        raise ValueRangeError("train motion --flite needs further --data: folders of speech whose texts flite speaks")
     if settings.with_flite:
         require_flite()
 
@@ -122,12 +122,12 @@ def _speech(settings: TrainSettings, device: str, progress: Progress) -> str:
 
 
 def _motion(settings: TrainSettings, device: str, progress: Progress) -> str:
-    """Listens through the model that was named, else the one beside the output, else the shipped one."""
+    """Uses the given acoustic model, else the one beside the output, else the shipped one."""
     corpus, *further = settings.data
     out = settings.weights_file
     beside = speech_file(out.parent)
     if settings.speech:
-        place_beside(settings.speech, out.parent)  # refused before the work, not after it
+        place_beside(settings.speech, out.parent)  # a model that does not fit is refused before the work
     result = train_motion(
         corpus=corpus,
         speech_weights=settings.speech or (beside if beside.exists() else speech_file(WEIGHTS_DIR)),
@@ -185,4 +185,4 @@ def _judged(known: Figures | None, unknown: Figures | None) -> str:
     """Figures on held-out sentences and on held-out people in one line."""
     groups = {"held-out sentences": known, "held-out people": unknown}
     told = [f"{name}: {figures.sentence()}" for name, figures in groups.items() if figures]
-    return "; ".join(told) or "written; the corpus holds nothing out to judge it on"
+    return "; ".join(told) or "written; the corpus has no held-out clips to judge it"

@@ -1,1 +1,1 @@
-"""The learnt faces: how one is found or learnt, where all are kept, and the page that shows one."""
+"""Finds, learns and keeps faces, and draws the page that shows one."""

@@ -15,7 +15,7 @@ from backend_server.identity import FaceReferences, Identity
 from backend_server.progress import EpochWatcher, Progress
 from shared.errors import SpeechFaceError
 
-if TYPE_CHECKING:  # whoever learns has loaded it; this way the service's tests load a light one
+if TYPE_CHECKING:  # not imported, so that the service's tests can load a light one
     from backend_server.cascade import Cascade
 
 
@@ -25,8 +25,8 @@ class FaceSource:
 
     Attributes:
         images: K pictures (H, W, 3).
-        landmarks: (K, 68, 2) pixels placed by hand, rows of NaN where they are detected; None where all are.
-        names: of the picture files; empty where nobody knows.
+        landmarks: (K, 68, 2) pixels placed by hand, rows of NaN where they are detected; None if all are.
+        names: of the picture files; empty if unknown.
     """
 
     images: Sequence[NDArray[np.uint8]]
@@ -36,13 +36,13 @@ class FaceSource:
 
 @dataclass(frozen=True)
 class Learning:
-    """A face and how it was come by.
+    """A face, and whether it was found or learnt.
 
     Attributes:
         identity: the face.
         is_found: whether it was learnt before.
-        sentence: one line about that for the user.
-        error: why it is not kept for the next time; None when it is, or when nothing should be.
+        sentence: says this in one line for the user.
+        error: why it could not be stored; None if it was stored or should not be.
     """
 
     identity: Identity
@@ -59,29 +59,29 @@ def find_or_learn(
     epochs: int,
     seed: int,
     progress: Progress,
-    is_anew: bool = False,
+    is_repeated: bool = False,
     on_epoch: EpochWatcher = lambda _: None,
     check: Callable[[FaceReferences], None] = lambda _: None,
 ) -> Learning:
-    """The face of these pictures: the one learnt before if nothing has changed since, or else learnt now and kept.
+    """The face of these pictures: the one learnt before if nothing has changed, else one that is learnt now and kept.
 
     Args:
-        cascade: whose weights it begins from.
-        store: where faces are looked for and kept; None does neither.
+        cascade: has the weights that learning starts from.
+        store: where faces are found and kept; None for neither.
         source: pictures and landmarks.
         epochs: of fine-tuning.
         seed: of fine-tuning.
         progress: told of each stage.
-        is_anew: learn even if it was learnt before.
+        is_repeated: learn even if it was learnt before.
         on_epoch: told of each epoch.
-        check: told the faces before anything is learnt; may refuse them.
+        check: gets the faces before anything is learnt; may refuse them.
 
     Raises:
         SpeechFaceError: the first thing that is wrong with the pictures.
     """
     version = cascade.weights_version
     name = identity_id(source.images, source.landmarks, epochs=epochs, seed=seed, weights_version=version)
-    if store is not None and not is_anew and store.has(name):
+    if store is not None and not is_repeated and store.has(name):
         identity = store.load(name)
         check(identity.references)
         return Learning(identity, True, f"found, learnt on {identity.record.day_and_time} ({name[:SHORT_DIGITS]})")
@@ -102,6 +102,6 @@ def find_or_learn(
     sentence, error = f"learnt and kept ({name[:SHORT_DIGITS]})", None
     try:
         store.save(identity)
-    except SpeechFaceError as failure:  # learning took minutes; what it made is still of use
+    except SpeechFaceError as failure:  # learning took minutes, and its result can still be used
         sentence, error = f"learnt, but not kept for the next time: {failure.sentence}", failure
     return Learning(identity, False, sentence + "; the one kept before was damaged" * was_damaged, error)

@@ -1,4 +1,4 @@
-"""Draws a learnt face on one page: from which pictures, how it moves, how the learning went."""
+"""Draws a page about a learnt face: its pictures, how it moves, and how the learning went."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class LearntSheet:
         title: of the page.
         identity: the face.
         expressions: rendered faces (H, W, 3) by what they show.
-        previews: the face after each epoch, (H, W, 3); empty when nothing was learnt now.
+        previews: the face after each epoch, (H, W, 3); empty when the face was found.
     """
 
     title: str
@@ -79,12 +79,12 @@ def write_learnt_sheet(path: Path, sheet: LearntSheet, tags: dict[str, str]) -> 
 
 
 def preview_epochs(count: int, most: int = MOST_PREVIEWS) -> NDArray[np.int64]:
-    """Which of so many epochs are shown: evenly spread, the first and the last among them."""
+    """Indices of the epochs to show: evenly spread, with the first and the last."""
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))
 
 
 def kept_epoch(record: IdentityRecord) -> int | None:
-    """Number of the epoch, from 1, whose state was kept; None when none was better than before, or nobody knows."""
+    """Number of the epoch, from 1, whose state was kept; None when none was better than before, or unknown."""
     if record.held_out_psnr is None or record.held_out_psnr not in record.held_out_psnrs:
         return None
     return record.held_out_psnrs.index(record.held_out_psnr) + 1
@@ -122,7 +122,7 @@ def _draw_curves(axes: Axes, record: IdentityRecord) -> None:
     axes.set_xlabel("epoch")
     axes.set_ylabel("loss", color=INK)
     if len(epochs) == 0:
-        axes.text(0.5, 0.5, "0 epochs: the trained weights\nas they are", ha="center", va="center")
+        axes.text(0.5, 0.5, "0 epochs: the trained weights,\nunchanged", ha="center", va="center")
         axes.set_xticks([])
         axes.set_yticks([])
         return

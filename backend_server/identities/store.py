@@ -1,8 +1,8 @@
 """Keeps the learnt faces on disk, under IDs made from what they were learnt from.
 
-Two files a face: what was learnt, `ID.safetensors`, and `ID.json` with its record and the checksum of the other.
-Whatever does not agree with its checksum counts as absent, so it is learnt again and replaced. Who asks for the same
-face again is led to the same file, and nothing is learnt twice.
+Two files per face: `ID.safetensors` with what was learnt, and `ID.json` with its record and the checksum of the other.
+A file that does not match its checksum counts as absent, so the face is learnt again and replaced. The same pictures
+and settings give the same ID, so nothing is learnt twice.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from backend_server.identity import (
 from shared.errors import ErrorCode, SpeechFaceError, ValueRangeError
 
 DATA_FOLDER_VARIABLE = "SPEECH_FACE_DATA"
-SHORT_DIGITS = 12  # of an ID, as shown; so many never collide among one user's faces
+SHORT_DIGITS = 12  # of an ID, as shown; enough to tell one user's faces apart
 FEWEST_DIGITS = 6  # of an ID that a user types
 
 
@@ -44,14 +44,14 @@ def identity_id(
     seed: int,
     weights_version: str,
 ) -> str:
-    """The ID of the face that is learnt from these: their sha256, 64 hexadecimal digits.
+    """The ID of the face that is learnt from these inputs: their sha256, 64 hexadecimal digits.
 
     Args:
         images: K pictures (H, W, 3), in their order.
-        landmarks: (K, 68, 2) pixels placed by hand, rows of NaN where they are detected; None where all are.
-        epochs: of fine-tuning, as asked for.
+        landmarks: (K, 68, 2) pixels placed by hand, rows of NaN where they are detected; None if all are.
+        epochs: of fine-tuning, as requested.
         seed: of fine-tuning.
-        weights_version: of the weights that it begins from.
+        weights_version: of the weights that learning starts from.
     """
     whole = hashlib.sha256(f"speech_face 1 {weights_version} {epochs} {seed}".encode())
     for array in (*images, *(() if landmarks is None else (landmarks,))):
@@ -63,7 +63,7 @@ def identity_id(
 def data_folder() -> Path:
     """Where the backend keeps queue, results and learnt faces of this user.
 
-    `SPEECH_FACE_DATA` overrides the place that the operating system's convention gives.
+    `SPEECH_FACE_DATA` overrides the usual place of the operating system.
     """
     if override := os.environ.get(DATA_FOLDER_VARIABLE):
         return Path(override).expanduser()
@@ -87,34 +87,34 @@ class IdentityStore:
     """The learnt faces of one folder.
 
     Args:
-        folder: of the faces; made when it is needed.
+        folder: of the faces; created when needed.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def prepare(self) -> IdentityStore:
-        """Makes the folder, which only its owner may read; gives the store.
+        """Creates the folder, which only its owner may read; returns the store.
 
         Raises:
-            ValueRangeError: it cannot be made.
+            ValueRangeError: it cannot be created.
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
             raise ValueRangeError(
-                f"the folder of learnt faces {self.folder} cannot be made ({error.strerror}); "
-                "choose another data folder with the variable SPEECH_FACE_DATA"
+                f"the folder of learnt faces {self.folder} cannot be created ({error.strerror}); "
+                "set SPEECH_FACE_DATA to another data folder"
             ) from error
         return self
 
     def names(self) -> list[str]:
-        """IDs of all faces, damaged ones too, oldest first."""
+        """IDs of all faces, also damaged ones, oldest first."""
         paths = [p for p in self.folder.glob("*.*") if re.fullmatch(f"[0-9a-f]{{{ID_DIGITS}}}", p.stem)]
         return list(dict.fromkeys(p.stem for p in sorted(paths, key=lambda path: path.stat().st_mtime_ns)))
 
     def record(self, identity: str) -> IdentityRecord | None:
-        """What is known of a face; None when it is not here or does not agree with its checksum."""
+        """The record of a face; None when the face is absent or does not match its checksum."""
         try:
             seal = msgspec.json.decode(self._seal(identity).read_bytes(), type=_Seal)
             status = self.path(identity).stat()
@@ -137,7 +137,7 @@ class IdentityStore:
 
         Raises:
             NoSpaceError: the disk is full.
-            ValueRangeError: the folder cannot be made or written.
+            ValueRangeError: the folder cannot be created or written.
         """
         self.prepare()
         path = self.path(identity.record.identity)
@@ -146,7 +146,7 @@ class IdentityStore:
         write_whole(self._seal(identity.record.identity), msgspec.json.format(msgspec.json.encode(seal)))
 
     def check(self, identity: str) -> IdentityRecord:
-        """What is known of a face.
+        """The record of a face.
 
         Raises:
             SpeechFaceError: there is no such face, or its file is damaged.
@@ -160,7 +160,7 @@ class IdentityStore:
         return record
 
     def load(self, identity: str) -> Identity:
-        """What `save` kept.
+        """Reads what `save` wrote.
 
         Raises:
             SpeechFaceError: there is no such face, or its file is damaged.
@@ -169,12 +169,12 @@ class IdentityStore:
         return replace(load_identity(self.path(identity)), record=record)
 
     def size_bytes(self, identity: str) -> int:
-        """Of a face's files."""
+        """Size of a face's files."""
         paths = (self._seal(identity), self.path(identity))
         return sum(path.stat().st_size for path in paths if path.exists())
 
     def delete(self, identity: str) -> int:
-        """Forgets a face, damaged or not; returns how many bytes that frees."""
+        """Deletes a face, damaged or not; returns how many bytes that frees."""
         freed = self.size_bytes(identity)
         self._seal(identity).unlink(missing_ok=True)
         self.path(identity).unlink(missing_ok=True)
@@ -189,11 +189,11 @@ class IdentityStore:
         digits = prefix.lower()
         if not re.fullmatch(f"[0-9a-f]{{{FEWEST_DIGITS},{ID_DIGITS}}}", digits):
             raise ValueRangeError(
-                f"{prefix!r} is no ID of a learnt face; give {FEWEST_DIGITS} to {ID_DIGITS} of its hexadecimal digits"
+                f"{prefix!r} is not the ID of a face; give {FEWEST_DIGITS} to {ID_DIGITS} of its hexadecimal digits"
             )
         found = [name for name in self.names() if name.startswith(digits)]
         if not found:
-            raise ValueRangeError(f"no learnt face has an ID that begins with {prefix}; see: identities list")
+            raise ValueRangeError(f"no learnt face has an ID that begins with {prefix}; run: identities list")
         if len(found) > 1:
             shown = ", ".join(name[:SHORT_DIGITS] for name in found[:3])
             raise ValueRangeError(f"{len(found)} learnt faces begin with {prefix} ({shown}); give more digits")
@@ -213,7 +213,7 @@ def open_store() -> IdentityStore:
 
 
 def open_identity(named: Path) -> Identity:
-    """The identity of a file, or of the digits that an ID begins with.
+    """The identity in a file, or the one whose ID begins with these digits.
 
     Raises:
         SpeechFaceError: there is none, or it is damaged.

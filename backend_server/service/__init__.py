@@ -1,5 +1,5 @@
-"""The service that the add-on talks to: a server that is never busy, and a worker that is.
+"""The service that the add-on talks to: a server that always answers, and a worker that computes.
 
-May be imported by `backend_server.__main__` alone. The server imports no torch, so it is up at once and stays small;
-only the worker process loads the cascade.
+Only `backend_server.__main__` may import it. The server imports no torch, so it starts at once and stays small; only
+the worker process loads the cascade.
 """

@@ -1,7 +1,7 @@
-"""Who is connected, and what is still to be sent to whom?
+"""Tracks the connected clients, and what is still to be sent to each.
 
-Results are read from the store when a client has room for them, so a slow client costs no memory. Passing messages
-wait in a short line of their own.
+Results are read from the store when a client can take them, so a slow client costs no memory. Messages that are not
+stored, such as progress, wait in a short queue per client.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from shared.wire import Bytes
 
 LOG = logging.getLogger(__name__)
 
-_LONGEST_LINE = 256  # messages; beyond it, whoever floods the service gets no more answers
-_RESULTS_A_TURN = 8  # for one client, before the others have their turn
+_LONGEST_QUEUE = 256  # messages; a client that floods the service gets no more answers
+_RESULTS_PER_TURN = 8  # for one client, before the next client's turn
 
 
 @dataclass
 class _Client:
     heard: float
-    line: deque[list[Bytes]] = field(default_factory=deque)
+    queue: deque[list[Bytes]] = field(default_factory=deque)
     next_results: dict[str, int] = field(default_factory=dict)  # job -> sequence to send next
 
 
@@ -51,7 +51,7 @@ class Clients:
         self._clients.setdefault(name, _Client(time.monotonic()))
 
     def knows(self, name: bytes) -> bool:
-        """Whether a client said Hello; a known one counts as heard now."""
+        """Whether a client said Hello; if so, notes that it was heard now."""
         client = self._clients.get(name)
         if client is not None:
             client.heard = time.monotonic()
@@ -63,19 +63,19 @@ class Clients:
         client = self._clients.get(name)
         if client is None:
             self._send(name, parts)
-        elif len(client.line) < _LONGEST_LINE:
-            client.line.append(parts)
+        elif len(client.queue) < _LONGEST_QUEUE:
+            client.queue.append(parts)
 
     def tell(self, job: str, message: Message) -> None:
-        """Gives a passing message to everyone who follows a job."""
+        """Sends a message that is not stored to every client that follows a job."""
         parts: list[Bytes] | None = None
         for client in self._clients.values():
-            if job in client.next_results and len(client.line) < _LONGEST_LINE:
+            if job in client.next_results and len(client.queue) < _LONGEST_QUEUE:
                 parts = parts or wire.encode(message)
-                client.line.append(parts)
+                client.queue.append(parts)
 
     def attach(self, name: bytes, job: str, received: int) -> None:
-        """Sends a client all results of a job after the `received` first, those that exist and those to come."""
+        """Sends a client all results of a job after the first `received`, now and later."""
         client = self._clients.get(name)
         if client is not None:
             client.next_results[job] = received + 1
@@ -85,25 +85,25 @@ class Clients:
         client = self._clients.get(name)
         return client is not None and job in client.next_results
 
-    def beat(self) -> None:
-        """Shows everyone that the service lives, also those whose own pings wait behind a long upload."""
+    def send_heartbeats(self) -> None:
+        """Shows all clients that the service runs, also those whose own pings wait behind a long upload."""
         parts = wire.encode(Pong())
         for client in self._clients.values():
-            if not client.line:
-                client.line.append(parts)
+            if not client.queue:
+                client.queue.append(parts)
 
     def flush(self) -> None:
         """Sends what can be sent without waiting."""
         self.has_more = False
         for name in list(self._clients):
             client = self._clients[name]
-            while client.line and self._send(name, client.line[0]):
-                client.line.popleft()
+            while client.queue and self._send(name, client.queue[0]):
+                client.queue.popleft()
             for job in list(client.next_results):
                 self._send_results(name, client, job)
 
     def forget_silent(self, seconds: float) -> None:
-        """Forgets clients that said nothing for so long."""
+        """Forgets clients that sent nothing for this long."""
         limit = time.monotonic() - seconds
         self._clients = {name: client for name, client in self._clients.items() if client.heard >= limit}
 
@@ -112,7 +112,7 @@ class Clients:
         if record is None:
             del client.next_results[job]
             return
-        for _ in range(_RESULTS_A_TURN):
+        for _ in range(_RESULTS_PER_TURN):
             sequence = client.next_results[job]
             if sequence > record.results:
                 if record.state is JobState.ENDED:

@@ -37,11 +37,11 @@ _CURVE_BYTES = 2 * 68 * 2 * 4
 
 
 class Desk:
-    """Takes what clients ask for to those who can do it.
+    """Passes each request to the part of the service that can do it.
 
     Args:
-        device: asked for; the Welcome says so until the worker knows better.
-        clients: who is connected.
+        device: as requested; `Welcome` reports it until the worker has chosen one.
+        clients: the connected clients.
         store: the jobs.
         scheduler: the queue and the worker.
         identities: known faces.
@@ -78,7 +78,7 @@ class Desk:
                 self._clients.reply(client, self._welcome(message))
             elif not is_known:
                 raise MessageError(
-                    "this connection is new to the backend; say Hello first", code=ErrorCode.UNKNOWN_CLIENT
+                    "this connection is new to the backend; send Hello first", code=ErrorCode.UNKNOWN_CLIENT
                 )
             else:
                 self._answer(client, message, arrival)
@@ -149,7 +149,7 @@ class Desk:
 
 
 def _unknown_job(job: str) -> SpeechFaceError:
-    return SpeechFaceError(f"there is no job {job or 'without an id'} here; send it again", code=ErrorCode.UNKNOWN_JOB)
+    return SpeechFaceError(f"there is no job {job or 'without an ID'}; send it again", code=ErrorCode.UNKNOWN_JOB)
 
 
 def _version() -> str:

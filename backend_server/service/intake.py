@@ -1,4 +1,4 @@
-"""Reads large messages without keeping everyone waiting.
+"""Reads large messages without delay for the other clients.
 
 Checksums and hashes of hundreds of megabytes take longer than a heartbeat. One thread does them; the messages of a
 client stay in their order.
@@ -24,7 +24,7 @@ LARGE_BYTES = 1024 * 1024
 
 @dataclass(frozen=True)
 class Arrival:
-    """A message that was read, or the reason why not.
+    """A message that was read, or the reason why it was refused.
 
     Attributes:
         message: what arrived; None if it was refused.
@@ -40,7 +40,7 @@ class Arrival:
 
 
 def read(parts: Sequence[Bytes], weights_version: str | None) -> Arrival:
-    """Decodes a message; a request without a job id gets one."""
+    """Decodes a message; a request without a job ID gets one."""
     try:
         message = wire.decode(parts)
     except MessageError as error:
@@ -74,7 +74,7 @@ class Intake:
         return bool(self._pending)
 
     def must_take(self, client: bytes, parts: Sequence[Bytes]) -> bool:
-        """Whether this message has to go this way: it is large, or has to stay behind one that is."""
+        """Whether the intake must read this message: it is large, or must stay behind a large one."""
         return self._counts[client] > 0 or sum(len(part) for part in parts) > LARGE_BYTES
 
     def put(self, client: bytes, parts: Sequence[Bytes], weights_version: str | None) -> None:

@@ -1,7 +1,7 @@
 """Carries out one request with the cascade.
 
-Results are numbered from 1 and always cut the same way, so a job that is run again after a restart leaves out what
-exists already.
+Results are numbered from 1 and always split the same way, so a job that runs again after a restart leaves out what
+already exists.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from backend_server.service.outcome import adapted_answer
 from backend_server.service.server_line import ServerLine
 from shared.protocol import AdaptRequest, AnimateRequest, Done, LandmarkCurves, Progress, TextureFrames
 
-if TYPE_CHECKING:  # the worker loads it by the name in its settings; tests name a light one
+if TYPE_CHECKING:  # the worker loads the class that its settings name; tests name a light one
     from backend_server.cascade import Cascade
 
 FRAMES_PER_MESSAGE = 16  # 4 MiB of 256 x 256 RGBA
-REPORT_SECONDS = 0.1  # progress is told this often, and at every change of stage
+REPORT_SECONDS = 0.1  # between progress messages; each new stage is reported at once
 
 
 class JobRun:
     """One run of one job.
 
     Args:
-        cascade: that learns, animates and renders.
+        cascade: learns, animates and renders.
         identities: known faces.
         line: to the server.
-        job: its id.
-        received: how many of its results exist already.
+        job: its ID.
+        received: how many of its results already exist.
     """
 
     def __init__(self, cascade: Cascade, identities: IdentityStore, line: ServerLine, job: str, received: int) -> None:
@@ -98,7 +98,7 @@ class JobRun:
         return Done(job=self._job, frame_count=len(landmarks), texture_count=texture_count, seconds=self._clock.stop())
 
     def progress(self, stage: str, step: int, steps: int) -> None:
-        """Tells the server how far the job is.
+        """Tells the server the progress of the job.
 
         Raises:
             Cancelled: the server wants the job to end.

@@ -1,7 +1,7 @@
-"""Which job runs, and what becomes of it when something goes wrong?
+"""Decides which job runs, and what happens when something goes wrong.
 
-The scheduler owns the worker. It never waits: each `tick` looks at what arrived, what died and what is overdue.
-Results and endings go to the store, from which clients are served; progress goes straight to them.
+The scheduler owns the worker. It never waits: each `tick` handles what arrived, what died and what is overdue.
+Results and ends of jobs go to the store, from which clients get them; progress goes to the clients directly.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from shared.wire import Bytes
 
 LOG = logging.getLogger(__name__)
 
-_MESSAGES_A_TICK = 16
-_LAST_WORDS_MILLISECONDS = 50  # a dead worker's messages may still be on their way
+_MESSAGES_PER_TICK = 16
+_LATE_MESSAGES_MILLISECONDS = 50  # messages of a dead worker may still arrive
 _RESULTS = frozenset({"LandmarkCurves", "TextureFrames", "Adapted"})
 
 
@@ -34,7 +34,7 @@ class _Running:
     job: str
     results: int
     cancelled_at: float | None = None
-    is_answered: bool = False  # cancelled and over for the client; the worker does not know yet
+    is_answered: bool = False  # the client was told that it ended; the worker does not know yet
 
 
 class Scheduler:
@@ -44,7 +44,7 @@ class Scheduler:
         store: queue and results.
         settings: of the service.
         start_worker: starts a worker process.
-        tell: gives a passing message of a job to whoever follows it.
+        tell: sends a message that is not stored to the clients that follow its job.
     """
 
     def __init__(
@@ -59,13 +59,13 @@ class Scheduler:
         self._start_worker = start_worker
         self._tell = tell
         self._running: _Running | None = None
-        self._last_words: Failed | None = None
+        self._load_failure: Failed | None = None
         self.welcome: Welcome | None = None  # of the worker; None while it loads
         self.worker: WorkerProcess | None = None
         self._start()
 
     def close(self) -> None:
-        """Ends the worker; its job stays in the store and begins again with the next service."""
+        """Ends the worker; its job stays in the store, and the next service runs it again."""
         if self.worker is not None:
             self.worker.close()
             self.worker = None
@@ -85,7 +85,7 @@ class Scheduler:
         return queue.index(job) + (self._running is not None) if job in queue else 0
 
     def cancel(self, job: str) -> None:
-        """Ends a job that waits or runs; one that ended already is left as it is."""
+        """Ends a job that waits or runs; one that ended already does not change."""
         running = self._running
         if running is not None and running.job == job:
             if running.cancelled_at is None and self.worker is not None:
@@ -98,7 +98,7 @@ class Scheduler:
             self._tell_positions()
 
     def finish(self, job: str, result: Message) -> None:
-        """Answers a new job at once, without the worker: its one result is known.
+        """Answers a new job at once, without the worker, because its one result is known.
 
         Raises:
             NoSpaceError: the disk has no room for it.
@@ -109,18 +109,18 @@ class Scheduler:
         self._end(job, Done())
 
     def tick(self) -> None:
-        """Does what is due; called at least every 100 ms."""
+        """Does what is due; must be called at least every 100 ms."""
         if self.worker is not None:
-            self._listen(self.worker, _MESSAGES_A_TICK)
+            self._listen(self.worker, _MESSAGES_PER_TICK)
             reason = self.worker.death()
             if reason is not None:
-                self._bury(self.worker, reason)
+                self._handle_death(self.worker, reason)
         if self._running is not None and self._running.cancelled_at is not None:
-            self._press(self._running, time.monotonic() - self._running.cancelled_at)
+            self._enforce_cancel(self._running, time.monotonic() - self._running.cancelled_at)
         self._dispatch()
 
     def _start(self) -> None:
-        self.welcome = self._last_words = None
+        self.welcome = self._load_failure = None
         self.worker = self._start_worker()
         LOG.info("worker %d started", self.worker.pid)
 
@@ -166,7 +166,7 @@ class Scheduler:
             if isinstance(message, Welcome):
                 self.welcome = message
             elif isinstance(message, Failed):
-                self._last_words = message
+                self._load_failure = message
             return
         running = self._running
         if running is None or header.job != running.job:
@@ -193,19 +193,19 @@ class Scheduler:
             return
         running.results = sequence
 
-    def _press(self, running: _Running, seconds: float) -> None:
-        """Sees to it that a cancelled job is over in time, whatever the worker does."""
+    def _enforce_cancel(self, running: _Running, seconds: float) -> None:
+        """Ends a cancelled job in time, whatever the worker does."""
         if not running.is_answered and seconds >= self._settings.cancel_seconds:
             running.is_answered = True
             self._end(running.job, Cancelled())
         if seconds >= self._settings.cancel_seconds + self._settings.stuck_seconds and self.worker is not None:
-            LOG.warning("worker %d did not let go of job %s; it is replaced", self.worker.pid, running.job)
+            LOG.warning("worker %d did not stop job %s; it is replaced", self.worker.pid, running.job)
             self.worker.close()
             self._running = None
             self._start()
 
-    def _bury(self, worker: WorkerProcess, reason: str) -> None:
-        while worker.socket.poll(_LAST_WORDS_MILLISECONDS):
+    def _handle_death(self, worker: WorkerProcess, reason: str) -> None:
+        while worker.socket.poll(_LATE_MESSAGES_MILLISECONDS):
             self._listen(worker, 1)
         LOG.error("worker %d died: %s", worker.pid, reason)
         worker.close()
@@ -215,7 +215,7 @@ class Scheduler:
         if running is not None:
             self._retry(running, reason)
         elif not was_ready and (queue := self._store.queue()):
-            self._end(queue[0], self._last_words or _worker_died("while it was loading", reason))
+            self._end(queue[0], self._load_failure or _worker_died("while it was loading", reason))
         if was_ready:
             self._start()
 
@@ -242,7 +242,7 @@ class Scheduler:
         message = msgspec.structs.replace(message, job=job, sequence=sequence)
         try:
             self._store.append(job, sequence, wire.encode(message), is_last=True)
-        except (NoSpaceError, sqlite3.Error):  # not even that much room: whoever listens is told, nobody later
+        except (NoSpaceError, sqlite3.Error):  # the disk is full: only connected clients are told
             LOG.exception("the end of job %s cannot be stored", job)
             self._tell(job, message)
             self._store.drop(job)

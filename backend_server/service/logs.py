@@ -1,4 +1,4 @@
-"""Where does a process of the service write its log?"""
+"""Sends the log of a service process to standard error and to a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Says a learnt face or an exception to a client."""
+"""Turns a learnt face or an exception into a message for a client."""
 
 from __future__ import annotations
 
@@ -34,5 +34,5 @@ def failure(error: BaseException) -> Failed:
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # torch's own
         sentence = "the backend ran out of memory; use a shorter strip, or a device with more memory"
         return Failed(code=ErrorCode.OUT_OF_MEMORY, sentence=sentence, detail=detail[-8000:])
-    sentence = f"the backend met an error that it does not know ({type(error).__name__}: {error}); see its log"
+    sentence = f"the backend met an unexpected error ({type(error).__name__}: {error}); read its log"
     return Failed(code=ErrorCode.INTERNAL, sentence=sentence[:4000], detail=detail[-8000:])

@@ -1,8 +1,8 @@
-"""Who may talk to the service?
+"""Decides who may talk to the service.
 
-ZeroMQ's CURVE encrypts every byte and proves both sides. Only clients with a listed key get as far as a message; all
-others end in the handshake. The worker, a child on the same machine, shows a one-off password instead (PLAIN, over
-loopback): frames are not encrypted twice.
+ZeroMQ's CURVE encrypts every byte and proves the identity of both sides. Only clients with a listed key can send a
+message; all others are refused in the handshake. The worker, a child on the same machine, uses a one-time password
+instead (PLAIN, over loopback), so that frames are not encrypted twice.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from shared.errors import ConnectionFileError, ValueRangeError
 
 _CLIENTS = b"clients"
 _WORKER = b"worker"
-_HANDSHAKES_A_TURN = 64
+_HANDSHAKES_PER_TURN = 64
 
 
 class KeyPair(NamedTuple):
@@ -41,20 +41,20 @@ class Gate:
     """Lets listed keys in, each to its own domain: a ZAP handler (ZeroMQ RFC 27) without a thread.
 
     Args:
-        context: whose sockets it guards; one gate a context.
+        context: of the guarded sockets; one gate per context.
     """
 
     def __init__(self, context: zmq.Context) -> None:
         self.server_keys = KeyPair.fresh()
         self._client_keys: set[bytes] = set()
-        self._worker_password = secrets.token_bytes(32)  # nobody's, until a worker starts
+        self._worker_password = secrets.token_bytes(32)  # nobody knows it until a worker starts
         self.socket = context.socket(zmq.REP)
         self.socket.linger = 0
         self.socket.bind("inproc://zeromq.zap.01")
 
     def answer(self) -> None:
-        """Lets in or refuses whoever waits; called when `socket` can be read."""
-        for _ in range(_HANDSHAKES_A_TURN):
+        """Lets in or refuses all who wait; called when `socket` can be read."""
+        for _ in range(_HANDSHAKES_PER_TURN):
             try:
                 version, request, domain, _address, _name, mechanism, *credentials = self.socket.recv_multipart(
                     zmq.NOBLOCK
@@ -70,14 +70,14 @@ class Gate:
         self._client_keys.add(public_key)
 
     def guard_clients(self, socket: zmq.Socket) -> None:
-        """Makes a socket the one for clients; call it before binding."""
+        """Prepares the socket for clients; call it before binding."""
         socket.curve_server = True
         socket.curve_publickey = self.server_keys.public
         socket.curve_secretkey = self.server_keys.secret
         socket.zap_domain = _CLIENTS
 
     def guard_worker(self, socket: zmq.Socket) -> str:
-        """Makes a socket the one for the next worker; call it before binding. Returns the password of the worker."""
+        """Prepares the socket for the next worker and returns the worker's password; call it before binding."""
         socket.plain_server = True
         socket.zap_domain = _WORKER
         password = secrets.token_hex(32)
@@ -85,7 +85,7 @@ class Gate:
         return password
 
     def close(self) -> None:
-        """Lets nobody in any more."""
+        """Refuses everybody from now on."""
         self.socket.close()
 
     def _knows(self, domain: bytes, mechanism: bytes, credentials: list[bytes]) -> bool:
@@ -99,10 +99,10 @@ class Gate:
 
 
 def bind(socket: zmq.Socket, host: str) -> str:
-    """Binds to an IP address, at a free port unless one is named; returns the address for clients.
+    """Binds to an IP address, at a free port unless one is given; returns the address for clients.
 
     Raises:
-        ValueRangeError: nothing can listen there.
+        ValueRangeError: the address cannot be used.
     """
     wanted = host if ":" in host else f"{host}:*"
     try:
@@ -117,10 +117,10 @@ def bind(socket: zmq.Socket, host: str) -> str:
 
 
 def announce(path: Path, address: str, server: KeyPair, client: KeyPair) -> None:
-    """Writes the connection file; one that a dead backend left behind is replaced.
+    """Writes the connection file; the file of a backend that is gone is replaced.
 
     Raises:
-        ConnectionFileError: another backend lives behind the file, or it cannot be written.
+        ConnectionFileError: the file belongs to a running backend, or cannot be written.
     """
     if path.exists():
         _remove_stale(path)
@@ -139,7 +139,7 @@ def withdraw(path: Path) -> None:
     try:
         if read_connection_file(path).pid == os.getpid():
             path.unlink(missing_ok=True)
-    except ConnectionFileError:  # removed or replaced by somebody else: theirs to mend
+    except ConnectionFileError:  # removed, or replaced by another backend
         return
 
 
@@ -147,7 +147,7 @@ def _remove_stale(path: Path) -> None:
     pid = _living_owner(path)
     if pid is not None:
         raise ConnectionFileError(
-            f"a backend is running already (process {pid}, {path}); use it, or name another --connection-file"
+            f"a backend is running already (process {pid}, {path}); use it, or choose another --connection-file"
         )
     path.unlink(missing_ok=True)
 

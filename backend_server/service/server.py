@@ -1,6 +1,6 @@
-"""The service: answers its clients.
+"""Runs the service, which answers its clients.
 
-One loop over one ROUTER socket. Nothing in it waits for the worker, the disk of another machine or a slow client.
+One loop over one ROUTER socket. It never waits for the worker, the disk of another machine or a slow client.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ LOG = logging.getLogger(__name__)
 
 _IDLE_MILLISECONDS = 50
 _BUSY_MILLISECONDS = 10  # while a client's pipe is full or the intake reads
-_MESSAGES_A_TURN = 64
+_MESSAGES_PER_TURN = 64
 _LINGER_MILLISECONDS = 200
 
 
@@ -45,7 +45,7 @@ class Server:
 
     Args:
         settings: how it runs.
-        stop: ends `run` when it is set, by a signal handler or another thread.
+        stop: set by a signal handler or another thread, it ends `run`.
         measure: free bytes of a folder's disk.
 
     Raises:
@@ -86,13 +86,13 @@ class Server:
 
     def run(self) -> None:
         """Serves until `stop` is set or the parent process ends."""
-        housekeeping = time.monotonic()
+        next_upkeep = time.monotonic()
         while not self._stop.is_set():
             self._wait()
             self._turn()
-            if time.monotonic() >= housekeeping:
-                housekeeping = time.monotonic() + HEARTBEAT_SECONDS
-                self._keep_house()
+            if time.monotonic() >= next_upkeep:
+                next_upkeep = time.monotonic() + HEARTBEAT_SECONDS
+                self._do_upkeep()
 
     def close(self) -> None:
         """Removes the connection file, ends the worker and frees everything."""
@@ -109,7 +109,7 @@ class Server:
 
     def _turn(self) -> None:
         self._gate.answer()
-        for _ in range(_MESSAGES_A_TURN):
+        for _ in range(_MESSAGES_PER_TURN):
             try:
                 name, *frames = self._socket.recv_multipart(zmq.NOBLOCK, copy=False)
             except zmq.Again:
@@ -128,12 +128,12 @@ class Server:
         else:
             self._desk.handle(client, read(parts, version))
 
-    def _keep_house(self) -> None:
-        self._clients.beat()
+    def _do_upkeep(self) -> None:
+        self._clients.send_heartbeats()
         self._clients.forget_silent(self._settings.silent_seconds)
         self._store.purge(self._settings.keep_seconds)
         if self._settings.parent_pid is not None and not _is_alive(self._parent):
-            LOG.info("process %d has ended; so does the backend", self._settings.parent_pid)
+            LOG.info("process %d has ended, so the backend ends too", self._settings.parent_pid)
             self._stop.set()
 
 
@@ -194,7 +194,7 @@ def _is_ping(parts: list[Bytes]) -> bool:
 
 def _listening_socket(context: zmq.Context, gate: Gate) -> zmq.Socket:
     socket = context.socket(zmq.ROUTER)
-    socket.router_mandatory = True  # a client that is gone or full is an error here, not silence
+    socket.router_mandatory = True  # sending to a client that is gone or full is an error
     socket.maxmsgsize = MAX_PART_BYTES
     socket.sndhwm = 8  # what is not sent yet stays in the store
     socket.rcvhwm = 64

@@ -1,4 +1,4 @@
-"""How does the worker talk to its server?"""
+"""Connects the worker to its server."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ServerLine:
         self._socket.connect(config.address)
 
     def send(self, message: Message) -> None:
-        """Sends a message; waits while the server is behind."""
+        """Sends a message; waits while the server is slow."""
         self._socket.send_multipart(wire.encode(message))
 
     def receive(self) -> Message:
@@ -35,7 +35,7 @@ class ServerLine:
         return wire.decode(self._socket.recv_multipart())
 
     def raise_if_cancelled(self, job: str) -> None:
-        """Reads what arrived.
+        """Reads the messages that arrived.
 
         Raises:
             Cancelled: the server wants the job to end.
@@ -46,6 +46,6 @@ class ServerLine:
                 raise Cancelled
 
     def close(self) -> None:
-        """Waits until everything is sent, two seconds at most."""
+        """Closes the connection; waits up to two seconds until everything is sent."""
         self._socket.close()
         self._context.term()

@@ -1,4 +1,4 @@
-"""What one backend service must know before it starts."""
+"""Holds the settings of one backend service."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class ServiceSettings:
         device: of the worker, "cpu", "cuda:0" or "auto".
         bind: IP address to listen on, optionally with ":port".
         cascade: "module:attribute" of the class that the worker loads.
-        parent_pid: the service ends when this process does; None: it stays.
+        parent_pid: the service ends when this process does; None: it goes on.
         cancel_seconds: how long a cancelled worker may take before the client is answered without it.
         stuck_seconds: how long after that it may take before it is killed.
-        worker_attempts: how often a job is begun when its worker dies.
+        worker_attempts: how often a job is started in all when its worker dies.
         keep_seconds: how long the results of an ended job stay for clients to attach to.
-        spare_bytes: free space that jobs leave on the disk.
-        silent_seconds: a client that said nothing for so long is forgotten; it may say Hello again.
+        spare_bytes: free space that jobs must leave on the disk.
+        silent_seconds: a client that sent nothing for this long is forgotten; it may send Hello again.
     """
 
     connection_file: Path

@@ -1,7 +1,7 @@
-"""Keeps messages on disk, where there is room for them.
+"""Keeps messages on disk, and checks that there is room for them.
 
-One file a message: the number of parts, their lengths, the parts as they were on the wire, checksums and all. A
-half-written message is never seen.
+One file per message: the number of parts, their lengths, and the parts as they were sent, with their checksums. A file
+is complete or absent.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ def check_space(folder: Path, needed: int, measure: FreeBytes = free_bytes) -> N
     """Checks that a folder's disk has room.
 
     Raises:
-        NoSpaceError: it has not.
+        NoSpaceError: it has too little.
     """
     free = measure(folder)
     if free < needed:
         raise NoSpaceError(
             f"the disk of {folder} has {free / 1e6:,.0f} MB left and this needs {needed / 1e6:,.0f} MB; "
-            "free some space, or move the data folder with --data-dir"
+            "free some space, or choose another data folder with --data-dir"
         )
 
 
@@ -56,7 +56,7 @@ def write_message(path: Path, parts: Sequence[Bytes]) -> None:
 
 
 def read_message(path: Path) -> list[bytes]:
-    """The parts of one message, unchecked beyond their lengths.
+    """The parts of one message; only their lengths are checked.
 
     Raises:
         MessageError: the file is missing or damaged.

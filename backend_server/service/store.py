@@ -1,7 +1,7 @@
-"""Which jobs exist, how far are they, and what did they make?
+"""Keeps the queue of jobs and their results on disk.
 
-The queue is an SQLite file, the messages lie in one folder a job beside it. A service that restarts finds its queue
-as it was, and every result that was made.
+The queue is an SQLite file; the messages lie beside it, in one folder per job. After a restart, the service finds the
+same queue and every result.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ CREATE TABLE IF NOT EXISTS jobs (
 
 
 class JobState(StrEnum):
-    """Where a job is in its life; the values stand in the SQLite file."""
+    """The state of a job; the values are stored in the SQLite file."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -45,7 +45,7 @@ class JobRecord:
     Attributes:
         id: of the job.
         state: queued, running or ended.
-        attempts: how often it was begun.
+        attempts: how often it was started.
         results: how many result messages it has; they are numbered from 1.
     """
 
@@ -59,8 +59,8 @@ class JobStore:
     """Queue and results of one service.
 
     Args:
-        folder: created if missing; one service at a time.
-        spare_bytes: of free space that jobs leave.
+        folder: created if missing; for one service at a time.
+        spare_bytes: of free space that jobs must leave.
         measure: free bytes of a folder's disk.
 
     Raises:
@@ -85,7 +85,7 @@ class JobStore:
             raise _database_error(folder, error) from error
 
     def close(self) -> None:
-        """Lets another service use the folder."""
+        """Releases the folder for another service."""
         self._database.close()
 
     def free_bytes(self) -> int:
@@ -96,9 +96,9 @@ class JobStore:
         """Puts a job at the end of the queue.
 
         Args:
-            job: a new id.
+            job: a new ID.
             request: its request message.
-            needed_bytes: how much its results will fill.
+            needed_bytes: how much space its results will need.
 
         Raises:
             NoSpaceError: the disk has no room for request and results.
@@ -114,12 +114,12 @@ class JobStore:
         self._database.execute("INSERT INTO jobs (id, state, changed) VALUES (?, 'queued', ?)", (job, time.time()))
 
     def find(self, job: str) -> JobRecord | None:
-        """The job of that id, if there is one."""
+        """The job of that ID, if there is one."""
         row = self._database.execute("SELECT id, state, attempts, results FROM jobs WHERE id = ?", (job,)).fetchone()
         return row and JobRecord(row[0], JobState(row[1]), row[2], row[3])
 
     def queue(self) -> list[str]:
-        """Ids of the queued jobs, the next one first."""
+        """IDs of the queued jobs, the next one first."""
         return [row[0] for row in self._database.execute("SELECT id FROM jobs WHERE state = 'queued' ORDER BY number")]
 
     def request(self, job: str) -> list[bytes]:
@@ -131,7 +131,7 @@ class JobStore:
         return read_message(self._job_folder(job) / "request")
 
     def begin(self, job: str) -> None:
-        """Notes that a worker begins the job."""
+        """Notes that a worker starts the job."""
         self._set(job, "state = 'running', attempts = attempts + 1")
 
     def put_back(self, job: str) -> None:
@@ -183,7 +183,7 @@ class JobStore:
 def _database_error(folder: Path, error: sqlite3.DatabaseError) -> SpeechFaceError:
     if "locked" in str(error):
         return SpeechFaceError(
-            f"another backend uses the data folder {folder.parent}; end it, or name another one with --data-dir",
+            f"another backend uses the data folder {folder.parent}; stop it, or choose another folder with --data-dir",
             code=ErrorCode.BAD_VALUE,
         )
     return SpeechFaceError(

@@ -1,7 +1,7 @@
-"""The worker process: loads the cascade once, then does one job after the other.
+"""Runs the worker process: loads the cascade once, then does one job after the other.
 
-It is told a job by an `Attach` (which results exist already) and the request itself, and answers with the job's
-messages. A `Cancel` is read inside every progress report. Run as `python -m backend_server.service.worker`.
+For each job it gets an `Attach` (which results already exist) and the request, and answers with the job's messages.
+Every progress report also reads whether a `Cancel` arrived. Run as `python -m backend_server.service.worker`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ LOG = logging.getLogger(__name__)
 
 def main() -> int:
     """Serves jobs until the server ends; returns the exit status."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is meant for the server
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is for the server
     config = msgspec.json.decode(sys.stdin.buffer.readline(), type=WorkerConfig)
     threading.Thread(target=_end_with_server, daemon=True).start()
     start_log(Path(config.log_file))
@@ -73,7 +73,7 @@ def _run(run: JobRun, request: AdaptRequest | AnimateRequest) -> Message:
 def _end_with_server() -> None:
     while sys.stdin.buffer.read(4096):
         pass
-    os._exit(0)  # at once, also out of a long step inside a library
+    os._exit(0)  # at once, even inside a long step of a library
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""The server's side of the worker: starts it, talks to it, notices that it died.
+"""Starts the worker, talks to it, and notices when it died.
 
-The worker is a child process that connects back over loopback with a password of its own. Its standard input carries
-that and stays open: when the server dies, however it dies, the worker reads the end of it and ends too.
+The worker is a child process that connects back over loopback with its own password. It gets the password on its
+standard input, which stays open: when the server dies, the input ends, and so does the worker.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from backend_server.service.security import Gate, bind
 from backend_server.service.settings import ServiceSettings
 from shared.wire import Bytes
 
-BUFFERED_MESSAGES = 4  # between the two: a quick worker waits for the server, so memory stays bounded
+BUFFERED_MESSAGES = 4  # a fast worker waits for the server, so memory is bounded
 
 
 class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """First line of the worker's standard input."""
+    """The first line of the worker's standard input."""
 
     address: str
     password: str
@@ -67,7 +67,7 @@ class WorkerProcess:
 
     @property
     def pid(self) -> int:
-        """Its process id."""
+        """Its process ID."""
         return self._process.pid
 
     def send(self, parts: list[Bytes]) -> bool:
@@ -86,7 +86,7 @@ class WorkerProcess:
             return None
 
     def death(self) -> str | None:
-        """What the worker died of; None while it lives."""
+        """Why the worker ended; None while it runs."""
         status = self._process.poll()
         if status is None:
             return None
@@ -98,7 +98,7 @@ class WorkerProcess:
             return f"it was ended by signal {-status}"
 
     def close(self) -> None:
-        """Ends the worker at once, whatever it does."""
+        """Ends the worker at once."""
         if self._process.poll() is None:
             self._process.kill()
         self._process.wait()
@@ -113,5 +113,5 @@ class WorkerProcess:
         try:
             stdin.write(msgspec.json.encode(config) + b"\n")
             stdin.flush()
-        except BrokenPipeError:  # it died already; `death` will say so
+        except BrokenPipeError:  # it is dead already; `death` tells why
             return

@@ -15,7 +15,7 @@ from backend_server.identity import FaceReferences, Identity, IdentityRecord, ro
 
 @pytest.fixture
 def face():
-    """Makes identities that differ in their ID, their weights and what is said of them."""
+    """Makes identities that differ in their ID, their weights and their record."""
 
     def make(name="", value=0.5, weights=None, **facts):
         references = FaceReferences(

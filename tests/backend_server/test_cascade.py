@@ -1,4 +1,4 @@
-"""The stages together: shapes, seeds, and what each switch changes."""
+"""Tests the stages together: shapes, seeds, and what each switch changes."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Weights files: what comes back is what was written, and anything else is refused by name."""
+"""Tests that weights files give back what was written, and that any other file is refused by name."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the doctor says about good and damaged installations."""
+"""Tests what the doctor says about good and damaged installations."""
 
 import json
 import os
@@ -18,11 +18,11 @@ def test_this_installation_is_diagnosed(tmp_path):
     findings = {finding.name: finding for finding in doctor.diagnose(tmp_path)}
     for name in ("Python", "Libraries", "PyTorch", "Face detector", "Disk"):
         assert findings[name].state is not State.FAIL, findings[name]
-    assert "torch" not in findings["PyTorch"].mend or findings["PyTorch"].state is State.WARN
+    assert "torch" not in findings["PyTorch"].advice or findings["PyTorch"].state is State.WARN
     assert {f"Weights: {stage}" for stage in doctor.STAGES} <= set(findings)
     for finding in findings.values():
         assert finding.what
-        assert finding.state is State.OK or finding.mend, finding
+        assert finding.state is State.OK or finding.advice, finding
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_a_missing_library_is_named():
     finding = doctor.libraries_finding(("numpy", "no_such_library"))
     assert finding.state is State.FAIL
     assert finding.what == "missing: no_such_library"
-    assert "build.py" in finding.mend
+    assert "build.py" in finding.advice
 
 
 def test_an_optional_library_only_warns():
@@ -80,11 +80,11 @@ def test_an_own_acoustic_model_in_place_of_ours(tmp_path, monkeypatch):
     )
     unheard = doctor.weights_finding(tmp_path, "speech")
     assert unheard.state is State.FAIL
-    assert "speech-face[onnx]" in unheard.mend
+    assert "speech-face[onnx]" in unheard.advice
     save_file({"w": np.zeros(3, np.float32)}, tmp_path / "speech.safetensors")
     both = doctor.weights_finding(tmp_path, "speech")
     assert both.state is State.FAIL
-    assert "keep the one" in both.mend
+    assert "keep the one" in both.advice
 
 
 @pytest.mark.parametrize(("free", "state"), [(1e8, State.FAIL), (1e9, State.WARN), (1e10, State.OK)])
@@ -102,7 +102,7 @@ def test_connection_file_absent_damaged_left_over_and_live(monkeypatch, tmp_path
     path.chmod(0o600)
     damaged = doctor.backend_finding()
     assert damaged.state is State.WARN
-    assert str(path) in damaged.mend
+    assert str(path) in damaged.advice
 
     key = "x" * 40
     content = {

@@ -1,4 +1,4 @@
-"""Files appear whole or not at all, however many write them at once."""
+"""Tests that files appear complete or not at all, even with many writers at once."""
 
 import threading
 from pathlib import Path

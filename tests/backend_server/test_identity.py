@@ -70,7 +70,7 @@ def test_damaged_missing_and_foreign_files_are_named(tmp_path, face):
 def test_a_record_without_a_proper_id_is_refused(face, tmp_path):
     path = tmp_path / "forged.safetensors"
     save_identity(path, face("../../evil"))
-    with pytest.raises(WeightsError, match="names no ID"):
+    with pytest.raises(WeightsError, match="not an ID"):
         load_identity(path)
 
 

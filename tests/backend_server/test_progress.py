@@ -1,4 +1,4 @@
-"""Progress: stages are timed and passed on."""
+"""Tests that progress is timed and passed on."""
 
 from backend_server import progress
 from backend_server.progress import StageClock

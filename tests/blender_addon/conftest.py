@@ -1,4 +1,4 @@
-"""What do the add-on's tests share? A registered add-on, an empty file, sounds, pictures, and backends."""
+"""Holds what the add-on's tests share: a registered add-on, an empty file, sounds, pictures, and backends."""
 
 import atexit
 import os
@@ -119,7 +119,7 @@ def add_image(addon):
 
 
 class FakeBackend:
-    """A ROUTER that answers like the service, at once, with numbers that tests can foresee.
+    """A ROUTER that answers like the service, at once, with numbers that tests know in advance.
 
     Frame i of the pictures has red = i % 256, green = 255 - red, blue = 77, alpha 255 but for a clear left column.
     Landmarks are NEUTRAL + (sin(i / 3), 0.5 i) pixels.

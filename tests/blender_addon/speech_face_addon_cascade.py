@@ -1,4 +1,4 @@
-"""A cascade with foreseeable numbers, for the real service: the numbers of the add-on tests' FakeBackend."""
+"""A cascade for the real service that gives the same known numbers as the FakeBackend of the add-on's tests."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Is the backend's Python found, started, watched and ended, and every failure said?"""
+"""Tests that the backend's Python is found, started, watched and ended, and that every failure is reported."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""Does a job come through mute backends, lost messages, restarts and cancels, and never wait in between?"""
+"""Tests that a job survives silent backends, lost messages, restarts and cancels, and never waits in between."""
 
 import time
 from types import SimpleNamespace
@@ -97,7 +97,7 @@ def test_a_broken_connection_is_taken_up_again(parts, connect, fake_backend):
     job = parts.job.AnimationJob(request(parts), client, list.append)
     until(lambda: job.tick() or job.steps == 10)
     assert parts.panels.status_line(job) == "Waiting for a test  3/10  1 min 15 s left"
-    client._lose()
+    client._schedule_reconnect()
     assert not client.is_ready
     until(lambda: job.tick() or fake_backend.messages("Attach"))
     assert client.is_ready
@@ -109,7 +109,7 @@ def test_a_request_that_never_arrived_is_sent_again(parts, connect, fake_backend
     client = connect()
     job = parts.job.AnimationJob(request(parts), client, lambda frames: None)
     until(lambda: job.tick() or fake_backend.messages("AdaptRequest"))
-    client._lose()
+    client._schedule_reconnect()
     job.run_until_done(timeout=20)
     assert job.error is None
     assert job.state is parts.job.JobState.DONE

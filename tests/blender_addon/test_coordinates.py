@@ -1,4 +1,4 @@
-"""Do pixels of the crop and metres of the XZ plane map onto each other?"""
+"""Tests that pixels of the crop and metres of the XZ plane map onto each other."""
 
 import numpy as np
 import pytest

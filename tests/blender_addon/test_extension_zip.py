@@ -1,4 +1,4 @@
-"""Does the zip that users install hold what it should, install without complaint, and make a face?"""
+"""Tests that the zip that users install holds the right files, installs without errors, and makes a face."""
 
 import hashlib
 import json

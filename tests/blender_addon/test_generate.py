@@ -1,4 +1,4 @@
-"""Does one press of Generate give keys on the strip's frames and the pictures on a plane, and else say why not?"""
+"""Tests that Generate makes keys on the strip's frames and pictures on a plane, or says why it cannot."""
 
 from pathlib import Path
 

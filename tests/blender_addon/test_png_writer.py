@@ -1,4 +1,4 @@
-"""Does Blender read what the small PNG writer wrote, and does a folder appear whole or not at all?"""
+"""Tests that Blender reads what the PNG writer wrote, and that a folder appears complete or not at all."""
 
 import errno
 from pathlib import Path

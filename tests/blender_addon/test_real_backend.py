@@ -1,4 +1,4 @@
-"""Do the add-on and the real backend process make a face together, survive each other, and end together?"""
+"""Tests that the add-on and the real backend process make a face together, survive failures, and end together."""
 
 import os
 import subprocess
@@ -26,7 +26,7 @@ serve_with(ServiceSettings(
 ))
 """
 
-pytestmark = pytest.mark.skipif(not PYTHON.is_file(), reason=f"{PYTHON} is not there; set SPEECH_FACE_PYTHON")
+pytestmark = pytest.mark.skipif(not PYTHON.is_file(), reason=f"{PYTHON} does not exist; set SPEECH_FACE_PYTHON")
 
 
 def until(is_true, seconds=120.0):
@@ -38,7 +38,7 @@ def until(is_true, seconds=120.0):
 
 @pytest.fixture
 def service(tmp_path, preferences):
-    """The real service with a cascade of foreseeable numbers."""
+    """The real service with a cascade of known numbers."""
     connection_file = tmp_path / "run" / "connection.json"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), str(HERE)))}
     process = subprocess.Popen(
@@ -156,7 +156,7 @@ def test_the_addon_starts_and_stops_its_own_backend(own_backend):
 
 @pytest.mark.slow
 def test_the_true_cascade_moves_the_mouth(own_backend, tmp_path):
-    """The whole road: the shipped speech and portrait, from the panel's operator to evaluated bones and pictures."""
+    """The whole way: the shipped speech and portrait, from the panel's operator to evaluated bones and pictures."""
     if len(list(WEIGHTS.glob("*.safetensors"))) < 4:
         pytest.skip("backend_server/weights lacks networks; train them first")
     find = "from backend_server.commands.pictures import portrait_path; print(portrait_path())"

@@ -1,4 +1,4 @@
-"""Do the pictures that the backend gets hold the values of the files, the right way up?"""
+"""Tests that the pictures for the backend have the values of the files, the right way up."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Does the add-on come and go cleanly, and do its panels and small operators work?"""
+"""Tests that the add-on registers and unregisters cleanly, and that its panels and small operators work."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -164,7 +164,7 @@ def test_images_are_added_and_removed(addon, tmp_path):
 
 @pytest.mark.parametrize(
     ("files", "sentence"),
-    [([], "No file was chosen"), ([{"name": "none.png"}], "is not there"), ([{"name": "a.png"}] * 21, "At most 20")],
+    [([], "No file was chosen"), ([{"name": "none.png"}], "does not exist"), ([{"name": "a.png"}] * 21, "At most 20")],
 )
 def test_images_that_cannot_be_added_are_said(addon, tmp_path, files, sentence):
     with pytest.raises(RuntimeError, match=sentence):

@@ -1,4 +1,4 @@
-"""Do evaluated bones follow the curves, and do an artist's keys survive a second bake?"""
+"""Tests that evaluated bones follow the curves, and that an artist's keys survive a second bake."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Is the visible part of a strip heard, on exactly the scene frames that it covers?"""
+"""Tests that the visible part of a strip is heard, on exactly the scene frames that it covers."""
 
 from fractions import Fraction
 from types import SimpleNamespace

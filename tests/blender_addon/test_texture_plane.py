@@ -1,4 +1,4 @@
-"""Is the picture of scene frame f the one that is rendered at scene frame f, where the bones are?"""
+"""Tests that scene frame f shows the picture of frame f, in the place of the bones."""
 
 import numpy as np
 import pytest

@@ -16,7 +16,7 @@ CONNECTION = endpoint.Connection(
     client_secret_key="c" * 40,
     pid=123,
 )
-posix = pytest.mark.skipif(sys.platform == "win32", reason="modes mean nothing on Windows")
+posix = pytest.mark.skipif(sys.platform == "win32", reason="file modes have no effect on Windows")
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def test_default_place(monkeypatch, tmp_path):
 
 @posix
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_without_leave_is_named(path):
+def test_a_folder_that_cannot_be_written_is_named(path):
     path.parent.mkdir()
     path.parent.chmod(0o500)
     with pytest.raises(ConnectionFileError, match="cannot write"):

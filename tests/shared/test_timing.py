@@ -42,7 +42,7 @@ def test_odd_fps_base_is_kept():
 
 @pytest.mark.parametrize(("fps", "base"), [(0, 1.0), (24, 0.0), (24, -1.0), (24, math.nan), (2000, 1.0)])
 def test_impossible_frame_rates_are_named(fps, base):
-    with pytest.raises(ValueRangeError, match=r"frame rate|frames a second"):
+    with pytest.raises(ValueRangeError, match=r"frame rate|frames per second"):
         FrameRate(fps, base)
 
 

@@ -1,4 +1,4 @@
-"""The command line as a user meets it, in-process."""
+"""Runs the command line as a user does, in the test's process."""
 
 from pathlib import Path
 

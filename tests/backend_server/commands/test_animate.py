@@ -1,4 +1,4 @@
-"""What the animate command writes, and that the writing is what it says."""
+"""Tests what the animate command writes."""
 
 import json
 

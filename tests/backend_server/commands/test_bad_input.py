@@ -1,4 +1,4 @@
-"""Bad input: one sentence that names it, exit code 2, and nothing half-written."""
+"""Tests that bad input gives one sentence that names it, exit code 2, and no files."""
 
 import json
 from pathlib import Path
@@ -121,7 +121,7 @@ def test_a_full_frame_needs_pictures_that_fit(refused, sound, sample_samples, tm
 
 def test_formats_that_do_not_go_together(refused, sound, sample_samples):
     speech = sound("speech.wav", sample_samples, 16_000)
-    assert "--frames-as exr makes pictures" in refused(speech, "--no-texture", "--frames-as", "exr")
+    assert "--frames-as exr needs pictures" in refused(speech, "--no-texture", "--frames-as", "exr")
     green = ("--background", "#00ff00")
     assert "--no-texture makes no pictures" in refused(speech, "--no-texture", *green)
     own = refused(speech, "--full-frame", "--images", portrait_path(), *green)

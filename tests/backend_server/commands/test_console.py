@@ -1,4 +1,4 @@
-"""Several values behind one option, and a folder that is written whole or not at all."""
+"""Tests several values after one option, and a folder that is written completely or not at all."""
 
 import pytest
 
@@ -63,7 +63,7 @@ def test_a_sound_among_the_pictures_is_named(run_command, tmp_path, command):
         path.touch()
     result = run_command(*command, "--images", *paths, "--out", tmp_path / "results")
     assert result.exit_code == 2
-    assert f"{paths[0]} is a sound or film, not a picture; name the speech before --images" in result.stderr
+    assert f"{paths[0]} is a sound or film, not a picture; give the speech before --images" in result.stderr
     assert not (tmp_path / "results").exists()
 
 

@@ -1,4 +1,4 @@
-"""Learnt faces from the command line: learnt once, found again, listed, passed on, forgotten."""
+"""Tests learnt faces on the command line: learnt once, found again, listed, exported, deleted."""
 
 import json
 
@@ -24,7 +24,7 @@ def keep(store, face):
     return run
 
 
-def test_faces_are_listed_shown_and_forgotten(run_command, store, keep):
+def test_faces_are_listed_shown_and_deleted(run_command, store, keep):
     assert json.loads(run_command("identities", "list", "--json").stdout) == []
     current, outdated, damaged = "abcdef" + "1" * 58, "abcdef" + "2" * 58, "3" * 64
     keep(current, weights_version())
@@ -42,23 +42,23 @@ def test_faces_are_listed_shown_and_forgotten(run_command, store, keep):
     shown = json.loads(run_command("identities", "show", current[:7], "--json").stdout)
     assert (shown["identity"], shown["image_names"], shown["losses"]) == (current, ["me.jpg"], [0.5, 0.25])
     assert "me.jpg" in run_command("identities", "show", current[:7]).stdout
-    assert "others than the installed ones" in run_command("identities", "show", outdated).stdout
+    assert "not the installed ones" in run_command("identities", "show", outdated).stdout
     assert "damaged" in run_command("identities", "show", damaged).stdout
 
-    assert "1 forgotten" in run_command("identities", "delete", "--outdated").stdout
+    assert "1 deleted" in run_command("identities", "delete", "--outdated").stdout
     assert set(store.names()) == {current, damaged}
-    assert "1 forgotten" in run_command("identities", "delete", "--damaged").stdout
-    assert "1 forgotten" in run_command("identities", "delete", current[:6]).stdout
+    assert "1 deleted" in run_command("identities", "delete", "--damaged").stdout
+    assert "1 deleted" in run_command("identities", "delete", current[:6]).stdout
     assert store.names() == []
 
 
-def test_ids_that_name_no_one_face_are_refused_and_nothing_is_forgotten(run_command, store, keep):
+def test_ids_that_name_no_one_face_are_refused_and_nothing_is_deleted(run_command, store, keep):
     for digit in "12":
         keep("abcdef" + digit * 58, "old")
     for words, sentence in (
         (["show", "abcdef"], "2 learnt faces begin with abcdef"),
         (["delete", "abcdef1", "999999"], "begins with 999999"),
-        (["delete"], "no face was named"),
+        (["delete"], "no face was chosen"),
         (["export", "abc", "face.safetensors"], "6 to 64 of its hexadecimal digits"),
         (["import", "missing.safetensors"], "missing.safetensors"),
     ):
@@ -97,8 +97,8 @@ def test_the_same_pictures_are_learnt_once(run_command, store, sound, sample_sam
     assert store.names() == [name]
 
     store.path(name).write_bytes(store.path(name).read_bytes()[:-100])
-    mended = run_command(*words)
-    assert mended.exit_code == 0 and "the one kept before was damaged" in mended.stdout
+    repaired = run_command(*words)
+    assert repaired.exit_code == 0 and "the one kept before was damaged" in repaired.stdout
     again = load_identity(out)
     assert all(np.array_equal(again.weights[layer], weight) for layer, weight in identity.weights.items())
     assert "learnt and kept" in run_command(*words, "--anew").stdout

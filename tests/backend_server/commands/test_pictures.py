@@ -36,7 +36,7 @@ def changed(number, point):
 @pytest.mark.parametrize(
     ("content", "error", "sentence"),
     [
-        ("{half", ValueRangeError, r"landmarks\.json are no JSON"),
+        ("{half", ValueRangeError, r"landmarks\.json are not JSON"),
         ([POINTS], ValueRangeError, "hold a list; write an object"),
         ({"she.jpg": POINTS}, ValueRangeError, r"'she.jpg' and none of the pictures .*me\.jpg, you\.png"),
         ({"me.jpg": POINTS[:66]}, ShapeError, r"expected 68 points for me\.jpg, got 66"),

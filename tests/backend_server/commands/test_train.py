@@ -1,4 +1,4 @@
-"""What `train` hands to the stages, which options it refuses, and what it tells."""
+"""Tests what `train` passes to the stages, which options it refuses, and what it reports."""
 
 import sys
 from dataclasses import fields, replace
@@ -35,7 +35,7 @@ def settings(tmp_path):
 
 @pytest.fixture
 def handed(monkeypatch):
-    """What the stages were called with, by stage; none of them trains."""
+    """What each stage was called with; none of them trains."""
     calls: dict[str, dict] = {}
 
     def stand_in(name, result):
@@ -157,7 +157,7 @@ def test_a_file_of_words_is_no_feature_network(run_command, tmp_path):
     )
     assert refused.exit_code == 2
     (sentence,) = refused.stderr.strip().splitlines()
-    assert sentence == f"error: no weights of VGG19: {words} is damaged or no file of tensors that PyTorch saved"
+    assert sentence == f"error: no weights of VGG19: {words} is damaged, or PyTorch did not save it"
     assert not (tmp_path / "weights").exists()
 
 
@@ -178,7 +178,7 @@ def test_results_are_told_in_words(settings, handed):
     assert "character error rate: books 0.250" in told["speech"]
     assert "held-out sentences: opening correlation 0.500" in told["motion"]
     assert "0.30 blinks a second of 0.32 s" in told["blink"]
-    assert "nothing out" in told["visemes"]
+    assert "no held-out clips" in told["visemes"]
     for line in told.values():
         assert "weights/" in line
         assert "(" not in line

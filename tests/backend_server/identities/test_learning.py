@@ -44,7 +44,7 @@ def test_a_face_is_learnt_once(cascade, store):
     assert again.identity.record == record
     assert cascade.learnt == 1
 
-    assert not run(cascade, store, is_anew=True).is_found
+    assert not run(cascade, store, is_repeated=True).is_found
     run(cascade, store, epochs=1)
     assert cascade.learnt == 3
 

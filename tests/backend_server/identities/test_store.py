@@ -45,7 +45,7 @@ def test_faces_come_oldest_first(store, face):
 
 @pytest.mark.parametrize("part", ["safetensors", "json"])
 @pytest.mark.parametrize("damage", ["cut", "emptied", "changed", "removed"])
-def test_damage_is_noticed_and_mended_by_learning_again(store, face, part, damage):
+def test_damage_is_noticed_and_repaired_by_learning_again(store, face, part, damage):
     store.save(face(NAME))
     assert store.has(NAME)
     path = store.folder / f"{NAME}.{part}"

@@ -49,7 +49,7 @@ class Client:
         return message
 
     def receive(self, seconds=DEADLINE):
-        """The next message that is not a heartbeat nobody asked for."""
+        """The next message that is not an unrequested heartbeat."""
         deadline = time.monotonic() + seconds
         while True:
             assert self.socket.poll(max(0.0, deadline - time.monotonic()) * 1000), "the service did not answer"
@@ -121,7 +121,7 @@ class Service:
             time.sleep(0.01)  # polling
 
     def go(self):
-        """Lets the paused fake cascades go on."""
+        """Lets the paused fake cascades continue."""
         (self.fake_dir / "go").touch()
 
     def kill(self):

@@ -1,4 +1,4 @@
-"""A cascade whose behaviour the test chooses by the seed; imported by the worker process of the tests."""
+"""A cascade whose behaviour the seed of a test chooses; the worker process of the tests imports it."""
 
 import os
 import signal
