@@ -194,7 +194,7 @@ class TextureTrainingConfig:
 
     batch_size: int = 4
     warm_up_steps: int = 600  # before the discriminator takes part
-    clips_of_a_speaker: int = 20
+    clips_per_speaker: int = 20
     every_nth_frame: int = 2
     far_pair_share: float = 0.7  # of pairs picked for a large change of mouth or eyes
     episode_share: float = 0.2  # of the time, spent on episodes at the end

@@ -37,7 +37,7 @@ _PARTIAL = ".partial"
 
 
 def prepare(
-    video_dir: Path, out: Path, *, workers: int = 0, clips_of_a_speaker: int = 0, progress: Progress = silent
+    video_dir: Path, out: Path, *, workers: int = 0, clips_per_speaker: int = 0, progress: Progress = silent
 ) -> PrepareReport:
     """Prepares the corpus of all videos under `video_dir`.
 
@@ -45,20 +45,20 @@ def prepare(
         video_dir: holds .mpg .mpeg .mp4 .avi .mkv .mov .webm, one folder a speaker, and perhaps an `index.tsv`.
         out: the corpus's folder; made, or completed.
         workers: processes; 0 takes one a processor core.
-        clips_of_a_speaker: the first so many of each speaker and split, for a small corpus; 0 takes all.
+        clips_per_speaker: the first so many of each speaker and split, for a small corpus; 0 takes all.
         progress: receives ("prepare", clips done, clips), then ("canonical", ...); may raise `Cancelled`.
 
     Raises:
         CorpusError: there is no video, or none of them can serve.
         NoSpaceError: the disk is full.
-        ValueRangeError: `workers` or `clips_of_a_speaker` is negative.
+        ValueRangeError: `workers` or `clips_per_speaker` is negative.
     """
     if workers < 0:
         raise ValueRangeError(f"The number of worker processes must be 0 or more, got {workers}.")
-    if clips_of_a_speaker < 0:
-        raise ValueRangeError(f"The number of clips of a speaker must be 0 (all) or more, got {clips_of_a_speaker}.")
+    if clips_per_speaker < 0:
+        raise ValueRangeError(f"The number of clips of a speaker must be 0 (all) or more, got {clips_per_speaker}.")
     started = time.perf_counter()
-    sources = _first_of_each(find_sources(video_dir), clips_of_a_speaker)
+    sources = _first_of_each(find_sources(video_dir), clips_per_speaker)
     missing = [source for source in sources if not _is_made(source, out)]
     with _full_disk_named(out):
         out.mkdir(parents=True, exist_ok=True)
