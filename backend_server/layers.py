@@ -74,23 +74,23 @@ class ResidualBlock(nn.Module):
         inputs: channels.
         outputs: channels.
         scale: "down" halves the sides, "up" doubles them, "same" keeps them.
-        normalize: whether instance normalisation comes before each rectifier.
+        normalise: whether instance normalisation comes before each rectifier.
         spectral: whether the convolutions are spectrally normalised.
     """
 
     def __init__(
-        self, inputs: int, outputs: int, *, scale: str = "same", normalize: bool = True, spectral: bool = True
+        self, inputs: int, outputs: int, *, scale: str = "same", normalise: bool = True, spectral: bool = True
     ) -> None:
         super().__init__()
         self.scale = scale
-        self.normalize = normalize
+        self.normalise = normalise
         self.first = convolution(inputs, outputs, spectral=spectral)
         self.second = convolution(outputs, outputs, spectral=spectral)
         self.shortcut = convolution(inputs, outputs, 1, spectral=spectral)
 
     def _activate(self, x: Tensor) -> Tensor:
         # A single place has no variance to normalise by.
-        x = F.instance_norm(x) if self.normalize and x.shape[2] * x.shape[3] > 1 else x
+        x = F.instance_norm(x) if self.normalise and x.shape[2] * x.shape[3] > 1 else x
         return F.leaky_relu(x, SLOPE)
 
     def forward(self, x: Tensor) -> Tensor:

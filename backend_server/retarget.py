@@ -86,7 +86,7 @@ def extent(points: Points) -> Extent:
     return Extent(float(height), float(width))
 
 
-def stabilize(landmarks: Points, neutral: Points) -> NDArray[np.float32]:
+def stabilise(landmarks: Points, neutral: Points) -> NDArray[np.float32]:
     """Removes the head's own motion, so that only the motion of the face is left.
 
     Every frame is brought onto `neutral` by the similarity that fits the points which neither speech nor a blink moves.
@@ -168,7 +168,7 @@ def to_canonical(landmarks: Points, neutral_landmarks: Points, neutral_canonical
     """Carries a person's motion over to the canonical face, the inverse of `retarget` (Section 4.2).
 
     Args:
-        landmarks: l_t without head motion (see `stabilize`), (T, 68, 2) pixels.
+        landmarks: l_t without head motion (see `stabilise`), (T, 68, 2) pixels.
         neutral_landmarks: l_p, (68, 2) pixels.
         neutral_canonical: l_p^m, (68, 2) canonical units.
 
@@ -180,7 +180,7 @@ def to_canonical(landmarks: Points, neutral_landmarks: Points, neutral_canonical
     return (neutral_canonical + displacements).astype(np.float32)
 
 
-def normalize_shape(points: Points) -> NDArray[np.float64]:
+def normalise_shape(points: Points) -> NDArray[np.float64]:
     """Brings one face into canonical units: centroid 0, eye line level, distance between the eye centres 1.
 
     Args:
@@ -203,9 +203,9 @@ def normalize_shape(points: Points) -> NDArray[np.float64]:
 
 def mean_shape(shapes: list[Points]) -> NDArray[np.float32]:
     """Returns the symmetric mean of faces, l_p^m, (68, 2) canonical units; each face weighs the same."""
-    mean = np.mean([normalize_shape(shape) for shape in shapes], axis=0)
+    mean = np.mean([normalise_shape(shape) for shape in shapes], axis=0)
     mirrored = mean[MIRROR] * (-1.0, 1.0)
-    return normalize_shape((mean + mirrored) / 2).astype(np.float32)
+    return normalise_shape((mean + mirrored) / 2).astype(np.float32)
 
 
 def _displacement_transfer(neutral_canonical: Points, neutral_landmarks: Points) -> NDArray[np.float64]:

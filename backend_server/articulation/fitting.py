@@ -103,16 +103,16 @@ def fit_visemes(
     """
     initial = initial_dominance()
     constants = {name: tensor.clone().requires_grad_() for name, tensor in initial.tensors().items()}
-    optimizer = torch.optim.Adam(constants.values(), lr=STEP_SIZE)
+    optimiser = torch.optim.Adam(constants.values(), lr=STEP_SIZE)
     some = _batch(clips[:: max(len(clips) // CLIPS_FOR_DOMINANCE, 1)])
     first = 0.0
     for step in range(STEPS):
         _, left = _solve(some, Dominance(**constants))
         first = first or float(left.detach())
         distance = torch.stack([(constants[name] - start).square().sum() for name, start in initial.tensors().items()])
-        optimizer.zero_grad()
+        optimiser.zero_grad()
         (left / first + CALMNESS * distance.sum()).backward()
-        optimizer.step()
+        optimiser.step()
         with torch.no_grad():
             constants["power"].clamp_(1.0, 2.0)
         progress("visemes", step + 1, STEPS)

@@ -53,7 +53,7 @@ class BlinkGenerator(nn.Module):
         return self.decoder(coefficients).unflatten(-1, (len(EYE_REGION), 2))
 
     @torch.no_grad()
-    def initialize(self, components: PrincipalComponents, neutral_canonical: Tensor) -> None:
+    def initialise(self, components: PrincipalComponents, neutral_canonical: Tensor) -> None:
         """Starts the last layer as the principal components of real eye motion (Section 4.2).
 
         Args:

@@ -93,7 +93,7 @@ class BlinkTrainer:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.generator = BlinkGenerator(self.config)
-        self.generator.initialize(components, neutral_canonical)
+        self.generator.initialise(components, neutral_canonical)
         self.generator.to(device)
         self.basis = components.components.to(device)
         self.bandwidths = [

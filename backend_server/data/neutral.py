@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.signal import savgol_filter
 
 from backend_server.config import SAMPLE_RATE
-from backend_server.retarget import stabilize
+from backend_server.retarget import stabilise
 from shared.landmarks import LEFT_EYE, RIGHT_EYE
 
 _SMOOTHED = slice(0, 36)  # jaw, brows, nose; lips and lids move too fast to be touched
@@ -41,7 +41,7 @@ def neutral_shape(
         frame_times: (T,) seconds after the first sample.
         sound: (S,) at 16 kHz.
     """
-    still = stabilize(landmarks, np.median(landmarks, axis=0))
+    still = stabilise(landmarks, np.median(landmarks, axis=0))
     level = _sound_level_db(sound, frame_times)
     opening, eyes = _lip_opening(still), _eye_opening(still)
     is_open_eyed = eyes >= 0.85 * np.median(eyes)

@@ -30,7 +30,7 @@ from backend_server.data.prepare_report import PrepareReport, Refusal, write_rep
 from backend_server.data.sources import Source, find_sources
 from backend_server.files import atomic_write, temporary_name
 from backend_server.progress import Progress, silent
-from backend_server.retarget import mean_shape, normalize_shape, stabilize, to_canonical
+from backend_server.retarget import mean_shape, normalise_shape, stabilise, to_canonical
 from shared.errors import CorpusError, NoSpaceError, ValueRangeError
 
 _PARTIAL = ".partial"
@@ -151,7 +151,7 @@ def _finish(made: list[Source], out: Path, progress: Progress) -> tuple[float, i
     for number, source in enumerate(made):
         path = out / source.name / "landmarks.npz"
         arrays = _load_arrays(path)
-        still = stabilize(arrays["landmarks"], arrays["neutral"])
+        still = stabilise(arrays["landmarks"], arrays["neutral"])
         canonical = to_canonical(still, arrays["neutral"], neutral)
         if "canonical" not in arrays or not np.array_equal(arrays["canonical"], canonical):
             _save_arrays(path, {**arrays, "canonical": canonical})
@@ -170,7 +170,7 @@ def _neutral_canonical(made: list[Source], out: Path) -> NDArray[np.float32]:
     by_speaker: dict[str, list[NDArray[np.float64]]] = {}
     for source in [s for s in made if s.split == "train"] or made:
         neutral = _load_arrays(out / source.name / "landmarks.npz")["neutral"]
-        by_speaker.setdefault(source.speaker, []).append(normalize_shape(neutral))
+        by_speaker.setdefault(source.speaker, []).append(normalise_shape(neutral))
     return mean_shape([np.mean(shapes, axis=0) for shapes in by_speaker.values()])
 
 

@@ -74,7 +74,7 @@ class MotionGenerator(nn.Module):
         return self.decoder(coefficients).unflatten(1, (POINT_COUNT, 2))
 
     @torch.no_grad()
-    def initialize(self, components: PrincipalComponents, neutral_canonical: Tensor, features: Tensor) -> None:
+    def initialise(self, components: PrincipalComponents, neutral_canonical: Tensor, features: Tensor) -> None:
         """Starts the decoder as the principal components and learns the scale of the features (Section 4.2).
 
         Args:

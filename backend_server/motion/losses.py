@@ -45,7 +45,7 @@ def distance_loss(generated: Tensor, target: Tensor) -> Tensor:
     return _squared_norm(generated - target)
 
 
-def regularization_loss(generated: Tensor) -> Tensor:
+def regularisation_loss(generated: Tensor) -> Tensor:
     """Squared L2 distance between consecutive frames of landmarks (..., T, 68, 2) (Eq. 2)."""
     return _squared_norm(generated.diff(dim=-3))
 
@@ -113,7 +113,7 @@ class MotionLosses:
     """The four terms of Eq. 5 and the mouth's before their weights, scalars, and their weighted sum."""
 
     distance: Tensor
-    regularization: Tensor
+    regularisation: Tensor
     direction: Tensor
     adversarial: Tensor
     mouth: Tensor
@@ -131,15 +131,15 @@ def motion_losses(generated: Tensor, target: Tensor, fake_logits: Tensor, config
     """
     generated, target = generated / config.loss_unit, target / config.loss_unit
     distance = distance_loss(generated, target)
-    regularization = regularization_loss(generated)
+    regularisation = regularisation_loss(generated)
     direction = direction_loss(generated, target, config.direction_scale)
     adversarial = adversarial_loss(fake_logits)
     mouth = mouth_loss(generated, target, CLOSED_OPENING / config.loss_unit, config.closure_weight)
     total = (
         config.lambda_dist * distance
-        + config.lambda_reg * regularization
+        + config.lambda_reg * regularisation
         + config.lambda_dir * direction
         + config.lambda_gan * adversarial
         + config.lambda_mouth * mouth
     )
-    return MotionLosses(distance, regularization, direction, adversarial, mouth, total)
+    return MotionLosses(distance, regularisation, direction, adversarial, mouth, total)

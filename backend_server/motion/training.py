@@ -40,7 +40,7 @@ class EpochLosses:
     """Means over one epoch: the terms of Eq. 5 and the mouth's before their weights, and the discriminator's loss."""
 
     distance: float
-    regularization: float
+    regularisation: float
     direction: float
     adversarial: float
     mouth: float
@@ -102,21 +102,21 @@ class MotionTrainer:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.generator, self.discriminator = MotionGenerator(config), MotionDiscriminator(config)
-        self._initialize(neutral_canonical)
+        self._initialise(neutral_canonical)
         self.generator.to(device)
         self.discriminator.to(device)
         self.average = running_average(self.generator, config.averaging)
         self.generator_steps = torch.optim.Adam(self.generator.parameters(), lr=config.learning_rate)
         self.discriminator_steps = torch.optim.Adam(self.discriminator.parameters(), lr=config.learning_rate)
 
-    def _initialize(self, neutral: Tensor) -> None:
+    def _initialise(self, neutral: Tensor) -> None:
         """Principal components of as much motion of each speaker as is drawn in training (Section 4.2)."""
         drawn = [self.examples[i] for i in self.random.choice(len(self.examples), 200, p=self.chances)]
         motion = torch.from_numpy(np.concatenate([example.canonical for example in drawn])) - neutral
         windows = np.concatenate([view.windows(e.frame_times, self.config.context) for e in drawn for view in e.views])
         components = fit_pca(motion.flatten(1), self.config.components)
-        self.generator.initialize(components, neutral, torch.from_numpy(windows))
-        self.discriminator.initialize(components, neutral)
+        self.generator.initialise(components, neutral, torch.from_numpy(windows))
+        self.discriminator.initialise(components, neutral)
 
     def draw_batch(self) -> tuple[Tensor, Tensor]:
         """Runs of consecutive frames: speech windows (N, T, context, C) and canonical landmarks (N, T, 68, 2)."""
@@ -148,7 +148,7 @@ class MotionTrainer:
         terms.total.backward()
         self.generator_steps.step()
         self.average.update_parameters(self.generator)
-        parts = (terms.distance, terms.regularization, terms.direction, terms.adversarial, terms.mouth, judged)
+        parts = (terms.distance, terms.regularisation, terms.direction, terms.adversarial, terms.mouth, judged)
         return EpochLosses(*(float(part.detach()) for part in parts))
 
     def set_learning_rate(self, epoch: int) -> None:

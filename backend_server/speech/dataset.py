@@ -35,7 +35,7 @@ from shared.errors import CorpusError, SoundError
 LOG = logging.getLogger(__name__)
 _FEATURES_VERSION = 1
 LONGEST_SECONDS = 20.0
-SHORTEST_FRAMES_A_CHARACTER = 2.2  # two mel frames a score, and some for the blanks between equal characters
+LEAST_FRAMES_PER_CHARACTER = 2.2  # two mel frames a score, and some for the blanks between equal characters
 
 
 @dataclass(frozen=True)
@@ -255,7 +255,7 @@ def load_features(
     per_second = SAMPLE_RATE / config.hop_samples
     features, refused = [], 0
     for mel, utterance in zip(mels, utterances, strict=True):
-        shortest = max(SHORTEST_FRAMES_A_CHARACTER * len(utterance.text), 1)
+        shortest = max(LEAST_FRAMES_PER_CHARACTER * len(utterance.text), 1)
         if shortest <= len(mel) <= LONGEST_SECONDS * per_second:
             mouth = mouth_of(utterance, (len(mel) - 1) / per_second) if mouth_of else None
             label = _label(utterance, config, transcribe)

@@ -24,7 +24,7 @@ from backend_server.speech.augmentation import (
     vary_voice,
 )
 from backend_server.speech.batches import MOUTH_SPANS, Batch, make_batch, normalised, plan_epoch
-from backend_server.speech.dataset import SHORTEST_FRAMES_A_CHARACTER, Features
+from backend_server.speech.dataset import LEAST_FRAMES_PER_CHARACTER, Features
 from backend_server.speech.losses import ctc_loss, mouth_loss, phone_loss
 from backend_server.training.average import running_average
 from backend_server.training.schedule import set_learning_rate, warmed_cosine
@@ -78,7 +78,7 @@ class SpeechTrainer:
             item = self.features[index]
             plain = item.mel.astype(np.float32)
             voice = vary_voice(plain, self.augmentation, rng)
-            if len(voice) < SHORTEST_FRAMES_A_CHARACTER * len(item.text):  # spoken too fast for CTC now
+            if len(voice) < LEAST_FRAMES_PER_CHARACTER * len(item.text):  # spoken too fast for CTC now
                 voice = plain
             spoken = replace(item, mel=voice, begins=item.begins * (len(voice) / len(plain)))
             spoken = surround(spoken, *silences(self.augmentation, rng))
