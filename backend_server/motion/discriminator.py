@@ -1,4 +1,4 @@
-"""Is a set of canonical landmarks real (D_L, Section 4.2)?"""
+"""Judges whether canonical landmarks are real (D_L, Section 4.2)."""
 
 from __future__ import annotations
 

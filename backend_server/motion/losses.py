@@ -1,4 +1,4 @@
-"""What does the l-GAN minimise (Eq. 1 to 5)?
+"""Defines what the l-GAN minimises (Eq. 1 to 5).
 
 Every loss is a function of sequences of consecutive frames, (N, T, 68, 2), in the unit that `MotionConfig.loss_unit`
 sets; squared norms are summed over points and axes and averaged over frames and batch.
@@ -51,7 +51,7 @@ def regularisation_loss(generated: Tensor) -> Tensor:
 
 
 def mouth_loss(generated: Tensor, target: Tensor, closed_below: float = 0.0, closure_weight: float = 0.0) -> Tensor:
-    """Squared errors of the mouth's opening and width, which eyes follow before anything else.
+    """Squared errors of the mouth's opening and width, which viewers watch before anything else.
 
     The paper has no such term.
 
@@ -86,7 +86,7 @@ def direction_loss(generated: Tensor, target: Tensor, scale: float) -> Tensor:
     Args:
         generated: landmarks of consecutive frames, (..., T, 68, 2).
         target: ground truth of the same shape.
-        scale: motion per frame at which the step is three quarters climbed, in the unit of the landmarks.
+        scale: motion per frame at which the smooth sign reaches three quarters, in the unit of the landmarks.
     """
     _check_pair(generated, target)
     difference = smooth_sign(generated.diff(dim=-3), scale) - smooth_sign(target.diff(dim=-3), scale)
