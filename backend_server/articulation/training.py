@@ -1,4 +1,4 @@
-"""How is the table of visemes measured on a corpus of people who talk?"""
+"""Measures the table of visemes on a corpus of people who talk."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ UNITS = 100  # distances are given in hundredths of the inter-ocular distance
 
 @dataclass(frozen=True)
 class VisemeResult:
-    """How the table moves when it is told the phones; None where the corpus holds out nothing of the kind.
+    """How well the table moves a mouth to given phones; None where the corpus has no such clips.
 
     Attributes:
         known: figures on held-out sentences of people measured.
