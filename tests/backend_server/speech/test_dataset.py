@@ -53,7 +53,7 @@ def test_a_prepared_corpus_names_clips(tmp_path: Path):
 
 @pytest.mark.parametrize(
     ("text", "reason"),
-    [("file\tspeaker\na.wav\ts1\n", "needs the columns"), ("file\ttext\na.wav\t99\n", "no usable English"), ("", "needs")],
+    [("file\tspeaker\na.wav\ts1\n", "needs the columns"), ("file\ttext\na.wav\t99\n", "no usable"), ("", "needs")],
 )
 def test_an_unusable_index_is_refused(tmp_path: Path, text: str, reason: str):
     with pytest.raises(CorpusError, match=reason):
