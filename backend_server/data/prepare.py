@@ -1,7 +1,7 @@
-"""How does a folder of videos with sound become a corpus to train on?
+"""Turns a folder of videos with sound into a corpus to train on.
 
-First every video becomes a clip, in several processes; clips already there are kept, so a second run goes on where
-the first ended. Then the canonical neutral shape is the mean of the training speakers' neutral shapes, and every
+First every video becomes a clip, in several processes; clips already there are kept, so a second run continues
+where the first ended. Then the canonical neutral shape is the mean of the training speakers' neutral shapes, and every
 clip's landmarks are carried over to it (Section 4.2).
 """
 
@@ -42,21 +42,21 @@ def prepare(
     """Prepares the corpus of all videos under `video_dir`.
 
     Args:
-        video_dir: holds .mpg .mpeg .mp4 .avi .mkv .mov .webm, one folder a speaker, and perhaps an `index.tsv`.
+        video_dir: holds .mpg .mpeg .mp4 .avi .mkv .mov .webm, one folder per speaker, and perhaps an `index.tsv`.
         out: the corpus's folder; made, or completed.
-        workers: processes; 0 takes one a processor core.
-        clips_per_speaker: the first so many of each speaker and split, for a small corpus; 0 takes all.
+        workers: processes; 0 takes one per processor core.
+        clips_per_speaker: how many of each speaker and split, for a small corpus; 0 takes all.
         progress: receives ("prepare", clips done, clips), then ("canonical", ...); may raise `Cancelled`.
 
     Raises:
-        CorpusError: there is no video, or none of them can serve.
+        CorpusError: there is no video, or none of them can be used.
         NoSpaceError: the disk is full.
         ValueRangeError: `workers` or `clips_per_speaker` is negative.
     """
     if workers < 0:
         raise ValueRangeError(f"The number of worker processes must be 0 or more, got {workers}.")
     if clips_per_speaker < 0:
-        raise ValueRangeError(f"The number of clips of a speaker must be 0 (all) or more, got {clips_per_speaker}.")
+        raise ValueRangeError(f"The number of clips per speaker must be 0 (all) or more, got {clips_per_speaker}.")
     started = time.perf_counter()
     sources = _first_of_each(find_sources(video_dir), clips_per_speaker)
     missing = [source for source in sources if not _is_made(source, out)]
@@ -82,7 +82,7 @@ def prepare(
     if not made:
         first = refusals[0]
         raise CorpusError(
-            f"None of the {len(sources)} videos can serve; the first, {first.video}, because {first.reason}."
+            f"None of the {len(sources)} videos can be used; the first, {first.video}, because {first.reason}."
         )
     return report
 
@@ -120,7 +120,7 @@ def _make_clips(missing: list[Source], out: Path, workers: int, progress: Progre
                     reasons[futures[future].name] = future.result()
                     progress("prepare", done + len(reasons), total)
             except BrokenProcessPool as error:
-                raise CorpusError("A process that reads the videos died; run the command again to go on.") from error
+                raise CorpusError("A process reading the videos stopped; run the command again to continue.") from error
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
     return [Refusal(s.name, str(s.video), reason) for s in missing if (reason := reasons[s.name]) is not None]

@@ -153,7 +153,7 @@ def test_folders_that_give_no_corpus_are_named(tmp_path, make_video):
     with pytest.raises(CorpusError, match="No video"):
         prepare(tmp_path, tmp_path / "out")
     (tmp_path / "a.mp4").write_bytes(b"")
-    with pytest.raises(CorpusError, match=r"None of the 1 videos can serve.*a\.mp4"):
+    with pytest.raises(CorpusError, match=r"None of the 1 videos can be used.*a\.mp4"):
         prepare(tmp_path, tmp_path / "out", workers=1)
     with pytest.raises(ValueRangeError, match="-1"):
         prepare(tmp_path, tmp_path / "out", workers=-1)
