@@ -49,7 +49,7 @@ def train_speech(
         out: the weights file, rewritten at every checkpoint; the state of the run and a folder with the features
             are kept beside it.
         config: the network and the length of the run.
-        resume: go on from the state beside `out`, if there is one.
+        resume: continue from the state beside `out`, if there is one.
         start: weights of an earlier training to begin with, unless one is resumed.
         transcribe: the phones of an English text; without it only phones that the corpora name are learned.
         mouth_of: what the mouth does in an utterance of so many seconds (`data.mouth_targets`).
