@@ -39,7 +39,7 @@ class OnnxAcousticModel:
     Args:
         path: the file.
         device: "cpu", or "cuda" or "cuda:1" where onnxruntime was built for it; elsewhere it computes on the CPU and
-            the log says so.
+            logs a warning.
 
     Attributes:
         channels: of the features.

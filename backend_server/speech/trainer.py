@@ -107,7 +107,7 @@ class SpeechTrainer:
         loss.backward()
         nn.utils.clip_grad_norm_(self.parameters, _LARGEST_GRADIENT)
         self.optimiser.step()
-        self._follow(scores.detach(), phones.detach(), batch.lengths)
+        self._update_averages(scores.detach(), phones.detach(), batch.lengths)
         self.step += 1
         return float(loss.detach())
 
@@ -121,7 +121,7 @@ class SpeechTrainer:
         return loss + config.phone_weight * order + config.timed_phone_weight * timed + mouth
 
     @torch.no_grad()
-    def _follow(self, scores: Tensor, phones: Tensor, lengths: Tensor) -> None:
+    def _update_averages(self, scores: Tensor, phones: Tensor, lengths: Tensor) -> None:
         """Moves the running averages of the class probabilities and of the weights."""
         heard = torch.arange(scores.shape[1], device=scores.device) < lengths[:, None]
         for prior, now in ((self.prior, scores), (self.phone_prior, phones)):
