@@ -172,13 +172,13 @@ def prepare(
     video_dir: Annotated[Path, typer.Argument(help="Folder of videos with sound, one sub-folder per speaker.")],
     out: Annotated[Path, typer.Option(help="The corpus folder.")],
     workers: Annotated[int, typer.Option(min=0, help="Processes; 0 takes one per core.")] = 0,
-    clips_of_a_speaker: Annotated[int, typer.Option(min=0, help="For a small corpus; 0 takes all.")] = 0,
+    clips_per_speaker: Annotated[int, typer.Option(min=0, help="For a small corpus; 0 takes all.")] = 0,
 ) -> None:
     """Turns videos of talking people into a training corpus; finished clips are kept."""
     with plain_failures(), StageBars() as bars:
         from backend_server.data.prepare import prepare
 
-        report = prepare(video_dir, out, workers=workers, clips_of_a_speaker=clips_of_a_speaker, progress=bars)
+        report = prepare(video_dir, out, workers=workers, clips_per_speaker=clips_per_speaker, progress=bars)
     output.print(report)
 
 

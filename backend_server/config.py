@@ -1,6 +1,6 @@
-"""Which numbers shape the networks and their training, and where does each come from?
+"""Keeps the numbers that shape the networks and their training, and where each comes from.
 
-One frozen dataclass a stage, each number beside its section of the paper. A network takes its config and nothing
+One frozen dataclass per stage, each number beside its section of the paper. A network takes its config and nothing
 else; a checkpoint carries it.
 """
 
@@ -9,17 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-SAMPLE_RATE = 16_000  # Hz, of every waveform behind `speech.audio`
+SAMPLE_RATE = 16_000  # Hz, of every waveform after `speech.audio`
 CROP_SIZE = 256  # pixels, side of the face crop (Section 4.3: images of 3 x 256 x 256)
 CORPUS_FRAME_RATE = 25.0  # frames/s of GRID, at which motion, blink and texture are trained
 CHARACTERS = " abcdefghijklmnopqrstuvwxyz'"  # with the CTC blank at index 28: 29 classes (Section 3.1, F_t in R^{6x29})
-CONTEXT_FRAMES = 6  # speech samples a window (Section 4.2, Fig. 6 left)
+CONTEXT_FRAMES = 6  # speech samples per window (Section 4.2, Fig. 6 left)
 CONTEXT_SPACING_SECONDS = 0.033  # six of them span 198 ms (Section 4.2)
 IDENTITIES_ON_DEVICE = 4  # tuned networks kept ready beside the initial one; 12 MB of device memory each
 
 
 SHORTEST_SPEECH_SECONDS = 0.1
-LONGEST_SPEECH_SECONDS = 14_400.0  # four hours; only the motion grows with the sound, and the waiting
+LONGEST_SPEECH_SECONDS = 14_400.0  # four hours; only the motion and the wait grow with the sound
 QUIETEST_SPEECH_DB = -60.0  # dBFS; a clip whose loudest sample stays below is silence
 
 
@@ -40,7 +40,7 @@ class SpeechConfig:
     phone_weight: float = 0.5  # of CTC over phones, beside CTC over characters
     timed_phone_weight: float = 1.0  # of the cross-entropy of phones whose times are known
     mouth_weight: float = 2.0  # of the squared error of the mouth's spans
-    mouth_repeats: int = 8  # how often an epoch has each utterance whose mouth was measured
+    mouth_repeats: int = 8  # how often an epoch has each utterance with a measured mouth
     learning_rate: float = 1.5e-3
     weight_decay: float = 1e-2
     batch_seconds: float = 60.0
@@ -119,11 +119,11 @@ class BlinkConfig:
     usual_per_second: float = 0.33  # of sampled blinks, one in 3 s; people blink 0.28 to 0.4 times (Section 4.2)
     usual_seconds: float = 0.34  # mean; 0.33 (Table 1) in short clips, whose ends leave no room for the longest
     drawn_per_second: float = 0.33  # what the network itself draws, measured by training: sampling corrects the rest
-    drawn_seconds: float = 0.34  # likewise
+    drawn_seconds: float = 0.34  # the same of their seconds
     blink_stretch: tuple[float, float] = (1.0, 1.4)  # in time; most blinks are one fast blinker's, people take 0.33 s
     bandwidth_factors: tuple[float, ...] = (0.1, 0.3, 1.0, 3.0)  # times the median squared distance: sigma in Eq. 6
     crop_frames: int = 16  # compared beside whole sequences
-    crops: int = 4  # such crops a step
+    crops: int = 4  # such crops per step
     lambda_range: float = 1.0  # min-max regularisation (Section 3.2)
     learning_rate: float = 1e-3  # falling to zero over the second half; 2e-4 in Section 4.2 needs five times the steps
     batch_size: int = 128
@@ -145,9 +145,9 @@ class TextureConfig:
     discriminator_channels: tuple[int, ...] = (32, 64, 128)
     attends: bool = True  # mouth, eyes and the rest come from the references that fit best; or all from the first
     follows: bool = True  # what has no landmarks follows as fitted to the training clips; or rigidly with the head
-    has_teeth: bool = True  # what is inside the mouth moves with the head; or else with the lips
+    has_teeth: bool = True  # what is inside the mouth moves with the head, else with the lips
     flow_reach: float = 6.0  # pixels by which the network may correct the warp; 0 leaves it as it is
-    has_mask_prior: bool = True  # repaints first of all where a mouth opens and where lids open or shut
+    has_mask_prior: bool = True  # repaints mainly where a mouth opens and where lids open or shut
     shading_cell: int = 8  # pixels; the warp's own detail stays where shading is smooth; 1 shades every pixel
     pixel_norm: int = 1  # absolute differences are sharper than Eq. 8's squares
     alpha_1: float = 1.0  # Eq. 10, of VGG19, or of the discriminator's features in its place
@@ -194,15 +194,15 @@ class TextureTrainingConfig:
 
     batch_size: int = 4
     warm_up_steps: int = 600  # before the discriminator takes part
-    clips_of_a_speaker: int = 20
+    clips_per_speaker: int = 20
     every_nth_frame: int = 2
     far_pair_share: float = 0.7  # of pairs picked for a large change of mouth or eyes
     episode_share: float = 0.2  # of the time, spent on episodes at the end
     support_images: int = 4  # d_trn
     query_images: int = 4  # d_qry
-    references: tuple[int, ...] = (1, 1, 2, 4, 8)  # of a target; one of these counts for each batch
+    references: tuple[int, ...] = (1, 1, 2, 4, 8)  # of a target; one of these is drawn for each batch
     other_photo_share: float = 0.25  # of references placed and lit as in another photo
     inner_steps: int = 3  # m
     is_second_order: bool = False  # whether the outer gradient passes through the inner steps
-    following_steps: int = 800  # of fitting what the warp does without landmarks, before all else
+    following_steps: int = 800  # of fitting what the warp does without landmarks, before all other training
     checkpoint_seconds: float = 180.0

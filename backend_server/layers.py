@@ -1,4 +1,4 @@
-"""Which building blocks do the networks share?
+"""The building blocks that the networks share.
 
 Convolutions, residual blocks that halve or double the picture (Brock et al. 2019), adaptive instance normalisation
 (Huang & Belongie 2017) and self-attention (Zhang et al. 2019).
@@ -46,7 +46,7 @@ class AdaptiveInstanceNorm(nn.Module):
 
 
 class SelfAttention(nn.Module):
-    """Lets every place of an activation look at every other (Zhang et al. 2019); an identity at the start."""
+    """Lets every pixel of an activation look at every other (Zhang et al. 2019); an identity at the start."""
 
     def __init__(self, channels: int, *, spectral: bool = True) -> None:
         super().__init__()
@@ -74,23 +74,23 @@ class ResidualBlock(nn.Module):
         inputs: channels.
         outputs: channels.
         scale: "down" halves the sides, "up" doubles them, "same" keeps them.
-        normalize: whether instance normalisation comes before each rectifier.
+        normalise: whether instance normalisation comes before each rectifier.
         spectral: whether the convolutions are spectrally normalised.
     """
 
     def __init__(
-        self, inputs: int, outputs: int, *, scale: str = "same", normalize: bool = True, spectral: bool = True
+        self, inputs: int, outputs: int, *, scale: str = "same", normalise: bool = True, spectral: bool = True
     ) -> None:
         super().__init__()
         self.scale = scale
-        self.normalize = normalize
+        self.normalise = normalise
         self.first = convolution(inputs, outputs, spectral=spectral)
         self.second = convolution(outputs, outputs, spectral=spectral)
         self.shortcut = convolution(inputs, outputs, 1, spectral=spectral)
 
     def _activate(self, x: Tensor) -> Tensor:
-        # A single place has no variance to normalise by.
-        x = F.instance_norm(x) if self.normalize and x.shape[2] * x.shape[3] > 1 else x
+        # A single pixel has no variance to normalise by.
+        x = F.instance_norm(x) if self.normalise and x.shape[2] * x.shape[3] > 1 else x
         return F.leaky_relu(x, SLOPE)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Which few directions hold a set of landmark displacements (Section 4.2)?"""
+"""Finds the few directions that hold a set of landmark displacements (Section 4.2)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def fit_pca(data: Tensor, count: int | None = None, *, variance: float | None = 
     """Principal components of data (N, D).
 
     Args:
-        data: one sample a row.
+        data: one sample per row.
         count: how many components; all when neither this nor `variance` is given.
         variance: the share of variance to keep, in (0, 1]; the fewest components that reach it.
     """

@@ -1,4 +1,4 @@
-"""How does motion pass between the canonical face and one person's face (Section 3.3, Eq. 7)?
+"""Carries motion between the canonical face and one person's face (Section 3.3, Eq. 7).
 
 Everything here is numpy and works on sequences of frames. "Landmarks" are pixels of the face crop, "canonical" are
 canonical units: centred at 0, distance between the eye centres 1, y down.
@@ -17,7 +17,7 @@ from shared.landmarks import INNER_LIP_PAIRS, LEFT_EYE, MIRROR, POINT_COUNT, RIG
 
 Points = NDArray[np.floating]
 
-LID_GAIN_RANGE = (0.5, 2.0)  # beyond it the landmarks of the lids are not to be trusted
+LID_GAIN_RANGE = (0.5, 2.0)  # beyond it the landmarks of the lids are not reliable
 FLATTEST = 1e-3  # across over along; landmarks that are flatter lie on a line
 
 
@@ -86,7 +86,7 @@ def extent(points: Points) -> Extent:
     return Extent(float(height), float(width))
 
 
-def stabilize(landmarks: Points, neutral: Points) -> NDArray[np.float32]:
+def stabilise(landmarks: Points, neutral: Points) -> NDArray[np.float32]:
     """Removes the head's own motion, so that only the motion of the face is left.
 
     Every frame is brought onto `neutral` by the similarity that fits the points which neither speech nor a blink moves.
@@ -117,7 +117,7 @@ def retarget(canonical: Points, neutral_canonical: Points, neutral_landmarks: Po
 
     Raises:
         ShapeError: the two neutral shapes do not hold the same number of points.
-        ValueRangeError: the points of one of them lie on a line, or are no finite numbers.
+        ValueRangeError: the points of one of them lie on a line, or are not finite numbers.
     """
     transfer = _displacement_transfer(neutral_canonical, neutral_landmarks)
     displacements = (np.asarray(canonical, np.float64) - neutral_canonical) @ transfer.T
@@ -146,7 +146,7 @@ def keep_lips_apart(landmarks: Points, neutral_landmarks: Points) -> NDArray[np.
 
 
 def lid_gains(neutral_canonical: Points, neutral_landmarks: Points) -> tuple[float, float]:
-    """By how much the lids' motion has to grow for the right and the left eye of a person to close, after Eq. 7.
+    """By how much the lids' motion must grow for the right and the left eye of a person to close, after Eq. 7.
 
     The paper scales all points by the size of the whole face, so eyes that are larger for their face than the mean
     face's would stay half open in a blink.
@@ -168,7 +168,7 @@ def to_canonical(landmarks: Points, neutral_landmarks: Points, neutral_canonical
     """Carries a person's motion over to the canonical face, the inverse of `retarget` (Section 4.2).
 
     Args:
-        landmarks: l_t without head motion (see `stabilize`), (T, 68, 2) pixels.
+        landmarks: l_t without head motion (see `stabilise`), (T, 68, 2) pixels.
         neutral_landmarks: l_p, (68, 2) pixels.
         neutral_canonical: l_p^m, (68, 2) canonical units.
 
@@ -180,7 +180,7 @@ def to_canonical(landmarks: Points, neutral_landmarks: Points, neutral_canonical
     return (neutral_canonical + displacements).astype(np.float32)
 
 
-def normalize_shape(points: Points) -> NDArray[np.float64]:
+def normalise_shape(points: Points) -> NDArray[np.float64]:
     """Brings one face into canonical units: centroid 0, eye line level, distance between the eye centres 1.
 
     Args:
@@ -203,13 +203,13 @@ def normalize_shape(points: Points) -> NDArray[np.float64]:
 
 def mean_shape(shapes: list[Points]) -> NDArray[np.float32]:
     """Returns the symmetric mean of faces, l_p^m, (68, 2) canonical units; each face weighs the same."""
-    mean = np.mean([normalize_shape(shape) for shape in shapes], axis=0)
+    mean = np.mean([normalise_shape(shape) for shape in shapes], axis=0)
     mirrored = mean[MIRROR] * (-1.0, 1.0)
-    return normalize_shape((mean + mirrored) / 2).astype(np.float32)
+    return normalise_shape((mean + mirrored) / 2).astype(np.float32)
 
 
 def _displacement_transfer(neutral_canonical: Points, neutral_landmarks: Points) -> NDArray[np.float64]:
-    """Returns the matrix (2, 2) that takes a canonical displacement to pixels: T's turn and scale after S's ratios."""
+    """Returns the matrix (2, 2) from canonical displacements to pixels: T's rotation and scale after S's ratios."""
     for points in (neutral_canonical, neutral_landmarks):
         _check_spread(points)
     align = procrustes_align(neutral_canonical, neutral_landmarks)

@@ -1,1 +1,1 @@
-"""Which sounds is speech made of, and how does a mouth move through them?"""
+"""The sounds of speech, and how a mouth moves through them."""

@@ -1,13 +1,13 @@
-"""How do the shapes of neighbouring sounds melt into one motion?
+"""Blends the shapes of neighbouring sounds into one motion.
 
 The coarticulation model of Cohen & Massaro 1993, "Modeling coarticulation in synthetic visual speech": every sound has
-a dominance over the mouth that rises before it and falls after it, and the mouth stands at the mean of all targets,
+a dominance over the mouth that rises before it and falls after it, and the mouth takes the mean of all targets,
 weighted by their dominances. What opens and closes the lips, what rounds and spreads them, and the jaw are groups with
 dominances of their own.
 
-Cohen & Massaro measure time from the middle of a sound. A pause of seconds would then lose the mouth to the sounds
-around it, so here a sound's dominance stays at its height from `APPROACH_SECONDS` after its begin to as long before its
-end.
+Cohen & Massaro measure time from the middle of a sound. In a pause of seconds the sounds around it would then
+move the mouth, so here a sound's dominance stays at its height from `APPROACH_SECONDS` after its begin to as long
+before its end.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Dominance:
     def with_firm_contacts(self) -> Dominance:
         """The same, but lips that touch lips or teeth are `CONTACT_FIRMNESS` times as strong.
 
-        A mean of squares gives way a little in every contact; the eye forgives none that is missed.
+        A mean of squares gives way a little in every contact; viewers notice each that is missed.
         """
         strength = self.strength.clone()
         touching = [MANNERS.index(name) for name in ("bilabial", "labiodental")]
@@ -68,7 +68,7 @@ class Dominance:
         return replace(self, strength=strength)
 
     def tensors(self) -> dict[str, Tensor]:
-        """The four by name."""
+        """The four constants by name."""
         return dict(vars(self))
 
 
@@ -76,7 +76,7 @@ def initial_dominance() -> Dominance:
     """Where fitting begins: strength 1, a rise and a fall of 80 ms, power 1.3, and what is known of lips and silence.
 
     Closed lips are stronger than what is around them and let go quickly; consonants made by the tongue leave the lips
-    to the vowels; a vowel's opening comes sooner than it goes.
+    to the vowels; a vowel opens the lips early and lets go quickly.
     """
     manners = list(MANNERS)
     strength = torch.ones(len(GROUPS), len(manners))

@@ -1,4 +1,4 @@
-"""Which targets and dominances explain how people's mouths moved?
+"""Finds the targets and dominances that explain how people's mouths moved.
 
 With the dominances fixed the targets enter linearly, so they are solved for at once (ridge regression); the dominances
 follow the gradient of what that solution leaves unexplained (variable projection, Golub & Pereyra 1973).
@@ -30,9 +30,9 @@ RIDGE = 30.0  # frames of rest that each target is held to
 STEPS = 15
 STEP_SIZE = 0.08
 CLIPS_FOR_DOMINANCE = 120  # the few constants need no more; the targets are solved on all clips
-CALMNESS = 3e-3  # how dear it is to leave the initial constants
-GROUP_WEIGHTS = (1.0, 1.0, 0.1)  # of the squared errors; the jaw line is tracked less surely than the lips
-_NOWHEN = -1000.0  # seconds, where sounds that only fill up a batch lie
+CALMNESS = 3e-3  # cost of leaving the initial constants
+GROUP_WEIGHTS = (1.0, 1.0, 0.1)  # of the squared errors; the jaw line is tracked less exactly than the lips
+_PADDING_TIME = -1000.0  # seconds; of sounds that only fill up a batch
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def _batch(clips: Sequence[SpokenMotion]) -> _Batch:
     """Clips side by side, cut to the shortest, their motion made symmetric."""
     sounds = [sounds_of(clip.phones) for clip in clips]
     frames, most = min(len(clip.frame_times) for clip in clips), max(len(one) for one in sounds)
-    filled = np.array([one + [(0, _NOWHEN, _NOWHEN)] * (most - len(one)) for one in sounds])  # (B, N, 3)
+    filled = np.array([one + [(0, _PADDING_TIME, _PADDING_TIME)] * (most - len(one)) for one in sounds])  # (B, N, 3)
     motion = np.stack([clip.displacements[:frames] for clip in clips])
     motion = (motion + motion[:, :, MIRROR] * (-1.0, 1.0)) / 2
     return _Batch(
@@ -103,16 +103,16 @@ def fit_visemes(
     """
     initial = initial_dominance()
     constants = {name: tensor.clone().requires_grad_() for name, tensor in initial.tensors().items()}
-    optimizer = torch.optim.Adam(constants.values(), lr=STEP_SIZE)
+    optimiser = torch.optim.Adam(constants.values(), lr=STEP_SIZE)
     some = _batch(clips[:: max(len(clips) // CLIPS_FOR_DOMINANCE, 1)])
     first = 0.0
     for step in range(STEPS):
         _, left = _solve(some, Dominance(**constants))
         first = first or float(left.detach())
         distance = torch.stack([(constants[name] - start).square().sum() for name, start in initial.tensors().items()])
-        optimizer.zero_grad()
+        optimiser.zero_grad()
         (left / first + CALMNESS * distance.sum()).backward()
-        optimizer.step()
+        optimiser.step()
         with torch.no_grad():
             constants["power"].clamp_(1.0, 2.0)
         progress("visemes", step + 1, STEPS)

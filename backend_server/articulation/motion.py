@@ -1,4 +1,4 @@
-"""How does the mouth move to given phones?"""
+"""Moves the mouth to given phones."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from backend_server.articulation.visemes import (
 from shared.errors import ValueRangeError
 from shared.landmarks import INNER_LIP_PAIRS
 
-_REACH_SECONDS = 2.0  # no sound further away has a share worth counting
+_REACH_SECONDS = 2.0  # sounds further away have no share worth counting
 _BLOCK = 256  # frames at once, which bounds memory
 
 Sound = tuple[int, float, float]  # index of its viseme, begin and end in seconds
@@ -52,7 +52,7 @@ def articulate(
 
     Args:
         phones: in the order of their times.
-        frame_times: seconds, (T,), rising.
+        frame_times: seconds, (T,), ascending.
         table: targets and dominances; the shipped ones when None.
 
     Raises:
@@ -68,7 +68,7 @@ def articulate(
     for first in range(0, len(frame_times), _BLOCK):
         times = np.asarray(frame_times[first : first + _BLOCK], np.float64)
         is_near = (ends > times[0] - _REACH_SECONDS) & (begins < times[-1] + _REACH_SECONDS)
-        is_near |= ~is_near.any()  # far beyond all phones the nearest rules
+        is_near |= ~is_near.any()  # far from all phones, only the nearest counts
         near = torch.from_numpy(visemes[is_near])
         weights = shares(
             table.dominance,

@@ -1,4 +1,4 @@
-"""Which phones are there, for all languages, and how is a transcription in IPA read as them?
+"""Lists the phones for all languages, and reads a transcription in IPA as phones.
 
 The phones are the 39 of ARPAbet without stress, silence, and one more for the front rounded vowels that English lacks.
 Sounds of other languages become the phone whose lips and tongue are nearest.
@@ -80,7 +80,7 @@ class TimedPhone:
 
 
 def phones_of_ipa(ipa: str) -> tuple[str, ...]:
-    """The phones of a transcription; stress, length, tone and nasality fall away, and so does what has no phone."""
+    """The phones of a transcription; stress, length, tone and nasality are dropped, and so is what has no phone."""
     phones: list[str] = []
     index = 0
     while index < len(ipa):
@@ -99,7 +99,7 @@ def timed_phones(events: Iterable[tuple[float, tuple[str, ...]]], seconds: float
     """Phones without gaps from 0 to the end of the speech.
 
     Args:
-        events: when something begins, rising, and its phones, none for a pause; several share their time evenly.
+        events: when something begins, ascending, and its phones, none for a pause; several share their time evenly.
         seconds: length of the speech.
     """
     begun = [(0.0, ()), *events]

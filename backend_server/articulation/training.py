@@ -1,4 +1,4 @@
-"""How is the table of visemes measured on a corpus of people who talk?"""
+"""Measures the table of visemes on a corpus of people who talk."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from backend_server.articulation.fitting import SpokenMotion, fit_visemes
 from backend_server.articulation.motion import articulate
 from backend_server.articulation.visemes import VisemeTable, save_visemes
 from backend_server.data.corpus import Clip, Corpus, long_enough
-from backend_server.data.phone_alignment import Utterance, align, hindrance
+from backend_server.data.phone_alignment import Utterance, align, alignment_problem
 from backend_server.data.synthetic_speech import phones_of_text
 from backend_server.metrics.motion import MotionFigures, mean_figures, motion_figures
 from backend_server.progress import Progress, silent
@@ -28,7 +28,7 @@ UNITS = 100  # distances are given in hundredths of the inter-ocular distance
 
 @dataclass(frozen=True)
 class VisemeResult:
-    """How the table moves when it is told the phones; None where the corpus holds out nothing of the kind.
+    """How well the table moves a mouth to given phones; None where the corpus has no such clips.
 
     Attributes:
         known: figures on held-out sentences of people measured.
@@ -77,7 +77,7 @@ def _alignable(clips: Sequence[Clip], known: Set[str] | None = None) -> dict[Cli
     for clip in clips:
         phones = tuple(phone for word in clip.text.split() for phone in phones_of_word(word))
         utterance = Utterance(clip.waveform(), phones)
-        if reason := hindrance(utterance, known):
+        if reason := alignment_problem(utterance, known):
             LOG.warning("left out: %s cannot be aligned with its text: %s", clip.folder, reason)
         else:
             said[clip] = utterance

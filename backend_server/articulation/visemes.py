@@ -1,4 +1,4 @@
-"""Which shape does the mouth aim at in each sound?
+"""Keeps the shape that the mouth aims at in each sound.
 
 A viseme is the shape that one or several phones share. Most are measured on people who talk (`fitting.py`); the few
 that their sentences lack are mixtures of articulatory neighbours, and what anatomy demands is enforced.
@@ -72,7 +72,7 @@ class VisemeTable:
 
     Attributes:
         neutral: face at rest, (68, 2), canonical units.
-        targets: displacements from it, a viseme a row as in `VISEMES`, (V, 68, 2).
+        targets: displacements from it, one viseme per row as in `VISEMES`, (V, 68, 2).
         dominance: how strongly and how long each manner pulls.
     """
 
@@ -101,7 +101,7 @@ def complete_targets(measured: Array, neutral: Array) -> Array:
     """All targets (V, 68, 2) from the measured ones: mixtures, rest in silence, contact where there must be contact.
 
     Args:
-        measured: displacements in the order of `VISEMES`, (V, 68, 2); those of mixtures are not looked at.
+        measured: displacements in the order of `VISEMES`, (V, 68, 2); those of mixtures are ignored.
         neutral: face at rest, (68, 2).
     """
     shapes = dict(zip(VISEMES, measured, strict=True))
@@ -150,7 +150,7 @@ def load_visemes(path: Path = WEIGHTS) -> VisemeTable:
     found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     if settings != _settings() or found != shapes:
         raise WeightsError(
-            f"{path} is a table of other visemes than these {len(VISEMES)}; measure it again with: train visemes",
+            f"{path} holds other visemes than these {len(VISEMES)}; measure it again with: train visemes",
             detail=f"{settings}, {found}",
         )
     neutral, targets = tensors.pop("neutral").numpy(), tensors.pop("targets").numpy()
@@ -158,7 +158,7 @@ def load_visemes(path: Path = WEIGHTS) -> VisemeTable:
 
 
 def visemes_beside(folder: Path) -> VisemeTable | None:
-    """The table that a weights folder holds; None, which everywhere means the shipped one, where it holds none.
+    """The table of a weights folder; None, which means the shipped one, where it has none.
 
     Raises:
         WeightsError: its file is damaged, or holds something else.

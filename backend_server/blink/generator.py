@@ -1,4 +1,4 @@
-"""Which eye motion does a stretch of noise become (G_B, Sections 3.2 and 4.2)?"""
+"""Turns a stretch of noise into eye motion (G_B, Sections 3.2 and 4.2)."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class BlinkGenerator(nn.Module):
             (N, T, 22, 2), canonical units, points in the order of `shared.landmarks.EYE_REGION`.
 
         Raises:
-            ShapeError: the noise has another width.
+            ShapeError: the noise has a wrong width.
         """
         if noise.ndim != 3 or noise.shape[2] != self.config.noise_size:
             raise ShapeError(f"expected noise of shape (N, T, {self.config.noise_size}), got {tuple(noise.shape)}")
@@ -53,7 +53,7 @@ class BlinkGenerator(nn.Module):
         return self.decoder(coefficients).unflatten(-1, (len(EYE_REGION), 2))
 
     @torch.no_grad()
-    def initialize(self, components: PrincipalComponents, neutral_canonical: Tensor) -> None:
+    def initialise(self, components: PrincipalComponents, neutral_canonical: Tensor) -> None:
         """Starts the last layer as the principal components of real eye motion (Section 4.2).
 
         Args:

@@ -1,4 +1,4 @@
-"""How far is the distribution of generated eye motion from the real one (Eq. 6)?"""
+"""Measures how far the distribution of generated eye motion is from the real one (Eq. 6)."""
 
 from __future__ import annotations
 

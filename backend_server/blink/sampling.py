@@ -1,7 +1,7 @@
-"""When does an animated face blink, over a clip of any length and frame rate?
+"""Makes an animated face blink, over a clip of any length and frame rate.
 
 The generator makes blocks of three seconds. They are joined where the eyes are open, a blink that the end of the clip
-would cut is left out, and the joined motion is read at the frame times. Motion that was read is forgotten, so an hour
+would cut is left out, and the joined motion is read at the frame times. Motion that was read is dropped, so an hour
 needs no more memory beside the result than a minute, however few or many frames it has.
 """
 
@@ -29,7 +29,7 @@ OVER_DROP = 0.08  # a blink begins and is over where the lid gap has lost less t
 SHUT_DROP = 0.5  # a closing beyond it is a blink
 MARGIN_FRAMES = 2  # kept open on either side of a seam or of the end
 FADE_FRAMES = 3  # from the slow motion of open eyes to rest, before a blink that is left out
-BLINK_MARGIN_FRAMES = 3  # belong to a blink before it is noticed and after it is over
+BLINK_MARGIN_FRAMES = 3  # added to a blink before it is noticed and after it is over
 SHORTEST_CALM = 0.05  # of its length, to which the time between blinks is squeezed at most
 BLOCKS = 16  # drawn at once
 READ_FRAMES = 4096  # of the clip, read at once
@@ -44,9 +44,9 @@ class Stretch:
     """A part of a timeline of eye motion.
 
     Attributes:
-        begins: of its frames after the first frame of the clip, (F,), rising, in frames of 1/25 s.
+        begins: of its frames after the first frame of the clip, (F,), ascending, in frames of 1/25 s.
         motion: (F, 22, 2), canonical units.
-        until: what lies before can be read from this stretch, in frames of 1/25 s.
+        until: motion before it can be read from this stretch, in frames of 1/25 s.
     """
 
     begins: NDArray[np.float64]
@@ -99,10 +99,10 @@ def blink_count(shut: NDArray[np.floating]) -> int:
 
 
 def spread(counts: list[int]) -> list[int]:
-    """An order of blocks in which a face never stares, given the number of blinks in each.
+    """Orders blocks so that a face never stares, given the number of blinks in each.
 
     A block with one blink comes first, so that a short clip has one too, and no two blocks without any come together
-    while that can be. Every block stays in, so the rate of blinks over a long clip is the generator's.
+    where possible. Every block stays in, so the rate of blinks over a long clip is the generator's.
 
     Args:
         counts: blinks of each block.
@@ -176,10 +176,10 @@ def read_at(begins: NDArray[np.float64], timeline: Array, positions: NDArray[np.
 
 
 def settled_count(begins: NDArray[np.float64], shut: NDArray[np.floating], end: float) -> int:
-    """How many first frames of a timeline stay as they are, whichever blink the end of the clip may cut.
+    """How many first frames of a timeline stay as they are, whichever blink the end of the clip cuts.
 
     Args:
-        begins: of its frames, (F,), rising, in frames of 1/25 s.
+        begins: of its frames, (F,), ascending, in frames of 1/25 s.
         shut: closings, (F,).
         end: of its last frame; the clip ends at most `BEYOND_FRAMES` before, or later.
     """

@@ -1,8 +1,8 @@
-"""Which eye motion shall G_B learn?
+"""Prepares the eye motion that G_B learns.
 
 Raw eye landmarks hold gaze, squints and tracking noise beside blinks, and the people of a small corpus blink between
-0 and 1.3 times a second. So the whole blinks are cut out of the clips, each freed of the drift beneath it, and laid at
-random times over the slow motion of other clips: sequences like the corpus, at a chosen rate, as many as are wanted.
+0 and 1.3 times a second. So whole blinks are cut out of the clips, without the drift under them, and placed at random
+times over the slow motion of other clips: sequences like the corpus, at a chosen rate, as many as are wanted.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class BlinkTargets:
-    """What training sequences are put together from, canonical units.
+    """The parts of training sequences, canonical units.
 
     Attributes:
         blinks: displacements of one blink each, (L, 22, 2), zero at both ends.
@@ -71,10 +71,10 @@ def _is_even(ears: NDArray[np.floating], start: int, end: int) -> bool:
 def with_settled_brows(blink: Array) -> Array:
     """A blink (L, 22, 2) in which the brows follow the lids a little.
 
-    The tracker draws shut eyes lower at their corners, by which the head is aligned, so that its brows rise by a
-    quarter of the way of the lids. In the pictures they do not: matched there, the brows of seven people in 218 blinks
-    go between 0.04 up and 0.15 down, on average 0.01 down. So the eyes are measured from the brows, and the brows
-    move by `BROW_FOLLOW`, within what people do and enough to be seen.
+    The tracker places the corners of shut eyes too low, and the head is aligned by them, so the brows seem to rise by a
+    quarter of the way of the lids. In the pictures they do not: there the brows of seven people in 218 blinks go
+    between 0.04 up and 0.15 down, on average 0.01 down. So the eyes are measured from the brows, and the brows move
+    by `BROW_FOLLOW`, within what people do and enough to be seen.
     """
     settled = blink.copy()
     settled[..., 1] -= blink[:, BROWS, 1].mean(1, keepdims=True)
@@ -84,7 +84,7 @@ def with_settled_brows(blink: Array) -> Array:
 
 
 def cut_blinks(canonical: Array, neutral_canonical: Array, frame_rate: float) -> tuple[list[Array], Array]:
-    """Separates the blinks of a clip from the slow motion beneath.
+    """Separates the blinks of a clip from the slow motion under them.
 
     Args:
         canonical: landmarks of the clip, (T, 68, 2), canonical units.
@@ -151,8 +151,8 @@ def compose(
 ) -> Array:
     """Random sequences of eye motion, (count, frames, 22, 2).
 
-    Blinks follow each other at random, eyes are open for a while between two, and at first. The last blink may be cut
-    by the end of the sequence.
+    Blinks follow each other at random, eyes are open for a while between two and at the start. The last blink may be
+    cut by the end of the sequence.
 
     Args:
         targets: blinks and calm motion.
@@ -160,7 +160,7 @@ def compose(
         frames: of each.
         frame_rate: frames a second.
         config: rate of the blinks and how they are stretched in time.
-        random: chooses all of it.
+        random: source of randomness.
     """
     rest_frames = round(REST_SECONDS * frame_rate)
     result = np.zeros((count, frames, len(EYE_REGION), 2), np.float32)

@@ -34,7 +34,7 @@ _SAVE_EVERY = 200  # steps
 
 @dataclass(frozen=True)
 class BlinkResult:
-    """What came of a training.
+    """The result of a training.
 
     Attributes:
         loss: mean of the last hundred steps.
@@ -48,7 +48,7 @@ class BlinkResult:
 
 
 def views(displacements: Tensor, basis: Tensor, offsets: list[int], crop: int) -> list[Tensor]:
-    """What of a set of sequences is compared by MMD, each (N, D) with N samples.
+    """What MMD compares of a set of sequences, each (N, D) with N samples.
 
     A kernel on whole sequences sees two equal blinks at different times as two different things. So besides the whole
     sequence, as in the paper, short crops are compared, and what does not depend on time: the lid gaps and their
@@ -70,14 +70,14 @@ def views(displacements: Tensor, basis: Tensor, offsets: list[int], crop: int) -
 
 
 class BlinkTrainer:
-    """One training of G_B on sequences put together from `targets`.
+    """One training run of G_B on sequences made from `targets`.
 
     Args:
         targets: real blinks and calm motion.
         neutral_canonical: (68, 2).
         config: sizes and settings; the number of components is found here.
         seed: of weights, noise and sequences.
-        device: where the network lives.
+        device: of the network.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class BlinkTrainer:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.generator = BlinkGenerator(self.config)
-        self.generator.initialize(components, neutral_canonical)
+        self.generator.initialise(components, neutral_canonical)
         self.generator.to(device)
         self.basis = components.components.to(device)
         self.bandwidths = [
@@ -154,14 +154,14 @@ def train_blink(
         corpus: folder of a prepared corpus.
         out: weights file to write.
         device: where to train.
-        resume: go on from the state that an interrupted training left beside `out`.
+        resume: continue from the state that an interrupted training left beside `out`.
         seed: the same seed gives the same weights on the same machine.
         config: settings; the defaults of `BlinkConfig` when None.
         progress: told of every step.
 
     Raises:
         CorpusError: the corpus is missing, or its training clips hold no clear blink.
-        WeightsError: the state to go on from is of another training.
+        WeightsError: the state to resume belongs to another training.
     """
     data = Corpus(corpus)
     clips = [clip.landmarks().canonical for clip in data.clips("train")]

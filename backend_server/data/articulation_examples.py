@@ -1,8 +1,7 @@
 """Makes examples of motion for speech without pictures, so that the motion network hears every sound.
 
-The corpus of faces knows few words. Other speech knows all: synthetic speech with the exact time of each sound, and
-recorded sentences whose sounds are found by alignment. The coarticulation model (`articulation`) tells how a mouth says
-them.
+The corpus of faces has few words. Other speech has all: synthetic speech with the exact time of each sound, and
+recorded sentences whose sounds are found by alignment. The coarticulation model (`articulation`) moves a mouth to them.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ LOG = logging.getLogger(__name__)
 
 SPEAKER = "modelled"
 SHORTEST_SECONDS = 3.2  # so that a run of 75 frames fits
-LONGEST_PAUSE = 0.8  # seconds of silence put before and after the speech, at most, where it is long enough itself
+LONGEST_PAUSE = 0.8  # seconds of silence, before and after together, around speech that is long enough itself
 
 
 def modelled_examples(
@@ -57,10 +56,10 @@ def modelled_examples(
 
     Args:
         folders: of transcribed speech; its training split is used.
-        model: the acoustic model whose features the motion network shall read.
+        model: the acoustic model whose features the motion network reads.
         neutral: canonical landmarks at rest, (68, 2).
         config: how many, and whether flite speaks too.
-        random: of everything random.
+        random: source of randomness.
         table: of visemes; the shipped one when None.
         progress: told of every example.
 
@@ -95,14 +94,14 @@ def articulation_examples(
     with_flite: bool = False,
     progress: Progress = silent,
 ) -> list[MotionExample]:
-    """Examples of synthetic speech in many voices and languages, with the motion that its phones ask for.
+    """Examples of synthetic speech in many voices and languages, with the motion of its phones.
 
     Args:
         texts: English.
-        model: the acoustic model whose features the motion network shall read.
+        model: the acoustic model whose features the motion network reads.
         neutral: canonical landmarks at rest, (68, 2).
         count: how many.
-        random: of everything random.
+        random: source of randomness.
         variations: further ways to hear each.
         table: of visemes; the shipped one when None.
         with_flite: some of the English is spoken by the program flite.
@@ -128,17 +127,17 @@ def recorded_examples(
     table: VisemeTable | None = None,
     progress: Progress = silent,
 ) -> list[MotionExample]:
-    """Examples of recorded sentences without pictures, with the motion that their aligned phones ask for.
+    """Examples of recorded sentences without pictures, with the motion of their aligned phones.
 
     Args:
         utterances: recordings with English texts; those that cannot be read, are too long or do not fit their
             text are left out.
-        model: the acoustic model whose features the motion network shall read.
+        model: the acoustic model whose features the motion network reads.
         aligner: the acoustic model that finds the phones.
         transcribe: the phones of a text.
         neutral: canonical landmarks at rest, (68, 2).
         count: how many at most.
-        random: of everything random.
+        random: source of randomness.
         variations: further ways to hear each.
         table: of visemes; the shipped one when None.
         progress: told of every example.
@@ -152,7 +151,7 @@ def recorded_examples(
 
 
 def _synthetic(texts: Sequence[str], random: np.random.Generator, with_flite: bool) -> Iterator[TimedSpeech]:
-    """Synthetic speech without end."""
+    """Endless synthetic speech."""
     words = plain_random.Random(int(random.integers(2**32)))
     for index in count_from(0):
         speech, voice, _, _ = speak(texts, words, with_flite)
@@ -170,7 +169,7 @@ def _examples(
     table: VisemeTable | None,
     progress: Callable[[int, int], None],
 ) -> list[MotionExample]:
-    """Examples of the first `count` of what is said, each between two pauses; who spoke before babbles."""
+    """Examples of the first `count` of what is said, each between two pauses, with earlier voices as babble."""
     examples: list[MotionExample] = []
     voices: deque[NDArray[np.float32]] = deque(maxlen=KEPT_VOICES)
     for one in islice(said, count):

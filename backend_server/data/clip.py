@@ -1,7 +1,7 @@
-"""How does one video become one clip of the corpus: sound, face crops, landmarks?
+"""Turns one video into one clip of the corpus: sound, face crops, landmarks.
 
 Runs inside a worker process, which keeps its models from clip to clip. A clip's folder is made under a temporary name
-and renamed when it is whole.
+and renamed when it is complete.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _LOOK_FOR_OTHERS_EVERY = 15  # frames
 
 
 class ClipMaker:
-    """Makes clips of the corpus; holds the models, one a process."""
+    """Makes clips of the corpus; holds the models; one per process."""
 
     def __init__(self) -> None:
         self._tracker = FaceTracker()
@@ -44,10 +44,10 @@ class ClipMaker:
             partial: a folder of the same disk to build in; removed if the clip is refused.
 
         Raises:
-            ClipRefused: the video cannot serve; the message says why.
+            ClipRefused: the video cannot be used; the message says why.
         """
         if folder.exists():
-            raise ClipRefused(f"{folder} exists but is no finished clip; remove it")
+            raise ClipRefused(f"{folder} exists but is not a finished clip; remove it")
         shutil.rmtree(partial, ignore_errors=True)
         (partial / "faces").mkdir(parents=True)
         try:
@@ -73,7 +73,7 @@ class ClipMaker:
                 written += 1
                 _write_jpeg(partial / "faces" / f"{written:04d}.jpg", crop_image(frame.image, transform))
         if written != len(times):
-            raise ClipRefused("it gives other pictures when read a second time")
+            raise ClipRefused("its pictures differ when it is read a second time")
         _write_wave(partial / "speech.wav", sound)
         np.savez(
             partial / "landmarks.npz",
@@ -107,7 +107,7 @@ class ClipMaker:
 
 
 def frames_to_keep(times: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Returns the indices of the frames that serve training at 25/s: all, or of a faster video one every 40 ms.
+    """Returns the indices of the frames to train on at 25/s: all, or of a faster video one every 40 ms.
 
     Raises:
         ClipRefused: the video is slower than 20 frames/s.

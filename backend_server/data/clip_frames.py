@@ -1,4 +1,4 @@
-"""What does one video hold: its pictures with their times, and its sound?
+"""Reads one video: its pictures with their times, and its sound.
 
 Both streams are read by their time stamps; time 0 is the first sample of the sound.
 """
@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from backend_server.config import SAMPLE_RATE
 
-LONGEST_SECONDS = 600.0  # a training clip; longer videos are cut beforehand
+LONGEST_SECONDS = 600.0  # of a training clip; longer videos must be cut first
 
 
 class ClipRefused(Exception):  # noqa: N818 (an answer about a clip, not a failure of the program)
-    """A video cannot serve for training; the message says why."""
+    """A video cannot be used for training; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def read_sound(video: Path) -> tuple[NDArray[np.int16], float]:
                 if missing > SAMPLE_RATE // 20:  # the resampler itself holds back a few milliseconds
                     blocks.append(np.zeros(min(missing, int(LONGEST_SECONDS) * SAMPLE_RATE), np.int16))
                     written += len(blocks[-1])
-                frame.pts = None  # the time stamps have been dealt with
+                frame.pts = None  # the time stamps were handled above
                 for part in resampler.resample(frame):
                     blocks.append(part.to_ndarray()[0])
                     written += len(blocks[-1])
@@ -75,7 +75,7 @@ def read_frames(video: Path, sound_start: float) -> Iterator[ClipFrame]:
         sound_start: time stamp of the first sample, seconds, as `read_sound` gives it.
 
     Raises:
-        ClipRefused: the video has no picture, no time stamps, or breaks off.
+        ClipRefused: the video has no picture, no time stamps, or ends early.
     """
     try:
         with av.open(str(video)) as container:
@@ -98,7 +98,7 @@ def read_frames(video: Path, sound_start: float) -> Iterator[ClipFrame]:
 
 
 def _upright(frame: av.VideoFrame) -> NDArray[np.uint8]:
-    """Returns the picture as it is to be shown: telephones store it on its side and note the turn."""
+    """Returns the picture as it must be shown: phones may store it turned and note the angle."""
     image = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
     turns = round(frame.rotation / 90) % 4
     return np.ascontiguousarray(np.rot90(image, turns)) if turns else image

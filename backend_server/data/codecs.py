@@ -1,4 +1,4 @@
-"""How does speech sound after a telephone, a call over the internet, or a small MP3?"""
+"""Makes speech sound as after a telephone, a call over the internet, or a small MP3."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from backend_server.config import SAMPLE_RATE
 
-# name: container, encoder, sample rate, bits a second (None where the codec has no choice)
+# name: container, encoder, sample rate, bits per second (None where the codec has no choice)
 CODECS: dict[str, tuple[str, str, int, int | None]] = {
     "opus-6": ("ogg", "libopus", 16_000, 6_000),
     "opus-12": ("ogg", "libopus", 16_000, 12_000),

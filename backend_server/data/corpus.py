@@ -1,4 +1,4 @@
-"""What does a prepared corpus hold, and how is it read?
+"""Reads a prepared corpus, which holds:
 
 index.tsv        speaker, clip, split, seconds, frames, text
 canonical.npz    neutral_canonical (68, 2)
@@ -161,11 +161,11 @@ class Corpus:
 def long_enough(clips: Sequence[Clip], enough_frames: int | None = None) -> list[Clip]:
     """The clips that are not much shorter than the others; the log says how many are left out.
 
-    Where clips lie in one array, each is cut to the shortest, and a single short one would waste all the others.
+    Where clips lie in one array, each is cut to the shortest, and a single short one would shorten all the others.
 
     Args:
         clips: of one training.
-        enough_frames: so many are enough, however long the others are.
+        enough_frames: this many are enough, however long the others are.
     """
     if not clips:
         return []

@@ -1,7 +1,7 @@
 """Speaks texts with the voices of flite, whose timbre is recorded from people, and tells when each phone begins.
 
-Uses the program `flite` (Carnegie Mellon University, a package of every Linux distribution). No installation of Speech
-Face brings it, so its voices speak only where somebody asks for them.
+Uses the program `flite` (Carnegie Mellon University, a package of every Linux distribution). Speech Face does
+not install it, so its voices speak only on request.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def synthesise_flite(text: str, voice: str, stretch: float = 1.0) -> SyntheticSp
     Args:
         text: what to say.
         voice: one of `VOICES`.
-        stretch: how many times as long as usual everything takes.
+        stretch: how many times as long as usual speech takes.
 
     Raises:
         SpeechFaceError: flite is not installed or says nothing.
@@ -57,5 +57,5 @@ def synthesise_flite(text: str, voice: str, stretch: float = 1.0) -> SyntheticSp
         events.append((begins, _OTHER_NAMES.get(upper, (upper,) if upper in PHONES else ())))
         begins = float(end)
     if not events:
-        raise SpeechFaceError(f"flite says no phones for {text!r}; install version 2.2 or newer")
+        raise SpeechFaceError(f"flite reports no phones for {text!r}; install version 2.2 or newer")
     return SyntheticSpeech(clip, timed_phones([*events, (begins, ())], clip.seconds))

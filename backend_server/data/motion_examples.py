@@ -1,7 +1,7 @@
-"""Which speech goes with which landmark motion?
+"""Pairs speech with landmark motion.
 
 The features of a clip are computed once. A clip can be heard in several ways: as it is, faster and higher or slower and
-lower, and with noise. All of them are views of the same motion, so the motion network learns to hear past voice and
+lower, and with noise. All of them are views of the same motion, so the motion network learns to ignore voice and
 noise; a corpus in which one person speaks most sentences needs it.
 """
 
@@ -86,7 +86,7 @@ def load_listener(path: Path, device: str, listens_to: Literal["hidden", "scores
 
 
 def change_speed(waveform: Array, speed: float) -> Array:
-    """A waveform (S,) played `speed` times as fast, and so much higher; speed is rounded to hundredths."""
+    """A waveform (S,) played `speed` times as fast, and as much higher; speed is rounded to hundredths."""
     return resample_poly(waveform, 100, round(100 * speed)).astype(np.float32)
 
 
@@ -94,7 +94,7 @@ def rest_in_silence(canonical: Array, neutral: Array, waveform: Array, frame_tim
     """Landmarks (T, 68, 2) whose jaw and lips are at rest where nobody speaks.
 
     Some people wait with an open mouth, others with a closed one, and no sound tells which. A network trained on both
-    leaves the mouth ajar in every pause.
+    leaves the mouth half open in every pause.
     """
     presence = speech_presence(waveform, frame_times, HOLD_SECONDS)
     result = canonical.copy()
@@ -133,7 +133,7 @@ def motion_examples(
 
     Args:
         clips: of a prepared corpus.
-        model: the acoustic model whose features the motion network shall read.
+        model: the acoustic model whose features the motion network reads.
         random: of the variations.
         variations: further ways to hear each clip.
         rest: neutral canonical landmarks (68, 2) that jaw and lips take in silence; None leaves them as they are.

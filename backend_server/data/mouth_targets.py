@@ -1,7 +1,7 @@
-"""What does a mouth do while somebody speaks, as the acoustic model learns it beside characters and phones?
+"""Measures the mouth of a speaker; the acoustic model learns it beside characters and phones.
 
 A few spans of the mouth, measured where there are pictures and modelled where there are phones. They are divided by how
-far each person moves, since no sound tells how widely somebody opens.
+far each person moves, since the sound does not tell how wide they open the mouth.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from backend_server.speech.dataset import Utterance
 # Points and axis (1 down) of each span: inner and outer opening, outer and inner width, jaw, upper lip.
 SPANS = ((66, 62, 1), (57, 51, 1), (54, 48, 0), (64, 60, 0), (8, 27, 1), (51, 33, 1))
 RATE = SpeechConfig().scores_per_second
-LEAST_SPREAD = 0.5  # of the average person's; who hardly moves is not blown up beyond that
+LEAST_SPREAD = 0.5  # of the average person's; smaller spreads count as this
 
 Array = NDArray[np.float32]
 

@@ -1,4 +1,4 @@
-"""Which face does a person show at rest, and how is the tracker's jitter kept out of it?
+"""Finds the face that a person shows at rest, without the jitter of the tracker.
 
 The neutral shape l_p of a clip (Section 3.3) is the median of the frames in which the person is silent, the lips are
 at the closed end of what the clip shows, and the eyes are open.
@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 from scipy.signal import savgol_filter
 
 from backend_server.config import SAMPLE_RATE
-from backend_server.retarget import stabilize
+from backend_server.retarget import stabilise
 from shared.landmarks import LEFT_EYE, RIGHT_EYE
 
-_SMOOTHED = slice(0, 36)  # jaw, brows, nose; lips and lids move too fast to be touched
-_FEWEST = 5  # frames behind a median
+_SMOOTHED = slice(0, 36)  # jaw, brows, nose; lips and lids move too fast to be smoothed
+_FEWEST = 5  # frames of a median
 _CLOSED_GAP = 0.02  # of the distance between the eyes: what a tracker sees between closed lips
 
 
 def smooth(landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Takes the tracker's jitter off jaw, brows and nose, (T, 68, 2): a local parabola over five frames.
+    """Removes the tracker's jitter from jaw, brows and nose, (T, 68, 2): a local parabola over five frames.
 
     Lips and lids stay as tracked: a closure between two vowels lasts two frames.
     """
@@ -41,7 +41,7 @@ def neutral_shape(
         frame_times: (T,) seconds after the first sample.
         sound: (S,) at 16 kHz.
     """
-    still = stabilize(landmarks, np.median(landmarks, axis=0))
+    still = stabilise(landmarks, np.median(landmarks, axis=0))
     level = _sound_level_db(sound, frame_times)
     opening, eyes = _lip_opening(still), _eye_opening(still)
     is_open_eyed = eyes >= 0.85 * np.median(eyes)
@@ -49,7 +49,7 @@ def neutral_shape(
     is_closed = opening <= np.percentile(opening, 5) + _CLOSED_GAP * _eye_distance(still)
     for candidates in (is_silent & is_open_eyed & is_closed, is_open_eyed & is_closed):
         chosen = np.flatnonzero(candidates)
-        if len(chosen) >= _FEWEST:  # some breathe through the mouth in every silence: then closures in speech serve
+        if len(chosen) >= _FEWEST:  # who breathes through the mouth in silence has closures in speech
             break
     else:
         chosen = np.argsort(opening, kind="stable")[:_FEWEST]

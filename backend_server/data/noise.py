@@ -1,4 +1,4 @@
-"""Which sounds stand between a listener and the speech: steady noise and other people talking?
+"""Makes noise for speech: steady noise and other people talking.
 
 A level is a signal-to-noise ratio: mean power of the speech over mean power of the noise, in dB.
 """
@@ -20,7 +20,7 @@ def steady_noise(count: int, random: np.random.Generator) -> NDArray[np.floating
 
 
 def babble(voices: Sequence[Waveform], count: int, talkers: int, random: np.random.Generator) -> Waveform:
-    """So many random ones of the voices at once, (count,), equally strong, each from a random moment on."""
+    """`talkers` random voices at once, (count,), equally strong, each from a random moment on."""
     together = np.zeros(count, np.float32)
     for index in random.integers(len(voices), size=talkers):
         voice = np.resize(np.roll(voices[index], int(random.integers(len(voices[index])))), count)

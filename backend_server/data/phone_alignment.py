@@ -1,4 +1,4 @@
-"""When was each phone of a clip said, if only its sentence is known?
+"""Finds when each phone of a clip was said, if only its sentence is known.
 
 Every phone is a chain of three states, each a Gaussian over cepstra and their slopes. From a flat start the most likely
 times and the Gaussians are found in turn (Viterbi training of monophones, Young et al., The HTK Book, section 1.5).
@@ -39,12 +39,12 @@ class Utterance:
     phones: tuple[str, ...]
 
 
-def hindrance(utterance: Utterance, known: Set[str] | None = None) -> str:
-    """Why an utterance cannot be aligned; nothing when it can.
+def alignment_problem(utterance: Utterance, known: Set[str] | None = None) -> str:
+    """Why an utterance cannot be aligned; empty when it can.
 
     Args:
         utterance: to be aligned.
-        known: the phones that occur in the training, where it is not trained on itself.
+        known: the phones that occur in the training, if the utterance is not part of it.
     """
     unknown = [] if known is None else sorted(set(utterance.phones) - known)
     if unknown:
@@ -69,7 +69,7 @@ def align(
     """Phones with times, silence before and after them, for the utterances trained on and then the others.
 
     Args:
-        training: what the Gaussians are estimated on, without a `hindrance`.
+        training: what the Gaussians are estimated on, without an `alignment_problem`.
         others: what is aligned with them, without one either; its phones occur in the training.
         progress: told of every round.
     """

@@ -1,7 +1,7 @@
-"""How does a folder of videos with sound become a corpus to train on?
+"""Turns a folder of videos with sound into a corpus to train on.
 
-First every video becomes a clip, in several processes; clips already there are kept, so a second run goes on where
-the first ended. Then the canonical neutral shape is the mean of the training speakers' neutral shapes, and every
+First every video becomes a clip, in several processes; clips already there are kept, so a second run continues
+where the first ended. Then the canonical neutral shape is the mean of the training speakers' neutral shapes, and every
 clip's landmarks are carried over to it (Section 4.2).
 """
 
@@ -30,35 +30,35 @@ from backend_server.data.prepare_report import PrepareReport, Refusal, write_rep
 from backend_server.data.sources import Source, find_sources
 from backend_server.files import atomic_write, temporary_name
 from backend_server.progress import Progress, silent
-from backend_server.retarget import mean_shape, normalize_shape, stabilize, to_canonical
+from backend_server.retarget import mean_shape, normalise_shape, stabilise, to_canonical
 from shared.errors import CorpusError, NoSpaceError, ValueRangeError
 
 _PARTIAL = ".partial"
 
 
 def prepare(
-    video_dir: Path, out: Path, *, workers: int = 0, clips_of_a_speaker: int = 0, progress: Progress = silent
+    video_dir: Path, out: Path, *, workers: int = 0, clips_per_speaker: int = 0, progress: Progress = silent
 ) -> PrepareReport:
     """Prepares the corpus of all videos under `video_dir`.
 
     Args:
-        video_dir: holds .mpg .mpeg .mp4 .avi .mkv .mov .webm, one folder a speaker, and perhaps an `index.tsv`.
+        video_dir: holds .mpg .mpeg .mp4 .avi .mkv .mov .webm, one folder per speaker, and perhaps an `index.tsv`.
         out: the corpus's folder; made, or completed.
-        workers: processes; 0 takes one a processor core.
-        clips_of_a_speaker: the first so many of each speaker and split, for a small corpus; 0 takes all.
+        workers: processes; 0 takes one per processor core.
+        clips_per_speaker: how many of each speaker and split, for a small corpus; 0 takes all.
         progress: receives ("prepare", clips done, clips), then ("canonical", ...); may raise `Cancelled`.
 
     Raises:
-        CorpusError: there is no video, or none of them can serve.
+        CorpusError: there is no video, or none of them can be used.
         NoSpaceError: the disk is full.
-        ValueRangeError: `workers` or `clips_of_a_speaker` is negative.
+        ValueRangeError: `workers` or `clips_per_speaker` is negative.
     """
     if workers < 0:
         raise ValueRangeError(f"The number of worker processes must be 0 or more, got {workers}.")
-    if clips_of_a_speaker < 0:
-        raise ValueRangeError(f"The number of clips of a speaker must be 0 (all) or more, got {clips_of_a_speaker}.")
+    if clips_per_speaker < 0:
+        raise ValueRangeError(f"The number of clips per speaker must be 0 (all) or more, got {clips_per_speaker}.")
     started = time.perf_counter()
-    sources = _first_of_each(find_sources(video_dir), clips_of_a_speaker)
+    sources = _first_of_each(find_sources(video_dir), clips_per_speaker)
     missing = [source for source in sources if not _is_made(source, out)]
     with _full_disk_named(out):
         out.mkdir(parents=True, exist_ok=True)
@@ -82,7 +82,7 @@ def prepare(
     if not made:
         first = refusals[0]
         raise CorpusError(
-            f"None of the {len(sources)} videos can serve; the first, {first.video}, because {first.reason}."
+            f"None of the {len(sources)} videos can be used; the first, {first.video}, because {first.reason}."
         )
     return report
 
@@ -120,7 +120,7 @@ def _make_clips(missing: list[Source], out: Path, workers: int, progress: Progre
                     reasons[futures[future].name] = future.result()
                     progress("prepare", done + len(reasons), total)
             except BrokenProcessPool as error:
-                raise CorpusError("A process that reads the videos died; run the command again to go on.") from error
+                raise CorpusError("A process reading the videos stopped; run the command again to continue.") from error
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
     return [Refusal(s.name, str(s.video), reason) for s in missing if (reason := reasons[s.name]) is not None]
@@ -151,7 +151,7 @@ def _finish(made: list[Source], out: Path, progress: Progress) -> tuple[float, i
     for number, source in enumerate(made):
         path = out / source.name / "landmarks.npz"
         arrays = _load_arrays(path)
-        still = stabilize(arrays["landmarks"], arrays["neutral"])
+        still = stabilise(arrays["landmarks"], arrays["neutral"])
         canonical = to_canonical(still, arrays["neutral"], neutral)
         if "canonical" not in arrays or not np.array_equal(arrays["canonical"], canonical):
             _save_arrays(path, {**arrays, "canonical": canonical})
@@ -170,7 +170,7 @@ def _neutral_canonical(made: list[Source], out: Path) -> NDArray[np.float32]:
     by_speaker: dict[str, list[NDArray[np.float64]]] = {}
     for source in [s for s in made if s.split == "train"] or made:
         neutral = _load_arrays(out / source.name / "landmarks.npz")["neutral"]
-        by_speaker.setdefault(source.speaker, []).append(normalize_shape(neutral))
+        by_speaker.setdefault(source.speaker, []).append(normalise_shape(neutral))
     return mean_shape([np.mean(shapes, axis=0) for shapes in by_speaker.values()])
 
 

@@ -1,4 +1,4 @@
-"""What did preparing a corpus give, and which clips were refused, and why?"""
+"""Reports what preparing a corpus gave, which clips were refused, and why."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class PrepareReport:
     Attributes:
         clips: clips the corpus now holds.
         reused: clips that an earlier run had made.
-        refused: videos that cannot serve.
+        refused: videos that cannot be used.
         seconds_of_sound: of all clips.
         frames: of all clips.
         wall_seconds: how long this run took.

@@ -1,7 +1,7 @@
-"""Which videos lie in a folder, whose are they, and what is said in them?
+"""Finds the videos in a folder, their speakers, and what is said in them.
 
 An `index.tsv` in the folder, with a header of at least `speaker` and `file`, gives each video's speaker, `split`
-(train or val) and `text`. A video it does not name is of the speaker whose folder it lies in, for training.
+(train or val) and `text`. A video it does not name belongs to the speaker whose folder it is in, for training.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def find_sources(video_dir: Path) -> list[Source]:
         raise CorpusError(f"There is no folder {video_dir}; give the folder that holds the videos.")
     videos = sorted(p for p in video_dir.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES and p.is_file())
     if not videos:
-        raise CorpusError(f"No video was found under {video_dir}; it may hold {', '.join(sorted(VIDEO_SUFFIXES))}.")
+        raise CorpusError(f"No video was found under {video_dir}; expected {', '.join(sorted(VIDEO_SUFFIXES))}.")
     indexed = {source.video: source for source in _read_index(video_dir)}
     sources = [indexed.get(video) or _unindexed(video, video_dir) for video in videos]
     by_name: dict[str, Source] = {}
@@ -67,7 +67,7 @@ def _read_index(video_dir: Path) -> Iterator[Source]:
     try:
         lines = index.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError as error:
-        raise CorpusError(f"{index} is not a UTF-8 text; save it again as one.") from error
+        raise CorpusError(f"{index} is not UTF-8 text; save it again as UTF-8.") from error
     for number, row in enumerate(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE), start=2):
         speaker, file, split = row.get("speaker"), row.get("file"), row.get("split") or "train"
         if not speaker or not file:

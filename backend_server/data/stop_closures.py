@@ -1,6 +1,6 @@
-"""When do the lips or the tongue close for a stop whose time is known only from its burst?
+"""Finds when the lips or the tongue close for a stop whose time is known only from its burst.
 
-espeak-ng marks P, T, K and CH where they burst; the silence of the closure before it is counted to the sound before.
+espeak-ng marks P, T, K and CH where they burst; the silence of the closure before it belongs to the sound before.
 Lips that close at the burst would come 50 ms late.
 """
 

@@ -65,8 +65,8 @@ _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctype
 def _fresh_library() -> Iterator[tuple[ctypes.CDLL, int]]:
     """The library as a new process finds it, and its sample rate in Hz.
 
-    It keeps the pitch's flutter, the gain and the breath of its voices in variables that go on from call to call and
-    that no function of it sets back, `espeak_Terminate` neither. So it is loaded for each text, which takes 1 ms.
+    It keeps the pitch's flutter, the gain and the breath of its voices in variables that keep their values from call
+    to call; no function resets them, not even `espeak_Terminate`. So it is loaded for each text, which takes 1 ms.
     """
     try:
         loader = import_module("espeakng_loader")
@@ -91,7 +91,7 @@ def _fresh_library() -> Iterator[tuple[ctypes.CDLL, int]]:
 def synthesise(text: str, voice: str = "en", rate: int = 170, pitch: int = 50) -> SyntheticSpeech:
     """Speaks a text with espeak-ng; the same arguments give the same samples.
 
-    The breath of the variants "caleb" and "Reed" is the exception: the C library draws it, on each system another one.
+    The breath of the variants "caleb" and "Reed" is the exception: the C library draws it, differently on each system.
 
     Args:
         text: what to say, UTF-8.

@@ -1,4 +1,4 @@
-"""Speech whose phones have known times: with pauses put around it, and recordings whose phones are found."""
+"""Keeps speech whose phones have known times, puts pauses around it, and finds the phones of recordings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from backend_server.speech.dataset import Utterance
 from shared.errors import SoundError
 
 LOG = logging.getLogger(__name__)
-LEAST_SURENESS = -0.8  # mean log-probability of an alignment; what lies below was said otherwise than written
+LEAST_SURENESS = -0.8  # mean log-probability of an alignment; below it, the text is not what was said
 LONGEST_SECONDS = 8.0
 
 
@@ -49,7 +49,7 @@ def aligned_recordings(
 ) -> Iterator[tuple[Utterance, TimedSpeech]]:
     """The recordings that are short enough and fit their English text, with the phones found in them.
 
-    One that cannot be read is left out, and the log says so.
+    One that cannot be read is left out and logged.
 
     Args:
         utterances: in the order in which they are wanted.

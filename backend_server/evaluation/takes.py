@@ -18,7 +18,7 @@ from backend_server.data.corpus import Clip, Corpus
 from backend_server.evaluation.sounds import CLEAN, Sound
 from backend_server.metrics.motion import MotionFigures, mean_figures, motion_figures
 from backend_server.progress import Progress
-from backend_server.retarget import keep_lips_apart, retarget, stabilize
+from backend_server.retarget import keep_lips_apart, retarget, stabilise
 from shared.errors import CorpusError
 
 TRAIN_CLIPS = 40  # of the training split, spread over it; the held-out clips are all judged
@@ -57,7 +57,7 @@ def read_take(clip: Clip) -> Take:
         CorpusError: a file of it is missing or damaged.
     """
     data = clip.landmarks()
-    real = stabilize(data.landmarks, data.neutral)
+    real = stabilise(data.landmarks, data.neutral)
     return Take(clip, clip.waveform(), data.frame_times, data.neutral, real)
 
 

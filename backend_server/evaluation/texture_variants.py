@@ -229,6 +229,6 @@ class TextureVariants:
     @cached_property
     def _sampler(self) -> PairSampler:
         training, rng = self.training, np.random.default_rng(self.seed)
-        limits = {"clips_of_a_speaker": training.clips_of_a_speaker, "every_nth": training.every_nth_frame}
+        limits = {"clips_per_speaker": training.clips_per_speaker, "every_nth": training.every_nth_frame}
         clips = load_faces(self.corpus, "train", **limits, rng=rng, progress=self.progress)
         return PairSampler(clips, training.far_pair_share)

@@ -1,4 +1,4 @@
-"""Does a mouth do what the phones demand of it, whoever speaks and whatever the real mouth looked like?
+"""Measures whether a mouth does what the phones demand, whoever speaks and whatever the real mouth looked like.
 
 These are the things that animators check: lips that close, the lower lip at the teeth, rounding, rest in pauses, and
 nothing that moves long before it is heard.
@@ -28,12 +28,11 @@ Array = NDArray[np.floating]
 
 @dataclass(frozen=True)
 class ArticulationFigures(Figures):
-    """Figures of one clip, or their means over clips; NaN where the phones ask for nothing of the kind.
+    """Figures of one clip, or their means over clips; NaN where no phone asks for it.
 
     Attributes:
         bilabial_closure: share of P, B, M in which the lips close.
-        vowel_closure: share of vowels in whose middle the lips are closed; what a mouth that never opens buys its
-            closed lips with.
+        vowel_closure: share of vowels in whose middle the lips are closed; high for a mouth that never opens.
         labiodental_contact: share of F, V in which the lower lip comes to the teeth.
         rounding: mean mouth width of spread vowels minus that of rounded ones, in standard deviations of the width in
             speech; above 0 where rounded sounds are narrower.
@@ -59,7 +58,7 @@ def articulation_figures(
     Args:
         phones: what is said when.
         motion: landmarks, (T, 68, 2), any unit.
-        frame_times: seconds, (T,), rising.
+        frame_times: seconds, (T,), ascending.
 
     Raises:
         ShapeError: motion and times differ in length, or there are fewer than two frames.

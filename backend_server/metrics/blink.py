@@ -1,4 +1,4 @@
-"""How often, how long and how fully do eyes blink?
+"""Measures how often, how long and how fully eyes blink.
 
 "We detect eye blinks using a sharp drop in EAR signal. Blink duration is calculated as the number of consecutive
 frames between the start and end of the sharp drop in the EAR" (Section 4.2).
@@ -121,7 +121,7 @@ class BlinkStatistics:
         return self.histogram / max(int(self.histogram.sum()), 1)
 
     def sentence(self) -> str:
-        """How often, how long and how deep in a line."""
+        """How often, how long and how deep, on one line."""
         return f"{self.rate:.2f} blinks a second of {self.duration:.2f} s, depth {self.depth:.2f}"
 
 

@@ -1,4 +1,4 @@
-"""How are figures of the same kind averaged over clips and written in a line?"""
+"""Averages figures of the same kind over clips, and writes them on one line."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ class Figures:
     """Figures of one clip, or their means over clips; NaN where one does not exist. Every field is a number."""
 
     def sentence(self) -> str:
-        """All figures in a line."""
+        """All figures on one line."""
         return ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in asdict(self).items())
 
     @classmethod
     def mean(cls, figures: Sequence[Self]) -> Self:
-        """Mean of each figure over clips; a clip where it does not exist does not count for it."""
+        """Mean of each figure over clips; clips without it do not count."""
         return cls(
             **{field.name: mean_of_numbers(getattr(one, field.name) for one in figures) for field in fields(cls)}
         )

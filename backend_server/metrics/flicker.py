@@ -1,4 +1,4 @@
-"""How restless is a rendered face where nothing should move?"""
+"""Measures how restless a rendered face is where nothing should move."""
 
 from __future__ import annotations
 

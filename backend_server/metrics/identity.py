@@ -1,4 +1,4 @@
-"""Does a generated face stay the same person, and is it the right one?
+"""Measures whether a generated face stays the same person, and the right one.
 
 Both are distances between embeddings: numbers that a network for face recognition gives a picture, near for pictures
 of one person and far for others. Embeddings are brought to length 1 first, so every distance lies in [0, 2].
@@ -35,7 +35,7 @@ def average_content_distance(embeddings: Array) -> float:
         0 for a face that never changes; NaN for fewer than two frames.
 
     Raises:
-        ShapeError: the array has not two axes.
+        ShapeError: the array does not have two axes.
     """
     distances = pdist(_unit(embeddings))
     return float(distances.mean()) if len(distances) else float("nan")

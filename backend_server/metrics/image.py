@@ -1,4 +1,4 @@
-"""How close is a picture to another one?
+"""Measures how close a picture is to another one.
 
 Peak signal-to-noise ratio and structural similarity (Wang et al. 2004), the first two columns of the paper's tables.
 """

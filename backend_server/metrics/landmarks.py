@@ -1,4 +1,4 @@
-"""How close is a generated landmark motion to a real one, and how does a mouth or an eye stand in it?
+"""Measures mouths and eyes in landmarks, and how close a generated motion is to a real one.
 
 Measures of shape are divided by the distance of the eye centres, the canonical unit, so they mean the same in pixels
 and on the canonical face. All of it is numpy on arrays (..., 68, 2).

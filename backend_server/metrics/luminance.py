@@ -1,4 +1,4 @@
-"""How bright is each pixel?"""
+"""Computes how bright each pixel is."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def luminance(pictures: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Luminance (..., H, W) in [0, 255] of u8 pictures (..., H, W, 3); a grey picture (H, W) is taken as it is.
 
     Raises:
-        ShapeError: the array is no picture.
+        ShapeError: the array is not a picture.
     """
     if pictures.ndim == 2:
         return pictures.astype(np.float64)

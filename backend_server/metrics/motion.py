@@ -1,4 +1,4 @@
-"""Which figures say how well a generated motion follows a real one?"""
+"""Measures how well a generated motion follows a real one."""
 
 from __future__ import annotations
 
@@ -72,5 +72,5 @@ def motion_figures(generated: NDArray[np.floating], real: NDArray[np.floating]) 
 
 
 def mean_figures(figures: Sequence[MotionFigures]) -> MotionFigures:
-    """Mean of each figure over clips; a clip where it does not exist does not count for it."""
+    """Mean of each figure over clips; clips without it do not count."""
     return MotionFigures.mean(figures)

@@ -1,4 +1,4 @@
-"""How sharp does a picture look, without another one to compare it with?
+"""Measures how sharp a picture looks, without another one to compare it with.
 
 The cumulative probability of blur detection (CPBD; Narvekar & Karam 2009, 2011), a column of the paper's tables: the
 share of edges at which people would not notice blur.
@@ -37,7 +37,7 @@ def cpbd(picture: NDArray[np.uint8]) -> float:
         1 for a picture whose edges are all sharp; NaN when no block holds an edge.
 
     Raises:
-        ShapeError: the array is no picture.
+        ShapeError: the array is not a picture.
     """
     grey = luminance(picture)
     widths, edges = edge_widths(grey), _canny_edges(grey)
@@ -65,7 +65,7 @@ def blur_probability(widths: Array, contrast: float) -> Array:
 
 
 def edge_widths(grey: Array) -> Array:
-    """Width of each upright edge of a picture in pixels, (H, W), 0 where there is none (Marziliano et al. 2002).
+    """Width of each vertical edge of a picture in pixels, (H, W), 0 where there is none (Marziliano et al. 2002).
 
     The width runs along the row between the local extrema on both sides of the edge, at least one pixel to each. So a
     ramp over n pixels is n wide, and a step, which is one wide, measures 2.
@@ -75,8 +75,8 @@ def edge_widths(grey: Array) -> Array:
     """
     down, across = np.gradient(grey)
     # Within 22.5 degrees of the row, the sectors that the authors measure.
-    is_upright = _edges(grey) & (np.abs(down) < np.tan(np.pi / 8) * np.abs(across))
-    return np.where(is_upright, np.where(across > 0, _span(grey), _span(-grey)), 0.0)
+    is_vertical = _edges(grey) & (np.abs(down) < np.tan(np.pi / 8) * np.abs(across))
+    return np.where(is_vertical, np.where(across > 0, _span(grey), _span(-grey)), 0.0)
 
 
 def _canny_edges(grey: Array) -> NDArray[np.bool_]:
@@ -88,9 +88,9 @@ def _canny_edges(grey: Array) -> NDArray[np.bool_]:
 
 
 def _edges(grey: Array) -> NDArray[np.bool_]:
-    """Where the slope along the row is steep, and at its peak along the row, if that is its way, or along the column.
+    """Where the slope along the row is steep, and at its peak along the row, if it points there, or along the column.
 
-    As MATLAB thins the edges of its Sobel detector when asked for upright ones.
+    As MATLAB thins the edges of its Sobel detector when asked for vertical ones.
     """
     across, down = correlate(grey, _SOBEL, mode="nearest"), correlate(grey, _SOBEL.T, mode="nearest")
     strength = np.square(across)

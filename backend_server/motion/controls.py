@@ -1,7 +1,7 @@
-"""How is the motion that G_L makes smoothed, brought to rest and enlarged, when a person asks for it?
+"""Smooths the motion that G_L makes, brings it to rest and enlarges it, when a user asks for it.
 
 Pure functions on displacements (T, 68, 2) from the neutral face, canonical units: `smoothed` first, then `shaped`. Lead
-needs none of them: windows of speech are read at the frame times, so the cascade reads them that much later.
+needs no function: windows of speech are read at the frame times, so the cascade reads them that much later.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from backend_server.progress import Progress, silent
 from shared.motion_controls import MotionControls
 
 REACH = 4.0  # standard deviations, at which the Gaussian is cut
-CLOSED_GAP = 0.01  # canonical units between the inner lips: about a pixel of the crop, and as good as none
-OPENING_SLOPE = 3.0  # a smoothed mouth may open so many times as fast as the true one out of a closure
+CLOSED_GAP = 0.01  # canonical units between the inner lips: about a pixel of the crop, practically closed
+OPENING_SLOPE = 3.0  # after a closure, a smoothed mouth may open this many times as fast as the true one
 BLOCK_FRAMES = 4096  # bounds the memory beside the result
 UPPER_LIP, LOWER_LIP = 62, 66  # the middles of the inner lips
 
@@ -36,9 +36,9 @@ def smoothed(
     """Motion through a Gaussian along time, without delay and at any spacing of the frames.
 
     A frame counts for as long as it lasts, so frames that lie close together do not outweigh the rest. The mean of
-    an open and a closed mouth is a mouth ajar, and a lip closure is shorter than most Gaussians. So a smoothed frame
+    an open and a closed mouth is half open, and a lip closure is shorter than most Gaussians. So a smoothed frame
     whose lips are further apart than three times the true gap beyond `CLOSED_GAP` goes back towards the true frame
-    until they are not: lips that were closed are closed, and no frame is taken back further than that needs.
+    until they are not: closed lips stay closed, and no frame goes back further than that needs.
 
     Args:
         displacements: (T, 68, 2), canonical units.

@@ -1,4 +1,4 @@
-"""Is a set of canonical landmarks real (D_L, Section 4.2)?"""
+"""Judges whether canonical landmarks are real (D_L, Section 4.2)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class MotionDiscriminator(nn.Module):
         return self.judge(F.leaky_relu(coefficients, SLOPE)).squeeze(-1)
 
     @torch.no_grad()
-    def initialize(self, components: PrincipalComponents, neutral_canonical: Tensor) -> None:
+    def initialise(self, components: PrincipalComponents, neutral_canonical: Tensor) -> None:
         """Starts the first layer as the principal components of training displacements (D, 136).
 
         Args:

@@ -1,4 +1,4 @@
-"""How well does a motion generator follow real mouths, measured on the canonical face?"""
+"""Measures on the canonical face how well a motion generator follows real mouths."""
 
 from __future__ import annotations
 

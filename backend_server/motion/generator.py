@@ -1,4 +1,4 @@
-"""Which landmark displacement does a window of speech cause (G_L, Sections 3.1 and 4.2)?"""
+"""Turns a window of speech into a landmark displacement (G_L, Sections 3.1 and 4.2)."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class MotionGenerator(nn.Module):
             (N, 68, 2), canonical units.
 
         Raises:
-            ShapeError: the windows have another length or width.
+            ShapeError: the windows have a wrong length or width.
         """
         expected = (self.config.context, self.config.channels)
         if features.ndim != 3 or tuple(features.shape[1:]) != expected:
@@ -74,7 +74,7 @@ class MotionGenerator(nn.Module):
         return self.decoder(coefficients).unflatten(1, (POINT_COUNT, 2))
 
     @torch.no_grad()
-    def initialize(self, components: PrincipalComponents, neutral_canonical: Tensor, features: Tensor) -> None:
+    def initialise(self, components: PrincipalComponents, neutral_canonical: Tensor, features: Tensor) -> None:
         """Starts the decoder as the principal components and learns the scale of the features (Section 4.2).
 
         Args:

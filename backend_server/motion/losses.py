@@ -1,4 +1,4 @@
-"""What does the l-GAN minimise (Eq. 1 to 5)?
+"""Defines what the l-GAN minimises (Eq. 1 to 5).
 
 Every loss is a function of sequences of consecutive frames, (N, T, 68, 2), in the unit that `MotionConfig.loss_unit`
 sets; squared norms are summed over points and axes and averaged over frames and batch.
@@ -45,13 +45,13 @@ def distance_loss(generated: Tensor, target: Tensor) -> Tensor:
     return _squared_norm(generated - target)
 
 
-def regularization_loss(generated: Tensor) -> Tensor:
+def regularisation_loss(generated: Tensor) -> Tensor:
     """Squared L2 distance between consecutive frames of landmarks (..., T, 68, 2) (Eq. 2)."""
     return _squared_norm(generated.diff(dim=-3))
 
 
 def mouth_loss(generated: Tensor, target: Tensor, closed_below: float = 0.0, closure_weight: float = 0.0) -> Tensor:
-    """Squared errors of the mouth's opening and width, which eyes follow before anything else.
+    """Squared errors of the mouth's opening and width, which viewers watch before anything else.
 
     The paper has no such term.
 
@@ -86,7 +86,7 @@ def direction_loss(generated: Tensor, target: Tensor, scale: float) -> Tensor:
     Args:
         generated: landmarks of consecutive frames, (..., T, 68, 2).
         target: ground truth of the same shape.
-        scale: motion per frame at which the step is three quarters climbed, in the unit of the landmarks.
+        scale: motion per frame at which the smooth sign reaches three quarters, in the unit of the landmarks.
     """
     _check_pair(generated, target)
     difference = smooth_sign(generated.diff(dim=-3), scale) - smooth_sign(target.diff(dim=-3), scale)
@@ -113,7 +113,7 @@ class MotionLosses:
     """The four terms of Eq. 5 and the mouth's before their weights, scalars, and their weighted sum."""
 
     distance: Tensor
-    regularization: Tensor
+    regularisation: Tensor
     direction: Tensor
     adversarial: Tensor
     mouth: Tensor
@@ -131,15 +131,15 @@ def motion_losses(generated: Tensor, target: Tensor, fake_logits: Tensor, config
     """
     generated, target = generated / config.loss_unit, target / config.loss_unit
     distance = distance_loss(generated, target)
-    regularization = regularization_loss(generated)
+    regularisation = regularisation_loss(generated)
     direction = direction_loss(generated, target, config.direction_scale)
     adversarial = adversarial_loss(fake_logits)
     mouth = mouth_loss(generated, target, CLOSED_OPENING / config.loss_unit, config.closure_weight)
     total = (
         config.lambda_dist * distance
-        + config.lambda_reg * regularization
+        + config.lambda_reg * regularisation
         + config.lambda_dir * direction
         + config.lambda_gan * adversarial
         + config.lambda_mouth * mouth
     )
-    return MotionLosses(distance, regularization, direction, adversarial, mouth, total)
+    return MotionLosses(distance, regularisation, direction, adversarial, mouth, total)

@@ -40,7 +40,7 @@ class EpochLosses:
     """Means over one epoch: the terms of Eq. 5 and the mouth's before their weights, and the discriminator's loss."""
 
     distance: float
-    regularization: float
+    regularisation: float
     direction: float
     adversarial: float
     mouth: float
@@ -49,10 +49,10 @@ class EpochLosses:
 
 @dataclass(frozen=True)
 class MotionResult:
-    """What came of a training.
+    """The result of a training.
 
     Attributes:
-        losses: of the last epoch; None when no epoch was left to do.
+        losses: of the last epoch; None when no epoch was left.
         known: figures on held-out sentences of people trained on; None when the corpus has none.
         unknown: figures on people never trained on; None when the corpus has none.
     """
@@ -75,7 +75,7 @@ def draw_chances(speakers: Sequence[str], config: MotionConfig) -> NDArray[np.fl
 
 
 class MotionTrainer:
-    """One training of the l-GAN.
+    """One training run of the l-GAN.
 
     Args:
         examples: training clips of one length or several; batches are runs of consecutive frames, no longer than the
@@ -83,7 +83,7 @@ class MotionTrainer:
         neutral_canonical: (68, 2).
         config: sizes, weights, settings.
         seed: of weights, order and variations.
-        device: where the networks live.
+        device: of the networks.
     """
 
     def __init__(
@@ -102,21 +102,21 @@ class MotionTrainer:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.generator, self.discriminator = MotionGenerator(config), MotionDiscriminator(config)
-        self._initialize(neutral_canonical)
+        self._initialise(neutral_canonical)
         self.generator.to(device)
         self.discriminator.to(device)
         self.average = running_average(self.generator, config.averaging)
         self.generator_steps = torch.optim.Adam(self.generator.parameters(), lr=config.learning_rate)
         self.discriminator_steps = torch.optim.Adam(self.discriminator.parameters(), lr=config.learning_rate)
 
-    def _initialize(self, neutral: Tensor) -> None:
+    def _initialise(self, neutral: Tensor) -> None:
         """Principal components of as much motion of each speaker as is drawn in training (Section 4.2)."""
         drawn = [self.examples[i] for i in self.random.choice(len(self.examples), 200, p=self.chances)]
         motion = torch.from_numpy(np.concatenate([example.canonical for example in drawn])) - neutral
         windows = np.concatenate([view.windows(e.frame_times, self.config.context) for e in drawn for view in e.views])
         components = fit_pca(motion.flatten(1), self.config.components)
-        self.generator.initialize(components, neutral, torch.from_numpy(windows))
-        self.discriminator.initialize(components, neutral)
+        self.generator.initialise(components, neutral, torch.from_numpy(windows))
+        self.discriminator.initialise(components, neutral)
 
     def draw_batch(self) -> tuple[Tensor, Tensor]:
         """Runs of consecutive frames: speech windows (N, T, context, C) and canonical landmarks (N, T, 68, 2)."""
@@ -148,11 +148,11 @@ class MotionTrainer:
         terms.total.backward()
         self.generator_steps.step()
         self.average.update_parameters(self.generator)
-        parts = (terms.distance, terms.regularization, terms.direction, terms.adversarial, terms.mouth, judged)
+        parts = (terms.distance, terms.regularisation, terms.direction, terms.adversarial, terms.mouth, judged)
         return EpochLosses(*(float(part.detach()) for part in parts))
 
     def set_learning_rate(self, epoch: int) -> None:
-        """Both learning rates become those of an epoch, counted from 0: falling over the second half if decayed."""
+        """Sets both learning rates to those of an epoch, counted from 0: falling over the second half if decayed."""
         share = falling_from_the_middle(epoch / self.config.epochs) if self.config.is_decayed else 1.0
         set_learning_rate(share * self.config.learning_rate, self.generator_steps, self.discriminator_steps)
 
@@ -174,7 +174,7 @@ class MotionTrainer:
         return cast(MotionGenerator, self.average.module)
 
     def epoch(self) -> EpochLosses:
-        """As many steps as the examples fill batches."""
+        """Takes as many steps as the examples fill batches."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(self.random.integers(2**63)))  # of the dropout
             count = max(len(self.examples) // self.config.batch_size, 1)
@@ -210,7 +210,7 @@ def train_motion(
         speech_weights: weights file of the acoustic model.
         out: weights file to write.
         device: where to train.
-        resume: go on from the state that an interrupted training left beside `out`.
+        resume: continue from the state that an interrupted training left beside `out`.
         seed: the same seed gives the same weights on the same machine.
         config: settings; the defaults of `MotionConfig` when None. Its channels are those of the acoustic model.
         speech: folders of transcribed speech without pictures: it is heard, and its texts are said by synthetic
@@ -220,7 +220,7 @@ def train_motion(
 
     Raises:
         CorpusError: the corpus is missing or has no training clips.
-        WeightsError: the acoustic model cannot be read, or the state to go on from is of another training.
+        WeightsError: the acoustic model cannot be read, or the state to resume belongs to another training.
     """
     data = Corpus(corpus)
     clips = data.clips("train")

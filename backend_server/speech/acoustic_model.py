@@ -1,8 +1,8 @@
-"""Which network turns a waveform into features of speech over time (F_t of Section 3.1)?
+"""Turns a waveform into features of speech over time (F_t of Section 3.1).
 
 The paper uses the character scores of a pre-trained DeepSpeech; this is a convolutional CTC network of that kind,
-small enough to ship and fast on a CPU. Scores forget the vowel's shape that the last hidden layer still knows, so both
-can be listened to. All convolutions are centred: a feature speaks of its own moment, and a long clip can be computed
+small enough to ship and fast on a CPU. The last hidden layer still knows a vowel's shape, which the scores lose, so
+either can be used. All convolutions are centred: a feature describes its own moment, and a long clip can be computed
 in pieces without seams.
 """
 
@@ -24,18 +24,18 @@ from backend_server.config import SpeechConfig
 from backend_server.speech.features import SILENCE, log_mel, normalise, speech_level
 
 KIND = "speech"
-MEL_STEP = 4  # mel frames a position of the inner network
+MEL_STEP = 4  # mel frames per position of the inner network
 _PIECE_FRAMES = 3000  # mel frames computed at once: 30 s, well under half a second of work
 
 
 class AcousticModel(Protocol):
-    """Anything that hears speech as channels of features over time."""
+    """Anything that turns speech into channels of features over time."""
 
     channels: int
     features_per_second: float
 
     def features(self, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Features (U, channels) of a 16 kHz waveform (S,); feature u speaks of second u / features_per_second."""
+        """Features (U, channels) of a 16 kHz waveform (S,); feature u describes second u / features_per_second."""
         ...
 
 
@@ -98,9 +98,9 @@ class CtcAcousticModel(nn.Module):
         return self.head(self.hidden(mel)).transpose(1, 2)
 
     def features(self, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
-        """What `listens_to` says, (1 + S // 320, channels), of a 16 kHz waveform (S,), as `AcousticModel`.
+        """The features that `listens_to` names, (1 + S // 320, channels), of a 16 kHz waveform (S,).
 
-        A clip is heard as if silence surrounded it. The result does not depend on the pieces in which a long clip is
+        A clip is treated as if silence surrounded it. The result does not depend on the pieces in which a long clip is
         computed.
         """
         return np.concatenate(list(self.feature_blocks([self._normalised(waveform)])))
@@ -126,7 +126,7 @@ class CtcAcousticModel(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where the weights lie."""
+        """The device of the weights."""
         return next(self.parameters()).device
 
     def _hidden_in_time(self, mel: Tensor) -> Tensor:
@@ -155,7 +155,7 @@ class CtcAcousticModel(nn.Module):
 def load_acoustic_model(
     path: Path, device: str = "cpu", listens_to: Literal["hidden", "scores"] = "hidden"
 ) -> CtcAcousticModel:
-    """The trained network of a checkpoint, ready to listen.
+    """The trained network of a checkpoint, ready for use.
 
     Raises:
         WeightsError: the file is missing, damaged, or of another network.

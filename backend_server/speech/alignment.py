@@ -1,7 +1,7 @@
-"""When is each phone of a known sentence said?
+"""Finds when each phone of a known sentence is said.
 
-Viterbi's best path through the phones in order, with a pause allowed between any two (the forced alignment of speech
-recognition). The acoustic model's phone scores know when, because it learned some of its phones with their times.
+Takes Viterbi's best path through the phones in order, with a pause allowed between any two (forced alignment). The
+acoustic model's phone scores tell when, because it learned some of its phones with their times.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ def align_phones(
     Args:
         scores: before the softmax, (U, 42): the classes of `PHONES` and the blank.
         phones: names in order, without silences, at least one.
-        scores_per_second: score u speaks of second u / scores_per_second.
+        scores_per_second: score u describes second u / scores_per_second.
 
     Returns:
         The phones and pauses from 0 to U / scores_per_second, and the mean logarithm of the path's probability.
 
     Raises:
-        ShapeError: there are no phones, or more than scores.
+        ShapeError: there are no phones, or more phones than scores.
     """
     if not phones or len(phones) > len(scores):
         raise ShapeError(f"expected between 1 and {len(scores)} phones for {len(scores)} scores, got {len(phones)}")

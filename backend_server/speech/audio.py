@@ -1,4 +1,4 @@
-"""Which bytes are sound, and how do they become the 16 kHz mono waveform that every network hears?"""
+"""Reads sound and makes it the 16 kHz mono waveform that every network hears."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""How is one recording turned into many: other tempo, voice, silence, room, noise and bandwidth, all in log-mel frames?
+"""Turns one recording into many: other tempo, voice, silence, room, noise and bandwidth, all in log-mel frames.
 
-Working on frames instead of samples makes this nearly free; powers of sound and noise add. Gain needs no place here:
-the features do not depend on it.
+On frames instead of samples this costs almost nothing; powers of sound and noise add. Gain is not varied, because the
+features do not depend on it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from backend_server.config import SAMPLE_RATE, SpeechConfig
 from backend_server.speech.dataset import Features
 from backend_server.speech.features import POWER_FLOOR, log_mel
 
-_LEAST_POWER = 1e-7  # of a frame, summed over its bands; what lies below is silence and no measure of the speech
+_LEAST_POWER = 1e-7  # of a frame, summed over its bands; a weaker frame is silence and does not count
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def _interpolate(rows: NDArray[np.float32], positions: NDArray[np.floating]) -> 
 
 
 def vary_voice(mel: NDArray[np.float32], settings: Augmentation, rng: np.random.Generator) -> NDArray[np.float32]:
-    """The same words by another throat at another tempo: log-mel frames (F, bands) to (F', bands)."""
+    """The same words in another voice and tempo: log-mel frames (F, bands) to (F', bands)."""
     tempo = 1.0 + rng.uniform(-settings.tempo, settings.tempo)
     mel = _interpolate(mel, np.arange(int((len(mel) - 1) / tempo) + 1) * tempo)
     warp = 1.0 + rng.uniform(-settings.vocal_tract, settings.vocal_tract)
@@ -123,7 +123,7 @@ def vary_voice(mel: NDArray[np.float32], settings: Augmentation, rng: np.random.
 
 
 def surround(item: Features, before: int, after: int) -> Features:
-    """An utterance between mel frames of digital silence; what the mouth does there, nobody knows."""
+    """An utterance between mel frames of digital silence; the mouth is unknown there."""
     mel = np.pad(item.mel, np.array([(before, after), (0, 0)]), constant_values=math.log(POWER_FLOOR))
     phones, begins, mouth = item.phones, item.begins, item.mouth
     if len(begins):
@@ -147,7 +147,7 @@ def silences(settings: Augmentation, rng: np.random.Generator) -> tuple[int, int
 def vary_place(
     mel: NDArray[np.float32], bank: NoiseBank, settings: Augmentation, rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """The same sound in another room, in noise, through another line; log-mel frames (F, bands), not normalised."""
+    """The same sound in another room, in noise, with other bandwidth; log-mel frames (F, bands), not normalised."""
     if rng.random() < settings.room_probability:
         mel = add_room(mel, rng.uniform(*settings.reverberation_seconds), rng.uniform(*settings.direct_db))
     if rng.random() < settings.noise_probability:

@@ -1,4 +1,4 @@
-"""Which utterances are trained on together, and how do they lie in one tensor?"""
+"""Chooses which utterances are trained on together, and puts them into one tensor."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from backend_server.speech.dataset import Features
 from backend_server.speech.decoding import encode_text
 from backend_server.speech.features import SILENCE, normalise, speech_level
 
-UNKNOWN = -1  # of a phone
+UNKNOWN = -1  # class number
 MOUTH_SPANS = 6
-SCORE_STEP = 2  # mel frames a score
+SCORE_STEP = 2  # mel frames per score
 _TAIL_FRAMES = 8  # silence after the longest utterance
 
 
@@ -30,10 +30,10 @@ class Batch:
         lengths: (N,), the scores of each utterance; the silence after it is left out.
         characters: (sum of character_counts,), class numbers.
         character_counts: (N,); 0 where the text is not known.
-        phones: (sum of phone_counts,), class numbers of the utterances whose phones' order alone is known.
+        phones: (sum of phone_counts,), class numbers of the utterances whose phones have no known times.
         phone_counts: (N,); 0 for the others.
         timed_phones: (N, F / 2), the class number at each score, or `UNKNOWN`.
-        mouths: (N, F / 2, 6), what the mouth does at each score; NaN where nobody knows.
+        mouths: (N, F / 2, 6), what the mouth does at each score; NaN where unknown.
     """
 
     mel: Tensor
@@ -71,7 +71,7 @@ def phones_at(item: Features, count: int, lead: int) -> NDArray[np.int64]:
 
 
 def mouth_at(item: Features, count: int, lead: int) -> NDArray[np.float32]:
-    """What the mouth does at each of `count` scores, (count, 6), after `lead` mel frames; NaN where nobody knows."""
+    """What the mouth does at each of `count` scores, (count, 6), after `lead` mel frames; NaN where unknown."""
     mouth = np.full((count, MOUTH_SPANS), np.nan, np.float32)
     if item.mouth is not None:
         frames = SCORE_STEP * np.arange(count) - lead
@@ -106,8 +106,8 @@ def make_batch(items: Sequence[Features], lead: int = 0) -> Batch:
 def plan_epoch(lengths: Sequence[int], frames: int, epoch: int, seed: int) -> list[list[int]]:
     """Which utterances share a batch: similar lengths, about `frames` mel frames with their padding.
 
-    The first epoch goes from short to long, which CTC needs to find its footing (SortaGrad, Amodei et al. 2016); later
-    ones are shuffled. A function of its arguments, so that a resumed run meets the same batches.
+    The first epoch goes from short to long, which helps CTC at the start (SortaGrad, Amodei et al. 2016); later
+    ones are shuffled. Depends on its arguments alone, so a resumed run gets the same batches.
     """
     rng = np.random.default_rng((seed, epoch))
     order = np.argsort(np.asarray(lengths) * rng.uniform(0.95, 1.05, len(lengths)), kind="stable")

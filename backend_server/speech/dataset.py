@@ -1,10 +1,10 @@
-"""Where does transcribed speech for training come from, and how is it kept so that an epoch reads no files?
+"""Reads transcribed speech for training, and keeps its features so that an epoch reads no files.
 
 A folder of speech has an `index.tsv` with a header, tabs and no quoting. Either column `file` (relative to the folder,
 or to the folder of the row's `speaker`) names a sound or video file, or `speaker` and `clip` name a clip of a prepared
 corpus. `text` is required, `split` ("train" unless given), `language` ("en" unless given), `speaker` and `phones` are
-optional. `phones` are the names of phones, each with the second at which it begins ("SIL:0.000 B:0.120 ..."); of other
-languages only rows with phones are read.
+optional. `phones` are the names of phones, each with the second at which it begins ("SIL:0.000 B:0.120 ..."). Rows of
+other languages are read only if they have phones.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from shared.errors import CorpusError, SoundError
 LOG = logging.getLogger(__name__)
 _FEATURES_VERSION = 1
 LONGEST_SECONDS = 20.0
-SHORTEST_FRAMES_A_CHARACTER = 2.2  # two mel frames a score, and some for the blanks between equal characters
+LEAST_FRAMES_PER_CHARACTER = 2.2  # two mel frames per score, and some for the blanks between equal characters
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Utterance:
         corpus: the name errors are counted under.
         split: "train", "val" or another.
         text: in the model's characters; empty only where the language is not English.
-        phones: the phones with the seconds at which they begin, rising; empty when nobody knows.
+        phones: the phones with the seconds at which they begin, ascending; empty when unknown.
     """
 
     path: Path
@@ -65,9 +65,9 @@ class Features:
         mel: log-mel frames (F, bands), f16 as read, before normalisation.
         text: in the model's characters; empty where only phones are known.
         corpus: the name errors are counted under.
-        phones: class numbers (P,) of `PHONES`; empty when nobody knows.
-        begins: the mel frame at which each phone begins, (P,), rising; empty when only their order is known.
-        mouth: what the mouth does, evenly spread over the utterance, (M, 6); None when nobody knows.
+        phones: class numbers (P,) of `PHONES`; empty when unknown.
+        begins: the mel frame at which each phone begins, (P,), ascending; empty when only their order is known.
+        mouth: what the mouth does, evenly spread over the utterance, (M, 6); None when unknown.
     """
 
     mel: NDArray[np.floating]
@@ -100,12 +100,12 @@ def read_index(folder: Path) -> list[Utterance]:
         raise CorpusError(f"{index} cannot be read ({error}); write it as UTF-8 with tabs between columns") from error
     used = [utterance for utterance in utterances if utterance]
     if not used:
-        raise CorpusError(f"{index} names no English sentence that can be used, nor one with phones")
+        raise CorpusError(f"{index} has no usable English sentence and no row with phones; add one")
     return used
 
 
 def training_sentences(folders: Sequence[Path]) -> list[Utterance]:
-    """The training split of several folders, as far as its text is English.
+    """The training split of several folders, where its text is English.
 
     Raises:
         CorpusError: a folder has no usable index, or there is no such sentence in any of them.
@@ -114,12 +114,12 @@ def training_sentences(folders: Sequence[Path]) -> list[Utterance]:
     sentences = [utterance for utterance in utterances if utterance.split == "train" and utterance.text]
     if not sentences:
         named = ", ".join(map(str, folders))
-        raise CorpusError(f"no English sentence of {named} is of the split 'train'; check the columns split and text")
+        raise CorpusError(f"no English sentence of {named} has the split 'train'; check the columns split and text")
     return sentences
 
 
 def write_phones(phones: Sequence[TimedPhone]) -> str:
-    """What stands in the column `phones`."""
+    """The text of the column `phones`."""
     return " ".join(f"{phone.name}:{phone.begin:.3f}" for phone in phones)
 
 
@@ -146,7 +146,7 @@ def _read_phones(column: str, place: str) -> tuple[tuple[str, float], ...]:
         raise CorpusError(f"{place} has phones that cannot be read ({error}); write them as B:0.120") from error
     unknown = sorted({name for name, _ in phones} - set(PHONES))
     if unknown:
-        raise CorpusError(f"{place} names phones that there are not: {', '.join(unknown)}; use ARPAbet and SIL")
+        raise CorpusError(f"{place} names unknown phones: {', '.join(unknown)}; use ARPAbet and SIL")
     before = 0.0
     for name, begin in phones:
         if not before <= begin < math.inf:
@@ -194,7 +194,7 @@ def _hear_all(work: Sequence[tuple[Path, SpeechConfig]], processes: int) -> Iter
 
 
 def _fingerprint(utterances: Sequence[Utterance], config: SpeechConfig) -> str:
-    """Changes with whatever the frames depend on, the sizes and times of the files among it."""
+    """Changes with all that the frames depend on, including the sizes and times of the files."""
     settings = (_FEATURES_VERSION, config.mel_bands, config.window_samples, config.hop_samples)
     named = [(str(utterance.path), *_size_and_time(utterance.path)) for utterance in utterances]
     return hashlib.sha256(repr((settings, named)).encode()).hexdigest()[:16]
@@ -204,7 +204,7 @@ def _size_and_time(path: Path) -> tuple[int, int]:
     """Bytes of a file and when it was written, in nanoseconds; zeros when there is none."""
     try:
         found = path.stat()
-    except OSError:  # `_hear` says so
+    except OSError:  # `_hear` logs it
         return 0, 0
     return found.st_size, found.st_mtime_ns
 
@@ -255,7 +255,7 @@ def load_features(
     per_second = SAMPLE_RATE / config.hop_samples
     features, refused = [], 0
     for mel, utterance in zip(mels, utterances, strict=True):
-        shortest = max(SHORTEST_FRAMES_A_CHARACTER * len(utterance.text), 1)
+        shortest = max(LEAST_FRAMES_PER_CHARACTER * len(utterance.text), 1)
         if shortest <= len(mel) <= LONGEST_SECONDS * per_second:
             mouth = mouth_of(utterance, (len(mel) - 1) / per_second) if mouth_of else None
             label = _label(utterance, config, transcribe)

@@ -1,4 +1,4 @@
-"""How does text become class numbers, how do scores become text, and how wrong is that text?"""
+"""Turns text into class numbers and scores into text, and measures how wrong that text is."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _LETTER_NAMES = dict(zip(_LETTERS, _NAMES.split(","), strict=True))
 
 
 def normalise_text(text: str) -> str:
-    """The words of a text in the 28 characters the model knows; empty when some cannot be said in them.
+    """The words of a text in the 28 characters the model knows; empty when some need others.
 
-    Case, accents and punctuation fall away. A text with digits or another alphabet gives "". Spelled letters become
+    Case, accents and punctuation are dropped. A text with digits or another alphabet gives "". Spelled letters become
     their names ("m o r e" is "em oh ar ee"): what is heard, and what the lips do, is the name.
     """
     plain = unicodedata.normalize("NFKD", text.replace("\u2019", "'")).lower()

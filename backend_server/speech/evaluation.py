@@ -1,4 +1,4 @@
-"""How many characters does the acoustic model get wrong, by corpus and with noise?"""
+"""Counts the characters that the acoustic model gets wrong, by corpus."""
 
 from __future__ import annotations
 

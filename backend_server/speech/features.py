@@ -1,4 +1,4 @@
-"""What does the acoustic model hear: log-mel frames that do not depend on how loud the recording is."""
+"""Computes what the acoustic model hears: log-mel frames that do not depend on how loud the recording is."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def log_mel(waveform: Tensor, config: SpeechConfig) -> Tensor:
 
 
 class LevelMeter:
-    """Measures the speech level of frames that come in blocks, as `speech_level` does of all at once."""
+    """Measures the speech level of frames that come in blocks, as `speech_level` does for all at once."""
 
     def __init__(self) -> None:
         self._loudest = -math.inf
@@ -107,7 +107,7 @@ class LevelMeter:
 def speech_level(mel: Tensor) -> Tensor:
     """The level of the speech in each band, (bands,): the mean over frames, weighted by their amplitude.
 
-    Silence weighs nothing, so the level is that of the speech however long the pauses are; a gain of the waveform
+    Silence has no weight, so the length of pauses does not change the level; a gain of the waveform
     adds the same number to every band.
     """
     meter = LevelMeter()

@@ -1,4 +1,4 @@
-"""Which acoustic model does a weights file hold, ours or a user's own?"""
+"""Opens the acoustic model of a weights file, ours or a user's own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ONNX, OURS = "speech.onnx", "speech.safetensors"  # in a weights folder
 def open_acoustic_model(
     path: Path, device: str = "cpu", listens_to: Literal["hidden", "scores"] = "hidden"
 ) -> AcousticModel:
-    """The acoustic model of a file, ready to listen.
+    """The acoustic model of a file, ready for use.
 
     Args:
         path: an ONNX file, or a checkpoint of `CtcAcousticModel`.
@@ -54,7 +54,7 @@ def open_scorer(folder: Path, device: str = "cpu") -> CtcAcousticModel:
     """
     path = speech_file(folder)
     if path.name == ONNX:
-        raise WeightsError(f"phones and characters are scored by {OURS} alone, and {folder} holds {ONNX} in its place")
+        raise WeightsError(f"phones and characters are scored by {OURS} alone, but {folder} holds {ONNX}")
     return load_acoustic_model(path, device)
 
 
@@ -67,8 +67,8 @@ def place_beside(path: Path, folder: Path) -> Path:
     name, other = (ONNX, OURS) if path.suffix == ".onnx" else (OURS, ONNX)
     if (folder / other).exists():
         raise WeightsError(
-            f"{folder} holds {other}, and a folder that listens through {path} holds {name} in its place; "
-            f"take {other} away or choose another --out"
+            f"{folder} holds {other}, but a folder that listens through {path} holds {name} instead; "
+            f"remove {other} or choose another --out"
         )
     return folder / name
 

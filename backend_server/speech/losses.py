@@ -1,4 +1,4 @@
-"""What does the acoustic model minimise?"""
+"""Defines what the acoustic model minimises."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch.nn import functional as F
 def ctc_loss(
     scores: Tensor, lengths: Tensor, targets: Tensor, target_lengths: Tensor, prior: Tensor, weight: float
 ) -> Tensor:
-    """CTC with a label prior, a label (Graves et al. 2006; Huang et al. 2024, "Less Peaky").
+    """CTC with a label prior, per label (Graves et al. 2006; Huang et al. 2024, "Less Peaky").
 
     A path is scored by log softmax(scores) - weight * log(prior), which takes the blank's advantage away: labels last
     as long as they are heard instead of one peak, so that windows of a few samples see them.
@@ -32,7 +32,7 @@ def ctc_loss(
     value = F.ctc_loss(
         adjusted.transpose(0, 1), targets, lengths, target_lengths, blank=blank, reduction="sum", zero_infinity=True
     )
-    # torch takes its input for normalised and adds exp(adjusted) to the gradient; this term of value 0 removes it
+    # torch assumes normalised input and adds exp(adjusted) to the gradient; this term of value 0 removes it
     heard = torch.arange(scores.shape[1], device=scores.device) < lengths[:, None]
     excess = adjusted.exp().sum(2)[heard].sum()
     return (value - (excess - excess.detach())) / target_lengths.sum()
@@ -43,7 +43,7 @@ def mouth_loss(spans: Tensor, mouths: Tensor) -> Tensor:
 
     Args:
         spans: (N, U, 6).
-        mouths: (N, U, 6); NaN where nobody knows.
+        mouths: (N, U, 6); NaN where unknown.
     """
     is_known = mouths.isfinite()
     if not is_known.any():
@@ -52,11 +52,11 @@ def mouth_loss(spans: Tensor, mouths: Tensor) -> Tensor:
 
 
 def phone_loss(scores: Tensor, phones: Tensor) -> Tensor:
-    """Cross-entropy of phones whose times are known, a score.
+    """Cross-entropy of phones whose times are known, per score.
 
     Args:
         scores: (N, U, C).
-        phones: (N, U), class numbers, or -1 where nobody knows.
+        phones: (N, U), class numbers, or -1 where unknown.
     """
     if not (phones >= 0).any():
         return scores.sum() * 0.0

@@ -1,7 +1,7 @@
-"""How does a user's own acoustic model, an ONNX file, hear speech (F_t of Section 3.1)?
+"""Hears speech through a user's own acoustic model, an ONNX file (F_t of Section 3.1).
 
-The contract is `docs/acoustic_models.md`: one waveform in, features over time out, and what cannot be read off the
-graph in three metadata keys.
+The contract is `docs/acoustic_models.md`: one waveform in, features over time out, and three metadata
+keys for what the graph does not tell.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ class OnnxAcousticModel:
     Args:
         path: the file.
         device: "cpu", or "cuda" or "cuda:1" where onnxruntime was built for it; elsewhere it computes on the CPU and
-            the log says so.
+            logs a warning.
 
     Attributes:
-        channels: features have so many.
+        channels: of the features.
         features_per_second: from the metadata, else measured.
-        first_seconds: the moment of which the network's first output speaks.
+        first_seconds: the moment that the network's first output describes.
         context_seconds: how far to either side an output sees; None when the metadata does not say.
 
     Raises:
@@ -72,7 +72,7 @@ class OnnxAcousticModel:
         self.context_seconds = _positive(metadata, CONTEXT_KEY, path)
 
     def features(self, waveform: Array) -> Array:
-        """Features (U, channels) of a 16 kHz waveform (S,); feature u speaks of second u / features_per_second.
+        """Features (U, channels) of a 16 kHz waveform (S,); feature u describes second u / features_per_second.
 
         Where the metadata says how far the network sees, a long clip is computed in pieces that overlap by twice
         that, and the result is that of the whole clip.
@@ -86,14 +86,14 @@ class OnnxAcousticModel:
     def feature_blocks(self, waveform: Iterable[Array]) -> Iterator[Array]:
         """`features` of a clip whose waveform (s,) comes in blocks: (n, channels) at a time.
 
-        Where the metadata says how far the network sees, no more of the clip is held than one piece; else all of it,
-        and its features come at once.
+        Where the metadata says how far the network sees, only one piece of the clip is held; otherwise all of it, and
+        its features come at once.
 
         Raises:
             WeightsError: as `features`.
         """
         period = 1 / self.features_per_second
-        skipped = max(ceil(-self.first_seconds / period - 1e-9), 0)  # features that speak of the time before the clip
+        skipped = max(ceil(-self.first_seconds / period - 1e-9), 0)  # features of the time before the clip
         lead = round((self.first_seconds + skipped * period) * SAMPLE_RATE)
         sound = chain([np.zeros(lead, np.float32)], (block.astype(np.float32, copy=False) for block in waveform))
         heard = self._hear_whole(sound) if self.context_seconds is None else self._hear_in_pieces(sound)
@@ -111,7 +111,7 @@ class OnnxAcousticModel:
         sight = abs(self.first_seconds) + (self.context_seconds or 0.0)  # from an output's place in the clip
         margin = ceil(sight * SAMPLE_RATE / samples)  # this and what follows in steps of so many samples
         core = max(round(PIECE_SECONDS * SAMPLE_RATE / samples), 1)
-        kept, before = np.zeros(0, np.float32), 0  # whose first `before` steps are only there to be seen
+        kept, before = np.zeros(0, np.float32), 0  # whose first `before` steps are context only
         for block in blocks:
             kept = np.concatenate([kept, block])
             while len(kept) > (before + core + 2 * margin) * samples:
@@ -148,7 +148,7 @@ class OnnxAcousticModel:
             return len(self._hear(_probe(samples)))
 
         def shortest(wanted: int, low: int, high: int) -> int:
-            """The least number of samples, above `low` and up to `high`, of which `wanted` features are made."""
+            """The least number of samples, above `low` and up to `high`, that give `wanted` features."""
             while high - low > 1:
                 middle = (low + high) // 2
                 low, high = (low, middle) if count(middle) >= wanted else (middle, high)
@@ -223,7 +223,7 @@ def _number(metadata: dict[str, str], key: str, path: Path) -> float | None:
     except ValueError:
         value = float("nan")
     if not np.isfinite(value):
-        raise WeightsError(f"the metadata of {path} say {key} = {text!r}, which is no number")
+        raise WeightsError(f"the metadata of {path} say {key} = {text!r}, which is not a number")
     return value
 
 

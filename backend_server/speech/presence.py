@@ -1,7 +1,7 @@
-"""When does somebody speak, and when does nobody?
+"""Tells when somebody speaks, and when nobody does.
 
-Speech lifts groups of log-mel bands out of what the clip sounds like in its own pauses. Hum and hiss fill some groups
-and leave others, and their own level is that of the pauses, so neither a gain nor steady noise changes the answer.
+Speech raises groups of log-mel bands above their level in the clip's own pauses. Hum and hiss fill only some groups,
+at the level of the pauses, so neither a gain nor steady noise changes the answer.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ BAND_GROUPS = 8
 DECIBEL = np.float32(np.log(10) / 10)  # of power, in natural-log units
 LISTENING_SECONDS = 0.1  # over which the level of a group is averaged: whole periods of hum
 QUIET_PERCENTILE = 10  # of the levels of a group: the level of its pauses
-NOISE_MARGIN = 2.0 * DECIBEL  # above the pauses, within which a group says nothing
+NOISE_MARGIN = 2.0 * DECIBEL  # above the pauses; a smaller rise of a group does not count
 LEAST_LIFT = 1.0 * DECIBEL  # root mean square over the groups; steady noise stays below it
 LIFT_SHARE = 0.25  # of the lift of the clip's speech level, which a quiet sound must reach
 HOLD_SECONDS = 0.2  # a sound counts for so long before its beginning and after its end

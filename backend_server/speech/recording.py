@@ -1,7 +1,7 @@
-"""How is sound of any length heard without holding it in memory?
+"""Listens to sound of any length without holding it in memory.
 
-It is read twice, in blocks. The first time its level is measured, upon which everything that is heard depends; the
-second time it is heard. Nothing but a few numbers a second is kept of the first.
+It is read twice, in blocks: first to measure its level, on which all features depend, then to compute the features.
+Only a few numbers per second are kept from the first time.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ class Recording:
 
 
 def listen(sound: Sound, progress: Progress = silent) -> Recording:
-    """Hears a sound for the first time.
+    """Reads a sound for the first time and measures it.
 
     Args:
         sound: to be measured.
@@ -140,7 +140,7 @@ def listen(sound: Sound, progress: Progress = silent) -> Recording:
     total = ceil(sound.seconds)
     progress("speech", 0, total)
     meter, count = LevelMeter(), 0
-    levels, peaks = bytearray(), bytearray()  # many small arrays between large ones would tear the memory to pieces
+    levels, peaks = bytearray(), bytearray()  # many small arrays between large ones would fragment the memory
 
     def measured() -> Iterator[Tensor]:
         nonlocal count, peaks
@@ -163,8 +163,8 @@ def listen(sound: Sound, progress: Progress = silent) -> Recording:
 def feature_blocks(model: AcousticModel, recording: Recording) -> Iterator[Array]:
     """The features of a recording, (n, channels) at a time, in their order.
 
-    Our own network hears it in pieces, and so does a user's own that says how far it sees; another one is given the
-    whole waveform, for what it normalises by is not known.
+    Our own network hears it in pieces, and so does a user's own that says how far it sees. Any other is given the
+    whole waveform, because its normalisation is unknown.
     """
     if isinstance(model, OnnxAcousticModel):
         yield from model.feature_blocks(recording.sound.blocks())

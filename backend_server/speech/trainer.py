@@ -24,14 +24,14 @@ from backend_server.speech.augmentation import (
     vary_voice,
 )
 from backend_server.speech.batches import MOUTH_SPANS, Batch, make_batch, normalised, plan_epoch
-from backend_server.speech.dataset import SHORTEST_FRAMES_A_CHARACTER, Features
+from backend_server.speech.dataset import LEAST_FRAMES_PER_CHARACTER, Features
 from backend_server.speech.losses import ctc_loss, mouth_loss, phone_loss
 from backend_server.training.average import running_average
 from backend_server.training.schedule import set_learning_rate, warmed_cosine
 from backend_server.training.state import Part, TrainingState, settings_of
 
-_AVERAGE = 0.998  # of the weights that are kept, a step
-_PRIOR_AVERAGE = 0.99  # of the label prior, a step
+_AVERAGE = 0.998  # of the weights that are kept, per step
+_PRIOR_AVERAGE = 0.99  # of the label prior, per step
 _LEAST_PRIOR = 1e-4
 _LARGEST_GRADIENT = 1.0  # norm
 _LONGEST_LEAD = 24  # frames of silence before an utterance
@@ -40,7 +40,7 @@ _LONGEST_LEAD = 24  # frames of silence before an utterance
 class SpeechTrainer:
     """One training run: the network, its running average, the optimiser and where it stands.
 
-    Every random draw is a function of the seed and the step, so a resumed run goes the way of an unbroken one.
+    Every random draw is a function of the seed and the step, so a resumed run equals an unbroken one.
 
     Args:
         config: the network and the length of the run.
@@ -78,7 +78,7 @@ class SpeechTrainer:
             item = self.features[index]
             plain = item.mel.astype(np.float32)
             voice = vary_voice(plain, self.augmentation, rng)
-            if len(voice) < SHORTEST_FRAMES_A_CHARACTER * len(item.text):  # spoken too fast for CTC now
+            if len(voice) < LEAST_FRAMES_PER_CHARACTER * len(item.text):  # spoken too fast for CTC now
                 voice = plain
             spoken = replace(item, mel=voice, begins=item.begins * (len(voice) / len(plain)))
             spoken = surround(spoken, *silences(self.augmentation, rng))
@@ -87,7 +87,7 @@ class SpeechTrainer:
         return make_batch(items, lead=int(rng.integers(_LONGEST_LEAD))).to(self.device)
 
     def learning_rate(self) -> float:
-        """Of the next step."""
+        """The learning rate of the next step."""
         return self.config.learning_rate * warmed_cosine(self.step, self.steps)
 
     def _prior_weight(self) -> float:
@@ -95,7 +95,7 @@ class SpeechTrainer:
         return self.config.label_prior * min(self.step / self._ramp_steps, 1.0)
 
     def advance(self) -> float:
-        """One step of the optimiser; returns its loss a character."""
+        """One step of the optimiser; returns its loss per character."""
         batch = self._batch()
         set_learning_rate(self.learning_rate(), self.optimiser)
         self.model.train()
@@ -107,7 +107,7 @@ class SpeechTrainer:
         loss.backward()
         nn.utils.clip_grad_norm_(self.parameters, _LARGEST_GRADIENT)
         self.optimiser.step()
-        self._follow(scores.detach(), phones.detach(), batch.lengths)
+        self._update_averages(scores.detach(), phones.detach(), batch.lengths)
         self.step += 1
         return float(loss.detach())
 
@@ -121,7 +121,7 @@ class SpeechTrainer:
         return loss + config.phone_weight * order + config.timed_phone_weight * timed + mouth
 
     @torch.no_grad()
-    def _follow(self, scores: Tensor, phones: Tensor, lengths: Tensor) -> None:
+    def _update_averages(self, scores: Tensor, phones: Tensor, lengths: Tensor) -> None:
         """Moves the running averages of the class probabilities and of the weights."""
         heard = torch.arange(scores.shape[1], device=scores.device) < lengths[:, None]
         for prior, now in ((self.prior, scores), (self.phone_prior, phones)):
@@ -129,7 +129,7 @@ class SpeechTrainer:
         self.average.update_parameters(self.model)
 
     def weights(self) -> dict[str, Tensor]:
-        """The averaged weights, f16, with the label priors taken into the biases of the last layers."""
+        """The averaged weights, f16, with the label priors included in the biases of the last layers."""
         state = {name: tensor.clone() for name, tensor in self.average.module.state_dict().items()}
         for head, prior in (("head", self.prior), ("phone_head", self.phone_prior)):
             state[f"{head}.bias"] -= self._prior_weight() * prior.log()
@@ -152,7 +152,7 @@ class SpeechTrainer:
             fill(network, tensors, path)
 
     def state(self, path: Path) -> TrainingState:
-        """All that a step changes, as it is kept in a file; a run may be made longer or shorter, never another."""
+        """All that a step changes, to be kept in a file; only the length of the run may change."""
         parts: dict[str, Part] = {
             "model": self.model,
             "average": self.average,
@@ -177,5 +177,5 @@ class SpeechTrainer:
         self.step = int(self.state(path).load().get("step", 0))
 
     def _utterances(self) -> str:
-        """What tells one set of utterances from another."""
+        """Distinguishes one set of utterances from another."""
         return f"{len(self.features)} of {sum(len(item.mel) for item in self.features)} frames"

@@ -46,15 +46,15 @@ def train_speech(
 
     Args:
         corpora: folders with an `index.tsv` (see `dataset`); the split "train" is trained on, "val" is judged.
-        out: the weights file, written anew at every checkpoint; the state of the run and a folder with the features
+        out: the weights file, rewritten at every checkpoint; the state of the run and a folder with the features
             are kept beside it.
         config: the network and the length of the run.
-        resume: go on from the state beside `out`, if there is one.
+        resume: continue from the state beside `out`, if there is one.
         start: weights of an earlier training to begin with, unless one is resumed.
         transcribe: the phones of an English text; without it only phones that the corpora name are learned.
         mouth_of: what the mouth does in an utterance of so many seconds (`data.mouth_targets`).
         device: where to compute.
-        minutes: stop after so long, to be resumed; no limit when None.
+        minutes: when to stop, to be resumed later; no limit when None.
         checkpoint_minutes: how often the state is kept and the errors are logged.
         seed: of everything random.
         processes: how many read the files.
@@ -65,7 +65,7 @@ def train_speech(
 
     Raises:
         CorpusError: a folder has no usable index, or there is nothing to train on.
-        WeightsError: the state to resume is of another run.
+        WeightsError: the state to resume belongs to another run.
     """
     hear = partial(
         load_features,

@@ -1,4 +1,4 @@
-"""Which samples of the features does the motion network see around a moment (Section 4.2, Fig. 6 left)?
+"""Chooses the samples of the features that the motion network sees around a moment (Section 4.2, Fig. 6 left).
 
 The paper reads six audio frames, about 198 ms. Here the features are a continuous function of time, so that a window
 can stand at exactly the time of any frame of any frame rate.
@@ -31,16 +31,16 @@ def feature_windows(
     """Features interpolated at moments 33 ms apart, centred on each frame time.
 
     Args:
-        features: (U, C); feature u speaks of second u / features_per_second.
+        features: (U, C); feature u describes second u / features_per_second.
         features_per_second: above 0.
-        frame_times: (T,), seconds; before the first or after the last feature the edge stands.
+        frame_times: (T,), seconds; beyond the ends the nearest feature is repeated.
         context: how many moments.
 
     Returns:
         (T, context, C).
 
     Raises:
-        ShapeError: there are no features, or the shapes are others.
+        ShapeError: there are no features, or a shape is wrong.
     """
     if features.ndim != 2 or len(features) == 0:
         raise ShapeError(f"expected features of shape (U, C) with U above 0, got {features.shape}")
@@ -62,7 +62,7 @@ def window_blocks(
 ) -> Iterator[NDArray[np.float32]]:
     """`feature_windows` of features (n, C) that come in blocks: the same windows, (m, context, C) at a time.
 
-    Features that no later frame needs are forgotten, and none are asked for once every frame has its window.
+    Features that no later frame needs are dropped, and none are asked for once every frame has its window.
 
     Args:
         feature_blocks: in their order.
@@ -87,6 +87,6 @@ def window_blocks(
         if done == len(frame_times):
             return
         spare = int((frame_times[done] - reach) * features_per_second) - 1 - first
-        spare = min(max(spare, 0), len(kept) - 1)  # the last one stands for what comes after the sound
+        spare = min(max(spare, 0), len(kept) - 1)  # the last one is repeated after the sound
         kept, first = kept[spare:], first + spare
     yield from windows(len(frame_times))

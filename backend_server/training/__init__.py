@@ -1,1 +1,1 @@
-"""What every stage trains with: saved state, averaged weights, schedules, several processes."""
+"""Tools with which every stage trains: saved state, averaged weights, schedules, several processes."""

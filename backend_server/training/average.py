@@ -18,8 +18,8 @@ def running_average(network: nn.Module, decay: float, *, is_quick_at_first: bool
     Args:
         network: as it is before training.
         decay: share that stays of the average at each update.
-        is_quick_at_first: whether a young average follows faster, so that random first weights do not linger: after
-            n updates (1 + n) / (10 + n) stays where that is less than `decay`.
+        is_quick_at_first: whether the average follows faster at first, so that random first weights fade: after n
+            updates a share of (1 + n) / (10 + n) stays where that is less than `decay`.
     """
 
     def update(averages: PARAM_LIST, weights: PARAM_LIST, count: Tensor | int) -> None:

@@ -1,4 +1,4 @@
-"""Says how fast a training learns at each moment, and when it ends."""
+"""Sets how fast a training learns at each moment, and when it ends."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def falling_cosine(done: float) -> float:
 
 
 def warmed_cosine(step: int, steps: int) -> float:
-    """Share of the full learning rate at a step: linear warm-up, then half a cosine to nothing."""
+    """Share of the full learning rate at a step: linear warm-up, then half a cosine to zero."""
     done = step / steps
     if done < _WARM_UP:
         return (step + 1) / (_WARM_UP * steps + 1)
@@ -30,14 +30,14 @@ def warmed_cosine(step: int, steps: int) -> float:
 
 
 def set_learning_rate(rate: float, *optimisers: Optimizer) -> None:
-    """Makes a learning rate that of all parameters."""
+    """Sets the learning rate of all parameters."""
     for optimiser in optimisers:
         for group in optimiser.param_groups:
             group["lr"] = rate
 
 
 class Budget:
-    """What a training may take: updates, minutes, or both, of which the first to be spent ends it.
+    """How much a training may use: updates, minutes, or both; it ends when either is used up.
 
     Args:
         updates: how many at most; None for any number.
@@ -55,7 +55,7 @@ class Budget:
         return time.monotonic() - self._started
 
     def share(self, updates: int) -> float:
-        """How much is spent after so many updates: 1 or more when the training shall end."""
+        """How much is spent after so many updates: 1 or more when the training must end."""
         of_updates = 0.0 if self._updates is None else updates / self._updates
         return of_updates if self._minutes is None else max(of_updates, self.seconds / (60 * self._minutes))
 
@@ -77,5 +77,5 @@ class Interval:
         return time.monotonic() - self._since > self._seconds
 
     def restart(self) -> None:
-        """Begins the time anew."""
+        """Starts the time again."""
         self._since = time.monotonic()

@@ -1,4 +1,4 @@
-"""Keeps an interrupted training on disk, so that it goes on where it was.
+"""Keeps a training run on disk, so that it can be resumed.
 
 One file beside the weights holds everything that the next step depends on: networks, optimisers, averages, random
 generators and counters. It is replaced in one step.
@@ -29,7 +29,7 @@ class Stateful(Protocol):
         ...
 
     def load_state_dict(self, state_dict: dict[str, Any], /) -> object:
-        """Takes it back."""
+        """Restores it."""
         ...
 
 
@@ -42,7 +42,7 @@ def state_path(weights: Path) -> Path:
 
 
 def settings_of(config: Any, *left_out: str) -> dict[str, object]:  # noqa: ANN401 (any dataclass)
-    """The settings of a config by name, without those that may change when a training goes on."""
+    """The settings of a config by name, without those that may change when a training is resumed."""
     return {name: value for name, value in dataclasses.asdict(config).items() if name not in left_out}
 
 
@@ -53,7 +53,7 @@ class TrainingState:
     Attributes:
         path: its file.
         parts: all that training changes, by name; filled in place by `load`.
-        settings: what has to be the same when the training goes on.
+        settings: what must be the same when the training is resumed.
     """
 
     path: Path
@@ -75,7 +75,7 @@ class TrainingState:
         """Puts a saved state into the parts; returns its counters, none when there is no state.
 
         Raises:
-            WeightsError: the file is damaged, or belongs to a training of other networks or settings.
+            WeightsError: the file is damaged, or belongs to a training with other networks or settings.
         """
         if not self.path.exists():
             return {}
@@ -87,9 +87,9 @@ class TrainingState:
                     _restore(part, state["parts"][name])
                 return dict(state["counters"])
         except (WeightsError, RuntimeError, LookupError, ValueError, TypeError, AttributeError) as error:
-            sentence = f"cannot go on from {self.path}: it is damaged or of another network; delete it"
+            sentence = f"cannot resume from {self.path}: it is damaged or belongs to another network; delete it"
             raise WeightsError(sentence, detail=str(error)) from error
-        raise WeightsError(f"{self.path} is of another run ({difference}); remove it or train without --resume")
+        raise WeightsError(f"{self.path} belongs to another run ({difference}); remove it or train without --resume")
 
     def remove(self) -> None:
         """Deletes the file, when the training is done."""
@@ -99,7 +99,7 @@ class TrainingState:
         return {name: str(value) for name, value in self.settings.items()}
 
     def _difference(self, saved: Mapping[str, str]) -> str:
-        """The first setting that is another one than saved, in words; empty when there is none."""
+        """The first setting that differs from the saved one, in words; empty when there is none."""
         shown = self._shown().items()
         return next((f"{name}: {saved.get(name)}, now {now}" for name, now in shown if saved.get(name) != now), "")
 

@@ -1,10 +1,10 @@
 """Lets several processes of `torchrun` train one network together.
 
-Each has a device of its own and draws samples of its own; gradients are averaged before every step, so all of them keep
+Each has its own device and draws its own samples; gradients are averaged before every step, so all of them keep
 the same weights. The first one writes the files.
 
 PyTorch's DistributedDataParallel averages only what `backward` leaves behind; the outer gradient of meta-learning
-(Fig. 3) is summed by hand, so here the averaging is a step of its own.
+(Fig. 3) is summed by hand, so here averaging is a separate step.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Workers:
 
     @torch.no_grad()
     def average_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Gives every process the mean of all gradients; one that has none counts as zeros."""
+        """Gives every process the mean of all gradients; missing ones count as zeros."""
         if self.count == 1:
             return
         parameters = [p for p in parameters if p.requires_grad]
@@ -63,7 +63,7 @@ class Workers:
                 dist.broadcast(tensor, 0)
 
     def of_first(self, number: float, device: str) -> float:
-        """The first process's number, as when it decides whether time is up."""
+        """The first process's number, for example when it decides whether time is up."""
         value = torch.tensor(number, dtype=torch.float32, device=device)
         self.agree_on([value])
         return float(value) if self.count > 1 else number

@@ -9,10 +9,10 @@ from backend_server.retarget import (
     keep_lips_apart,
     lid_gains,
     mean_shape,
-    normalize_shape,
+    normalise_shape,
     procrustes_align,
     retarget,
-    stabilize,
+    stabilise,
     to_canonical,
 )
 from shared.errors import ShapeError, ValueRangeError
@@ -25,7 +25,7 @@ def face(seed: int = 0) -> np.ndarray:
     points = random.normal(0, 0.5, (68, 2))
     points[RIGHT_EYE] = np.array([-0.5, -0.3]) + random.normal(0, 0.05, (6, 2))
     points[LEFT_EYE] = np.array([0.5, -0.3]) + random.normal(0, 0.05, (6, 2))
-    return normalize_shape(points)
+    return normalise_shape(points)
 
 
 def motion(seed: int = 1, frames: int = 4) -> np.ndarray:
@@ -149,19 +149,19 @@ def test_the_lids_of_larger_eyes_move_further():
     assert lid_gains(neutral, large)[1] <= 2
 
 
-def test_stabilizing_removes_the_head_but_not_the_lips():
+def test_stabilising_removes_the_head_but_not_the_lips():
     neutral = 100 * face(0) + 128
     still = np.repeat(neutral[None], 3, axis=0)
     still[1, 57] += (0, 9)
     assert 57 not in STABLE
     nod = Similarity(1.1 * np.array([[0.8, -0.6], [0.6, 0.8]]), np.array([20.0, -5.0]))
     moving = np.stack([still[0], nod.apply(still[1]), still[2] + 30])
-    np.testing.assert_allclose(stabilize(moving, neutral), still, atol=1e-3)
+    np.testing.assert_allclose(stabilise(moving, neutral), still, atol=1e-3)
 
 
 def test_a_normal_shape_is_centred_level_and_of_unit_size():
     turned = Similarity(40 * np.array([[0.8, -0.6], [0.6, 0.8]]), np.array([200.0, 90.0])).apply(face(3))
-    shape = normalize_shape(turned)
+    shape = normalise_shape(turned)
     np.testing.assert_allclose(shape.mean(0), 0, atol=1e-9)
     np.testing.assert_allclose(shape[LEFT_EYE].mean(0) - shape[RIGHT_EYE].mean(0), (1, 0), atol=1e-9)
     np.testing.assert_allclose(shape, face(3), atol=1e-9)
@@ -175,13 +175,13 @@ def test_the_mean_shape_is_its_own_mirror_image():
 
 def test_faces_that_are_no_faces_are_refused():
     with pytest.raises(ShapeError, match="66"):
-        normalize_shape(np.zeros((66, 2)))
+        normalise_shape(np.zeros((66, 2)))
     with pytest.raises(ShapeError, match="same shape"):
         procrustes_align(np.zeros((68, 2)), np.zeros((5, 2)))
     with pytest.raises(ValueRangeError, match="one point"):
         procrustes_align(np.ones((68, 2)), face())
     with pytest.raises(ValueRangeError, match="one point"):
-        normalize_shape(np.ones((68, 2)))
+        normalise_shape(np.ones((68, 2)))
     neutral, unknown = face(), face(1)
     unknown[30] = np.nan
     diagonal = np.linspace(0, 200, 68)[:, None] * (1.0, 0.7)

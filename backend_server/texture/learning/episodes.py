@@ -85,7 +85,7 @@ def load_faces(
     corpus: Corpus,
     split: str,
     *,
-    clips_of_a_speaker: int,
+    clips_per_speaker: int,
     every_nth: int,
     rng: np.random.Generator,
     progress: Progress = silent,
@@ -98,7 +98,7 @@ def load_faces(
     chosen: list[Clip] = []
     for speaker in corpus.speakers(split):
         clips = corpus.clips(split, speaker)
-        chosen += [clips[i] for i in sorted(rng.permutation(len(clips))[:clips_of_a_speaker])]
+        chosen += [clips[i] for i in sorted(rng.permutation(len(clips))[:clips_per_speaker])]
     if not chosen:
         raise CorpusError(f"the corpus {corpus.path} has no clips in its split {split!r}")
     loaded = []

@@ -137,7 +137,7 @@ def _load(
     corpus: Corpus, training: TextureTrainingConfig, seed: int, progress: Progress
 ) -> tuple[PairSampler, Pairs | None]:
     """Decodes what is learnt from, and what the weights are judged on."""
-    limits = {"clips_of_a_speaker": training.clips_of_a_speaker, "every_nth": training.every_nth_frame}
+    limits = {"clips_per_speaker": training.clips_per_speaker, "every_nth": training.every_nth_frame}
     clips = load_faces(corpus, "train", **limits, rng=np.random.default_rng(seed), progress=progress)
     sampler = PairSampler(clips, training.far_pair_share)
     LOG.info("%d people, %d pictures", len(sampler.speakers), sum(len(clip.faces) for clip in clips))
@@ -195,7 +195,7 @@ def _held_out_pairs(corpus: Corpus, seen: set[str]) -> Pairs | None:
     if not corpus.speakers("val"):
         return None
     rng = np.random.default_rng(0)
-    clips = load_faces(corpus, "val", clips_of_a_speaker=2, every_nth=5, rng=rng)
+    clips = load_faces(corpus, "val", clips_per_speaker=2, every_nth=5, rng=rng)
     strangers = [clip for clip in clips if clip.speaker not in seen]
     return PairSampler(strangers or clips, 0.5).pairs(_VALIDATION_PAIRS, rng)
 

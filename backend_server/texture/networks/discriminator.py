@@ -40,7 +40,7 @@ class TextureDiscriminator(nn.Module):
         super().__init__()
         channels = config.discriminator_channels
         pairs = zip((6, *channels), channels, strict=False)
-        self.blocks = nn.ModuleList(ResidualBlock(a, b, scale="down", normalize=False) for a, b in pairs)
+        self.blocks = nn.ModuleList(ResidualBlock(a, b, scale="down", normalise=False) for a, b in pairs)
         self.out = nn.utils.parametrizations.spectral_norm(nn.Linear(channels[-1], 1))
 
     def forward(self, picture: Tensor, reference: Tensor) -> Verdict:

@@ -19,11 +19,11 @@ from backend_server.texture.warping.raster import line_images
 BLOCKS_TO_32_PIXELS = 3  # 256, 128, 64, 32
 
 
-def down_path(inputs: int, channels: tuple[int, ...], *, normalize: bool = True) -> nn.Sequential:
+def down_path(inputs: int, channels: tuple[int, ...], *, normalise: bool = True) -> nn.Sequential:
     """Residual blocks that halve the picture, with self-attention at 32 x 32 pixels."""
     layers: list[nn.Module] = []
     for depth, (a, b) in enumerate(zip((inputs, *channels), channels, strict=False), 1):
-        layers.append(ResidualBlock(a, b, scale="down", normalize=normalize and depth > 1))
+        layers.append(ResidualBlock(a, b, scale="down", normalise=normalise and depth > 1))
         if depth == BLOCKS_TO_32_PIXELS:
             layers.append(SelfAttention(b))
     return nn.Sequential(*layers)

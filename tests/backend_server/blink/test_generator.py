@@ -13,7 +13,7 @@ def generator(neutral) -> BlinkGenerator:
     motion = torch.randn(60, 5, generator=torch.Generator().manual_seed(0)) @ torch.randn(5, 44)
     components = fit_pca(motion, variance=0.99)
     generator = BlinkGenerator(BlinkConfig(components=len(components.components)))
-    generator.initialize(components, torch.from_numpy(neutral))
+    generator.initialise(components, torch.from_numpy(neutral))
     assert torch.equal(generator.decoder.weight, components.components.T)
     assert torch.allclose(
         generator.decoder(components.encode(motion)), components.decode(components.encode(motion)), atol=1e-5

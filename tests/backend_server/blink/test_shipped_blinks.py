@@ -1,4 +1,4 @@
-"""Do the shipped weights blink like a person (Section 3.2, Tables 1 and 2)?"""
+"""The shipped weights blink like a person (Section 3.2, Tables 1 and 2)."""
 
 import numpy as np
 import pytest

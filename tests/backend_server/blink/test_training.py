@@ -66,7 +66,7 @@ def test_a_training_that_was_stopped_goes_on_as_an_unbroken_one(corpus, tmp_path
     out, unbroken = tmp_path / "blink.safetensors", tmp_path / "unbroken.safetensors"
     with pytest.raises(Cancelled):
         train_blink(corpus=corpus, out=out, config=config, progress=stop)
-    with pytest.raises(WeightsError, match=r"blink\.training is of another run \(hidden_size: 8, now 16\)"):
+    with pytest.raises(WeightsError, match=r"blink\.training belongs to another run \(hidden_size: 8, now 16\)"):
         train_blink(corpus=corpus, out=out, config=replace(config, hidden_size=16), resume=True)
     train_blink(corpus=corpus, out=out, config=config, resume=True)
     train_blink(corpus=corpus, out=unbroken, config=config)

@@ -1,4 +1,4 @@
-"""Small videos of a real face, made on the spot."""
+"""Small videos of a real face, made by the tests."""
 
 from fractions import Fraction
 from pathlib import Path

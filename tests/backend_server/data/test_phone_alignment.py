@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from backend_server.data.phone_alignment import Utterance, align, hindrance
+from backend_server.data.phone_alignment import Utterance, align, alignment_problem
 
 RATE = 16_000
 PITCHES = {"AA": 300.0, "IY": 900.0, "S": 3500.0, "M": 1700.0}  # Hz
@@ -50,9 +50,9 @@ def test_times_are_found_in_training_and_in_others():
 )
 def test_what_cannot_be_aligned_is_told(samples, phones, reason):
     sound = np.random.default_rng(0).standard_normal(samples).astype(np.float32)
-    assert reason in hindrance(Utterance(sound, phones), {"AA"})
+    assert reason in alignment_problem(Utterance(sound, phones), {"AA"})
 
 
 def test_silence_cannot_be_aligned_and_speech_can():
-    assert hindrance(Utterance(np.zeros(RATE, np.float32), ("AA",))) == "it is silent"
-    assert hindrance(utterance(np.random.default_rng(0))[0]) == ""
+    assert alignment_problem(Utterance(np.zeros(RATE, np.float32), ("AA",))) == "it is silent"
+    assert alignment_problem(utterance(np.random.default_rng(0))[0]) == ""

@@ -9,7 +9,7 @@ import pytest
 from backend_server.data.corpus import Corpus
 from backend_server.data.prepare import _first_of_each, prepare
 from backend_server.data.sources import Source
-from backend_server.retarget import retarget, stabilize
+from backend_server.retarget import retarget, stabilise
 from shared.errors import Cancelled, CorpusError, NoSpaceError, ValueRangeError
 
 GRID = Path(__file__).resolve().parents[4] / "shared" / "data" / "grid"
@@ -99,7 +99,7 @@ def test_canonical_landmarks_lead_back_to_the_clip(prepared):
     for clip in corpus.clips():
         arrays = clip.landmarks()
         back = retarget(arrays.canonical, corpus.neutral_canonical, arrays.neutral)
-        np.testing.assert_allclose(back, stabilize(arrays.landmarks, arrays.neutral), atol=0.01)
+        np.testing.assert_allclose(back, stabilise(arrays.landmarks, arrays.neutral), atol=0.01)
 
 
 def test_the_canonical_shape_comes_from_training_speakers_only(prepared):
@@ -153,7 +153,7 @@ def test_folders_that_give_no_corpus_are_named(tmp_path, make_video):
     with pytest.raises(CorpusError, match="No video"):
         prepare(tmp_path, tmp_path / "out")
     (tmp_path / "a.mp4").write_bytes(b"")
-    with pytest.raises(CorpusError, match=r"None of the 1 videos can serve.*a\.mp4"):
+    with pytest.raises(CorpusError, match=r"None of the 1 videos can be used.*a\.mp4"):
         prepare(tmp_path, tmp_path / "out", workers=1)
     with pytest.raises(ValueRangeError, match="-1"):
         prepare(tmp_path, tmp_path / "out", workers=-1)

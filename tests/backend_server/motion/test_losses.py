@@ -32,14 +32,14 @@ def test_distance_is_zero_at_the_target_alone(motion):
         losses.distance_loss(motion[:, :4], motion)
 
 
-def test_regularization_by_hand():
-    assert losses.regularization_loss(one_point(0, 2, 5)) == pytest.approx((4 + 9) / 2)
+def test_regularisation_by_hand():
+    assert losses.regularisation_loss(one_point(0, 2, 5)) == pytest.approx((4 + 9) / 2)
 
 
-def test_regularization_ignores_a_constant_shift_and_stays_inside_a_sequence(motion):
-    assert losses.regularization_loss(motion + 7) == pytest.approx(float(losses.regularization_loss(motion)), rel=1e-4)
+def test_regularisation_ignores_a_constant_shift_and_stays_inside_a_sequence(motion):
+    assert losses.regularisation_loss(motion + 7) == pytest.approx(float(losses.regularisation_loss(motion)), rel=1e-4)
     jump = torch.cat([torch.zeros(1, 5, 68, 2), torch.ones(1, 5, 68, 2)])
-    assert losses.regularization_loss(jump) == 0
+    assert losses.regularisation_loss(jump) == 0
 
 
 def test_smooth_sign_tends_to_the_sign():
@@ -81,7 +81,7 @@ def test_the_objective_weighs_its_terms(motion):
     target, logits = motion.flip(0), torch.zeros(2, 5)
     terms = losses.motion_losses(motion, target, logits, config)
     assert terms.distance == pytest.approx(float(losses.distance_loss(2 * motion, 2 * target)))
-    expected = terms.distance + 0.5 * terms.regularization + 0.5 * terms.direction - math.log(2)
+    expected = terms.distance + 0.5 * terms.regularisation + 0.5 * terms.direction - math.log(2)
     assert terms.total == pytest.approx(float(expected))
     weighted = losses.motion_losses(motion, target, logits, dataclasses.replace(config, lambda_mouth=3.0))
     assert weighted.total == pytest.approx(float(expected + 3 * losses.mouth_loss(2 * motion, 2 * target)))

@@ -34,7 +34,7 @@ def neutral() -> torch.Tensor:
 
 def test_the_decoder_starts_as_the_principal_components(components, displacements, features, neutral):
     generator = MotionGenerator(PAPER_MOTION)
-    generator.initialize(components, neutral, features)
+    generator.initialise(components, neutral, features)
     decoded = generator.decoder(components.encode(displacements))
     assert torch.allclose(decoded, components.decode(components.encode(displacements)), atol=1e-4)
     assert torch.equal(generator.neutral_canonical, neutral)
@@ -43,7 +43,7 @@ def test_the_decoder_starts_as_the_principal_components(components, displacement
 def test_the_discriminator_starts_by_reencoding_landmarks(components, displacements, neutral):
     config = PAPER_MOTION
     discriminator = MotionDiscriminator(config)
-    discriminator.initialize(components, neutral)
+    discriminator.initialise(components, neutral)
     landmarks = neutral + displacements.unflatten(1, (68, 2))
     coefficients = discriminator.encoder(landmarks.flatten(1) / config.judged_unit)
     assert torch.allclose(coefficients * config.judged_unit, components.encode(displacements), atol=1e-3)
@@ -52,7 +52,7 @@ def test_the_discriminator_starts_by_reencoding_landmarks(components, displaceme
 
 def test_features_are_standardised(components, features, neutral):
     generator = MotionGenerator(PAPER_MOTION)
-    generator.initialize(components, neutral, features)
+    generator.initialise(components, neutral, features)
     standard = (features.flatten(0, 1) - generator.feature_mean) / generator.feature_scale
     assert torch.allclose(standard.mean(0), torch.zeros(29), atol=1e-4)
     assert torch.allclose(standard.std(0), torch.ones(29), atol=1e-3)
@@ -67,7 +67,7 @@ def test_windows_of_another_length_are_refused():
 def test_weights_come_back_from_disk(tmp_path, components, features, neutral):
     config = replace(PAPER_MOTION, encoder_channels=(8, 8, 8), hidden_size=16)
     generator = MotionGenerator(config)
-    generator.initialize(components, neutral, features)
+    generator.initialise(components, neutral, features)
     save_checkpoint(tmp_path / "motion.safetensors", KIND, config, generator.state_dict())
     loaded = load_motion_generator(tmp_path / "motion.safetensors")
     assert loaded.config == config

@@ -53,7 +53,7 @@ def test_a_prepared_corpus_names_clips(tmp_path: Path):
 
 @pytest.mark.parametrize(
     ("text", "reason"),
-    [("file\tspeaker\na.wav\ts1\n", "needs the columns"), ("file\ttext\na.wav\t99\n", "no English"), ("", "needs")],
+    [("file\tspeaker\na.wav\ts1\n", "needs the columns"), ("file\ttext\na.wav\t99\n", "no usable"), ("", "needs")],
 )
 def test_an_unusable_index_is_refused(tmp_path: Path, text: str, reason: str):
     with pytest.raises(CorpusError, match=reason):
@@ -128,11 +128,11 @@ def test_an_index_that_is_no_text_is_refused(tmp_path: Path):
 
 def test_folders_without_a_sentence_to_train_on_are_refused(tmp_path: Path):
     folder = write_index(tmp_path, "file\tsplit\tlanguage\ttext\tphones\na.wav\tval\ten\tyes\t\nb.wav\t\tde\tja\tY:0\n")
-    with pytest.raises(CorpusError, match=rf"no English sentence of {folder} is of the split 'train'"):
+    with pytest.raises(CorpusError, match=rf"no English sentence of {folder} has the split 'train'"):
         training_sentences([folder])
 
 
-def test_a_file_that_was_written_anew_is_read_anew(tmp_path: Path):
+def test_a_file_that_was_rewritten_is_read_again(tmp_path: Path):
     folder = write_index(tmp_path / "speech", "file\ttext\na.wav\ta\n")
     lengths = []
     for samples in (1600, 3200):

@@ -45,7 +45,7 @@ def test_a_budget_ends_with_what_is_spent_first(clock):
     assert Budget(None, None).share(10**9) == 0
 
 
-def test_an_interval_is_over_until_it_is_begun_anew(clock):
+def test_an_interval_is_over_until_it_is_restarted(clock):
     interval = Interval(10)
     assert not interval.is_over
     clock[0] += 11
