@@ -168,7 +168,7 @@ def test_an_upright_face_is_never_seen_upside_down(detector):
 @pytest.mark.parametrize("frame", [5, 45])
 @pytest.mark.parametrize(("speaker", "video"), [("s30", "bwwy5n"), ("s10", "bbab8n"), ("s23", "lrwp9a")])
 def test_an_upside_down_face_is_never_seen_upright(detector, speaker, video, frame):
-    """The box finder scores some of these higher the wrong way up."""
+    """The box finder gives some of these a higher score upside down."""
     picture = grid_frames(speaker, video)[frame]
     crop = crop_image(picture, crop_transform(detector.detect(picture).landmarks))
     for image in (picture, crop):
