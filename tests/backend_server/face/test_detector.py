@@ -28,7 +28,7 @@ def upright(detector):
 
 
 def on_grey(height: int, width: int, *heads: tuple[int, int, int]) -> np.ndarray:
-    """Heads at (x, y) with a side of so many pixels, on grey."""
+    """Heads at (x, y) with a side in pixels, on grey."""
     image = np.full((height, width, 3), 120, np.uint8)
     for x, y, side in heads:
         image[y : y + side, x : x + side] = cv2.resize(HEAD, (side, side), interpolation=cv2.INTER_AREA)

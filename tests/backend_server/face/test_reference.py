@@ -35,7 +35,7 @@ def test_the_foreground_is_the_first_crop_without_its_wall(portrait):
     left_of_cheek = (slice(140, 165), slice(15, 38))
     assert matte[left_of_cheek].max() < 10
     assert crop[left_of_cheek].min() > 140  # a light wall
-    assert foreground[left_of_cheek].mean() < 130  # hair goes on
+    assert foreground[left_of_cheek].mean() < 130  # hair continues
 
 
 def test_a_matte_does_not_depend_on_the_photo_around_the_face(portrait):
