@@ -16,7 +16,7 @@ from backend_server.commands.output_folder import output_folder
 from backend_server.commands.pictures import read_source
 from backend_server.config import CROP_SIZE, SAMPLE_RATE
 from backend_server.export.contact_sheet import sheet_frames, write_contact_sheet
-from backend_server.export.formats import FrameFormat, bytes_a_frame
+from backend_server.export.formats import FrameFormat, bytes_per_frame
 from backend_server.export.frames import FrameSettings, frame_files
 from backend_server.export.images import over_background, shrunk
 from backend_server.export.json_curves import write_json_curves
@@ -143,8 +143,8 @@ def _bytes_per_frame(settings: AnimateSettings, pictures: Sequence[NDArray[np.ui
     if not settings.has_texture:
         return 0
     if not settings.is_full_frame:
-        return bytes_a_frame(settings.frame_format, CROP_SIZE, CROP_SIZE)
-    return max((bytes_a_frame(settings.frame_format, *picture.shape[:2]) for picture in pictures), default=0)
+        return bytes_per_frame(settings.frame_format, CROP_SIZE, CROP_SIZE)
+    return max((bytes_per_frame(settings.frame_format, *picture.shape[:2]) for picture in pictures), default=0)
 
 
 def _identity(

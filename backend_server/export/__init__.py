@@ -1,1 +1,1 @@
-"""Results as files that other programs read. Pure functions of arrays; knows no network and no service."""
+"""Writes results as files for other programs. Pure functions of arrays; knows no network and no service."""

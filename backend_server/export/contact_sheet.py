@@ -1,4 +1,4 @@
-"""What does a whole animation look like on one page?"""
+"""Draws a whole animation on one page."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ ACCENT = "#e63946"
 
 
 def sheet_frames(opening: NDArray[np.float32], count: int = PICTURE_COUNT) -> NDArray[np.int64]:
-    """Frames worth showing: of each of `count` equal stretches the widest-open or the most closed, in turn.
+    """Chooses frames to show: of each of `count` equal stretches the most open or the most closed, in turn.
 
     Args:
-        opening: mouth opening a frame, (T,).
+        opening: mouth opening per frame, (T,).
         count: how many stretches; fewer when there are fewer frames.
 
     Returns:
@@ -53,7 +53,7 @@ def write_contact_sheet(
         frame_times: (T,) seconds.
         opening: mouth opening over inter-ocular distance, (T,).
         peaks: loudest samples of equal stretches of the sound, (P,), 0 to 1.
-        peaks_per_second: how many there are.
+        peaks_per_second: their rate.
         shown: indices of the frames in the sheet.
         pictures: one (H, W, 3) for each index, or empty to draw only landmarks.
         landmarks: (T, 68, 2) pixels of the crop.

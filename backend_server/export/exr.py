@@ -1,4 +1,4 @@
-"""How are rendered frames written for compositing?"""
+"""Writes rendered frames for compositing."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def write_exr(path: Path, picture: NDArray[np.uint8], frame_rate: Fraction, tags
     Args:
         path: the file to write.
         picture: (H, W, 3 or 4), sRGB, straight alpha.
-        frame_rate: frames a second.
+        frame_rate: frames per second.
         tags: text written into the header.
 
     Raises:

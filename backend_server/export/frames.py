@@ -1,4 +1,4 @@
-"""Which files do the frames of one animation go into?"""
+"""Writes the frames of one animation to its files."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class FrameSettings:
 
     Attributes:
         kind: the format that the user asked for.
-        frame_rate: frames a second.
+        frame_rate: frames per second.
         background: RGB under the face where a film has no alpha.
-        tags: what every file says of itself.
+        tags: metadata of every file.
     """
 
     kind: FrameFormat
@@ -39,14 +39,14 @@ class FrameSettings:
 def frame_files(
     folder: Path, settings: FrameSettings, sound: Callable[[], Iterator[NDArray[np.float32]]], sample_rate: int
 ) -> Iterator[Callable[[NDArray[np.uint8]], None]]:
-    """Opens the files and yields what takes one frame (H, W, 3 or 4) after another; all are whole when the block ends.
+    """Opens the files and yields a function that writes the next frame (H, W, 3 or 4); the block's end completes them.
 
-    `frames/frame_0001.png` and so on, or `film.mov`; beside them `preview.mp4`, which `film.mp4` makes needless.
+    `frames/frame_0001.png` and so on, or `film.mov`; and `preview.mp4`, except beside `film.mp4`.
 
     Args:
         folder: where the files are made.
-        settings: how.
-        sound: begins the sound anew for each film: mono blocks (S,), [-1, 1].
+        settings: format, frame rate, background and tags.
+        sound: starts the sound again for each film: mono blocks (S,), [-1, 1].
         sample_rate: of the sound, Hz.
     """
     kind, frame_rate, tags = settings.kind, settings.frame_rate, settings.tags

@@ -1,4 +1,4 @@
-"""How are rendered frames written as pictures with alpha?"""
+"""Writes rendered frames as pictures with alpha."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def frame_path(folder: Path, number: int, suffix: str = "png") -> Path:
 
 
 def png_text(tags: dict[str, str]) -> PngInfo:
-    """Tags as PNG text, and once more as an XMP packet for programs that read no other."""
+    """Tags as PNG text, and again as an XMP packet for programs that read only that."""
     info = PngInfo()
     for name, text in tags.items():
         info.add_text(name, text)
@@ -30,7 +30,7 @@ def png_text(tags: dict[str, str]) -> PngInfo:
 
 def write_png(path: Path, picture: NDArray[np.uint8], tags: dict[str, str]) -> None:
     """Writes one picture (H, W, 3 or 4), straight alpha, sRGB, with text tags."""
-    # Runs of equal bytes alone: four times faster than the default, and a face's file is no larger.
+    # Only runs of equal bytes: four times faster than the default, and a face's file is no larger.
     Image.fromarray(picture).save(path, "PNG", pnginfo=png_text(tags), compress_level=1, compress_type=zlib.Z_RLE)
 
 

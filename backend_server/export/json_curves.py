@@ -1,4 +1,4 @@
-"""How are landmark curves handed to a program that reads JSON?"""
+"""Writes landmark curves as JSON for other programs."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ def write_json_curves(
     neutral: NDArray[np.float32],
     tags: dict[str, str],
 ) -> None:
-    """Writes one x and one y curve a landmark, named as the bones of the Blender rig are.
+    """Writes one x and one y curve per landmark, named like the bones of the Blender rig.
 
     Args:
         path: the file to write.
-        frame_rate: frames a second.
+        frame_rate: frames per second.
         frame_times: (T,) seconds.
         landmarks: (T, 68, 2) pixels of the face crop, y down.
         neutral: (68, 2), the pose at rest, same pixels.
-        tags: what the file says of itself.
+        tags: metadata of the file.
     """
     head = {
         "format": FORMAT,
@@ -39,7 +39,7 @@ def write_json_curves(
         "frame_rate": [frame_rate.numerator, frame_rate.denominator],
         "frame_times": np.round(frame_times, 6).tolist(),
     }
-    with path.open("w", encoding="utf-8") as file:  # a curve at a time: as Python numbers they would fill the memory
+    with path.open("w", encoding="utf-8") as file:  # one curve at a time: as Python numbers all would fill the memory
         file.write(json.dumps(head)[:-1] + ', "curves": {')
         for point, name in enumerate(NAMES):
             curve = {

@@ -1,8 +1,8 @@
-"""What does every file say of itself: that it is synthetic media, and what made it?
+"""Makes the metadata of every file: that it is synthetic media, and what made it.
 
-The field `C2PA` is a manifest definition in the words of the C2PA specification: which software created the file, with
-which weights and seed, and of which IPTC kind its source is. Nobody has signed it, so it informs and proves nothing;
-`c2patool` takes it as it is where somebody wants to sign.
+The field `C2PA` is a manifest definition of the C2PA specification: which software created the file, with which weights
+and seed, and the IPTC type of its source. It is not signed, so it informs but proves nothing; `c2patool` can sign it as
+it is.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _PACKET = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 
 
 def synthetic_tags(weights_version: str, seed: int) -> dict[str, str]:
-    """What every generated file says of itself: that it is synthetic, and what made it."""
+    """The metadata of every generated file."""
     description = "Synthetic media: this face was generated from speech."
     created = {
         "action": "c2pa.created",

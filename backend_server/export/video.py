@@ -1,4 +1,4 @@
-"""How do frames and sound become one film?"""
+"""Makes one film of frames and sound."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _TAGGED = {"movflags": "+faststart+use_metadata_tags"}
 
 @dataclass(frozen=True)
 class FilmKind:
-    """What one kind of film is made of; `with_alpha` is empty where there is none to be had."""
+    """Codecs and options of one kind of film; `with_alpha` is empty if it cannot have alpha."""
 
     picture_codec: str
     opaque: str
@@ -51,11 +51,11 @@ KINDS = {
 
 
 class Film:
-    """A film that is written a picture at a time, frame and sound starting together; used in a `with` block.
+    """A film that is written one picture at a time; frames and sound start together; used in a `with` block.
 
     Args:
         path: the file to write; .mp4 is H.264 and AAC without alpha, .mov ProRes 4444 and PCM, .webm VP9 and Opus.
-        frame_rate: frames a second.
+        frame_rate: frames per second.
         sound: mono blocks (S,), [-1, 1], that follow one another; each is asked for when its first frame is reached.
         sample_rate: Hz.
         tags: text written into the file's metadata.
@@ -119,7 +119,7 @@ class Film:
         self._number += 1
 
     def _begin(self, height: int, width: int, layout: str) -> None:
-        """Says what players need to show the colours as they were: Rec. 709 throughout, whatever the size."""
+        """Sets the size, and Rec. 709 at any size, so that players show the colours unchanged."""
         stream = self._pictures
         stream.height, stream.width, stream.pix_fmt = height, width, layout
         coder = stream.codec_context

@@ -1,4 +1,4 @@
-"""How are files written while the next pictures are made?"""
+"""Writes files while the next pictures are made."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _MOST_THREADS = 8
 
 
 class Writers:
-    """Threads that write one file each; whoever hands them more than they can write waits.
+    """Threads that write one file each; a caller who gives them too many waits.
 
-    All files are whole when the block ends. What went wrong in writing one is raised by a later call or by the end of
-    the block, and the rest is not written.
+    All files are whole when the block ends. If writing one fails, a later call or the end of the block raises the
+    error, and the rest is not written.
 
     Args:
         threads: how many; one for each core, at most eight, if None.
@@ -29,7 +29,7 @@ class Writers:
         self._waiting: deque[Future[None]] = deque()
 
     def __call__(self, write: Callable[Given, None], *args: Given.args, **kwargs: Given.kwargs) -> None:
-        """Has `write(*args, **kwargs)` done by a thread."""
+        """Runs `write(*args, **kwargs)` in a thread."""
         while len(self._waiting) >= self._most_waiting:
             self._waiting.popleft().result()
         self._waiting.append(self._threads.submit(write, *args, **kwargs))

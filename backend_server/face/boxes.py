@@ -1,4 +1,4 @@
-"""Finds faces in an image, roughly, each with a score.
+"""Finds the rough places of faces in an image, each with a score.
 
 MediaPipe's face detector sees faces that stand upright or lean up to a right angle.
 """
@@ -15,7 +15,7 @@ from backend_server.face.models import as_mediapipe, open_detector
 from backend_server.face.native_logs import filtered_native_logs
 
 _WORKING_SIDE = 1024  # pixels; the model itself looks at 128
-_LARGE_SHARE = 0.25  # of the picture's side: beside such a face, no smaller one is looked for
+_LARGE_SHARE = 0.25  # of the picture's side: with a face of this size, smaller ones are not looked for
 _TILE_SIDE_PIXELS = 320  # the search for small faces in a large image ends at tiles of this size
 _LOWEST_SCORE = 0.6
 _BLANK = np.zeros((64, 64, 3), np.uint8)
@@ -36,12 +36,12 @@ class BoxFinder:
     def __init__(self) -> None:
         with filtered_native_logs():
             self._detector = open_detector(_LOWEST_SCORE)
-            self._detector.detect(as_mediapipe(_BLANK))  # it says a thing or two at its first picture
+            self._detector.detect(as_mediapipe(_BLANK))  # it logs notes at its first picture
 
     def find(self, image: NDArray[np.uint8]) -> list[Box]:
         """Returns the distinct faces of `image` u8 (H, W, 3), the largest first.
 
-        The model sees faces of a tenth of the picture's side and more; where none is large, halves are looked at too.
+        The model sees faces of at least a tenth of the picture's side; if none is large, it looks at halves too.
         """
         boxes = self._find_whole(image)
         if not boxes or max(box.side for box in boxes) < _LARGE_SHARE * max(image.shape[:2]):

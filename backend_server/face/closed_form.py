@@ -1,7 +1,7 @@
-"""How much of each doubtful pixel is the person, when the pixels around are known?
+"""Finds how much of each doubtful pixel is the person, from the known pixels around it.
 
 Closed-form matting (Levin, Lischinski, Weiss, 2008): in every window of 3 x 3 pixels alpha is a linear function of the
-colour, which leaves one sparse system of equations for the doubtful pixels.
+colour, which gives one sparse system of equations for the doubtful pixels.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ def closed_form_alpha(
 
     Args:
         image: u8 (H, W, 3).
-        guess: f32 (H, W) in [0, 1]: true outside the doubtful pixels, where to begin inside.
+        guess: f32 (H, W) in [0, 1]: known outside the doubtful pixels, a first guess inside.
         is_doubtful: bool (H, W): the pixels to solve for.
-        trust: f32 (H, W) above 0, weight of the guess at doubtful pixels; the colours' own is of the order of 1.
+        trust: f32 (H, W) above 0, weight of the guess at doubtful pixels; the colours' own is about 1.
         smoothness: epsilon of the paper, a variance of colours in [0, 1].
         tolerance: of the solution, relative.
-        iterations: at most so many steps of conjugate gradients.
+        iterations: the most steps of conjugate gradients.
     """
     if not is_doubtful.any():
         return guess.copy()

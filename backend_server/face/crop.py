@@ -1,4 +1,4 @@
-"""Which square of an image is the face crop, and how do pixels and points pass between the two?
+"""Finds the square of an image that is the face crop, and maps pixels and points between the two.
 
 A transform is an affine (2, 3) that takes a crop pixel to a source pixel; (0, 0) is the centre of the top-left pixel.
 """
@@ -14,7 +14,7 @@ from shared.errors import ShapeError, ValueRangeError
 from shared.landmarks import LEFT_EYE, POINT_COUNT, RIGHT_EYE
 
 SIDE_OF_BOX = 1.65  # side of the crop over the larger side of the landmark box: hair, ears and neck fit
-RAISED_OF_SIDE = 0.08  # the box ends at the brows; the head goes on above it
+RAISED_OF_SIDE = 0.08  # the box ends at the brows, the head does not
 
 Points = NDArray[np.floating]
 
@@ -50,7 +50,7 @@ def crop_transform(landmarks: Points) -> NDArray[np.float32]:
 
 
 def crop_image(image: NDArray[np.uint8], transform: NDArray[np.floating]) -> NDArray[np.uint8]:
-    """Returns the crop u8 (256, 256, 3) of `image` u8 (H, W, 3); beyond the image's edge its border goes on.
+    """Returns the crop u8 (256, 256, 3) of `image` u8 (H, W, 3); beyond the image its border is repeated.
 
     A source with more pixels than the crop is blurred first, so that nothing aliases.
     """

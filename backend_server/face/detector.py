@@ -1,7 +1,7 @@
 """Finds the face of an image and its 68 landmarks.
 
-MediaPipe's face detector finds faces of any size (`boxes`), its face mesh places 478 points on one of them (`mesh`), of
-which 68 landmarks are made (`mesh_points`).
+MediaPipe's face detector finds faces of any size (`boxes`), its face mesh places 478 points on one of them (`mesh`),
+and 68 landmarks are made of these (`mesh_points`).
 
 The paper uses OpenFace and a face segmentation.
 """
@@ -22,9 +22,9 @@ from backend_server.face.mesh import FaceMesh
 from backend_server.face.mesh_points import landmarks_of_mesh, yaw_degrees_of_mesh
 from shared.errors import FaceError, ImageError, NoFaceError
 
-SMALLEST_SIDE_PIXELS = 64  # of the landmark box; below it the crop would be blown up more than 2.4 times
+SMALLEST_SIDE_PIXELS = 64  # of the landmark box; below it the crop would be enlarged more than 2.4 times
 LARGEST_YAW_DEGREES = 45.0  # beyond it the far eye and mouth corner are hidden
-_STEADY = 0.008  # of the face's side: a mesh on a face moves at most 0.005 in other cuts, one on none 0.012 and more
+_STEADY = 0.008  # of the face's side: in other cuts a mesh on a face moves at most 0.005, a false one at least 0.012
 _OTHER_CUTS = ((0.12, 1.15), (-0.12, 0.9), (0.0, 1.3))  # moved to the right and enlarged, of the face's side
 _MESH_CONTEXT = 2.2  # side of the picture handed to the face mesh over the side of the detected box
 _MESH_SIDE_PIXELS = 768  # larger faces are reduced to this before the face mesh, whose input is 256 pixels
@@ -55,7 +55,7 @@ class Face:
 
 
 class _Sighting(NamedTuple):
-    """A mesh (478, 3) in pixels of the image, how many faces were seen, and how far to trust it."""
+    """A mesh (478, 3) in pixels of the image, how many faces were seen, and how far it moves between cuts."""
 
     mesh: NDArray[np.float32]
     face_count: int
@@ -64,7 +64,7 @@ class _Sighting(NamedTuple):
 
 
 class FaceDetector:
-    """Finds the face of single images; make one a process and close it, or use it in a `with` statement."""
+    """Finds the face of single images; make one per process and close it, or use it in a `with` statement."""
 
     def __init__(self) -> None:
         self._boxes = BoxFinder()
@@ -84,7 +84,7 @@ class FaceDetector:
         self._mesh.close()
 
     def detect(self, image: Image) -> Face:
-        """Returns the largest face of `image` u8 (H, W, 3); `note` says so when there are others.
+        """Returns the largest face of `image` u8 (H, W, 3); `note` mentions others.
 
         Raises:
             ImageError: the array is not an image.
@@ -95,7 +95,7 @@ class FaceDetector:
             raise ImageError(f"An image must be 8-bit RGB (H, W, 3), got {image.dtype} of shape {image.shape}.")
         for find in (self._boxes.find, self._boxes.find_small):
             upright, upside_down = self._look(image, 0, find), self._look(image, 2, find)
-            # Models that know upright faces see some in an upside-down one too, at times with a higher score.
+            # Models for upright faces also see some in an upside-down one, sometimes with a higher score.
             for seen in (upright, upside_down), (self._look(image, turns, find) for turns in (1, 3)):
                 faces = [face for face in seen if face is not None]
                 if faces and (best := min(faces, key=lambda face: face.unsteadiness)).unsteadiness < _STEADY:
@@ -118,11 +118,11 @@ class FaceDetector:
         return _Sighting(mesh, len(boxes), unsteadiness, quarter_turns)
 
     def _first_mesh(self, image: Image, boxes: list[Box]) -> NDArray[np.float32] | None:
-        """Places the mesh on the largest face that takes one."""
+        """Places the mesh on the largest face where one is found."""
         return next((mesh for box in boxes if (mesh := self._mesh_in(image, box)) is not None), None)
 
     def _unsteadiness(self, image: Image, mesh: NDArray[np.float32]) -> float:
-        """How far the landmarks move, over the face's side, when the face is cut out otherwise: little on a face."""
+        """How far the landmarks move, over the face's side, when the face is cut out differently: little on a face."""
         landmarks = landmarks_of_mesh(mesh)
         x, y = landmarks.mean(0)
         side = float(np.ptp(landmarks, axis=0).max())
@@ -159,11 +159,11 @@ def _checked(seen: _Sighting) -> Face:
     if face.side_pixels < SMALLEST_SIDE_PIXELS:
         raise FaceError(
             f"The face is {face.side_pixels:.0f} pixels large, at least {SMALLEST_SIDE_PIXELS} are needed; "
-            "use a larger picture or one taken from nearer."
+            "use a larger picture or one taken from closer."
         )
     if abs(face.yaw_degrees) > LARGEST_YAW_DEGREES:
         raise FaceError(
             f"The face is turned {abs(face.yaw_degrees):.0f} degrees to the side, at most {LARGEST_YAW_DEGREES:.0f} "
-            "can be animated; use a picture that looks nearer to the camera."
+            "can be animated; use a picture that looks towards the camera."
         )
     return face

@@ -1,8 +1,8 @@
-"""Which colour is the person's own where a pixel shows the background too?
+"""Finds the person's own colour where a pixel also shows the background.
 
 Multi-level foreground estimation (Germer, Uelwer, Conrad, Harmeling, 2020): with I = alpha F + (1 - alpha) B, smooth F
-and B are found from a picture of one pixel up to the whole one. Beyond the person F goes on with the nearest of its
-colours, so that neither warping nor bilinear sampling brings the background in.
+and B are found first for a picture of one pixel, at last for the whole one. Outside the person F takes its nearest
+colours, so that neither warping nor bilinear sampling shows the background.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from shared.errors import ImageError
 
-_SMOOTHNESS = 1e-5  # epsilon_r of the paper: F and B keep to their neighbours where I says nothing
+_SMOOTHNESS = 1e-5  # epsilon_r of the paper: F and B equal their neighbours where I tells nothing
 _GRADIENT_WEIGHT = 1.0  # omega: and more so across the edges of alpha
-_SMALL_SIDE = 32  # pixels; up to it many steps cost nothing
+_SMALL_SIDE = 32  # pixels; up to this size steps cost little
 _SMALL_STEPS, _STEPS = 10, 3
 _SHIFTS = ((0, 1), (0, -1), (1, 0), (-1, 0))
 
@@ -28,7 +28,7 @@ def foreground_colours(image: NDArray[np.uint8], matte: NDArray[np.uint8]) -> ND
     Where the matte is 255 they are the image's own; a matte without any person returns the image.
 
     Raises:
-        ImageError: image and matte do not fit together.
+        ImageError: image and matte do not match.
     """
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
         raise ImageError(f"An image must be 8-bit RGB (H, W, 3), got {image.dtype} of shape {image.shape}.")
@@ -89,7 +89,7 @@ def _step(image: Array, alpha: Array, front: Array, back: Array) -> tuple[Array,
 
 
 def _moved(x: Array, shift: tuple[int, int]) -> Array:
-    """The neighbour's value at every pixel; the border's own beyond the border."""
+    """The neighbour's value at every pixel; the border is repeated."""
     down, right = shift
     padded = np.pad(x, ((1, 1), (1, 1)) + ((0, 0),) * (x.ndim - 2), mode="edge")
     return padded[1 + down : 1 + down + x.shape[0], 1 + right : 1 + right + x.shape[1]]

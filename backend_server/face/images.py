@@ -1,7 +1,7 @@
-"""How is a picture file of any common kind read as 8-bit RGB?
+"""Reads a picture file of any common kind as 8-bit RGB.
 
 Grey becomes three equal channels, 16 bits keep their upper eight, palettes are looked up, the camera's orientation is
-applied, and what is transparent is laid over mid grey: black or white there would shine through at the edge of hair.
+applied, and transparent pixels are laid over mid grey, as black or white would show at the edge of hair.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def _check_size(path: Path, width: int, height: int) -> None:
             "make it smaller."
         )
     if min(width, height) < SMALLEST_SIDE_PIXELS:
-        raise ImageError(f"{path} has {width} x {height} pixels; at least {SMALLEST_SIDE_PIXELS} a side are needed.")
+        raise ImageError(f"{path} has {width} x {height} pixels; use one with at least {SMALLEST_SIDE_PIXELS} a side.")
 
 
 def _as_rgb(image: Image.Image) -> NDArray[np.uint8]:
@@ -81,9 +81,9 @@ def _read_with_opencv(path: Path, content: bytes) -> NDArray[np.uint8]:
     try:
         image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error as error:
-        raise ImageError(f"{path} is not an image this program can read.", detail=str(error)) from error
+        raise ImageError(f"{path} is not an image that this program can read.", detail=str(error)) from error
     if image is None:
-        raise ImageError(f"{path} is not an image this program can read; use a PNG, JPEG, TIFF or WebP file.")
+        raise ImageError(f"{path} is not an image that this program can read; use a PNG, JPEG, TIFF or WebP file.")
     _check_size(path, image.shape[1], image.shape[0])
     return np.ascontiguousarray(image[..., ::-1]).astype(np.uint8, copy=False)
 

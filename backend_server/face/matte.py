@@ -1,8 +1,8 @@
 """Tells which pixels of a photo are the person, and how much of each.
 
-MediaPipe's selfie segmentation gives a soft mask of 256 pixels. The fine matte
-takes from it only what is sure and solves for the band between (`closed_form`), so that hair keeps its strands. The
-rough one carries the mask to the photo's edges with a guided filter (He, Sun, Tang, 2010) and costs a tenth.
+MediaPipe's selfie segmentation gives a soft mask of 256 pixels. The fine matte takes from it only what is sure and
+solves for the band between (`closed_form`), so that hair keeps its strands. The rough one fits the mask to the photo's
+edges with a guided filter (He, Sun, Tang, 2010) and takes a tenth of the time.
 """
 
 from __future__ import annotations
@@ -20,17 +20,15 @@ from shared.errors import ImageError
 _WORKING_SIDE = 768  # pixels; a larger photo is matted at this size, a smaller one at its own
 _MASK_SIDE = 256  # pixels of the segmentation's own grid
 _SURE = 0.1  # a mask nearer than this to 0 or 1 is sure, if the band does not reach it
-_BAND_INSIDE, _BAND_OUTSIDE = (
-    3.0,
-    4.0,
-)  # pixels of the mask's grid: its error; strands stand out further than gaps reach in
+# Pixels of the mask's grid, its error: strands of hair reach out further than gaps reach in.
+_BAND_INSIDE, _BAND_OUTSIDE = 3.0, 4.0
 _TRUST = 0.01  # of a sure mask inside the band
-_LARGEST_BAND = 120_000  # pixels; where a mask doubts more, half the size does: it bounds memory and time
+_LARGEST_BAND = 120_000  # pixels; a larger one is solved at half the size, which bounds memory and time
 _HAZE = 0.06  # solved cover nearer than this to 0 or 1 comes from noise and textures
 
 _RADIUS_OF_SIDE = 0.012  # of the larger side: about two pixels of the mask's grid
 _SMOOTHNESS = 1e-4  # of the guided filter, as a variance of colours in [0, 1]
-_FAINTEST, _FULLEST = 0.38, 0.85  # doubt on either side counts as certainty; fainter edges are mostly background
+_FAINTEST, _FULLEST = 0.38, 0.85  # below and above, the mask counts as sure; fainter edges are mostly background
 
 Mask = NDArray[np.float32]
 
@@ -81,8 +79,8 @@ def rough_alpha(image: NDArray[np.uint8], mask: Mask) -> Mask:
 
 
 def _sure(mask: Mask) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which pixels are surely inside and which surely outside: those far enough from all that the mask doubts."""
-    pixel = max(2.5, max(mask.shape) / _MASK_SIDE)  # the mask of a smaller picture errs no less
+    """Which pixels are surely inside and which surely outside: those far from all that is doubtful in the mask."""
+    pixel = max(2.5, max(mask.shape) / _MASK_SIDE)  # the mask of a smaller picture is no better
     inside = cv2.erode((mask > 1 - _SURE).astype(np.uint8), _disc(_BAND_INSIDE * pixel))
     possible = cv2.dilate((mask > _SURE).astype(np.uint8), _disc(_BAND_OUTSIDE * pixel))
     return inside > 0, possible == 0

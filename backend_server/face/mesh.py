@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from backend_server.face.models import as_mediapipe, open_landmarker
 from backend_server.face.native_logs import filtered_native_logs
 
-_FRAME_MILLISECONDS = 40  # between the time stamps of a video's frames; the model asks only that they ascend
+_FRAME_MILLISECONDS = 40  # between the time stamps of a video's frames; they only have to ascend
 
 
 class FaceMesh:
@@ -26,11 +26,11 @@ class FaceMesh:
             self._landmarker = open_landmarker(is_video=is_video)
 
     def find(self, image: NDArray[np.uint8]) -> NDArray[np.float32] | None:
-        """Returns the mesh (478, 3) of the largest face, in pixels of `image` (z likewise), or None without one."""
+        """Returns the mesh (478, 3) of the largest face, in pixels of `image` (z too), or None without one."""
         if self._has_seen_face:
             faces = self._detect(image)
         else:
-            with filtered_native_logs():  # the models load, and note it, at the first face
+            with filtered_native_logs():  # the models load, and log it, at the first face
                 faces = self._detect(image)
             self._has_seen_face = bool(faces)
         if not faces:
@@ -42,7 +42,7 @@ class FaceMesh:
         return (largest * (width, height, width) - (0.5, 0.5, 0.0)).astype(np.float32)
 
     def forget(self) -> None:
-        """Ends a video: the next image is not taken as following the last."""
+        """Ends a video: the next image does not follow the last."""
         if self._frames:
             self.close()
             self.__init__(is_video=self._is_video)

@@ -1,6 +1,6 @@
-"""Which places of MediaPipe's 478-point face mesh are the 68 landmarks of iBUG 300-W?
+"""Takes the 68 landmarks of iBUG 300-W from MediaPipe's 478-point face mesh.
 
-Each landmark is the mean of two mesh vertices (the same one twice where a vertex sits on the spot), chosen so that
+Each landmark is the mean of two mesh vertices (one vertex twice where it lies at the right place), chosen so that
 the jaw line and the nose bridge are spaced evenly as in iBUG's drawings. The mesh names the person's right first.
 """
 

@@ -1,7 +1,7 @@
-"""MediaPipe's shipped models, opened through its Tasks API.
+"""Opens MediaPipe's shipped models through its Tasks API.
 
-`face_landmarker.task` is an archive that holds the face detector beside the face mesh; `selfie_segmentation.tflite`
-tells person from background. Both lie in `backend_server/weights` (Apache-2.0).
+`face_landmarker.task` is an archive of the face detector and the face mesh; `selfie_segmentation.tflite` separates
+person from background. Both lie in `backend_server/weights` (Apache-2.0).
 """
 
 from __future__ import annotations
@@ -77,11 +77,11 @@ def _from(path: Path, member: str = "") -> BaseOptions:
 
 @lru_cache(maxsize=4)
 def _read(path: Path, member: str) -> bytes:
-    """Reads a model file, or one that lies in it: MediaPipe itself cannot open paths with letters beyond ASCII."""
+    """Reads a model file, or a member of it: MediaPipe itself cannot open paths with letters beyond ASCII."""
     try:
         if not member:
             return path.read_bytes()
         with ZipFile(path) as archive:
             return archive.read(member)
     except (OSError, BadZipFile, KeyError) as error:
-        raise WeightsError(f"cannot read the face model {path}: {error}; copy it anew from the repository") from error
+        raise WeightsError(f"cannot read the face model {path}: {error}; copy it again from the repository") from error

@@ -1,7 +1,7 @@
-"""Keeps the chatter of MediaPipe's C++ side off the terminal without hiding its errors.
+"""Hides the log notes of MediaPipe's C++ side, but not its errors.
 
-The libraries write to file descriptor 2 before their logging can be configured. While the filter is open the
-descriptor points at a file; on closing, everything but the known notes and warnings is written on.
+The libraries write to file descriptor 2 before their logging can be configured. While the filter is open, the
+descriptor points at a file; at the end all but the known notes and warnings is passed on.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def filtered_native_logs() -> Iterator[None]:
     """Drops notes and warnings of MediaPipe, absl and LiteRT from stderr; passes all else on at the end."""
     try:
         kept = os.dup(2)
-    except OSError:  # no stderr at all, as under pythonw: nothing can chatter
+    except OSError:  # no stderr at all, as under pythonw: nothing to filter
         yield
         return
     with tempfile.TemporaryFile() as caught:

@@ -19,7 +19,7 @@ from shared.errors import ImageError, ShapeError, SpeechFaceError
 from shared.landmarks import POINT_COUNT
 
 MAX_IMAGES = 20  # K (Section 4.3)
-_MATTED_SIDE = 2.0  # of the crop's side: head and shoulders, which the segmentation knows best; holds any turned crop
+_MATTED_SIDE = 2.0  # of the crop's side: head and shoulders, which are segmented best; holds any turned crop
 
 
 def prepare_references(
@@ -31,7 +31,7 @@ def prepare_references(
 
     Args:
         images: K pictures (H, W, 3), any sizes, 1 <= K <= 20.
-        placed: landmarks (K, 68, 2) in the images' pixels that override detection, rows of NaN where they do not.
+        placed: landmarks (K, 68, 2) in the images' pixels that replace detection; rows of NaN do not.
         progress: told after each image.
 
     Raises:
@@ -58,7 +58,7 @@ def prepare_references(
     progress("face", len(images), len(images))
     landmarks = np.stack([to_crop(found[k], t) for k, t in zip(order, transforms, strict=True)])
     crops = np.stack([crop_image(images[k], t) for k, t in zip(order, transforms, strict=True)])
-    # Only the first is shown; the others' mattes say what to learn from, where a rough edge does.
+    # Only the first is shown; the others' mattes say what to learn from, and a rough edge is enough there.
     mattes = np.stack([_matte(images[k], t, is_fine=k == order[0]) for k, t in zip(order, transforms, strict=True)])
     return FaceReferences(
         crops=crops,
@@ -71,7 +71,7 @@ def prepare_references(
 
 
 def picture_of(references: FaceReferences, images: Sequence[NDArray[np.uint8]]) -> int:
-    """Number of the image (H, W, 3) that the first face was cut from: the same cut gives the same pixels there."""
+    """Index of the image (H, W, 3) that the first face was cut from: there the same cut gives the same pixels."""
     first = references.crops[0].astype(np.int16)
     differences = [np.abs(crop_image(image, references.crop).astype(np.int16) - first).mean() for image in images]
     return int(np.argmin(differences))
@@ -85,7 +85,7 @@ def _detected(detector: FaceDetector, image: NDArray[np.uint8], name: str) -> ND
 
 
 def _matte(image: NDArray[np.uint8], transform: NDArray[np.float32], *, is_fine: bool) -> NDArray[np.uint8]:
-    """The crop's matte, found on the crop and what surrounds it: in a large photo the whole would show too little."""
+    """The crop's matte, found on the crop and its surroundings: in a whole large photo the face may be too small."""
     height, width = image.shape[:2]
     middle = to_source(np.full(2, (CROP_SIZE - 1) / 2), transform)
     reach = _MATTED_SIDE / 2 * CROP_SIZE * float(np.sqrt(abs(np.linalg.det(transform[:, :2]))))

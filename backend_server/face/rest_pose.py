@@ -1,7 +1,7 @@
-"""What does a face look like at rest, judged from one photo of it?
+"""Estimates what a face looks like at rest from one photo of it.
 
 Eq. 7 adds speech to the neutral pose l_p. The paper takes l_p from the target image as it is; people smile in photos,
-and a motion that should close the lips would then leave the teeth bare. So parted lips are brought together first.
+and a motion that should close the lips would then still show the teeth. So parted lips are closed first.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Follows one face through the frames of a video.
 
-The face mesh looks for the face where it was in the frame before. It does not see faces that are small in a large
-picture; then the face detector says where to look, and the face mesh is given that part of the picture alone.
+The face mesh looks for the face where it was in the frame before. It does not see small faces in a large picture; then
+the face detector says where to look, and the face mesh gets only that part of the picture.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _REGION_OF_BOX = 4.0  # side of the part looked at over the side of the face: th
 
 
 class FaceTracker:
-    """Follows one face through the frames of a video; make one a process and close it after use."""
+    """Follows one face through the frames of a video; make one per process and close it after use."""
 
     def __init__(self) -> None:
         self._mesh = FaceMesh(is_video=True)

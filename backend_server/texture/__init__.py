@@ -1,4 +1,4 @@
-"""t-GAN: landmarks and a few pictures of a person become pictures of that person moving (Section 3.4).
+"""t-GAN: turns landmarks and a few pictures of a person into pictures of that person moving (Section 3.4).
 
 Imports torch, `backend_server.config`, `layers`, `checkpoints`, `progress` and `shared`; no other stage.
 """

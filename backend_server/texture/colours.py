@@ -1,4 +1,4 @@
-"""Turns images into the pictures that a network sees, photos of other light into those of one light."""
+"""Turns images into input of a network, and gives photos in different light the same colours."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def references_of(faces: FaceReferences, device: torch.device | str, *, is_cut_o
     Args:
         faces: the images.
         device: of the tensors.
-        is_cut_out: whether the first goes without background at the person's edge.
+        is_cut_out: whether the first loses its background at the person's edge.
     """
     cover = torch.from_numpy(faces.mattes).to(device)[:, None].float() / 255
     pictures = match_colours(to_pictures(torch.from_numpy(faces.crops).to(device)), cover)
@@ -31,7 +31,7 @@ def references_of(faces: FaceReferences, device: torch.device | str, *, is_cut_o
 def match_colours(images: Tensor, mattes: Tensor) -> Tensor:
     """Gives every person (K, 3, H, W) the mean and the contrast of the first, channel by channel.
 
-    Photos of other light would otherwise teach the network to change the light from frame to frame.
+    Otherwise photos in different light would teach the network to change the light from frame to frame.
     """
     share = mattes / mattes.sum((2, 3), keepdim=True).clamp_min(1)
     mean = (images * share).sum((2, 3), keepdim=True)

@@ -1,9 +1,9 @@
 """Puts a rendered face back into the picture that it was cut from, at that picture's full size.
 
-A 256-pixel render pasted over a large photo is a blurred square. So the photo itself is moved: by the same flow that
-the render came from, read at the photo's own pixels. From the render comes only what moving cannot make, its difference
-from the moved crop. Flow and difference both fade to nothing around the face, so there is no seam to see. Where the
-difference is large (an opened mouth, a lid that shuts) the render is painted, and the photo's detail gives way.
+A 256-pixel render pasted over a large photo is a blurred square. So the photo itself is moved, by the same flow as the
+render, read at the photo's own pixels. The render adds only what moving cannot make: its difference from the moved
+crop. Flow and difference both fade out around the face, so there is no visible seam. Where the difference is large (an
+opened mouth, a lid that shuts), the render replaces the photo's detail.
 """
 
 from __future__ import annotations
@@ -20,11 +20,14 @@ from backend_server.texture.warping.spline import at_full_size, sample, spline_f
 from shared.errors import ImageError, ShapeError
 
 LONGEST_SIDE = 4096  # pixels of a picture; larger ones make frames that few programs play
-_HELD_OF_FACE = 0.10  # how far beyond the landmarks' outline, as a share of the face, everything moves in full
-_FEATHER_OF_FACE = 0.25  # over how much more of it the motion fades
+_HELD_OF_FACE = 0.10  # how far outside the landmarks' outline everything moves in full, as a share of the face
+_FEATHER_OF_FACE = 0.25  # the distance over which the motion fades then
 _BORDER_FEATHER = 20  # pixels of the crop over which everything fades at its border
 _COLOUR_BLUR = 24  # pixels of the crop; only slow differences of colour are matched
-_SAME, _OTHER = 10.0, 30.0  # grey levels of difference up to which, and from which, the photo's detail stays, and goes
+_SAME, _OTHER = (
+    10.0,
+    30.0,
+)  # grey levels of difference: up to the first the photo's detail stays, from the second it is replaced
 _STRIP_ROWS = 256  # composed at once, so that memory does not grow with the picture
 
 
@@ -46,7 +49,7 @@ class FullFrame:
 
     Args:
         picture: from which the first crop was cut, u8 (H, W, 3) RGB.
-        references: who; their `crop` takes crop pixels to pixels of `picture`.
+        references: of the person; their `crop` takes crop pixels to pixels of `picture`.
         rendered: the face rendered with the landmarks of the first crop, u8 (256, 256, 3 or 4). Where it differs
             from that crop around the face, all frames are corrected by as much.
         following: of the generator that rendered it.
@@ -67,7 +70,7 @@ class FullFrame:
         self._to_picture = crop[:, :2]
         self._to_crop = np.linalg.inv(crop[:, :2])
         self._origin = crop[:, 2]
-        self._scale = float(np.sqrt(abs(np.linalg.det(crop[:, :2]))))  # picture pixels a crop pixel
+        self._scale = float(np.sqrt(abs(np.linalg.det(crop[:, :2]))))  # picture pixels per crop pixel
         rows, columns = np.nonzero(self._weight)
         outline = np.stack([columns, rows], -1) @ crop[:, :2].T + crop[:, 2]
         margin = 2 * self._scale + 1  # a cubic reaches two pixels of the crop
@@ -83,7 +86,7 @@ class FullFrame:
             landmarks: l_t, (68, 2) pixels of the crop, that the frame was rendered with.
 
         Raises:
-            ShapeError: the frame is no (256, 256, 3 or 4).
+            ShapeError: the frame is not (256, 256, 3 or 4).
         """
         if frame.shape[:2] != (CROP_SIZE, CROP_SIZE) or frame.shape[2:] not in ((3,), (4,)):
             raise ShapeError(f"expected a frame of shape (256, 256, 3 or 4), got {frame.shape}")
@@ -121,7 +124,7 @@ class FullFrame:
         change: NDArray[np.float32],
         colours: NDArray[np.float32],
     ) -> NDArray[np.uint8]:
-        """Rows `top` to `bottom` of the box around what may change."""
+        """Rows `top` to `bottom` of the box that may change."""
         left, right = self._low[0], self._high[0]
         offset = self._to_crop @ (np.array([left, top]) - self._origin)
         to_crop = np.column_stack([self._to_crop, offset])
@@ -170,7 +173,7 @@ def _eased(x: NDArray[np.floating]) -> NDArray[np.float32]:
 
 
 def _around(difference: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The slow part of a difference (256, 256, 3) on the ring where `weight` (256, 256) fades, carried on inwards."""
+    """The slow part of a difference (256, 256, 3) on the ring where `weight` (256, 256) fades, continued inwards."""
     ring = (weight * (1 - weight) + 1e-4).astype(np.float32)
     sums = cv2.GaussianBlur(difference * ring[..., None], (0, 0), _COLOUR_BLUR)
     return np.asarray(sums / cv2.GaussianBlur(ring, (0, 0), _COLOUR_BLUR)[..., None], np.float32)

@@ -1,8 +1,8 @@
-"""Makes frames with alpha from landmarks, as many as there are, with the network that was tuned for the face.
+"""Makes frames with alpha from any number of landmarks, with the network that was tuned for the face.
 
-Pictures are made in small batches and handed out at once, so a long clip needs no more memory than a short one.
-Building a tuned network takes a copy of the whole network and of the weights. Who animates one person, then another,
-then the first again waits for that twice, not three times.
+Pictures are made in small batches and returned at once, so a long clip needs no more memory than a short one.
+Building a tuned network copies the whole network and the weights, so the last ones are kept: animating one person,
+then another, then the first again builds only two.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ def tuned_generator(generator: TextureGenerator, identity: Identity) -> TextureG
 
 
 class TunedGenerators:
-    """The tuned networks used last, by what their weights are.
+    """Keeps the tuned networks used last, and finds them by their weights.
 
     Args:
-        limit: how many are kept; the one unused for longest gives way.
+        limit: how many are kept; the one unused for longest is dropped.
     """
 
     def __init__(self, limit: int) -> None:
@@ -101,14 +101,14 @@ def render(
         references: their pictures.
         landmarks: l_t, (T, 68, 2) pixels of the crop.
         progress: told after each chunk.
-        is_cut_out: whether the person's edge is freed from the background's colours; not for pictures that go back
+        is_cut_out: whether the background's colours are removed from the person's edge; not for pictures that go back
             into their photo.
 
     Yields:
         u8 (n, 256, 256, 4), RGB and straight alpha.
 
     Raises:
-        ShapeError: the landmarks are no (T, 68, 2).
+        ShapeError: the landmarks are not (T, 68, 2).
     """
     if landmarks.ndim != 3 or landmarks.shape[1:] != (POINT_COUNT, 2):
         raise ShapeError(f"expected landmarks of shape (T, 68, 2), got {landmarks.shape}")

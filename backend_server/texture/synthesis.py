@@ -1,4 +1,4 @@
-"""What does every texture generator take and give?
+"""Defines what every texture generator takes and gives.
 
 `TextureGenerator` is the interface of all presets: landmarks and reference pictures in, pictures out.
 """
@@ -24,8 +24,7 @@ class References:
         images: (N, R, 3, 256, 256) in [-1, 1]; the first of the R is the base that `warp` moves.
         landmarks: (N, R, 68, 2) pixels.
         mattes: how much of each pixel is the person, (N, R, 1, 256, 256) in [0, 1]; None for all of it.
-        edge: what added to the first image leaves no background at the person's edge, (N, 3, 256, 256); None for
-            nothing.
+        edge: added to the first image, removes the background at the person's edge, (N, 3, 256, 256); None for nothing.
     """
 
     images: Tensor
@@ -61,11 +60,11 @@ class References:
 
 @dataclass(frozen=True)
 class Code:
-    """What is known of N people before any landmarks are given.
+    """What is known of N people before landmarks are given.
 
     Attributes:
         identity: e, (N, code_size).
-        strangeness: how unlike the first reference's surroundings each one's are, (N, R).
+        strangeness: how much each reference's surroundings differ from the first one's, (N, R).
     """
 
     identity: Tensor
@@ -86,7 +85,7 @@ class Synthesis:
         mask: share of the painting in the picture, (N, 1, 256, 256); ones for `paper`.
         warped: the moved references, (N, 3, 256, 256); zeros for `paper`.
         alpha: how much of each pixel is the person, (N, 1, 256, 256).
-        edge: what added to the picture leaves no background at the person's edge, (N, 3, 256, 256); None for nothing.
+        edge: added to the picture, removes the background at the person's edge, (N, 3, 256, 256); None for nothing.
     """
 
     picture: Tensor
@@ -106,7 +105,7 @@ class TextureGenerator(nn.Module):
 
     # Top, left and size of the square of the picture that the network changes; losses are taken there.
     window: tuple[int, int, int] = (0, 0, CROP_SIZE)
-    # D_T as it was trained with this generator, for Eq. 9 and 10 in fine-tuning; none of the generator's own weights.
+    # D_T as it was trained with this generator, for Eq. 9 and 10 in fine-tuning; not part of the generator's weights.
     judges: tuple[nn.Module, ...] = ()
 
     def __init__(self, config: TextureConfig) -> None:

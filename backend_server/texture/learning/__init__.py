@@ -1,1 +1,1 @@
-"""How t-GAN is trained, on many people and on one: losses, examples, steps, and the run that survives being stopped."""
+"""Trains t-GAN, on many people and on one: losses, examples, steps, and runs that can be resumed."""

@@ -1,8 +1,8 @@
-"""How do few people become many while the texture network learns?
+"""Makes many people of few while the texture network learns.
 
 A picture and its landmarks are moved together: turned, scaled, shifted, mirrored and bent by a smooth random field,
-which changes the shape of a face as another person's would differ. A target and its references get the same change, but
-some references are placed and lit anew, as another photo of the person would be.
+which changes the shape of a face into another person's. A target and its references get the same change, but some
+references get their own place and light, like another photo of the person.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Change:
     saturation: Tensor
 
     def to(self, device: torch.device | str) -> Change:
-        """The change on a device; it is drawn on the CPU, so that a seed means the same everywhere."""
+        """The change on a device; it is drawn on the CPU, so that a seed gives the same everywhere."""
         return Change(*(getattr(self, part.name).to(device) for part in fields(self)))
 
     def repeated(self, count: int) -> Change:

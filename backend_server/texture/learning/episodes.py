@@ -1,6 +1,6 @@
-"""Which pictures does the texture network see together while it learns (Section 3.4, Fig. 3)?
+"""Chooses which pictures the texture network sees together while it learns (Section 3.4, Fig. 3).
 
-A pair is a target and the references that it shall be made from; an episode is one person's task T^s: pairs to learn
+A pair is a target and the references to make it from; an episode is one person's task T^s: pairs to learn
 from (support, d_trn) and pairs to be judged on (query, d_qry).
 """
 
@@ -57,7 +57,7 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Episode:
-    """One task T^s of meta-learning: pairs of one person, no target in both halves."""
+    """One task T^s of meta-learning: pairs of one person; the halves share no target."""
 
     speaker: str
     support: Pairs
@@ -90,7 +90,7 @@ def load_faces(
     rng: np.random.Generator,
     progress: Progress = silent,
 ) -> list[ClipFaces]:
-    """Decodes a part of the corpus into memory, at most so many clips of each speaker.
+    """Decodes a part of the corpus into memory, a limited number of clips of each speaker.
 
     Raises:
         CorpusError: the split is empty.
@@ -112,11 +112,11 @@ def load_faces(
 
 
 class PairSampler:
-    """Draws pairs and episodes, every speaker as often as any other.
+    """Draws pairs and episodes, all speakers equally often.
 
     Args:
-        clips: what `load_faces` gave.
-        far_pair_share: of pairs whose target is picked to differ much from the reference.
+        clips: from `load_faces`.
+        far_pair_share: share of the pairs whose target is picked to differ much from the reference.
     """
 
     def __init__(self, clips: list[ClipFaces], far_pair_share: float) -> None:
@@ -170,7 +170,7 @@ class PairSampler:
         return self.speakers[int(rng.integers(len(self.speakers)))]
 
     def pairs(self, count: int, rng: np.random.Generator, references: int = 1) -> Pairs:
-        """Pairs of as many speakers as there are, as evenly as `count` allows."""
+        """Pairs, each of a speaker drawn at random."""
         return _stacked([self._draw(self._speaker(rng), references, rng) for _ in range(count)])
 
     def episode(self, support: int, query: int, rng: np.random.Generator, references: int = 1) -> Episode:

@@ -33,11 +33,11 @@ from shared.errors import ValueRangeError
 
 _REFERENCES_PER_TARGET = 8
 _BATCH = 2  # a step stays short enough to be cancelled within half a second
-_FEWEST_TARGETS = 4  # an epoch sees at least so many, however few images there are
-_IMAGES_FOR_FULL_RATE = 8  # fewer images show little that is new and would teach to trust the warp alone
-_IMAGES_TO_HOLD_OUT = 5  # from so many on, a fifth of them is kept for judging
+_FEWEST_TARGETS = 4  # an epoch has at least this many, even with fewer images
+_IMAGES_FOR_FULL_RATE = 8  # fewer images show little that is new and would teach to trust only the warp
+_IMAGES_TO_HOLD_OUT = 5  # from this many on, a fifth of them is kept for judging
 _PATIENCE = 3  # epochs without progress on the held-out images
-# Colours stay as they are: they are what shall be learned.
+# Colours stay as they are: they are to be learned.
 _STRENGTH = AugmentationStrength(degrees=4, scale=0.05, shift=4, bend=3, mirror=0, colour=0)
 _REHEARSAL_SHARE = 0.25  # of the targets, when some expressions are missing from the images
 
@@ -113,7 +113,7 @@ class _FineTuning:
             for name, parameter in self.tuned.named_parameters():
                 parameter.requires_grad_(name.startswith("encoder.") or "norm.affine" in name)
         rate = self.tuned.config.fine_tuning_learning_rate * min(1.0, len(self.learned) / _IMAGES_FOR_FULL_RATE)
-        optimizer = torch.optim.Adam([p for p in self.tuned.parameters() if p.requires_grad], rate)
+        optimiser = torch.optim.Adam([p for p in self.tuned.parameters() if p.requires_grad], rate)
         known = self.faces.only(self.learned)
         self.expressions = unseen_expressions(known.landmarks[0])
         self.rehearsed = rehearsal_pictures(self.initial, known, self.expressions)
@@ -125,7 +125,7 @@ class _FineTuning:
             steps = range(0, len(targets), _BATCH)
             losses = []
             for number, start in enumerate(steps):
-                losses.append(self._step(optimizer, targets[start : start + _BATCH]))
+                losses.append(self._step(optimiser, targets[start : start + _BATCH]))
                 progress("adapt", epoch * len(steps) + number + 1, epochs * len(steps))
             self.losses.append(float(np.mean(losses)))
             psnr = self._held_out_psnr()
@@ -152,14 +152,14 @@ class _FineTuning:
             targets += (-1 - self.rng.integers(len(self.expressions), size=rehearsals)).tolist()
         return self.rng.permutation(targets).tolist()
 
-    def _step(self, optimizer: torch.optim.Optimizer, targets: list[int]) -> float:
-        # A discriminator that no longer learns is soon fooled, so its features judge and its score does not.
+    def _step(self, optimiser: torch.optim.Optimizer, targets: list[int]) -> float:
+        # A discriminator that no longer learns is soon fooled, so only its features are used, not its score.
         judge = self.initial.judges[0] if self.initial.judges else None
         objective = generator_objective(self.tuned, self._batch(targets), discriminator=judge, is_adversarial=False)
-        optimizer.zero_grad(set_to_none=True)
+        optimiser.zero_grad(set_to_none=True)
         objective.total.backward()
         torch.nn.utils.clip_grad_norm_(self.tuned.parameters(), 1.0)
-        optimizer.step()
+        optimiser.step()
         return float(objective.total.detach())
 
     def _batch(self, targets: list[int]) -> Batch:
@@ -167,7 +167,7 @@ class _FineTuning:
         chosen = [self._references_for(target) for target in targets]
         used, each = [i for references in chosen for i in references], len(chosen[0])
         change = random_change(count, _STRENGTH, self.random)
-        # One image against itself would be no motion at all: there the reference gets another bend than the target.
+        # An image made from itself shows no motion, so there the reference gets another bend than the target.
         is_itself = torch.tensor([target == own[0] for target, own in zip(targets, chosen, strict=True)])
         other = random_change(count, _STRENGTH, self.random)
         of_references = change.mixed(other, is_itself, ("bend",)).repeated(each).to(self.device)
@@ -181,7 +181,7 @@ class _FineTuning:
             References(pictures, landmarks),
             move_points(wanted_points, change),
             move_pictures(wanted, change),
-            person=0.05 + 0.95 * self._moved_mattes(targets, change),  # another photo's background is another one
+            person=0.05 + 0.95 * self._moved_mattes(targets, change),  # another photo has another background
         )
 
     def _references_for(self, target: int) -> list[int]:

@@ -1,6 +1,6 @@
-"""How are the factors of `warping/following.py` fitted?
+"""Fits the factors of `warping/following.py`.
 
-So that a reference, warped and not painted at all, is most like the other frames of its clip.
+They make a reference that is warped, and not painted, most like the other frames of its clip.
 """
 
 from __future__ import annotations
@@ -26,28 +26,28 @@ _RIDGE = 1e-5
 def fit_following(
     following: Following, next_batch: Callable[[], Batch], steps: int, progress: Progress
 ) -> tuple[float, float]:
-    """Changes the factors and returns how far warped references lie from the targets, before and after.
+    """Changes the factors and returns how far warped references are from the targets, before and after.
 
     Args:
         following: is changed.
         next_batch: gives pairs; the first reference of each is warped.
-        steps: of Adam, with a rate that falls to nothing.
+        steps: of Adam, with a learning rate that falls to zero.
         progress: receives ("following", done, of all).
 
     Returns:
         Means of the absolute differences over the first and the last twentieth of the steps; pictures are in [-1, 1].
     """
     factors = {name: getattr(following, name).clone().requires_grad_() for name in _RATES}
-    optimizer = torch.optim.Adam([{"params": [factors[name]], "lr": rate} for name, rate in _RATES.items()])
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    optimiser = torch.optim.Adam([{"params": [factors[name]], "lr": rate} for name, rate in _RATES.items()])
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     differences = []
     for step in range(steps):
         progress("following", step, steps)
         difference = _difference(following, factors, next_batch())
         size = factors["turning"].square().sum() + factors["speaking"].square().sum()
-        optimizer.zero_grad(set_to_none=True)
+        optimiser.zero_grad(set_to_none=True)
         (difference + _RIDGE * size).backward()
-        optimizer.step()
+        optimiser.step()
         schedule.step()
         differences.append(float(difference.detach()))
     progress("following", steps, steps)

@@ -1,4 +1,4 @@
-"""What makes a picture of t-GAN good (Eq. 8 to 11)?
+"""Measures how good a picture of t-GAN is (Eq. 8 to 11).
 
 Sums over pixels become means, so that the weights do not depend on the size of the picture.
 """
@@ -41,7 +41,7 @@ def reconstruction_loss(generated: Tensor, target: Tensor, weights: Tensor | Non
 
 
 def _mean(values: Tensor, weights: Tensor | None) -> Tensor:
-    """The mean of a map (N, C, h, w), or of (N, C), weighed by a finer map (N, 1, H, W)."""
+    """The mean of a map (N, C, h, w), or of (N, C), weighted by a finer map (N, 1, H, W)."""
     if weights is None or values.ndim != 4:
         return values.mean()
     coarse = F.adaptive_avg_pool2d(weights, (values.shape[-2], values.shape[-1]))
@@ -49,7 +49,7 @@ def _mean(values: Tensor, weights: Tensor | None) -> Tensor:
 
 
 def discriminator_loss(real_score: Tensor, generated_score: Tensor, weights: Tensor | None = None) -> Tensor:
-    """The negative of Eq. 9, which D_T minimises; scores are logits, their maps weighed as in `region_weights`."""
+    """The negative of Eq. 9, which D_T minimises; scores are logits, their maps weighted as in `region_weights`."""
     return _mean(F.softplus(-real_score), weights) + _mean(F.softplus(generated_score), weights)
 
 
@@ -71,7 +71,7 @@ def perceptual_loss(
     Args:
         generated: for each feature network the activations of its layers.
         target: the same for the real pictures; no gradient flows into them.
-        alphas: one weight a network, alpha_1 and alpha_2 in the paper.
+        alphas: one weight per network, alpha_1 and alpha_2 in the paper.
         norm: 2 for squares, as printed; 1 for absolute values.
         weights: of the places, (N, 1, H, W) as in `region_weights`; None for all alike.
     """
@@ -86,16 +86,15 @@ def perceptual_loss(
 
 
 def sharpness_loss(generated: Tensor, target: Tensor, cell: int = 8) -> Tensor:
-    """Mean difference of the detail in cells of so many pixels, as a share of the targets' detail.
+    """Mean difference of the detail in cells of pixels, as a share of the targets' detail.
 
-    Detail is the size of the steps between neighbouring squares of two pixels: steps between single ones could be had
-    from a chequered pattern. Unlike Eq. 8 it does not ask where they are, so it does not reward a blur where that
-    cannot be known.
+    Detail is the size of the steps between neighbouring squares of two pixels: a chequered pattern would give steps
+    between single ones. Unlike Eq. 8 it ignores their places, so it does not reward a blur where these cannot be known.
 
     Args:
         generated: I_t, (N, 3, H, W).
         target: I_t^*, the same shape.
-        cell: pixels a side.
+        cell: side of a cell, pixels.
     """
 
     def detail(x: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 Fast weights take m steps of constant size on an episode's support; after each step they are judged on its query. The
 sum of the m query losses moves the global weights. First order by default: the second derivatives cost as much memory
-as m copies of the network and change little (Finn et al. 2017, Section 5.2); `train texture --second-order` takes them.
+as m copies of the network and change little (Finn et al. 2017, Section 5.2); `train texture --second-order` uses them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Weights = Mapping[str, Tensor]
 
 @dataclass(frozen=True)
 class OuterGradient:
-    """What one episode asks of the global weights.
+    """The gradient of one episode for the global weights.
 
     Attributes:
         loss: L = L^1 + ... + L^m, summed query loss.
@@ -63,7 +63,7 @@ def outer_gradient(
         loss: of given weights on given data, a scalar.
         global_weights: by name.
         support: the samples of the m steps, d_trn.
-        query: the samples of the judgement after each step, d_qry.
+        query: the samples that judge each step, d_qry.
         steps: m.
         step_size: constant step of the fast weights.
         is_second_order: whether the gradient passes through the inner steps.

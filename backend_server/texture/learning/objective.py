@@ -1,6 +1,6 @@
-"""Puts the losses of Eq. 8 to 11 together for a batch.
+"""Combines the losses of Eq. 8 to 11 for a batch.
 
-Pre-training, meta-learning and fine-tuning minimise the same sum; what differs is the weights that it is asked for.
+Pre-training, meta-learning and fine-tuning minimise the same sum, each for other weights of the network.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class FeatureNetwork:
     """A network of Eq. 10.
 
     Attributes:
-        name: for people.
+        name: for logs and messages.
         features: pictures (N, 3, H, W) in [-1, 1] to the activations of a few layers.
         alpha: its weight.
     """
@@ -62,7 +62,7 @@ def make_batch(
     Args:
         pairs: of any people.
         strength: of the change.
-        other_photo_share: of the references but the first that get a place and colours of their own.
+        other_photo_share: share of the references after the first that get their own place and colours.
         generator: draws the changes.
         device: of the tensors.
     """
@@ -97,7 +97,7 @@ class Objective:
         pixel: Eq. 8.
         adversarial: the generator's side of Eq. 9.
         perceptual: Eq. 10.
-        sharpness: how much less, or more, detail there is than in the targets.
+        sharpness: how much the amount of detail differs from the targets.
         synthesis: what was judged.
     """
 
@@ -134,12 +134,12 @@ def generator_objective(
     """Eq. 11 of one batch.
 
     Args:
-        generator: whose config weighs the losses.
+        generator: its config weights the losses.
         batch: references, landmarks, targets.
         discriminator: D_T; None leaves Eq. 9 out.
         is_adversarial: whether D_T's score counts; its features do in any case.
-        feature_networks: of Eq. 10; the discriminator's features stand in when there are none.
-        forward: called in the generator's place, for weights other than its own.
+        feature_networks: of Eq. 10; the discriminator's features are used when there are none.
+        forward: called instead of the generator, for weights other than its own.
     """
     config = generator.config
     synthesis = (forward or generator)(batch.landmarks, batch.references)

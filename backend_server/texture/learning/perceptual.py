@@ -2,8 +2,8 @@
 
 They are VGG19 (Simonyan & Zisserman 2015) and VGGFace, which is VGG16 trained on faces (Parkhi et al. 2015). Their
 weights are not shipped: `train texture --vgg19 FILE --vggface FILE` takes state-dict files, in torchvision's names
-(`features.0.weight`) or any other, as long as the convolutions stand in their order. Without them the discriminator's
-features take their place.
+(`features.0.weight`) or any other, as long as the convolutions are in order. Without them the discriminator's features
+are used.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class VggFeatures(nn.Module):
         self.register_buffer("deviation", torch.tensor(layout.deviation).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, picture: Tensor) -> list[Tensor]:
-        """Pictures (N, 3, H, W) in [-1, 1] to activations, one a stage."""
+        """Pictures (N, 3, H, W) in [-1, 1] to activations, one per stage."""
         x = (picture + 1) / 2
         x = x.flip(1) if self.layout.is_blue_first else x
         x = (x - self.mean) / self.deviation

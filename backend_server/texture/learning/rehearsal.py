@@ -1,7 +1,7 @@
-"""What must fine-tuning not forget, because the user's images do not show it?
+"""Makes fine-tuning remember expressions that the user's images do not show.
 
-A few images rarely show shut eyes or a wide mouth. Learning from them alone, the network would unlearn both. So the
-initial network's own pictures of such expressions are kept as further targets.
+A few images rarely show shut eyes or a wide mouth. Learning only from them, the network would forget both. So the
+initial network's own pictures of such expressions are further targets.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from backend_server.texture.warping.raster import opening_measures
 
 _MOUTH_OPENINGS = (0.08, 0.16, 0.24)  # of the distance of the outer eye corners
 _SHOWN_MARGIN = 0.04  # an image within this of an opening shows it
-_SHUT_LIDS = 0.12  # two gaps of an eye under this share: it is shut
+_SHUT_LIDS = 0.12  # an eye whose two gaps add up to less is shut
 _LOWER_LIP = (55, 56, 57, 58, 59, 65, 66, 67)
 _CHIN = (5, 6, 7, 8, 9, 10, 11)
 _LIDS = (((37, 41), (38, 40)), ((43, 47), (44, 46)))
-_UPPER_LID_SHARE = 0.8  # of a blink is the upper lid's way
+_UPPER_LID_SHARE = 0.8  # of a blink is done by the upper lid
 
 
 def open_mouth(landmarks: Tensor, opening: float) -> Tensor:
-    """Lowers the lower lip and the chin of (68, 2) until the mouth's inside is so high, in eye distances."""
+    """Lowers the lower lip and the chin of (68, 2) until the mouth's inside is `opening` eye distances high."""
     points = landmarks.clone()
     eye_distance = (points[36] - points[45]).norm()
     down = opening * eye_distance - (points[66] - points[62]).norm()

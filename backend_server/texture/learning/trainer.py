@@ -1,4 +1,4 @@
-"""Holds one training run of t-GAN and takes its steps.
+"""Holds the state of one training run of t-GAN and takes its steps.
 
 Phase 1 learns from pairs, with the discriminator after a warm-up; phase 2 from episodes (Fig. 3).
 """
@@ -43,7 +43,7 @@ LOG = logging.getLogger(__name__)
 
 _AVERAGING = 0.998  # of the running mean of the weights, which is what gets shipped
 _LARGEST_GRADIENT = 1.0
-_SLIGHT = AugmentationStrength(bend=3.0)  # bent heads turn like no head
+_SLIGHT = AugmentationStrength(bend=3.0)  # strongly bent heads do not turn like real ones
 _FOLLOWING_PAIRS = 16
 _PARTS = ("pixel", "adversarial", "perceptual", "sharpness")  # of the objective, for the log
 
@@ -105,14 +105,14 @@ class TextureTrainer:
         self.state(path).save(step=self.step, episodes=self.episodes, seconds=seconds)
 
     def resume(self, path: Path) -> float:
-        """Goes on from what `save` wrote; returns the seconds spent until then.
+        """Continues from what `save` wrote; returns the seconds spent until then.
 
         Raises:
             WeightsError: the file is missing, damaged, or of a run with other networks or losses.
         """
         counters = self.state(path).load()
         if not counters:
-            raise WeightsError(f"there is no run to go on with: {path} is missing; train without --resume")
+            raise WeightsError(f"there is no run to resume: {path} is missing; train without --resume")
         self.step, self.episodes = int(counters["step"]), int(counters["episodes"])
         if not self.workers.is_first:  # its own random numbers were not kept
             self.random.manual_seed(self.seed + self.workers.rank + self.step)
@@ -120,7 +120,7 @@ class TextureTrainer:
 
     @property
     def is_warm(self) -> bool:
-        """Whether the discriminator takes part."""
+        """Tells whether the discriminator takes part."""
         return self.step >= self.training.warm_up_steps
 
     def agree(self) -> None:
@@ -129,7 +129,7 @@ class TextureTrainer:
             self.workers.agree_on(network.state_dict().values())
 
     def start_from(self, path: Path) -> None:
-        """Begins with the networks of a weights file instead of random ones, after the warm-up if it holds a judge.
+        """Begins with the networks of a weights file, after the warm-up if it holds a discriminator.
 
         Raises:
             WeightsError: the file is missing, damaged, or of networks of other sizes.
@@ -147,7 +147,7 @@ class TextureTrainer:
 
     @property
     def wants_following(self) -> bool:
-        """Whether what the warp does without landmarks is still to be fitted."""
+        """Tells whether what the warp does without landmarks must still be fitted."""
         is_used = self.config.preset == "warp" and self.config.follows
         return is_used and not self.generator.following.is_fitted
 
@@ -188,7 +188,7 @@ class TextureTrainer:
         self.workers.average_gradients(self.generator.parameters())
         torch.nn.utils.clip_grad_norm_(self.generator.parameters(), _LARGEST_GRADIENT)
         self.optimiser.step()
-        # A hundred steps before it judges, the discriminator begins to learn.
+        # The discriminator begins to learn a hundred steps before it judges.
         if self.step >= self.training.warm_up_steps - 100:
             report["discriminator"] = self._discriminator_step(batch, objective.synthesis)
         self.step += 1
@@ -249,7 +249,7 @@ class TextureTrainer:
         return total
 
     def adopt_averages(self) -> None:
-        """Makes the averaged weights the generator's own, as phase 2 starts from them."""
+        """Gives the generator the averaged weights, as phase 2 starts from them."""
         if int(self.average.n_averaged):
             self.generator.load_state_dict(self.average.module.state_dict())
 
@@ -257,7 +257,7 @@ class TextureTrainer:
         """A generator of the averaged weights on the CPU, with the discriminator as its judge.
 
         Args:
-            start_share: of what the training began with, in the mean of both.
+            start_share: share of the weights that the training began with, in the mean of both.
         """
         generator, judge = build_generator(self.config), build_discriminator(self.config)
         generator.load_state_dict(self.average.module.state_dict())

@@ -2,7 +2,7 @@
 
 Phase 1 learns from pairs of pictures and brings in the discriminator after a warm-up; phase 2, the last fifth of the
 time, runs episodes (Fig. 3). The averaged weights are written after every checkpoint, so a stopped run has a result.
-What goes on from earlier weights writes the mean of those and its own: it keeps what it learns and forgets less.
+A run from earlier weights writes the mean of those and its own: it keeps what it learns and forgets less.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def _check(preset: str, minutes: float | None, steps: int | None) -> None:
     if preset not in TEXTURE_PRESETS:
         raise ValueRangeError(f"there is no texture preset {preset!r}; choose one of {', '.join(TEXTURE_PRESETS)}")
     if (minutes is None) == (steps is None):
-        raise ValueRangeError("say either how many minutes or how many steps the texture network shall train")
+        raise ValueRangeError("give either the minutes or the steps to train the texture network")
 
 
 def train_texture(
@@ -86,15 +86,15 @@ def train_texture(
         corpus: folder that `prepare` wrote.
         out: the weights file; the run's state is kept beside it.
         preset: "warp" or "paper".
-        resume: go on with that run.
+        resume: continue that run.
         start: weights of an earlier run to begin with, unless one is resumed.
         device: "cpu", "cuda" or "cuda:N"; with several processes of `torchrun`, "cuda" is one GPU for each.
         minutes: how long to train; give this or `steps`.
         steps: how many updates to make, those of episodes included.
         seed: of the first weights and of every draw.
-        vgg19: weights of VGG19 for Eq. 10; the discriminator's features serve when neither network is given.
+        vgg19: weights of VGG19 for Eq. 10; the discriminator's features are used when neither network is given.
         vggface: weights of VGGFace for Eq. 10.
-        training: how; the default when None.
+        training: settings of the run; the default when None.
         progress: told after every update.
 
     Raises:
@@ -108,7 +108,7 @@ def train_texture(
     with joined(device) as workers:
         progress = progress if workers.is_first else silent
         config, device = TEXTURE_PRESETS[preset], workers.device(device)
-        trainer = TextureTrainer(config, training, device, seed, _judging(vgg19, vggface, config, device), workers)
+        trainer = TextureTrainer(config, training, device, seed, _features(vgg19, vggface, config, device), workers)
         sampler, held_out = _load(Corpus(corpus), training, seed, progress)
         seconds, updates = _begin(trainer, state_path(out) if resume else None, start, sampler, progress)
         rng = np.random.default_rng((seed, trainer.step, trainer.episodes, workers.rank))
@@ -118,14 +118,14 @@ def train_texture(
             updates += 1
             progress("texture", int(1000 * share), 1000)
             if updates % _REPORT_STEPS == 0:
-                _tell(losses, updates, budget.seconds)
+                _log(losses, updates, budget.seconds)
             if between.is_over:
                 _save(out, trainer, held_out, updates, budget.seconds)
                 between.restart()
         _save(out, trainer, held_out, updates, budget.seconds)
 
 
-def _judging(vgg19: Path | None, vggface: Path | None, config: TextureConfig, device: str) -> list[FeatureNetwork]:
+def _features(vgg19: Path | None, vggface: Path | None, config: TextureConfig, device: str) -> list[FeatureNetwork]:
     """The feature networks whose files are given, with their weights in Eq. 10."""
     given = ((vgg19, VGG19, config.alpha_1), (vggface, VGGFACE, config.alpha_2))
     return [
@@ -147,7 +147,7 @@ def _load(
 def _begin(
     trainer: TextureTrainer, state: Path | None, start: Path | None, sampler: PairSampler, progress: Progress
 ) -> tuple[float, int]:
-    """Goes on with a run, or begins one, from earlier weights if given; returns the seconds and updates behind it."""
+    """Resumes a run, or begins one, from earlier weights if given; returns its seconds and updates so far."""
     seconds = 0.0
     if state:
         seconds = trainer.resume(state)
@@ -183,7 +183,7 @@ def _note(losses: dict[str, list[float]], parts: dict[str, float]) -> None:
         losses.setdefault(name, []).append(value)
 
 
-def _tell(losses: dict[str, list[float]], updates: int, seconds: float) -> None:
+def _log(losses: dict[str, list[float]], updates: int, seconds: float) -> None:
     """Logs the mean losses and forgets them."""
     means = " ".join(f"{name} {np.mean(values):.4f}" for name, values in losses.items())
     LOG.info("update %d, %.1f min: %s", updates, seconds / 60, means)
@@ -201,7 +201,7 @@ def _held_out_pairs(corpus: Corpus, seen: set[str]) -> Pairs | None:
 
 
 def _save(out: Path, trainer: TextureTrainer, held_out: Pairs | None, updates: int, seconds: float) -> None:
-    """Writes the run's state and the averaged weights; of several processes the first does."""
+    """Writes the run's state and the averaged weights; only the first process does."""
     if not trainer.workers.is_first:
         return
     trainer.save(state_path(out), seconds)

@@ -1,1 +1,1 @@
-"""The networks of t-GAN: both generators, their discriminators, and how a preset is built and kept on disk."""
+"""The networks of t-GAN: both generators, their discriminators, and the presets that build and save them."""

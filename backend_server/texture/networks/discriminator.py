@@ -1,7 +1,7 @@
-"""Is a picture of this person real (D_T of Eq. 9)?
+"""Judges whether a picture of this person is real (D_T of Eq. 9).
 
-Both forms see the picture beside a reference of the person, are spectrally normalised, and hand out their
-activations, which serve as features where no VGG file is given.
+Both forms see the picture beside a reference of the person, are spectrally normalised, and return their
+activations, which are the features if no VGG file is given.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Verdict:
 
 
 class TextureDiscriminator(nn.Module):
-    """D_T of the paper: six residual blocks, a max pool and a full layer (Section 4.3).
+    """D_T of the paper: six residual blocks, a max pool and a linear layer (Section 4.3).
 
     Args:
         config: channels of the blocks.
@@ -56,7 +56,7 @@ class TextureDiscriminator(nn.Module):
 class PatchDiscriminator(nn.Module):
     """D_T of preset `warp`: judges overlapping patches (Isola et al. 2017); the reference is the warped one.
 
-    The paper judges the whole picture with one number; with ten people that number soon knows them all by heart.
+    The paper judges the whole picture with one number; with ten people that number soon memorises them all.
 
     Args:
         config: channels of the layers.

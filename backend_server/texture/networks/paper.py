@@ -1,4 +1,4 @@
-"""Which generator does the paper describe (preset `paper`, Section 4.3)?
+"""Builds the generator that the paper describes (preset `paper`, Section 4.3).
 
 E_I and the encoder of E_L have six residual blocks that halve the picture, the decoder of E_L six that double it;
 instance normalisation in the blocks, AdaIN from the code in the bottleneck, self-attention at 32 x 32 on the way

@@ -1,4 +1,4 @@
-"""Which texture generators are there, and how are they kept on disk?"""
+"""Builds the texture generators, and keeps them on disk."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""How does the shipped generator make a picture (preset `warp`)?
+"""Makes a picture with the shipped generator (preset `warp`).
 
 The references are warped by the motion of the landmarks and blended by learned attention (`attention.py`); a small
 U-net sees the result beside the drawn landmarks. It corrects the warp by a smooth flow, shades it, and repaints what no
-reference shows (the inside of the mouth, lids, wrinkles), with a mask that says where.
+reference shows (the inside of the mouth, lids, wrinkles) where a mask says so.
 
 The paper carries the whole identity through one AdaIN bottleneck. That code is here too, but most of what a person
-looks like arrives with the warped picture.
+looks like comes with the warped picture.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from backend_server.texture.warping.blending import Parts, blurred, moved_parts
 from backend_server.texture.warping.raster import line_images, opening_measures
 from backend_server.texture.warping.spline import places
 
-# The network paints in this square of the crop, which holds brows to chin with a margin; around it the warp stays.
+# The network paints in this square of the crop, from brows to chin with a margin; outside it the warp stays.
 WINDOW_TOP, WINDOW_LEFT, WINDOW_SIZE = 56, 32, 192
 _TAPER = 12  # pixels over which the mask fades at the window's edge
 _MEASURES = 8  # four of the target, four of the reference
@@ -136,7 +136,7 @@ class WarpGenerator(TextureGenerator):
         self.register_buffer("taper", ramp[:, None] * ramp, persistent=False)
 
     def encode(self, references: References) -> Code:
-        """e = E_I(I^n), and how strange each reference is beside the first."""
+        """e = E_I(I^n), and how strange each reference is compared with the first."""
         return Code(self.encoder(references), strangeness(references.images))
 
     def forward(self, landmarks: Tensor, references: References, code: Code | None = None) -> Synthesis:
@@ -151,12 +151,12 @@ class WarpGenerator(TextureGenerator):
         out = self.autoencoder(seen, torch.cat([code.identity, 4 * measures], 1))
 
         # The flow and the shading are smooth, so they move and light the references' own detail and cannot blur it.
-        # Paintings and masks are blurred, for `pixel_shuffle` can leave a pattern of single pixels.
+        # Paintings and masks are blurred, as `pixel_shuffle` can leave a pattern of single pixels.
         flow, shading, painted, mask = out[:, 7:], out[:, :3], torch.tanh(blurred(out[:, 3:6])), blurred(out[:, 6:7])
         shift = _smooth(flow, _FLOW_CELL).tanh() * self.config.flow_reach * self.taper
         parts = parts.shifted(shift, (WINDOW_LEFT, WINDOW_TOP))
         warped = parts.blended()
-        # What opens here was shut in the references, or lids shut over open eyes: no warp can show it.
+        # No warp can show what is shut in the references and opens here, or lids that shut over open eyes.
         prior = 4 * changed if self.config.has_mask_prior else 0
         mask = _placed((mask - 2 + prior).sigmoid() * self.taper)
         shaded = warped + _placed(_smooth(shading, self.config.shading_cell) * self.taper)
@@ -185,13 +185,13 @@ def _seen(landmarks: Tensor, parts: Parts, has_teeth: bool) -> tuple[Tensor, Ten
 
 
 def _smooth(x: Tensor, cell: int) -> Tensor:
-    """Means over cells of so many pixels, and straight lines between them."""
+    """Means over cells of `cell` pixels a side, interpolated linearly."""
     if cell == 1:
         return x
     return F.interpolate(F.avg_pool2d(x, cell), size=x.shape[-2:], mode="bilinear", align_corners=False)
 
 
 def _placed(x: Tensor) -> Tensor:
-    """The window's pictures in the whole crop, zero around."""
+    """The window's pictures in the whole crop, zero outside."""
     right, bottom = 256 - WINDOW_LEFT - WINDOW_SIZE, 256 - WINDOW_TOP - WINDOW_SIZE
     return F.pad(x, (WINDOW_LEFT, right, WINDOW_TOP, bottom))

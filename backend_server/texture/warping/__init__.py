@@ -1,1 +1,1 @@
-"""How reference pictures are moved: where each pixel comes from, from which picture, and how several become one."""
+"""Moves reference pictures: where each pixel comes from, from which picture, and how several become one."""

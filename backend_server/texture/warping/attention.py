@@ -1,9 +1,9 @@
-"""Which of a person's pictures shall each part of a new one be taken from?
+"""Chooses from which of a person's pictures each part of a new one is taken.
 
-The mouth comes from the pictures whose mouth is most like the wanted one, each eye likewise, and all else from those
-whose head is held most alike. How much the place of each landmark says about that is learned. The shares are
-continuous in the landmarks, though fast lips may still pass from one picture to another within a frame. Most are
-exactly zero (sparsemax, Martins & Astudillo 2016), so that few pictures are moved and little is blurred by mixing.
+The mouth comes from the pictures whose mouth is most like the wanted one, each eye in the same way, and all else from
+those with the most similar head pose. How much the place of each landmark counts is learned. The shares are continuous
+in the landmarks, though fast lips may still pass from one picture to another within a frame. Most are exactly zero
+(sparsemax, Martins & Astudillo 2016), so that few pictures are moved and mixing blurs little.
 
 The paper takes only one mean code from all pictures.
 """
@@ -22,7 +22,7 @@ REGIONS = ("rest", "mouth", "right eye", "left eye")
 _PARTS = (OUTER_LIPS, RIGHT_EYE, LEFT_EYE)  # of the face, one for each region but the rest
 _MARGIN = 0.10  # around a part's landmarks, as a share of the distance of the outer eye corners
 _FADE = 0.6  # over which a part gives way to the rest, as a share of its half axes
-# How far, in pixels, landmarks may lie apart before training until a picture loses to one that fits.
+# Before training: how many pixels apart landmarks may lie until a picture loses to one that fits.
 _POSE_PIXELS, _PART_PIXELS, _PART_POSE_PIXELS = 0.16, 0.16, 1.3
 _LEAST_WEIGHT = 1e-3
 _MOST_AT_ONCE = 3  # references in one region of a picture; each takes time to move
@@ -40,7 +40,7 @@ def sparsemax(logits: Tensor) -> Tensor:
 
 
 def at_most(count: int, logits: Tensor) -> Tensor:
-    """Logits (..., R) drawn apart, if need be, until `sparsemax` gives no more than `count` of them a share.
+    """Logits (..., R) spread, if necessary, until `sparsemax` gives at most `count` of them a share.
 
     Continuous in the logits, unlike a choice of the largest: the next one has just lost its share.
     """
@@ -68,9 +68,9 @@ def region_maps(landmarks: Tensor, size: int = GRID_SIZE) -> Tensor:
 
 
 def strangeness(images: Tensor) -> Tensor:
-    """How unlike the first picture's surroundings each picture's are, (N, R) of pictures (N, R, 3, 256, 256).
+    """How much each picture's surroundings differ from the first one's, (N, R) of pictures (N, R, 3, 256, 256).
 
-    0 for the first; grows with another background, other clothes and other light.
+    0 for the first; grows with a different background, clothes and light.
     """
     cells = F.avg_pool2d(images.flatten(0, 1), _SURROUNDINGS_CELL).unflatten(0, images.shape[:2])
     ring = torch.ones_like(cells[0, 0, 0], dtype=torch.bool)
@@ -83,7 +83,7 @@ class ReferenceAttention(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        # How the head is held shows in points that speech and blinks leave alone.
+        # The head pose shows in points that speech and blinks do not move.
         absolute, relative = torch.full((2, len(REGIONS), POINT_COUNT), _LEAST_WEIGHT)
         absolute[:, list(STABLE)] = 1 / (len(STABLE) * _PART_POSE_PIXELS**2)
         absolute[0, list(STABLE)] = 1 / (len(STABLE) * _POSE_PIXELS**2)
@@ -100,7 +100,7 @@ class ReferenceAttention(nn.Module):
         Args:
             landmarks: of the new pictures, (N, 68, 2) pixels.
             references: landmarks of the references, (N, R, 68, 2).
-            strange: what `strangeness` says of them, (N, R).
+            strange: their `strangeness`, (N, R).
         """
         flat = references.flatten(0, 1)
         wanted = landmarks[:, None].expand_as(references).flatten(0, 1)
@@ -110,6 +110,6 @@ class ReferenceAttention(nn.Module):
         distance = torch.einsum("npk,gpk->ng", apart, self.log_weights.exp()).unflatten(0, references.shape[:2]).mT
         is_base = F.one_hot(torch.zeros_like(strange[:, :1], dtype=torch.long), references.shape[1])  # (N, 1, R)
         distance = distance + self.log_strangeness.exp()[:, None] * strange[:, None]
-        # Where none is near, differences count for less: between two far ones the shares pass more slowly.
+        # If none is near, differences count less: between two far ones the shares change more slowly.
         tolerance = 1 + self.log_tolerance.exp()[:, None] * distance.amin(-1, keepdim=True)
         return sparsemax(at_most(_MOST_AT_ONCE, self.base_bonus[:, None] * is_base - distance / tolerance))

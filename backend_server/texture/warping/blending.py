@@ -1,8 +1,8 @@
-"""How do several moved references become one picture?
+"""Blends several moved references into one picture.
 
 Only those with a share somewhere in a picture are moved; each place of the result is the mean of what they show there,
-weighed by their shares. Teeth move with the head and not with the lips: what lies inside the mouth both before and
-after is carried by the head's motion alone, and lips open and close over it.
+weighted by their shares. Teeth move with the head and not with the lips: what lies inside the mouth both before and
+after follows only the head's motion, and lips open and close over it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from backend_server.texture.warping.following import Following
 from backend_server.texture.warping.raster import opening_images
 from backend_server.texture.warping.spline import at_full_size, head_motion, places, sample, spline_flow
 
-_DETAIL = 0.75  # of what a blur by 1, 2, 1 takes from the mean of many; chosen for real frames' sharpness
+_DETAIL = 0.75  # of what a blur by 1, 2, 1 removes from the mean of many; chosen for the sharpness of real frames
 
 Box = tuple[EllipsisType, slice, slice]
 
@@ -40,10 +40,10 @@ class Parts:
         first_edge: of each picture's first reference, (N, 3, 256, 256), or None; see `References`.
         source: pixel of the reference for each pixel of the picture, (P, 2, 256, 256).
         at: pixel at which the warp is read for each pixel of the picture, (N, 2, 256, 256).
-        head: matrix (P, 2, 2) and offset (P, 2) that take `at` to the reference, were the head alone to move.
+        head: matrix (P, 2, 2) and offset (P, 2) that take `at` to the reference if only the head moves.
         inside: share of each pixel that lies inside the mouth before and after, (P, 1, 256, 256).
         openings: how much of the moved reference is the inside of a mouth or an eye there, (P, 2, 256, 256) in [0, 1].
-        wanted: how much of the new picture is, (N, 2, 256, 256) in [0, 1].
+        wanted: the same of the new picture, (N, 2, 256, 256) in [0, 1].
         stretch: logarithm of the area there over the area here, (P, 1, 256, 256).
         share: of the reference at each pixel, (P, 1, 256, 256); sums to 1 over a picture's references.
         count: N.
@@ -66,12 +66,12 @@ class Parts:
     count: int
 
     def mean(self, *fields: Tensor) -> list[Tensor]:
-        """The means by the shares, each (N, C, H, W), of fields (P, C, H, W)."""
+        """The means, weighted by the shares, each (N, C, H, W), of fields (P, C, H, W)."""
         means = [field.new_zeros(self.count, *field.shape[1:]) for field in fields]
         if torch.is_grad_enabled() or self.share.is_cuda:
             pairs = zip(means, fields, strict=True)
             return [mean.index_add(0, self.picture, field * self.share) for mean, field in pairs]
-        for part, picture in enumerate(self.picture.tolist()):  # each value is read once, which is what takes time
+        for part, picture in enumerate(self.picture.tolist()):  # each value is read once: reading takes the time
             for mean, field in zip(means, fields, strict=True):
                 mean[picture].addcmul_(field[part], self.share[part])
         return means
@@ -82,7 +82,7 @@ class Parts:
         mouth = _box(self.inside)
         if mouth is not None:
             carried = sample(self.images, _moved_by_head(self._of_parts(self.at[mouth]), self.head), mode)
-            lips = moved[mouth].clone()  # backward needs them as they were
+            lips = moved[mouth].clone()  # backward needs the old values
             moved[mouth] = lips.lerp(carried, self.inside[mouth])
         return moved
 
@@ -92,7 +92,7 @@ class Parts:
         return mean + _DETAIL * (1 - squares) * (mean - blurred(mean))
 
     def _of_parts(self, field: Tensor) -> Tensor:
-        # Unlike field[picture], whose gradients threads add up in any order, this repeats to the bit.
+        # Unlike field[picture], whose gradients threads add in any order, this gives the same bits each time.
         return field.index_select(0, self.picture)
 
     def within(self, cut: Callable[[Tensor], Tensor]) -> Parts:
@@ -101,7 +101,7 @@ class Parts:
         return replace(self, **{name: cut(getattr(self, name)) for name in fields})
 
     def shifted(self, shift: Tensor, corner: tuple[int, int]) -> Parts:
-        """The parts as if each pixel of a piece of the pictures lay farther in the warp.
+        """The parts with a piece of the pictures read elsewhere in the warp.
 
         Args:
             shift: of the pieces, (N, 2, h, w) pixels.
@@ -120,7 +120,7 @@ class Parts:
         return self.mean(sample(self.mattes, self.source))[0]
 
     def edge(self) -> Tensor | None:
-        """What added to the picture leaves no background at the person's edge, (N, 3, 256, 256)."""
+        """Added to the picture, removes the background at the person's edge, (N, 3, 256, 256)."""
         if self.first_edge is None:
             return None
         first = (self.reference == 0).nonzero()[:, 0]
@@ -135,11 +135,11 @@ def moved_parts(
     """Moves the references to new landmarks.
 
     Args:
-        following: says where all else goes.
+        following: moves all else.
         landmarks: of the new pictures, (N, 68, 2) pixels.
         references: R of each person.
         shares: of the references in each region, (N, 4, R).
-        has_teeth: whether the mouth's inside moves with the head; or else with the lips.
+        has_teeth: whether the mouth's inside moves with the head; otherwise with the lips.
     """
     picture, reference = shares.detach().amax(1).nonzero(as_tuple=True)
     share = torch.einsum("pg,pghw->phw", shares[picture, :, reference], region_maps(landmarks)[picture])

@@ -1,8 +1,8 @@
-"""Where does all go that has no landmarks of its own, or none to trust, when a face moves?
+"""Moves what has no landmarks, or no reliable ones, when a face moves.
 
-Hair, ears, neck and shoulders follow the head by its similarity. How they depart from that is linear in how landmarks
-depart from it: hair lies behind the face, so it moves against the nose when the head turns; the jaw line is found but
-roughly, and follows chin and lips. `following_fit.py` fits the factors to the training clips.
+Hair, ears, neck and shoulders follow the head's similarity transform. Their departure from it is linear in that of the
+landmarks: hair lies behind the face, so it moves against the nose when the head turns; the jaw line is found only
+roughly, so it follows chin and lips. `following_fit.py` fits the factors to the training clips.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from shared.landmarks import (
     RIGHT_EYE,
 )
 
-# How much each control point may be missed, for smoothness: lips, lids and brows are met closely (a little give keeps
-# the map smooth where two lips or lids nearly touch, and lids that shut must not drag the brows along); the rest, in
-# this order, is met as closely as is fitted.
+# How far the map may miss each control point to stay smooth: little at lips, lids and brows (some freedom helps where
+# two lips or lids nearly touch, and lids that shut must not drag the brows along); the rest, in this order, is a start
+# for the fit.
 _CLOSE = 3e-3
 _LOOSE = {"jaw": 0.1, "chin": 0.1, "nose": 0.1, "head": 0.05, "neck": 0.05, "border": 0.05}
-_SMALLEST_GAP = 3.0  # pixels between two lids or lips, as far as the warp is concerned
+_SMALLEST_GAP = 3.0  # pixels between two lids or lips, for the warp
 _UPPER_EDGES = (37, 38, 43, 44, 61, 62, 63)
 _LOWER_EDGES = (41, 40, 47, 46, 67, 66, 65)
 
-# Where the head goes on beyond its landmarks.
+# The head beyond its landmarks.
 _SKULL_FROM_JAW = (2, 4, 6, 8, 10, 12, 14)
 _SKULL_HEIGHT = 0.85  # of the distance from a jaw point to the eyes, mirrored over the eye line
 _OUTLINE = 1.15  # how far out hair and ears lie, seen from the nose, as a multiple of the skull and the upper jaw
@@ -48,18 +48,18 @@ _JAW_COUNT, _NECK_COUNT = JAW.stop - JAW.start, len(_CHIN)
 _HEAD_COUNT = 2 * len(_SKULL_FROM_JAW) + len(_UPPER_JAW)
 _COUNTS = (_JAW_COUNT, _HEAD_COUNT, _NECK_COUNT, len(_BORDER))
 
-# Whose mean departure from the head's motion tells how it turns, and how the jaw moves.
+# Groups whose mean departure from the head's motion tells how it turns, and how the jaw moves.
 _TURNING = ((0, 1, 2), (14, 15, 16), (27, 28, 29), (30, 33), (31, 32), (34, 35), (36, 39), (42, 45))
 _SPEAKING = ((3, 4), (12, 13), (5, 6), (10, 11), (7, 8, 9), (48, 60), (54, 64), (50, 51, 52), (56, 57, 58))
-_MOTION = 4  # further features: scale and turn of the head, and how far its eyes went
+_MOTION = 4  # further features: scale and turn of the head, and how far its eyes move
 _FURTHEST = 0.2  # of any feature, in distances of the eyes; people seen in training went no farther
 
 
 class Following(nn.Module):
     """Control points of the warp.
 
-    Unfitted, all that has no landmarks follows the head rigidly and the neck a little. The factors are buffers: no
-    loss of the networks changes them.
+    Before the fit, all that has no landmarks follows the head rigidly, and the neck a little. The factors are buffers:
+    no loss of the networks changes them.
     """
 
     turning: Tensor
@@ -69,7 +69,7 @@ class Following(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        # The jaw and the neck alone may follow the lips: hair that does would tremble in speech.
+        # Only jaw and neck may follow the lips: hair would tremble in speech.
         self.register_buffer("turning", torch.zeros(sum(_COUNTS), 2, 2 * len(_TURNING) + _MOTION))
         self.register_buffer("speaking", torch.zeros(_JAW_COUNT + _NECK_COUNT, 2, 2 * len(_SPEAKING)))
         self.register_buffer("log_stiffness", torch.tensor(tuple(_LOOSE.values())).log())
@@ -77,7 +77,7 @@ class Following(nn.Module):
 
     @property
     def is_fitted(self) -> bool:
-        """Whether anything follows otherwise than rigidly."""
+        """Tells whether anything does not follow rigidly."""
         return bool(self.turning.any())
 
     def forward(self, reference: Tensor, target: Tensor) -> ControlPoints:
@@ -132,8 +132,7 @@ class Following(nn.Module):
 def kept_apart(reference: Tensor, target: Tensor) -> Tensor:
     """Target landmarks whose lids and lips keep a small gap where the reference has one.
 
-    At no gap at all two points in one place would come from two places, and the map could not squeeze what lies
-    between them.
+    Without a gap, two points in one place would come from two places, and the map could not squeeze what lies between.
     """
     upper, lower = list(_UPPER_EDGES), list(_LOWER_EDGES)
     gap = reference[:, lower] - reference[:, upper]  # (T, 7, 2)

@@ -1,4 +1,4 @@
-"""How are landmarks drawn as pictures that a convolution can read (Section 4.3, images of 3 x 256 x 256)?
+"""Draws landmarks as pictures that a convolution can read (Section 4.3, images of 3 x 256 x 256).
 
 `line_images` draws the outlines; `opening_images` fills the mouth and the eyes with the exact share of every pixel
 that lies between the lips or the lids, so that an opening of a fraction of a pixel is still seen.
@@ -15,7 +15,7 @@ from backend_server.config import CROP_SIZE
 from shared.errors import ShapeError
 from shared.landmarks import POINT_COUNT, SEGMENTS
 
-SAMPLES_PER_LINE = 32  # dots a line between two points: closer than a pixel on lines up to 32 pixels long
+SAMPLES_PER_LINE = 32  # dots between two points: closer than a pixel on lines up to 32 pixels long
 HALF_WIDTH = 1.5  # pixels from the middle of a line to where it ends
 
 # Channel 0: jaw, brows, nose. Channel 1: eyes. Channel 2: lips.
@@ -67,7 +67,7 @@ def line_images(landmarks: Tensor, size: int = CROP_SIZE) -> Tensor:
     pixels = dots.floor()[:, :, None] + offsets  # (T, D, 16, 2)
     cover = (HALF_WIDTH - (pixels - dots[:, :, None]).norm(dim=-1)).clamp(0, 1)
 
-    # A margin of 8 pixels takes what lies outside, so no dot needs a test of its own.
+    # A margin of 8 pixels takes what lies outside, so no dot needs its own test.
     side = size + 16
     channel = torch.tensor(channels, device=landmarks.device).repeat_interleave(SAMPLES_PER_LINE)[None, :, None]
     place = (pixels + 8).long()
@@ -78,7 +78,7 @@ def line_images(landmarks: Tensor, size: int = CROP_SIZE) -> Tensor:
 
 
 def _edge(points: Tensor, columns: Tensor) -> Tensor:
-    """Height of a polyline (T, P, 2) over each column (W,): (T, W); only meant between its ends."""
+    """Height of a polyline (T, P, 2) over each column (W,): (T, W); valid only between its ends."""
     x, y = points.unbind(-1)
     left, right = x[:, :-1, None], x[:, 1:, None]
     share = ((columns - left) / (right - left).clamp_min(1e-3)).clamp(0, 1)  # (T, P - 1, W)

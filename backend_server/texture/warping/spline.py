@@ -1,4 +1,4 @@
-"""Where in the reference image does each pixel of the new picture come from?
+"""Finds where in the reference image each pixel of the new picture comes from.
 
 A thin-plate spline (Bookstein 1989) is the smoothest map that takes points of the new picture to the reference's;
 `following.py` says which points, and where they go.
@@ -21,12 +21,12 @@ GRID_SIZE = 64  # places along a side at which the spline is evaluated; between 
 
 @dataclass(frozen=True)
 class ControlPoints:
-    """Points that belong together, which the spline passes by.
+    """Pairs of points that the spline maps to each other, as closely as `stiffness` allows.
 
     Attributes:
         origin: in the reference, (T, P, 2) pixels.
         moved: in the new picture, the same shape.
-        stiffness: how much each may be missed, for smoothness, (P,).
+        stiffness: how far the spline may miss each to stay smooth, (P,).
     """
 
     origin: Tensor
@@ -40,7 +40,7 @@ class Flow:
 
     Attributes:
         source: where each grid place comes from, (T, 2, G, G) pixels of the reference.
-        stretch: logarithm of the area there over the area here, (T, 1, G, G); negative where the warp pulls apart.
+        stretch: logarithm of the area there over the area here, (T, 1, G, G); negative where the warp stretches.
     """
 
     source: Tensor
@@ -131,9 +131,9 @@ def places(like: Tensor) -> Tensor:
 
 
 def sample(image: Tensor, source: Tensor, mode: Literal["bilinear", "bicubic"] = "bilinear") -> Tensor:
-    """Pictures (T, C, H, W) read at the pixels `source` (T, 2, h, w): (T, C, h, w); the border goes on outside.
+    """Pictures (T, C, H, W) read at the pixels `source` (T, 2, h, w): (T, C, h, w); the border is repeated.
 
-    Bicubic keeps what is sharp and may leave the range of the picture a little.
+    Bicubic keeps sharpness and may slightly exceed the range of the picture.
     """
     scale = source.new_tensor([2 / (image.shape[-1] - 1), 2 / (image.shape[-2] - 1)])
     grid = (source.permute(0, 2, 3, 1) * scale).sub_(1)

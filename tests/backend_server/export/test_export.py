@@ -1,4 +1,4 @@
-"""Files for other programs: what is written is read back with other tools."""
+"""What is written for other programs is read back with other tools."""
 
 import json
 from fractions import Fraction

@@ -48,7 +48,7 @@ def test_a_file_read_back(tmp_path, rng, channels):
         assert {name: header[name] for name in TAGS} == TAGS
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's disk that is always full")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
 def test_a_full_disk_is_said_in_one_sentence(tmp_path, rng):
     path = tmp_path / "frame_0001.exr"
     path.symlink_to("/dev/full")

@@ -1,4 +1,4 @@
-"""Which files the frames of an animation become."""
+"""Frames of an animation become the right files."""
 
 from fractions import Fraction
 
@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 
-from backend_server.export.formats import FrameFormat, bytes_a_frame
+from backend_server.export.formats import FrameFormat, bytes_per_frame
 from backend_server.export.frames import FrameSettings, frame_files
 from backend_server.export.tags import synthetic_tags
 
@@ -35,7 +35,7 @@ def test_files_of_each_format_fit_their_estimate(tmp_path, rng, kind, names, cha
             take(picture)
     files = {path.relative_to(tmp_path).as_posix(): path.stat().st_size for path in tmp_path.rglob("*.*")}
     assert files.keys() == names
-    assert sum(files.values()) <= 2 * bytes_a_frame(kind, height, width)
+    assert sum(files.values()) <= 2 * bytes_per_frame(kind, height, width)
 
 
 def test_the_background_lies_under_faces_in_a_film_without_alpha(tmp_path):

@@ -1,4 +1,4 @@
-"""What files say of themselves, read as C2PA's and Adobe's readers would."""
+"""Metadata of files is read as C2PA's and Adobe's programs would."""
 
 import json
 from xml.etree import ElementTree

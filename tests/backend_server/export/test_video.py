@@ -1,4 +1,4 @@
-"""Films: every frame at its time, colours and alpha as they were, sound of the right length, tags."""
+"""Films have every frame at its time, unchanged colours and alpha, sound of the right length, and tags."""
 
 from fractions import Fraction
 

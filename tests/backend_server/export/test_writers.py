@@ -1,4 +1,4 @@
-"""Files are written by threads, and nothing that goes wrong there is lost."""
+"""Files are written by threads, and no error there is lost."""
 
 import threading
 

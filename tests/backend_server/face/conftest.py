@@ -17,7 +17,7 @@ class DrawnHead(NamedTuple):
 @pytest.fixture(scope="session")
 def drawn_head() -> DrawnHead:
     rng = np.random.default_rng(3)
-    side, fine = 256, 8  # eight by eight samples a pixel: lines half a pixel wide have their true cover
+    side, fine = 256, 8  # eight by eight samples per pixel: lines half a pixel wide have their true cover
     drawn = np.zeros((side * fine, side * fine), np.uint8)
     cv2.ellipse(drawn, (128 * fine, 140 * fine), (58 * fine, 76 * fine), 0, 0, 360, 255, -1)
     for angle in rng.uniform(np.pi, 2 * np.pi, 110):

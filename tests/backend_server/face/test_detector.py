@@ -28,7 +28,7 @@ def upright(detector):
 
 
 def on_grey(height: int, width: int, *heads: tuple[int, int, int]) -> np.ndarray:
-    """Heads at (x, y) with a side of so many pixels, on grey."""
+    """Heads at (x, y) with a side in pixels, on grey."""
     image = np.full((height, width, 3), 120, np.uint8)
     for x, y, side in heads:
         image[y : y + side, x : x + side] = cv2.resize(HEAD, (side, side), interpolation=cv2.INTER_AREA)
@@ -168,7 +168,7 @@ def test_an_upright_face_is_never_seen_upside_down(detector):
 @pytest.mark.parametrize("frame", [5, 45])
 @pytest.mark.parametrize(("speaker", "video"), [("s30", "bwwy5n"), ("s10", "bbab8n"), ("s23", "lrwp9a")])
 def test_an_upside_down_face_is_never_seen_upright(detector, speaker, video, frame):
-    """The box finder scores some of these higher the wrong way up."""
+    """The box finder gives some of these a higher score upside down."""
     picture = grid_frames(speaker, video)[frame]
     crop = crop_image(picture, crop_transform(detector.detect(picture).landmarks))
     for image in (picture, crop):

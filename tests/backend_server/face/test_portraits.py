@@ -1,6 +1,6 @@
-"""How many faces are found in portraits turned, cut tightly, and made small, and whether they lie where they should.
+"""Faces are found at the right place in portraits that are turned, cut tightly, or made small.
 
-The counts are held to what the models found when they were chosen; the same pictures were used to choose them.
+The models were chosen with the same pictures, and found all faces then.
 """
 
 from pathlib import Path

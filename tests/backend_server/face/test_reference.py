@@ -35,11 +35,11 @@ def test_the_foreground_is_the_first_crop_without_its_wall(portrait):
     left_of_cheek = (slice(140, 165), slice(15, 38))
     assert matte[left_of_cheek].max() < 10
     assert crop[left_of_cheek].min() > 140  # a light wall
-    assert foreground[left_of_cheek].mean() < 130  # hair goes on
+    assert foreground[left_of_cheek].mean() < 130  # hair continues
 
 
 def test_a_matte_does_not_depend_on_the_photo_around_the_face(portrait):
-    """The same face in a photo of twelve megapixels, where the whole would show the person 43 pixels wide."""
+    """The same face in a photo of twelve megapixels, in which the segmentation would see it 43 pixels wide."""
     large = np.full((3000, 4000, 3), 128, np.uint8)
     large[1000:1512, 2000:2512] = astronaut()
     landmarks = portrait.landmarks[0] @ portrait.crop[:, :2].T + portrait.crop[:, 2] + (2000, 1000)

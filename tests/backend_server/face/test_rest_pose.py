@@ -1,4 +1,4 @@
-"""The pose at rest: open lips meet, closed ones stay, and nothing else moves."""
+"""In the pose at rest open lips meet, closed ones stay, and nothing else moves."""
 
 import numpy as np
 import pytest

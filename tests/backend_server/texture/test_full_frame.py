@@ -1,4 +1,4 @@
-"""A rendered face returns to its picture: nothing changes that did not move, and what moved is at its place."""
+"""A rendered face goes back into its picture: what did not move stays the same, and what moved is at its place."""
 
 import numpy as np
 import pytest
@@ -13,11 +13,11 @@ from backend_server.texture.warping.following import Following
 from backend_server.texture.warping.spline import at_full_size, sample, spline_flow
 from shared.errors import ImageError, ShapeError
 
-ANGLE, SCALE = 0.2, 1.5  # radians; picture pixels a crop pixel
+ANGLE, SCALE = 0.2, 1.5  # radians; picture pixels per crop pixel
 CROP = np.array(
     [
         [SCALE * np.cos(ANGLE), -SCALE * np.sin(ANGLE), 90.0],
-        [SCALE * np.sin(ANGLE), SCALE * np.cos(ANGLE), -30.0],  # the crop goes on above the picture
+        [SCALE * np.sin(ANGLE), SCALE * np.cos(ANGLE), -30.0],  # the crop reaches above the picture
     ],
     np.float32,
 )

@@ -18,7 +18,7 @@ def test_no_strength_changes_nothing(face_landmarks):
 
 def test_landmarks_move_with_the_picture(face_landmarks):
     """A bright dot on a landmark is found at the moved landmark, or at its mirror image."""
-    points = torch.from_numpy(face_landmarks())[[30, 36, 54, 8]][:, None]  # one landmark a picture
+    points = torch.from_numpy(face_landmarks())[[30, 36, 54, 8]][:, None]  # one landmark per picture
     places = torch.stack(torch.meshgrid(torch.arange(256.0), torch.arange(256.0), indexing="ij")).flip(0)
     dots = torch.exp(-(places - points[:, 0, :, None, None]).square().sum(1) / 18)[:, None].expand(-1, 3, -1, -1)
     strength = replace(AugmentationStrength(), colour=0.0)

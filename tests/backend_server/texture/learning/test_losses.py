@@ -92,4 +92,4 @@ def test_scores_and_features_count_by_their_place():
     features = [[torch.tensor([2.0, 4.0]).expand(1, 5, 2, 2)]]
     zeros = [[torch.zeros(1, 5, 2, 2)]]
     assert perceptual_loss(features, zeros, [1.0], norm=1, weights=weights) == pytest.approx((2 + 3 * 4) / 4)
-    assert adversarial_loss(torch.tensor([[0.0]]), weights) == pytest.approx(softplus(0))  # one score a picture
+    assert adversarial_loss(torch.tensor([[0.0]]), weights) == pytest.approx(softplus(0))  # one score per picture

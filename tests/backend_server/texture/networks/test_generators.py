@@ -50,13 +50,13 @@ def test_a_generator_takes_any_count_of_references_and_trains(preset, small_conf
 def test_more_steps_on_one_batch_lower_its_loss(small_configs, batch):
     torch.manual_seed(0)
     generator, data = build_generator(small_configs["warp"]), batch()
-    optimizer = torch.optim.Adam(generator.parameters(), 5e-3)
+    optimiser = torch.optim.Adam(generator.parameters(), 5e-3)
     losses = []
     for _ in range(4):
         loss = generator_objective(generator, data).total
-        optimizer.zero_grad()
+        optimiser.zero_grad()
         loss.backward()
-        optimizer.step()
+        optimiser.step()
         losses.append(float(loss.detach()))
     assert losses[-1] < losses[0]
 

@@ -1,4 +1,4 @@
-"""Where all else goes when landmarks move."""
+"""What has no landmarks follows those that move."""
 
 import numpy as np
 import pytest
@@ -90,7 +90,7 @@ def test_hair_and_border_do_not_follow_the_lips(face_landmarks):
 
 
 def test_what_no_training_clip_showed_leads_nowhere(face_landmarks):
-    """Of a head upside down whose nose left its face, no feature counts for more than 0.2."""
+    """In an upside-down head whose nose left its face, no feature counts for more than 0.2."""
     following, reference = Following(), torch.from_numpy(face_landmarks())[None]
     following.turning += 0.5
     target = 400 - 0.5 * reference
