@@ -72,7 +72,7 @@ ABLATIONS = (  # a further difference from the paper is one further row
 def run(context: Context) -> Section:
     """Trains each row's network where it is not kept, and judges it by one clip of each person held out."""
     networks = Networks(context)
-    with judging(context) as judge:
+    with judging(context.embedding) as judge:
         return ablation_section(context, networks, judge)
 
 

@@ -42,7 +42,7 @@ _JUDGING = 60  # as long as so many images of fine-tuning
 def run(context: Context) -> Section:
     """Figures by number of images and by epochs, beside the paper's, drawn as lines, and the faces themselves."""
     faces, clips = Faces(context.cascade, context.seed, context.kept), context.people
-    with judging(context) as judge:
+    with judging(context.embedding) as judge:
         results = judge_recipes(faces, clips, judge, context.progress)
     means = means_by_name(results)
     printed = {

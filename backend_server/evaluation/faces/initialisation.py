@@ -25,7 +25,7 @@ CURVES, SHEET = "initialisation.png", "initialisation.jpg"
 
 def run(context: Context) -> Section:
     """Trains the judged network further in both ways, and tunes either by the images of people it never saw."""
-    with judging(context) as judge:
+    with judging(context.embedding) as judge:
         return initialisation_section(context, Networks(context), judge)
 
 

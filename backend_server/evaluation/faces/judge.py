@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from backend_server.data.corpus import Clip
 from backend_server.evaluation.faces.figures import FaceFigures
 from backend_server.evaluation.faces.recipes import Faces, given_frames
-from backend_server.evaluation.run import Context
 from backend_server.face.mesh_points import landmarks_of_mesh
 from backend_server.face.tracker import FaceTracker
 from backend_server.identity import Identity
@@ -147,10 +146,10 @@ class Judge:
 
 
 @contextmanager
-def judging(context: Context) -> Iterator[Judge]:
+def judging(embedding: FaceEmbedding | None = None) -> Iterator[Judge]:
     """A judge with a tracker of its own, which is closed in the end."""
     with closing(FaceTracker()) as tracker:
-        yield Judge(tracker, context.embedding)
+        yield Judge(tracker, embedding)
 
 
 def spread_frames(clip: Clip, left_out: NDArray[np.integer]) -> Frames:

@@ -100,7 +100,7 @@ WAYS = (
 def run(context: Context) -> Section:
     """Figures of faces from the sound beside the paper's, and beside those with other motion; a sheet a person."""
     faces, clips = Faces(context.cascade, context.seed, context.kept), context.people
-    with judging(context) as judge:
+    with judging(context.embedding) as judge:
         results = judge_ways(context.cascade, faces, clips, judge, context.progress)
     means = means_by_name(results)
     single = [one for one in results if one.name in [way.name for way in FROM_SOUND]]
