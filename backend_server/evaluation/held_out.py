@@ -5,7 +5,7 @@ Motions are compared in pixels of each clip's own 256 x 256 crop; the real one h
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,11 +62,6 @@ def read_groups(corpus: Corpus) -> dict[str, list[Take]]:
     if not groups[SENTENCES] and not groups[PEOPLE]:
         raise CorpusError(f"{corpus.path} has no clips in the split val; there is nothing held out to judge on")
     return {name: [read_take(clip) for clip in clips] for name, clips in groups.items() if clips}
-
-
-def held_out(groups: Mapping[str, Sequence[Take]]) -> dict[str, Sequence[Take]]:
-    """The groups without the training clips."""
-    return {name: takes for name, takes in groups.items() if name != TRAIN}
 
 
 def spread(clips: Sequence[Clip], count: int) -> list[Clip]:

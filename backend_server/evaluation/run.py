@@ -14,7 +14,7 @@ import torch
 from backend_server.cascade import Cascade
 from backend_server.checkpoints import WEIGHTS_DIR
 from backend_server.data.corpus import Clip, Corpus
-from backend_server.evaluation.held_out import PEOPLE, Take, held_out, one_of_each
+from backend_server.evaluation.held_out import PEOPLE, TRAIN, Take, one_of_each
 from backend_server.evaluation.kept import Kept
 from backend_server.evaluation.motion.sounds import Waveform
 from backend_server.evaluation.motion.spoken import Spoken, speak_sentences
@@ -110,7 +110,7 @@ class Context:
     @property
     def held_out(self) -> dict[str, Sequence[Take]]:
         """The groups without the training clips."""
-        return held_out(self.groups)
+        return {name: takes for name, takes in self.groups.items() if name != TRAIN}
 
     @property
     def people(self) -> list[Clip]:

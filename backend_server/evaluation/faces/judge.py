@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,7 +58,7 @@ class JudgedClip:
     Attributes:
         clip: whose frames they are.
         spread: some over the whole clip, none of them given to learn from.
-        found: landmarks that the finder sees in these, (T, 68, 2) pixels; NaN where it sees none.
+        found: landmarks that the tracker sees in these, (T, 68, 2) pixels; NaN where it sees none.
         run: some side by side.
     """
 
@@ -69,28 +68,16 @@ class JudgedClip:
     run: Frames
 
 
-class MeshFinder(Protocol):
-    """What follows a face through the frames of a video, such as `FaceTracker`."""
-
-    def find(self, image: NDArray[np.uint8]) -> NDArray[np.float32] | None:
-        """Returns the mesh (478, 3) of the face in the next frame u8 (H, W, 3), pixels, or None."""
-        ...
-
-    def forget(self) -> None:
-        """Ends a video."""
-        ...
-
-
 @dataclass(frozen=True)
 class Judge:
     """Measures rendered frames against recorded ones.
 
     Attributes:
-        finder: looks for the face in frames.
+        tracker: looks for the face in frames.
         embedding: tells people apart; without it there are no distances of identity.
     """
 
-    finder: MeshFinder
+    tracker: FaceTracker
     embedding: FaceEmbedding | None = None
 
     def read(self, clip: Clip) -> JudgedClip:
@@ -100,7 +87,7 @@ class Judge:
             CorpusError: a file of it is missing or damaged.
         """
         spread = spread_frames(clip, given_frames(clip))
-        return JudgedClip(clip, spread, find_landmarks(self.finder, spread.pictures), middle_run(clip))
+        return JudgedClip(clip, spread, find_landmarks(self.tracker, spread.pictures), middle_run(clip))
 
     def figures(self, clip: JudgedClip, faces: Faces, identity: Identity, driving: NDArray[np.float32]) -> FaceFigures:
         """Figures of the face rendered from landmarks (T, 68, 2) of the whole clip, pixels."""
@@ -112,7 +99,7 @@ class Judge:
 
     def judge(self, made: Frames, made_run: Frames, real: JudgedClip) -> FaceFigures:
         """Figures of rendered frames: those that stand for `real.spread`, and those that stand for `real.run`."""
-        found = find_landmarks(self.finder, made.pictures)
+        found = find_landmarks(self.tracker, made.pictures)
         still = still_pixels(made_run.landmarks, *made_run.pictures.shape[1:3])
         pairs = list(zip(made.pictures, real.spread.pictures, strict=True))
         mouths = zip(made.pictures, real.spread.pictures, real.spread.landmarks, strict=True)
@@ -169,10 +156,10 @@ def frames_of(clip: Clip, numbers: NDArray[np.integer]) -> Frames:
     return Frames(clip.landmarks().landmarks[numbers], clip.faces([int(number) for number in numbers]), numbers)
 
 
-def find_landmarks(finder: MeshFinder, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Landmarks that the finder sees in u8 frames (T, H, W, 3), (T, 68, 2) pixels; NaN where it finds none."""
-    finder.forget()
-    meshes = [finder.find(frame) for frame in frames]
+def find_landmarks(tracker: FaceTracker, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Landmarks that the tracker sees in u8 frames (T, H, W, 3), (T, 68, 2) pixels; NaN where it finds none."""
+    tracker.forget()
+    meshes = [tracker.find(frame) for frame in frames]
     lost = np.full((POINT_COUNT, 2), np.nan, np.float32)
     return np.array([lost if mesh is None else landmarks_of_mesh(mesh) for mesh in meshes], np.float32)
 

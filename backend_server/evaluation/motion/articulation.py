@@ -1,4 +1,4 @@
-"""Measures whether lips close, touch, round and rest when the phones demand it, on sentences with phone times."""
+"""Measures whether lips close, touch, round and rest when the phones demand it."""
 
 from __future__ import annotations
 

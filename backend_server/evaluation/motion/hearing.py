@@ -8,16 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from backend_server.evaluation.motion.sounds import CLEAN, Sound, Waveform, babble_noise, white_noise
 from backend_server.evaluation.motion.spoken import Spoken
 from backend_server.evaluation.page.report import Section, Table
 from backend_server.evaluation.run import Context
 from backend_server.progress import Progress
+from backend_server.speech.acoustic_model import CtcAcousticModel
 from backend_server.speech.audio import read_audio, to_waveform
 from backend_server.speech.dataset import read_index
 from backend_server.speech.decoding import character_error_rate, decode_greedy, normalise_text
@@ -29,14 +28,6 @@ SNR_DB = (20.0, 10.0, 0.0)
 TITLE = "Hearing: character error rate of the acoustic model"
 BY_CORPUS, BY_VOICE = "Character error rate by corpus", "Character error rate by synthetic voice"
 COLUMNS = (CLEAN.name, *(f"white, {db:.0f} dB" for db in SNR_DB), *(f"babble, {db:.0f} dB" for db in SNR_DB))
-
-
-class Hearer(Protocol):
-    """What scores characters over time: `CtcAcousticModel`."""
-
-    def scores(self, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
-        """CTC scores (U, 29) of a 16 kHz waveform (S,)."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -108,7 +99,7 @@ def noises(voices: Sequence[Waveform]) -> list[Sound]:
 
 
 def error_rates(
-    model: Hearer, sentences: Sequence[Sentence], sounds: Sequence[Sound], progress: Progress
+    model: CtcAcousticModel, sentences: Sequence[Sentence], sounds: Sequence[Sound], progress: Progress
 ) -> dict[str, list[float]]:
     """Character error rate of greedy decoding, by group, one a sound."""
     groups = list(dict.fromkeys(one.group for one in sentences))

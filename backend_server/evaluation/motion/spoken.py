@@ -40,7 +40,7 @@ SENTENCES = (
 VOICES = {"en-us+Annie": 45, "en-us+Michael": 50, "en-gb-x-rp+steph": 50, "en-gb-scotland+boris": 50}  # pitch
 RATE_WORDS = 155  # a minute
 PAUSE_SECONDS = 0.6  # of silence before and after each spoken sentence
-RECORDED_OF_A_CORPUS = 24
+RECORDED_PER_CORPUS = 24
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def speak_sentences(progress: Progress, sentences: Sequence[str] = SENTENCES) ->
     return spoken
 
 
-def read_recorded(folder: Path, aligner: CtcAcousticModel, count: int = RECORDED_OF_A_CORPUS) -> list[Spoken]:
+def read_recorded(folder: Path, aligner: CtcAcousticModel, count: int = RECORDED_PER_CORPUS) -> list[Spoken]:
     """Held-out sentences of a folder of speech, the first of each corpus that fit their text.
 
     Raises:

@@ -1,15 +1,15 @@
 import pytest
 
 from backend_server.data.corpus import Corpus
-from backend_server.evaluation.held_out import held_out, one_of_each, read_groups
+from backend_server.evaluation.held_out import one_of_each, read_groups
 from shared.errors import CorpusError
 
 
-def test_people_never_trained_on_are_judged_apart(corpus_folder):
-    groups = read_groups(Corpus(corpus_folder))
-    who = {name: {take.clip.speaker for take in members} for name, members in groups.items()}
+def test_people_never_trained_on_are_judged_apart(corpus_folder, context_of):
+    context = context_of(corpus_folder)
+    who = {name: {take.clip.speaker for take in members} for name, members in context.groups.items()}
     assert who == {"train": {"a"}, "held-out sentences": {"a"}, "held-out people": {"b"}}
-    assert list(held_out(groups)) == ["held-out sentences", "held-out people"]
+    assert list(context.held_out) == ["held-out sentences", "held-out people"]
 
 
 def test_the_first_clip_of_each_person_stands_for_them(corpus_folder):

@@ -1,16 +1,15 @@
 import pytest
 
 from backend_server.data.corpus import Corpus
-from backend_server.evaluation.held_out import held_out, read_groups
 from backend_server.evaluation.motion import robustness
 from backend_server.progress import silent
 
 
 @pytest.fixture
-def measured(corpus_folder, shifted):
-    corpus = Corpus(corpus_folder)
-    voices = [clip.waveform() for clip in corpus.clips("train")]
-    return robustness.measure_sweeps(shifted, held_out(read_groups(corpus)), robustness.sweeps(voices), silent)
+def measured(corpus_folder, context_of, shifted):
+    voices = [clip.waveform() for clip in Corpus(corpus_folder).clips("train")]
+    held_out = context_of(corpus_folder).held_out
+    return robustness.measure_sweeps(shifted, held_out, robustness.sweeps(voices), silent)
 
 
 def test_the_error_of_a_listener_to_loudness_grows_with_the_noise(measured):
