@@ -50,6 +50,7 @@ FIRST_COLUMNS = {
     "mouth_psnr": "mouth PSNR, dB",
     "cpbd": "CPBD",
 }
+JUDGED = "the judged people"
 AT_MOST = ("lips_lmd",)  # of the paper's figures; the others are better when they are higher
 
 Motion = NDArray[np.float32]
@@ -77,9 +78,10 @@ class Way:
     @property
     def note(self) -> str:
         """What sets the row apart from what a user gets."""
-        if self.driving == SOUND:
-            return "what a user gets" + ", clothes and light of another day" * (self.pictures == OTHER_CLIP)
+        if self.pictures == OTHER_CLIP:
+            return "what a user gets from pictures of another day: other clothes and light"
         return {
+            SOUND: "what a user gets from pictures of the very recording",
             SOUND_ON_HEAD: "not what a user gets: no sound tells how the head moves",
             LANDMARKS: "not what a user gets: the motion is copied from the judged frames",
             NOTHING: "for comparison",
@@ -196,14 +198,16 @@ def with_head(landmarks: Motion, neutral: Motion, real: Motion) -> Motion:
 def first_table(means: Mapping[str, FaceFigures]) -> Table:
     """What a user gets first, beside the paper's; each row says what drives the face and what it was learnt from."""
     rows = {
-        way.name: (way.driving, way.pictures, *_chosen(means[way.name]), way.note) for way in WAYS if way.name in means
+        way.name: (way.driving, way.pictures, JUDGED, *_chosen(means[way.name]), way.note)
+        for way in WAYS
+        if way.name in means
     }
-    printed = ("sound", "images of the person", *_chosen(printed_figures(paper.GRID)), "another network")
-    real = ("", "", *_chosen(means[REAL]), "nothing is rendered")
+    printed = ("sound", "images of the person", "not said", *_chosen(printed_figures(paper.GRID)), "another network")
+    real = ("", "", "", *_chosen(means[REAL]), "nothing is rendered")
     order = {name: row for name, row in rows.items() if row[0] == SOUND} | {"the paper, GRID": printed} | rows
     return Table(
         FIRST_TABLE,
-        ("driven by", "learnt from", *FIRST_COLUMNS.values(), "note"),
+        ("driven by", "learnt from", "settings chosen on", *FIRST_COLUMNS.values(), "note"),
         tuple((order | {REAL: real}).items()),
     )
 

@@ -98,6 +98,7 @@ def test_the_first_table_begins_with_what_a_user_gets_and_says_what_drives_each_
     assert all(rows[name]["driven by"] == sound.SOUND for name in names[:3])
     assert rows["the paper, GRID"]["lips LMD, px"] == paper.GRID["lips_lmd"]
     assert rows["the paper, GRID"]["driven by"] == "sound"
+    assert {row["settings chosen on"] for row in rows.values()} == {sound.JUDGED, "not said", ""}
     assert all(rows[name]["note"].startswith("not what a user gets") for name in names[4:7])
     assert rows[REAL]["CPBD"] == 0.3
     assert len(rows) == len(sound.WAYS) + 2
