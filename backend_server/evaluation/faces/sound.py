@@ -38,7 +38,7 @@ SOUND = "sound, head still"
 SOUND_ON_HEAD = "sound, real head motion"
 LANDMARKS = "real landmarks"
 NOTHING = "nothing: a still face"
-SAME_CLIP, OTHER_CLIP = "other frames of the same clip", "another clip of the person"
+SAME_CLIP, OTHER_CLIP = "the same clip, other frames", "another clip of the person"
 FIRST_TABLE = "Faces driven by the sound: what a user gets (Table 2)"
 CLIP_BY_CLIP = "Faces from the sound, clip by clip"
 FIRST_COLUMNS = {
@@ -51,6 +51,7 @@ FIRST_COLUMNS = {
     "cpbd": "CPBD",
 }
 JUDGED = "the judged people"
+PRINTED = "as printed; how its heads or lips were aligned is not said"
 AT_MOST = ("lips_lmd",)  # of the paper's figures; the others are better when they are higher
 
 Motion = NDArray[np.float32]
@@ -202,7 +203,7 @@ def first_table(means: Mapping[str, FaceFigures]) -> Table:
         for way in WAYS
         if way.name in means
     }
-    printed = ("sound", "images of the person", "not said", *_chosen(printed_figures(paper.GRID)), "another network")
+    printed = ("sound", "images of the person", "not said", *_chosen(printed_figures(paper.GRID)), PRINTED)
     real = ("", "", "", *_chosen(means[REAL]), "nothing is rendered")
     order = {name: row for name, row in rows.items() if row[0] == SOUND} | {"the paper, GRID": printed} | rows
     return Table(

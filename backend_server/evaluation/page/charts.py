@@ -143,7 +143,7 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
             axes.plot(*_points(curve), "s--", color=FAINT, label=name, markersize=4, linewidth=1.4)
         axes.set_xticks(positions, [f"{position:g}" for position in positions])
         axes.xaxis.set_inverted(positions[-1] < positions[0])
-    for style, (name, value) in zip(("--", ":", "-."), panel.levels.items(), strict=False):
+    for style, (name, value) in zip((":", "-.", "--"), panel.levels.items(), strict=False):
         axes.axhline(value, color=FAINT, linestyle=style, linewidth=1.4, label=name)
     if panel.marked is not None:
         axes.axvline(panel.marked, color=FAINT, linewidth=1.0, label="the paper's choice")
