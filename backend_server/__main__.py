@@ -267,10 +267,10 @@ def evaluate(
     """Measures motion, blinks, hearing and texture on held-out sentences and people; writes a page."""
     with plain_failures(), StageBars() as bars:
         from backend_server.checkpoints import WEIGHTS_DIR
-        from backend_server.commands.evaluate import EvaluateSettings, evaluate
-        from backend_server.evaluation.texture_variants import Budget
+        from backend_server.commands.evaluate import evaluate
+        from backend_server.evaluation.run import Budget, Settings
 
-        settings = EvaluateSettings(
+        settings = Settings(
             data,
             out,
             speech,

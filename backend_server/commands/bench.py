@@ -19,7 +19,8 @@ from backend_server.cascade import Cascade
 from backend_server.commands.animate import SAMPLE_SPEECH
 from backend_server.commands.pictures import portrait_path
 from backend_server.config import SAMPLE_RATE
-from backend_server.evaluation.speed import machine, real_time_factor
+from backend_server.evaluation.motion.speed import real_time_factor
+from backend_server.evaluation.run import machine
 from backend_server.export.images import frame_path, write_png
 from backend_server.export.writers import Writers
 from backend_server.face.images import read_image

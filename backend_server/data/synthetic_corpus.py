@@ -16,8 +16,8 @@ from backend_server.speech.audio import to_waveform, write_wav
 from backend_server.speech.dataset import write_phones
 
 ACCENTS = ("en", "en-us", "en-gb-scotland", "en-gb-x-rp", "en-us-nyc", "en-gb-x-gbcwmd", "en-029", "en-gb-x-gbclan")
-# Most variants that espeak-ng has, without robots, monsters, those that judge the result (`evaluation.spoken`) and
-# those whose breath noise differs between systems (caleb, Reed).
+# Most variants that espeak-ng has, without robots, monsters, those that judge the result (`evaluation.motion.spoken`)
+# and those whose breath noise differs between systems (caleb, Reed).
 _TIMBRES = (
     "m1 m2 m3 m4 m5 m6 m7 m8 f1 f2 f3 f4 f5 Alex Alicia Andrea Andy Denis Diogo Gene Gene2 Henrique Hugo Jacky Lee "
     "Marco Mario Mike Nguyen adam anika antonio aunty belinda benjamin croak david ed edward edward2 grandma "

@@ -1,1 +1,5 @@
-"""Runs the shipped cascade on held-out clips and reports what the metrics say, for the `evaluate` command."""
+"""Runs the networks on held-out clips and reports the figures, for the `evaluate` command.
+
+`run` joins the experiments, each of which makes one section of the report; `page` writes it, `motion` and `faces` hold
+the experiments.
+"""

@@ -1,4 +1,4 @@
-"""Measures mouths and eyes in landmarks, and how close a generated motion is to a real one.
+"""Distances between a generated landmark motion and a real one, and the pose of mouth and eyes in it.
 
 Measures of shape are divided by the distance of the eye centres, the canonical unit, so they mean the same in pixels
 and on the canonical face. All of it is numpy on arrays (..., 68, 2).
@@ -109,13 +109,35 @@ def offset_frames(generated: Array, target: Array, reach: int = 8) -> float:
 
 
 def landmark_distance(generated: Array, target: Array, points: slice = LIPS) -> float:
-    """Mean distance between the points of two motions (T, 68, 2), in their unit (LMD, Section 4.2).
-
-    The paper takes the lips' twenty points of the frames it renders, in pixels.
-    """
+    """Mean distance between the points of two motions (T, 68, 2), in their unit, as they stand."""
     if generated.shape != target.shape:
         raise ShapeError(f"expected two motions of one shape, got {generated.shape} and {target.shape}")
     return float(np.linalg.norm(generated[..., points, :] - target[..., points, :], axis=-1).mean())
+
+
+def lip_shape_distance(generated: Array, target: Array) -> float:
+    """LMD (Section 4.2): how far the lips differ in shape, as Chen et al. (2018) define it.
+
+    In each frame the mean of the lips' twenty points is taken away, in both motions; what is averaged over points and
+    frames is the distance of what is left. Where the mouth stands in the picture, and so where the head is, does not
+    count; how it is turned and how large it is does.
+
+    The paper names Chen et al. (2018, 2019) for its LMD and says that its landmarks are found in the rendered frames.
+    Their program takes the means away, with landmarks found by dlib in both videos. Neither says how many pixels
+    across a face is, so figures of different croppings do not compare exactly.
+
+    Args:
+        generated: landmarks found in rendered frames, (T, 68, 2) pixels.
+        target: landmarks found in the recorded frames, of the same shape.
+
+    Returns:
+        Pixels.
+
+    Raises:
+        ShapeError: the shapes differ.
+    """
+    lips = [motion - motion[..., LIPS, :].mean(axis=-2, keepdims=True) for motion in (generated, target)]
+    return landmark_distance(*lips)
 
 
 def velocity_error(generated: Array, target: Array, points: slice = LIPS) -> float:

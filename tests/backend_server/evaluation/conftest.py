@@ -1,5 +1,6 @@
 """A small corpus whose mouths open as loud as the speech is, and a cascade that does the same."""
 
+import shutil
 import wave
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backend_server.evaluation.baselines import loudness_curve
+from backend_server.checkpoints import WEIGHTS_DIR
+from backend_server.data.corpus import Corpus
+from backend_server.evaluation.held_out import read_groups
+from backend_server.evaluation.motion.accuracy import loudness_curve
+from backend_server.evaluation.run import Context, Settings
+from backend_server.progress import silent
 
 FRAMES, RATE, PIXELS = 50, 16_000, 90.0
 OPENING = 0.2  # canonical units at the loudest moment
@@ -96,3 +102,26 @@ def perfect(neutral) -> ListeningCascade:
 def shifted(neutral) -> ListeningCascade:
     """Makes the motion of the corpus with the lips two pixels to the side."""
     return ListeningCascade(neutral, 2 / PIXELS)
+
+
+@pytest.fixture
+def context_of(tmp_path):
+    """Makes the context of experiments on a corpus; what is kept and drawn goes to `tmp_path`."""
+
+    def make(folder, cascade=None, progress=silent, **options):
+        corpus = Corpus(folder)
+        settings = Settings(folder, tmp_path / "report", device="cpu", **options)
+        return Context(cascade, corpus, read_groups(corpus), tmp_path, settings, progress)
+
+    return make
+
+
+@pytest.fixture
+def own_weights(tmp_path) -> Path:
+    """A folder whose motion listens through an ONNX file, as far as names go."""
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    for stage in ("motion", "blink"):
+        shutil.copy(WEIGHTS_DIR / f"{stage}.safetensors", folder)
+    (folder / "speech.onnx").write_bytes(b"a model")
+    return folder

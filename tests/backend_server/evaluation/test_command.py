@@ -1,5 +1,4 @@
 import json
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,8 +6,11 @@ import pytest
 
 from backend_server.checkpoints import WEIGHTS_DIR, weights_version
 from backend_server.commands import evaluate as command
-from backend_server.evaluation.faces import Judged
+from backend_server.evaluation import run
 from backend_server.evaluation.goals import Goal
+from backend_server.evaluation.motion import blinks, speed
+from backend_server.evaluation.page.report import Section
+from backend_server.evaluation.run import Settings
 from backend_server.progress import silent
 from shared.errors import CorpusError, SpeechFaceError, ValueRangeError, WeightsError
 
@@ -17,11 +19,12 @@ def test_a_report_names_what_it_measured_and_how_to_repeat_it(corpus_folder, tmp
     def mute(progress):
         raise SpeechFaceError("there is no espeak-ng here")
 
-    monkeypatch.setattr(command, "speak_sentences", mute)
-    monkeypatch.setattr(command, "SPEED_SECONDS", 2.0)
+    monkeypatch.setattr(run, "speak_sentences", mute)
+    monkeypatch.setattr(speed, "SECONDS", 2.0)
+    monkeypatch.setattr(blinks, "CLIP_COUNT", 3)
     out = tmp_path / "report"
-    settings = command.EvaluateSettings(corpus_folder, out, has_texture=False, device="cpu")
-    printed = command.evaluate(settings, silent, blink_clips=3)
+    settings = Settings(corpus_folder, out, has_texture=False, device="cpu")
+    printed = command.evaluate(settings, silent)
     page = (out / "report.html").read_text("utf-8")
     for expected in (weights_version(), "CPU threads", f"--data {corpus_folder} --out {out} --no-texture"):
         assert expected in page
@@ -38,20 +41,21 @@ def test_a_report_names_what_it_measured_and_how_to_repeat_it(corpus_folder, tmp
 
 
 def test_faces_alone_can_be_judged_and_nothing_cannot(corpus_folder, tmp_path, monkeypatch):
-    asked = {}
+    asked = []
 
-    def judge(folder, cascade, clips, **settings):
-        asked.update(settings, clips=[clip.speaker for clip in clips])
-        return Judged((), (Goal("PSNR", 36.0, 37.0, is_least=True),))
+    def judge(context):
+        asked.append(context)
+        return Section("Faces", (), goals=(Goal("PSNR", 36.0, 37.0, is_least=True),))
 
-    monkeypatch.setattr(command, "judge_faces", judge)
-    settings = command.EvaluateSettings(corpus_folder, tmp_path / "report", has_motion=False, device="cpu")
+    monkeypatch.setattr(command, "FACES", (judge,))
+    settings = Settings(corpus_folder, tmp_path / "report", has_motion=False, device="cpu")
     command.evaluate(settings, silent)
-    assert asked["clips"] == ["b", "b"]  # never trained on
-    assert asked["kept"] == tmp_path / "report_run"
+    (context,) = asked
+    assert [clip.speaker for clip in context.people] == ["b", "b"]  # never trained on
+    assert context.kept.folder == tmp_path / "report_run"
     document = json.loads((tmp_path / "report" / "report.json").read_text("utf-8"))
     assert document["tables"] == {
-        "Goals": {"PSNR": {"goal": "at least 36", "measured": "37.000", "reached": "yes"} | {"the paper, GRID": None}}
+        "Goals": {"PSNR": {"goal": "at least 36", "measured": "37.000", "reached": "yes", "set by": "ours"}}
     }
     assert weights_version() in document["facts"]["weights"]
     assert "--no-motion" in document["facts"]["command"]
@@ -63,19 +67,8 @@ def test_faces_alone_can_be_judged_and_nothing_cannot(corpus_folder, tmp_path, m
         command.evaluate(settings, silent)
 
 
-@pytest.fixture
-def own_weights(tmp_path) -> Path:
-    """A folder whose motion listens through an ONNX file, as far as names go."""
-    folder = tmp_path / "weights"
-    folder.mkdir()
-    for stage in ("motion", "blink"):
-        shutil.copy(WEIGHTS_DIR / f"{stage}.safetensors", folder)
-    (folder / "speech.onnx").write_bytes(b"a model")
-    return folder
-
-
 def test_a_folder_of_weights_is_named_in_the_command_and_has_to_be_whole(corpus_folder, own_weights, tmp_path):
-    settings = command.EvaluateSettings(corpus_folder, tmp_path / "report", has_texture=False, weights=own_weights)
+    settings = Settings(corpus_folder, tmp_path / "report", has_texture=False, weights=own_weights)
     assert f"--weights {own_weights}" in settings.command
     command.check_weights(own_weights, has_texture=False)
     with pytest.raises(WeightsError, match=r"lacks texture\.safetensors; copy"):
@@ -84,34 +77,31 @@ def test_a_folder_of_weights_is_named_in_the_command_and_has_to_be_whole(corpus_
     with pytest.raises(WeightsError, match=r"lacks speech\.safetensors"):
         command.evaluate(settings, silent)
     assert not settings.out.exists()
-    telling = command.EvaluateSettings(corpus_folder, tmp_path / "report", identity=tmp_path / "none.ckpt")
+    telling = Settings(corpus_folder, tmp_path / "report", identity=tmp_path / "none.ckpt")
     assert f"--identity {tmp_path / 'none.ckpt'}" in telling.command
     with pytest.raises(WeightsError, match=r"none\.ckpt holds no weights of MobileFaceNet"):
         command.evaluate(telling, silent)
-    plain = command.EvaluateSettings(corpus_folder, tmp_path / "report")
+    plain = Settings(corpus_folder, tmp_path / "report")
     assert plain.weights == WEIGHTS_DIR
     assert "--weights" not in plain.command
 
 
-def test_what_only_our_own_acoustic_model_scores_is_said_to_be_missing(
-    corpus_folder, own_weights, tmp_path, monkeypatch
-):
-    settings = command.EvaluateSettings(corpus_folder, tmp_path, speech=corpus_folder, weights=own_weights)
-    section = command._hearing(settings, [], [], silent)
-    assert "Not measured: phones and characters are scored by speech.safetensors alone" in section.paragraphs[0]
-    monkeypatch.setattr(command, "speak_sentences", lambda progress: ["spoken"])
-    monkeypatch.setattr(command, "articulate", lambda cascade, spoken, recorded, progress: {"all": recorded})
-    figures, spoken, reason = command._articulated(settings, None, silent)  # pyright: ignore[reportArgumentType]
-    assert (figures, spoken) == ({"all": []}, ["spoken"])
-    assert "speech.onnx" in reason
-
-
 @pytest.mark.parametrize("out", ["report", "."])
-def test_trained_variants_are_kept_beside_the_report(corpus_folder, tmp_path, monkeypatch, out):
-    asked = {}
-    monkeypatch.setattr(command.variants, "train_variants", lambda wanted, **settings: asked.update(settings) or {})
+def test_what_was_trained_is_kept_beside_the_report(corpus_folder, tmp_path, monkeypatch, out):
     (tmp_path / "report").mkdir()
     monkeypatch.chdir(tmp_path / "report" if out == "." else tmp_path)
-    command._networks(command.EvaluateSettings(corpus_folder, Path(out)), None, silent)  # pyright: ignore[reportArgumentType]
-    assert asked["kept"] == tmp_path / "report_run"
-    assert asked["weights"] == WEIGHTS_DIR
+    assert Settings(corpus_folder, Path(out)).kept == tmp_path / "report_run"
+
+
+def test_options_select_the_experiments(corpus_folder, tmp_path):
+    def chosen(has_people=True, **options):
+        return command.experiments(Settings(corpus_folder, tmp_path, **options), has_people)
+
+    faces, motion = [*command.FACES], [*command.MOTION]
+    assert chosen() == faces + motion
+    assert chosen(has_motion=False) == faces
+    assert chosen(has_texture=False) == chosen(has_people=False) == motion
+    ablations = [*command.MOTION_ABLATIONS, *command.FACE_ABLATIONS]
+    assert chosen(has_ablations=True) == faces + motion + ablations
+    assert chosen(has_ablations=True, has_texture=False) == [*motion, *command.MOTION_ABLATIONS]
+    assert chosen(has_ablations=True, has_motion=False) == [*faces, *command.FACE_ABLATIONS]

@@ -81,6 +81,19 @@ def test_distance_velocity_and_direction_by_hand():
         m.landmark_distance(generated[:2], target)
 
 
+def test_the_lips_differ_in_shape_once_their_middles_lie_on_one_another():
+    target = np.zeros((2, 68, 2))
+    target[:, 48:] = np.random.default_rng(0).uniform(0, 50, (20, 2))
+    generated = target + np.array([(3.0, 4.0), (-9.0, 1.0)])[:, None]  # another place in each frame
+    assert m.lip_shape_distance(generated, target) == pytest.approx(0, abs=1e-9)
+    generated[:, 48:58, 1] -= 2  # ten of twenty points rise by 2, so each lies 1 from its place around the middle
+    assert m.lip_shape_distance(generated, target) == pytest.approx(1)
+    generated[:, :48] += 100
+    assert m.lip_shape_distance(generated, target) == pytest.approx(1)
+    with pytest.raises(ShapeError):
+        m.lip_shape_distance(generated[:1], target)
+
+
 def test_closure_recall():
     target = np.array([0.0, 0.01, 0.2, 0.0])
     assert m.closure_recall(np.array([0.0, 0.1, 0.0, 0.02]), target) == pytest.approx(2 / 3)

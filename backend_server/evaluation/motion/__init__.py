@@ -1,0 +1,1 @@
+"""Experiments on motion, blinks and hearing; each module with a `run` makes one section of the report."""

@@ -1,0 +1,44 @@
+import pytest
+
+from backend_server.data.corpus import Corpus
+from backend_server.evaluation.motion import robustness
+from backend_server.progress import silent
+
+
+@pytest.fixture
+def measured(corpus_folder, context_of, shifted):
+    voices = [clip.waveform() for clip in Corpus(corpus_folder).clips("train")]
+    held_out = context_of(corpus_folder).held_out
+    return robustness.measure_sweeps(shifted, held_out, robustness.sweeps(voices), silent)
+
+
+def test_the_error_of_a_listener_to_loudness_grows_with_the_noise(measured):
+    for sweep in measured[:2]:  # white noise and babble
+        for group, steps in sweep.steps.items():
+            errors = [sweep.clean[group].lips_lmd, *(figures.lips_lmd for figures in steps)]
+            assert errors == sorted(errors)
+            assert sweep.growth(group, len(steps) - 1) > 20
+
+
+def test_a_listener_to_loudness_does_not_mind_the_level(measured):
+    levels = next(one for one in measured if one.sweep.title == "Level")
+    for group, steps in levels.steps.items():
+        assert [figures.lips_lmd for figures in steps] == pytest.approx([levels.clean[group].lips_lmd] * 5, rel=0.02)
+
+
+def test_growth_is_over_the_unchanged_sound(measured):
+    white = measured[0]
+    group = next(iter(white.steps))
+    by_hand = 100 * (white.steps[group][-1].lips_lmd - white.clean[group].lips_lmd) / white.clean[group].lips_lmd
+    assert white.growth(group, 4) == pytest.approx(by_hand)
+    largest = max(white.growth(name, 4) for name in white.steps)
+    assert robustness.growth_at(measured, "white noise, 0 dB") == pytest.approx(largest)
+
+
+def test_the_section_shows_every_step(corpus_folder, shifted, context_of, tmp_path):
+    section = robustness.run(context_of(corpus_folder, shifted))
+    babble = section.tables[1].document()
+    growths = [row["growth, per cent"] for name, row in babble.items() if name.endswith("babble, 0 dB SNR")]
+    assert section.goals[0].measured == pytest.approx(max(map(float, growths)), abs=0.06)
+    assert (tmp_path / section.pictures[0].file).stat().st_size > 1000
+    assert [len(table.rows) for table in section.tables] == [12, 10, 12, 10]
