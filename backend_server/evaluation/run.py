@@ -24,6 +24,7 @@ from backend_server.progress import Progress
 
 TITLE = "Speech Face: evaluation"
 SEED = 0
+FACE_CLIPS_PER_PERSON = 4  # the last ones; each takes two minutes on two cores
 
 
 @dataclass(frozen=True)
@@ -114,8 +115,11 @@ class Context:
 
     @property
     def people(self) -> list[Clip]:
-        """The clips of the people whom no network was trained on."""
-        return [take.clip for take in self.groups.get(PEOPLE, ())]
+        """Clips of the people whom no network was trained on, few of each, on which faces are judged."""
+        by_person: dict[str, list[Clip]] = {}
+        for take in self.groups.get(PEOPLE, ()):
+            by_person.setdefault(take.clip.speaker, []).append(take.clip)
+        return [clip for clips in by_person.values() for clip in clips[-FACE_CLIPS_PER_PERSON:]]
 
     @cached_property
     def voices(self) -> list[Waveform]:
