@@ -202,7 +202,7 @@ def prepare(extras: tuple[str, ...], wish: str | None) -> str:
     patience = ["--no-deps", "--retries", "1", "--timeout", "20"]
     install(VENV, f"PyTorch ({build} build)", [*patience, *torch], advice if "--index-url" in torch else "")
     wanted = sorted({*extras, *stamp.get("extras", ())})
-    install(VENV, "Speech Face and its libraries", ["-e", f".[{','.join(wanted)}]"])
+    install(VENV, "Speech Face and its libraries", ["-e", f".[{','.join(wanted)}]" if wanted else "."])
     (VENV / "speech_face.json").write_text(json.dumps({"key": key, "torch": build, "extras": wanted}), "utf-8")
     if build == "cuda" and ask(python, "-c", "import torch; print(torch.cuda.is_available())") != "True":
         print("Note: PyTorch finds no usable GPU (CUDA 13 needs driver 580 or newer), so the CPU does the work.")

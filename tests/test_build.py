@@ -67,6 +67,10 @@ def test_cuda_on_macos_is_refused_with_a_sentence(build):
 
 
 def test_a_second_command_installs_only_what_is_new(build):
+    build.prepare((), None)
+    assert build.installed[1][2] == ["-e", "."]
+    (build.VENV / "speech_face.json").unlink()
+    build.installed.clear()
     build.prepare(("dev",), None)
     assert [given[1] for given in build.installed] == ["PyTorch (cpu build)", "Speech Face and its libraries"]
     assert build.installed[1][2] == ["-e", ".[dev]"]

@@ -79,6 +79,17 @@ def test_links_between_pages_resolve(tracked):
     assert broken == []
 
 
+def test_prose_in_pages_is_wrapped(tracked):
+    long = []
+    for path in (path for path in tracked if path.suffix == ".md"):
+        is_code = False
+        for number, line in enumerate(lines_of(path), 1):
+            is_code ^= line.startswith("```")
+            if len(line) > 120 and not is_code and not line.startswith(("|", "    ")):
+                long.append(f"{path}:{number}")
+    assert long == []
+
+
 def test_every_exact_pin_carries_its_reason(tracked):
     lines = lines_of("pyproject.toml")
     bare = [line for line in lines if re.match(r'\s*(\w+ = \[)?"[\w-]+==', line) and "#" not in line]
