@@ -46,7 +46,8 @@ class Reading:
         self.is_open = False  # realpath and which are noted too
         try:
             real = os.path.realpath(path)
-            is_own = any(real == own or real.startswith(own + os.sep) for own in OWN)
+            # An environment's Python is a link out of it.
+            is_own = any(place == own or place.startswith(own + os.sep) for own in OWN for place in (path, real))
             is_corpus = self.may_read_corpus and real.startswith(str(CORPUS))
             is_on_path = event == "subprocess.Popen" and (found := shutil.which(Path(path).name)) is not None
             if not is_own and not is_corpus and not (is_on_path and os.path.realpath(found) == real):
