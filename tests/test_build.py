@@ -248,7 +248,8 @@ def test_a_command_of_the_user_that_fails_ends_with_a_sentence_and_no_traceback(
 def test_ctrl_c_ends_the_child_and_gives_130(tmp_path):
     program = tmp_path / "program.py"
     program.write_text(
-        f"import sys; sys.path.insert(0, {str(ROOT)!r}); import build\n"
+        f"import signal, sys; sys.path.insert(0, {str(ROOT)!r}); import build\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a job in the background ignores it
         "def bench(args, rest):\n"
         "    return build.call([sys.executable, '-c', 'print(1, flush=True); input()'])\n"
         "build.bench = bench\n"
