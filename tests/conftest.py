@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-CORPUS = ROOT.parent / "shared"
+CORPUS = (ROOT.parent / "shared").resolve()
 SYSTEM = ("/proc", "/sys", "/dev", "/etc", "/usr/share/zoneinfo")
 OWN = tuple(
     os.path.realpath(path) for path in (ROOT, sys.prefix, sys.base_prefix, tempfile.gettempdir(), Path.home(), *SYSTEM)
