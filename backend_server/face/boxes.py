@@ -16,6 +16,7 @@ from backend_server.face.native_logs import filtered_native_logs
 
 _WORKING_SIDE = 1024  # pixels; the model itself looks at 128
 _LARGE_SHARE = 0.25  # of the picture's side: with a face of this size, smaller ones are not looked for
+_HALVED_PIXELS = 64  # a half of a smaller picture holds no face that could be used
 _TILE_SIDE_PIXELS = 320  # the search for small faces in a large image ends at tiles of this size
 _LOWEST_SCORE = 0.6
 _BLANK = np.zeros((64, 64, 3), np.uint8)
@@ -43,9 +44,9 @@ class BoxFinder:
 
         The model sees faces of at least a tenth of the picture's side; if none is large, it looks at halves too.
         """
-        boxes = self._find_whole(image)
-        if not boxes or max(box.side for box in boxes) < _LARGE_SHARE * max(image.shape[:2]):
-            boxes += self._find_in_tiles(image, max(image.shape[:2]) // 2)
+        boxes, side = self._find_whole(image), max(image.shape[:2])
+        if side >= _HALVED_PIXELS and all(box.side < _LARGE_SHARE * side for box in boxes):
+            boxes += self._find_in_tiles(image, side // 2)
         return _distinct(boxes)
 
     def find_small(self, image: NDArray[np.uint8]) -> list[Box]:

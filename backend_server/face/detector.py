@@ -60,7 +60,6 @@ class _Sighting(NamedTuple):
     mesh: NDArray[np.float32]
     face_count: int
     unsteadiness: float
-    quarter_turns: int
 
 
 class FaceDetector:
@@ -115,7 +114,7 @@ class FaceDetector:
         for _ in range(quarter_turns):  # back: each turn took (x, y) to (y, width - 1 - x) of the picture before it
             mesh[:, :2] = np.stack([turned.shape[0] - 1 - mesh[:, 1], mesh[:, 0]], axis=1)
             turned = np.rot90(turned, -1)
-        return _Sighting(mesh, len(boxes), unsteadiness, quarter_turns)
+        return _Sighting(mesh, len(boxes), unsteadiness)
 
     def _first_mesh(self, image: Image, boxes: list[Box]) -> NDArray[np.float32] | None:
         """Places the mesh on the largest face where one is found."""

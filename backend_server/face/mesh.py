@@ -20,10 +20,7 @@ class FaceMesh:
 
     def __init__(self, *, is_video: bool) -> None:
         self._is_video = is_video
-        self._frames = 0
-        self._has_seen_face = False
-        with filtered_native_logs():
-            self._landmarker = open_landmarker(is_video=is_video)
+        self._open()
 
     def find(self, image: NDArray[np.uint8]) -> NDArray[np.float32] | None:
         """Returns the mesh (478, 3) of the largest face, in pixels of `image` (z too), or None without one."""
@@ -45,12 +42,18 @@ class FaceMesh:
         """Ends a video: the next image does not follow the last."""
         if self._frames:
             self.close()
-            self.__init__(is_video=self._is_video)
+            self._open()
 
     def close(self) -> None:
         """Frees the model."""
         with filtered_native_logs():
             self._landmarker.close()
+
+    def _open(self) -> None:
+        self._frames = 0
+        self._has_seen_face = False
+        with filtered_native_logs():
+            self._landmarker = open_landmarker(is_video=self._is_video)
 
     def _detect(self, image: NDArray[np.uint8]):  # noqa: ANN202 (lists of MediaPipe's landmarks)
         if not self._is_video:

@@ -89,6 +89,12 @@ def test_the_largest_of_several_faces_is_taken_and_said(detector):
     assert face.note == "The image shows 2 faces; the largest was taken."
 
 
+@pytest.mark.parametrize("size", [(1, 1), (2, 3), (20, 300)])
+def test_a_tiny_picture_shows_no_face(detector, size):
+    with pytest.raises(NoFaceError):
+        detector.detect(np.full((*size, 3), 128, np.uint8))
+
+
 @pytest.mark.parametrize(
     "image",
     [np.full((300, 300, 3), 128, np.uint8), np.random.default_rng(0).integers(0, 255, (300, 400, 3), dtype=np.uint8)],

@@ -1,8 +1,9 @@
 import pytest
+from skimage.data import astronaut
 
 from backend_server.doctor import State, face_finding
 from backend_server.face import models
-from backend_server.face.models import open_detector, open_landmarker, open_segmenter
+from backend_server.face.models import as_mediapipe, open_detector, open_landmarker, open_segmenter
 from shared.errors import WeightsError
 
 
@@ -25,5 +26,8 @@ def test_models_in_a_folder_with_letters_beyond_ascii_open(tmp_path, monkeypatch
         file.parent.mkdir(exist_ok=True)
         file.write_bytes(getattr(models, name).read_bytes())
         monkeypatch.setattr(models, name, file)
-    for model in (open_detector(0.5), open_landmarker(is_video=False), open_segmenter()):
-        model.close()
+    photo = as_mediapipe(astronaut())
+    with open_detector(0.5) as detector, open_landmarker(is_video=False) as landmarker, open_segmenter() as segmenter:
+        assert len(detector.detect(photo).detections) == 1
+        assert len(landmarker.detect(photo).face_landmarks[0]) == 478
+        assert segmenter.segment(photo).confidence_masks[0].numpy_view().max() > 0.9
