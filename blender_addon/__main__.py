@@ -7,13 +7,12 @@ It does what a user does with the panel: a new scene, the sound strip, the photo
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
 import bpy
 
-from . import backend_process, compat, register, unregister
+from . import compat, register, unregister
 from ._shared import errors, timing
 from .properties import scene_settings
 
@@ -88,11 +87,11 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--connection-file", default="", help="of a running backend; without it, one is started")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same result")
     given = parser.parse_args(arguments)
-    os.environ.setdefault(backend_process.PYTHON_VARIABLE, sys.executable)
     register()
     entry = bpy.context.preferences.addons.new()
     entry.module = __package__ or ""
     entry.preferences.connection_file = given.connection_file
+    entry.preferences.folder = str(Path(__file__).resolve().parents[1])  # whose .venv holds the backend
     try:
         make_scene(
             given.speech,

@@ -205,3 +205,17 @@ def test_a_scene_is_made_without_a_window(service, preferences, speech_file, tmp
     assert image.filepath.startswith("//speech_face")
     folder = Path(bpy.path.abspath(image.filepath)).parent
     assert sorted(path.name for path in folder.iterdir()) == [f"frame_{number:04d}.png" for number in range(25)]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (ROOT / ".venv").is_dir(), reason="the checkout has no .venv; run `python build.py run`")
+def test_a_scene_is_made_without_a_window_and_without_settings(speech_file, tmp_path):
+    """As in the README: the backend is the one in the checkout's `.venv`, not this Python."""
+    out = tmp_path / "scene.blend"
+    command = [sys.executable, "-m", "blender_addon", str(speech_file(1.0)), "--out", str(out)]
+    environment = {name: value for name, value in os.environ.items() if name != "SPEECH_FACE_PYTHON"}
+    places = ("BLENDER_USER_RESOURCES", "XDG_DATA_HOME", "XDG_RUNTIME_DIR", "LOCALAPPDATA")
+    environment |= {name: str(tmp_path / "user") for name in places}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd=ROOT, env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert out.is_file()
