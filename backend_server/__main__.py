@@ -28,6 +28,7 @@ Epochs = Annotated[int, typer.Option(min=0, max=200, help="Fine-tuning epochs; 0
 Landmarks = Annotated[
     Path | None, typer.Option(help='Placed by hand, overriding detection: JSON, {"me.jpg": [[x, y], ... 68]}.')
 ]
+Strict = Annotated[bool, typer.Option("--strict", help="Treat each note on pictures, sound or result as an error.")]
 Anew = Annotated[bool, typer.Option("--anew", help="Learn the face even if it was learnt before.")]
 
 
@@ -88,11 +89,13 @@ def animate(
     blink_duration: Annotated[float, _control("blink_duration", "Multiplies the length of blinks")] = 1.0,
     epochs: Epochs = 10,
     seed: Seed = 0,
+    strict: Strict = False,
     device: Device = "auto",
 ) -> None:
     """Makes landmarks, curves, frames with alpha, a preview film and a report from speech and images."""
     with plain_failures(), StageBars() as bars:
         from backend_server.commands.animate import SAMPLE_SPEECH, AnimateSettings, animate
+        from backend_server.commands.notebook import Notebook
         from backend_server.commands.pictures import picture_paths, portrait_path
         from shared.timing import FrameRate
 
@@ -124,7 +127,7 @@ def animate(
             landmarks=landmarks,
             is_repeated=anew,
         )
-        animate(settings, bars, bars.say, bars.note_epoch)
+        animate(settings, bars, bars.say, bars.note_epoch, Notebook(bars.warn, is_strict=strict))
     output.print(f"written to {out}")
 
 
@@ -138,14 +141,16 @@ def adapt(
     anew: Anew = False,
     sheet: Annotated[bool, typer.Option(help="Also write OUT.png, which shows what was learnt.")] = True,
     preview: Annotated[Path | None, typer.Option(help="A PNG file, written again after each epoch.")] = None,
+    strict: Strict = False,
     device: Device = "auto",
 ) -> None:
     """Learns one face from 1 to 20 pictures and keeps it in a file for `animate --identity`."""
     with plain_failures(), StageBars() as bars:
         from backend_server.commands.adapt import AdaptSettings, adapt
+        from backend_server.commands.notebook import Notebook
 
         settings = AdaptSettings(tuple(images or ()), out, landmarks, epochs, seed, anew, sheet, preview, device)
-        summary = adapt(settings, bars, bars.note_epoch)
+        summary = adapt(settings, bars, bars.note_epoch, Notebook(bars.warn, is_strict=strict))
     output.print(summary, soft_wrap=True, highlight=False, markup=False)
 
 

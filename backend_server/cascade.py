@@ -37,6 +37,7 @@ from backend_server.texture.synthesis import TextureGenerator
 from shared.errors import ValueRangeError
 from shared.landmarks import EYE_REGION, LEFT_EYE, POINT_COUNT, RIGHT_EYE
 from shared.motion_controls import UNTOUCHED, MotionControls
+from shared.notes import Note
 
 BLOCK_FRAMES = 4096  # processed together; bounds the memory beside the result
 
@@ -51,6 +52,7 @@ class LandmarkMotion:
         landmarks: l_t, (T, 68, 2) pixels of the face crop.
         neutral: l_p, (68, 2) pixels of the face crop.
         crop: (2, 3), from pixels of the crop to pixels of the source image.
+        notes: what the user should know of the sound.
     """
 
     frame_times: NDArray[np.float64]
@@ -58,6 +60,7 @@ class LandmarkMotion:
     landmarks: NDArray[np.float32]
     neutral: NDArray[np.float32]
     crop: NDArray[np.float32]
+    notes: tuple[Note, ...] = ()
 
 
 def choose_device(device: str) -> str:
@@ -179,7 +182,7 @@ class Cascade:
             moved = retarget(motion[part], self.neutral_canonical, neutral)  # l_t, Eq. 7
             landmarks[part] = keep_lips_apart(moved, neutral)
             progress("blink", min(part.stop, len(motion)), len(motion))
-        return LandmarkMotion(frame_times, motion, landmarks, neutral, crop)
+        return LandmarkMotion(frame_times, motion, landmarks, neutral, crop, recording.notes)
 
     @torch.inference_mode()
     def blink_landmarks(
@@ -200,6 +203,7 @@ class Cascade:
         progress: Progress = silent,
         on_epoch: EpochWatcher = lambda _: None,
         check: Callable[[FaceReferences], None] = lambda _: None,
+        names: Sequence[str] = (),
     ) -> Identity:
         """Learns a face from K images (Section 3.4, last paragraph).
 
@@ -211,11 +215,12 @@ class Cascade:
             progress: told of each stage and step.
             on_epoch: told of each epoch.
             check: gets the faces before anything is learnt; may refuse them.
+            names: of the files, for sentences; empty if unknown.
 
         Raises:
             SpeechFaceError: the first thing that is wrong with the images, as in `prepare_references`.
         """
-        references = prepare_references(images, landmarks, progress)
+        references = prepare_references(images, landmarks, progress, names)
         check(references)
         return self.fine_tune(references, epochs=epochs, seed=seed, progress=progress, on_epoch=on_epoch)
 

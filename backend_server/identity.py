@@ -10,7 +10,7 @@ import errno
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from backend_server.config import CROP_SIZE
 from backend_server.files import atomic_write
 from shared.errors import NoSpaceError, ValueRangeError, WeightsError
 from shared.landmarks import POINT_COUNT
+from shared.notes import Note
 
 ID_DIGITS = 64
 FORMAT = "speech-face-identity-2"
@@ -49,6 +50,7 @@ class FaceReferences:
             the nearest of them beyond the person.
         neutral_landmarks: l_p, (68, 2) pixels of the first crop.
         crop: (2, 3), from pixels of the first crop to pixels of its picture.
+        notes: what the user should know of the pictures.
     """
 
     crops: NDArray[np.uint8]
@@ -57,6 +59,7 @@ class FaceReferences:
     foreground: NDArray[np.uint8]
     neutral_landmarks: NDArray[np.float32]
     crop: NDArray[np.float32]
+    notes: tuple[Note, ...] = ()
 
 
 class IdentityRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +78,7 @@ class IdentityRecord(msgspec.Struct, frozen=True, kw_only=True):
         held_out_psnr: dB of the kept state; None when no images were kept back.
         neutral: l_p, 68 x 2, pixels of the crop.
         crop: 2 x 3, from pixels of the crop to pixels of its picture.
+        notes: what the user should know of the pictures.
     """
 
     identity: str = ""
@@ -89,6 +93,7 @@ class IdentityRecord(msgspec.Struct, frozen=True, kw_only=True):
     held_out_psnr: float | None
     neutral: tuple[tuple[float, ...], ...]
     crop: tuple[tuple[float, ...], ...]
+    notes: tuple[Note, ...] = ()
 
     @property
     def day_and_time(self) -> str:
@@ -170,7 +175,7 @@ def load_identity(path: Path) -> Identity:
     except (OSError, SafetensorError, msgspec.DecodeError) as error:
         raise WeightsError(f"cannot read the identity {path}: {error}") from error
     weights = {name.removeprefix("weights."): t for name, t in tensors.items() if name.startswith("weights.")}
-    return Identity(references, weights, record)
+    return Identity(replace(references, notes=record.notes), weights, record)
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -94,6 +94,7 @@ def prepare(context: bpy.types.Context) -> tuple[Plan, JobRequest]:
         sample_rate=sound_strip.SAMPLE_RATE,
         frame_times=speech.frame_times,
         images=images,
+        names=tuple(item.image.name for item in wanted.images if item.image is not None),
         epochs=wanted.epochs if wanted.use_texture else 0,
         seed=wanted.seed,
         wants_blink=wanted.use_blink,
@@ -154,7 +155,9 @@ class Generation:
         scene = bpy.data.scenes.get(self.plan.scene_name)
         if scene is None:
             raise errors.SpeechFaceError(f"the scene {self.plan.scene_name} is gone; generate the face again")
-        return self._write(context, scene)
+        sentence = self._write(context, scene)
+        self._owner.notes = [str(note) for note in self.job.notes]
+        return sentence
 
     def _keep(self, frames: NDArray[np.uint8]) -> None:
         if self._folder is not None:
@@ -193,6 +196,7 @@ def begin(context: bpy.types.Context) -> Generation:
         SpeechFaceError: something is missing or unusable, or the backend cannot be started.
     """
     plan, request = prepare(context)
+    session.notes = []
     session.generation = Generation(plan, request, session, backend_settings(context))
     return session.generation
 

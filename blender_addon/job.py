@@ -15,7 +15,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from ._shared import errors, motion_controls, protocol
+from ._shared import errors, motion_controls, notes, protocol
 from .client import Client
 
 STARTUP_SECONDS = 120.0  # importing torch from a cold disk
@@ -45,6 +45,7 @@ class JobRequest:
         sample_rate: Hz.
         frame_times: f64 (T,) seconds within `speech`.
         images: u8 (H, W, 3) each, 1 to 20 of one face; none for the mean face.
+        names: of the images, for sentences.
         epochs: of fine-tuning.
         seed: of all randomness.
         wants_blink: whether the eyes blink.
@@ -56,6 +57,7 @@ class JobRequest:
     sample_rate: int
     frame_times: NDArray[np.float64]
     images: tuple[NDArray[np.uint8], ...] = ()
+    names: tuple[str, ...] = ()
     epochs: int = 10
     seed: int = 0
     wants_blink: bool = True
@@ -90,6 +92,7 @@ class AnimationJob:
         self.curves: protocol.LandmarkCurves | None = None
         self.frame_count = 0
         self.seconds: dict[str, float] = {}
+        self.notes: list[notes.Note] = []
         self.error: errors.SpeechFaceError | None = None
         self._client = client
         self._on_frames = on_frames
@@ -169,6 +172,7 @@ class AnimationJob:
                         images=self.request.images,
                         epochs=self.request.epochs,
                         seed=self.request.seed,
+                        names=self.request.names,
                     ),
                 )
             else:
@@ -227,6 +231,7 @@ class AnimationJob:
                 self.stage, self.step, self.steps = message.stage, message.step, message.steps
                 self.seconds_left = message.seconds_left
             case protocol.Adapted():
+                self.notes += message.notes
                 self._animate(message.identity)
             case protocol.LandmarkCurves():
                 self._take_curves(message)
@@ -285,6 +290,7 @@ class AnimationJob:
                 f"{'' if self.curves else ' and without curves'}; read its log"
             )
         self.seconds = dict(done.seconds)
+        self.notes += done.notes
         self.state = JobState.DONE
 
     def _cancel_remote(self) -> None:

@@ -120,6 +120,8 @@ def draw_action(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     button.operator("speechface.generate", icon="OUTLINER_DATA_ARMATURE")
     if reason := generation.disabled_reason(context):
         _draw_sentence(column, reason, "INFO")
+    for note in session.notes:
+        _draw_sentence(column, note[:1].upper() + note[1:], "INFO")
 
 
 def status_line(job: AnimationJob) -> str:

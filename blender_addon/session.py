@@ -32,6 +32,7 @@ class Session:
         self.backend: BackendProcess | None = None
         self.client: Client | None = None
         self.generation: Generation | None = None
+        self.notes: list[str] = []  # of the last generation
         self._settings: BackendSettings | None = None
         self._refusal = ""
 

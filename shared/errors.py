@@ -125,5 +125,11 @@ class NoSpaceError(SpeechFaceError):
     code = ErrorCode.NO_SPACE
 
 
+class NoteError(SpeechFaceError):
+    """A note, where the user wants notes to be errors."""
+
+    code = ErrorCode.BAD_VALUE
+
+
 class Cancelled(Exception):  # noqa: N818 (a request, not an error)
     """Raised from a progress report to end the work at once; never an error."""

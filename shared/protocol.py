@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from .buffers import Buffer
 from .errors import ErrorCode, MessageError
 from .motion_controls import RANGES, MotionControls
+from .notes import Notes
 
-PROTOCOL_VERSION = "1.1"  # another major version is refused; a minor one adds fields and messages
+PROTOCOL_VERSION = "1.2"  # another major version is refused; a minor one adds fields and messages
 
 MAX_STRIP_SECONDS = 60 * 60
 MAX_FRAME_COUNT = MAX_STRIP_SECONDS * 120  # each takes 544 bytes in a buffer of `LandmarkCurves`
@@ -35,6 +36,7 @@ Seed = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 Count = Annotated[int, Meta(ge=0, le=2**53)]
 Seconds = Annotated[float, Meta(ge=0.0)]
 Text = Annotated[str, Meta(max_length=20_000)]
+Names = Annotated[tuple[Annotated[str, Meta(max_length=255)], ...], Meta(max_length=MAX_IMAGE_COUNT)]
 
 
 def _within(control: str) -> Meta:
@@ -108,12 +110,14 @@ class AdaptRequest(Message, frozen=True, kw_only=True, eq=False):
 
     epochs: Annotated[int, Meta(ge=0, le=MAX_EPOCHS)] = 10
     seed: Seed = 0
+    names: Names = ()  # of the files, for sentences; in the images' order, empty if unknown
     images: tuple[NDArray[np.uint8], ...]  # each (H, W, 3) sRGB, any size
     landmarks: NDArray[np.float32] | None = None  # (K, 68, 2) image pixels; NaN for an image: find them
 
     def check(self) -> None:
         """Checks the size of the images and that landmarks, if any, belong to them."""
         _check_images(self.images)
+        _check_names(self.names, len(self.images))
         if self.landmarks is None:
             return
         if len(self.landmarks) != len(self.images):
@@ -133,6 +137,7 @@ class Adapted(Message, frozen=True, kw_only=True, eq=False):
     is_cached: bool = False  # it was known already; nothing was computed
     losses: tuple[float, ...] = ()
     held_out_psnr: float | None = None  # dB
+    notes: Notes = ()  # about the images
     neutral: NDArray[np.float32]  # (68, 2) pixels of the crop
     crop: NDArray[np.float32]  # (2, 3) affine from crop pixels to pixels of the first image
 
@@ -160,6 +165,7 @@ class AnimateRequest(Message, frozen=True, kw_only=True, eq=False):
     blink_duration: Annotated[float, _within("blink_duration")] = 1.0
     speech: NDArray[np.float32]  # (S,) mono in [-1, 1]
     frame_times: NDArray[np.float64]  # (T,) seconds within `speech`, ascending
+    names: Names = ()  # of the references' files, for sentences; empty if unknown
     references: tuple[NDArray[np.uint8], ...] = ()  # instead of an identity: used without learning
 
     @property
@@ -183,6 +189,7 @@ class AnimateRequest(Message, frozen=True, kw_only=True, eq=False):
         if self.identity and self.references:
             raise _bad_value("send either an identity or reference images, not both")
         _check_images(self.references)
+        _check_names(self.names, len(self.references))
 
 
 class Accepted(Message, frozen=True, kw_only=True, eq=False):
@@ -234,6 +241,7 @@ class Done(Message, frozen=True, kw_only=True, eq=False):
     frame_count: Count = 0
     texture_count: Count = 0
     seconds: dict[str, Seconds] = {}  # stage -> seconds; msgspec copies the default
+    notes: Notes = ()  # what the user should know of the sound, the references and the result
 
 
 class Failed(Message, frozen=True, kw_only=True, eq=False):
@@ -287,6 +295,11 @@ def _check_images(images: tuple[NDArray[np.uint8], ...]) -> None:
                 f"image {index} has {image.shape[1]} x {image.shape[0]} pixels; "
                 f"send at most {MAX_IMAGE_PIXELS / 2**20:.0f} megapixels"
             )
+
+
+def _check_names(names: tuple[str, ...], image_count: int) -> None:
+    if names and len(names) != image_count:
+        raise _bad_value(f"got {len(names)} names for {image_count} images; send one for each, or none")
 
 
 def _bad_value(sentence: str) -> MessageError:

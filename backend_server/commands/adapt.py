@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from backend_server.cascade import Cascade
 from backend_server.commands.animate import PREVIEW_BACKGROUND
+from backend_server.commands.notebook import Notebook
 from backend_server.commands.pictures import picture_paths, read_source
 from backend_server.export.images import over_background, write_png
 from backend_server.export.tags import synthetic_tags
@@ -48,17 +49,25 @@ class AdaptSettings:
         return self.out.with_name(f"{self.out.name}.png")
 
 
-def adapt(settings: AdaptSettings, progress: Progress, on_epoch: EpochWatcher = lambda _: None) -> str:
+def adapt(
+    settings: AdaptSettings,
+    progress: Progress,
+    on_epoch: EpochWatcher = lambda _: None,
+    notebook: Notebook | None = None,
+) -> str:
     """Writes the identity file and the pictures, and returns one sentence about the result.
 
     Raises:
         SpeechFaceError: the first thing that was wrong with the pictures; nothing is written then.
+        NoteError: the notebook is strict, and something is noteworthy; nothing is written then.
     """
+    notebook = notebook or Notebook()
     paths = picture_paths(settings.images)
     if not paths:
         raise ImageError("no images were given; give 1 to 20 pictures of one person with --images")
     _check_places(settings)
     source = read_source(paths, settings.landmarks)
+    notebook.add(source.notes)
     cascade = Cascade.load(settings.device)
     tags = synthetic_tags(cascade.weights_version, settings.seed)
     previews: list[NDArray[np.uint8]] = []
@@ -82,6 +91,7 @@ def adapt(settings: AdaptSettings, progress: Progress, on_epoch: EpochWatcher = 
         is_repeated=settings.is_repeated,
         on_epoch=watch,
     )
+    notebook.add(learning.notes)
     identity, summary = learning.identity, _summary(learning.identity.record)
     save_identity(settings.out, identity)
     if settings.has_sheet:

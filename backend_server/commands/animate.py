@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend_server.cascade import Cascade, LandmarkMotion
+from backend_server.commands.notebook import Notebook
 from backend_server.commands.output_folder import output_folder
 from backend_server.commands.pictures import read_source
 from backend_server.config import CROP_SIZE, SAMPLE_RATE
@@ -32,6 +33,7 @@ from backend_server.speech.recording import FileSound, Recording, listen
 from backend_server.texture.full_frame import FullFrame, check_full_frame
 from shared.errors import ValueRangeError
 from shared.motion_controls import UNTOUCHED, MotionControls
+from shared.notes import Note, NoteCode
 from shared.timing import FrameRate, frame_times
 
 SAMPLE_SPEECH = Path(__file__).parents[1] / "samples" / "speech.wav"
@@ -69,24 +71,29 @@ def animate(
     progress: Progress,
     say: Callable[[str], None] = lambda _: None,
     on_epoch: EpochWatcher = lambda _: None,
+    notebook: Notebook | None = None,
 ) -> Path:
     """Writes landmarks, curves, frames or a film, preview, contact sheet and report; returns the folder.
 
     Raises:
         SpeechFaceError: the first thing that was wrong with the input; nothing is written then.
+        NoteError: the notebook is strict, and something is noteworthy; nothing is written then.
     """
+    notebook = notebook or Notebook()
     clock = StageClock(progress)
     clock("load", 0, 1)
     recording = listen(FileSound(settings.speech), clock)
+    notebook.add(recording.notes)
     background = _check_pictures(settings)
     source = read_source(settings.images, settings.landmarks)
+    notebook.add(source.notes)
     if settings.has_texture and not source.images and settings.identity is None:
         raise ValueRangeError("a textured face needs --images or --identity; for curves only, add --no-texture")
     times = frame_times(recording.seconds, settings.frame_rate)
     with output_folder(settings.out, len(times) * _bytes_per_frame(settings, source.images)) as folder:
         cascade = Cascade.load(settings.device)
         clock("load", 1, 1)
-        identity = _identity(cascade, settings, source, clock, say, on_epoch)
+        identity = _identity(cascade, settings, source, clock, say, on_epoch, notebook)
         motion = cascade.animate_recording(
             recording,
             times,
@@ -111,7 +118,7 @@ def animate(
             )
         _write_sheet(folder, motion, recording, pictures_shown, tags)
         clock.stop()
-        _write_report(folder, settings, cascade, identity, recording, len(times), tags, clock)
+        _write_report(folder, settings, cascade, identity, recording, len(times), tags, clock, notebook)
     return settings.out
 
 
@@ -154,16 +161,19 @@ def _identity(
     progress: Progress,
     say: Callable[[str], None],
     on_epoch: EpochWatcher,
+    notebook: Notebook,
 ) -> Identity | None:
     """The face to animate; None for the mean face."""
     if settings.identity is not None:
         identity = open_identity(settings.identity)
         version = identity.record.weights_version
         if identity.weights and version != cascade.weights_version:
-            say(
-                f"{settings.identity} was learnt with weights {version}, but the installed ones are "
-                f"{cascade.weights_version}; adapt the pictures again for the best likeness"
+            sentence = (
+                f"it was learnt with weights {version}, but the installed ones are {cascade.weights_version}; "
+                "adapt the pictures again for the best likeness"
             )
+            notebook.add([Note(NoteCode.OTHER_WEIGHTS, sentence, str(settings.identity))])
+        notebook.add(identity.record.notes)
         return identity
     if not source.images:
         return None
@@ -185,6 +195,7 @@ def _identity(
         on_epoch=on_epoch,
         check=check,
     )
+    notebook.add(learning.notes)
     if settings.has_texture:
         say(f"face: {learning.sentence}")
     return learning.identity
@@ -261,6 +272,7 @@ def _write_report(
     frame_count: int,
     tags: dict[str, str],
     clock: StageClock,
+    notebook: Notebook,
 ) -> None:
     report = {
         "speech": settings.speech.name,
@@ -277,6 +289,7 @@ def _write_report(
         "held_out_psnr_db": identity.record.held_out_psnr if identity else None,
         "seconds_per_stage": {stage: round(seconds, 3) for stage, seconds in clock.seconds.items()},
         "seconds": round(sum(clock.seconds.values()), 3),
+        "notes": [{"code": note.code, "about": note.about, "sentence": note.sentence} for note in notebook.notes],
         "synthetic_media": True,
         "metadata": tags,
     }

@@ -111,6 +111,10 @@ class StageBars:
         """Writes a line above the bars."""
         self._bars.console.print(sentence, style="dim", highlight=False, soft_wrap=True, markup=False)
 
+    def warn(self, sentence: str) -> None:
+        """Writes a line above the bars that is not to be missed."""
+        self._bars.console.print(sentence, style="yellow", highlight=False, soft_wrap=True, markup=False)
+
 
 @contextmanager
 def plain_failures() -> Iterator[None]:

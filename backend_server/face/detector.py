@@ -21,6 +21,7 @@ from backend_server.face.boxes import Box, BoxFinder
 from backend_server.face.mesh import FaceMesh
 from backend_server.face.mesh_points import landmarks_of_mesh, yaw_degrees_of_mesh
 from shared.errors import FaceError, ImageError, NoFaceError
+from shared.notes import Note, NoteCode
 
 SMALLEST_SIDE_PIXELS = 64  # of the landmark box; below it the crop would be enlarged more than 2.4 times
 LARGEST_YAW_DEGREES = 45.0  # beyond it the far eye and mouth corner are hidden
@@ -40,13 +41,13 @@ class Face:
         landmarks: f32 (68, 2), image pixels.
         face_count: faces seen in the image.
         yaw_degrees: turn about the vertical, positive towards the person's left.
-        note: a sentence for the user, or empty.
+        notes: what the user should know of it.
     """
 
     landmarks: NDArray[np.float32]
     face_count: int
     yaw_degrees: float
-    note: str = ""
+    notes: tuple[Note, ...] = ()
 
     @property
     def side_pixels(self) -> float:
@@ -83,7 +84,7 @@ class FaceDetector:
         self._mesh.close()
 
     def detect(self, image: Image) -> Face:
-        """Returns the largest face of `image` u8 (H, W, 3); `note` mentions others.
+        """Returns the largest face of `image` u8 (H, W, 3); `notes` mention others.
 
         Raises:
             ImageError: the array is not an image.
@@ -153,8 +154,7 @@ class FaceDetector:
 
 def _checked(seen: _Sighting) -> Face:
     count = seen.face_count
-    note = f"The image shows {count} faces; the largest was taken." if count > 1 else ""
-    face = Face(landmarks_of_mesh(seen.mesh), count, yaw_degrees_of_mesh(seen.mesh), note)
+    face = Face(landmarks_of_mesh(seen.mesh), count, yaw_degrees_of_mesh(seen.mesh), _notes(count))
     if face.side_pixels < SMALLEST_SIDE_PIXELS:
         raise FaceError(
             f"The face is {face.side_pixels:.0f} pixels large, at least {SMALLEST_SIDE_PIXELS} are needed; "
@@ -166,3 +166,10 @@ def _checked(seen: _Sighting) -> Face:
             "can be animated; use a picture that looks towards the camera."
         )
     return face
+
+
+def _notes(face_count: int) -> tuple[Note, ...]:
+    if face_count < 2:
+        return ()
+    sentence = f"the picture shows {face_count} faces, and the largest was taken; cut the picture to the right one"
+    return (Note(NoteCode.SEVERAL_FACES, sentence),)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from backend_server.config import CROP_SIZE
 from backend_server.face.crop import crop_image, crop_transform, to_crop, to_source
-from backend_server.face.detector import FaceDetector
+from backend_server.face.detector import Face, FaceDetector
 from backend_server.face.foreground import foreground_colours
 from backend_server.face.matte import person_matte
 from backend_server.face.rest_pose import distance_from_rest, rest_pose
@@ -17,6 +18,7 @@ from backend_server.identity import FaceReferences
 from backend_server.progress import Progress, silent
 from shared.errors import ImageError, ShapeError, SpeechFaceError
 from shared.landmarks import POINT_COUNT
+from shared.notes import Note
 
 MAX_IMAGES = 20  # K (Section 4.3)
 _MATTED_SIDE = 2.0  # of the crop's side: head and shoulders, which are segmented best; holds any turned crop
@@ -26,6 +28,7 @@ def prepare_references(
     images: Sequence[NDArray[np.uint8]],
     placed: NDArray[np.float32] | None = None,
     progress: Progress = silent,
+    names: Sequence[str] = (),
 ) -> FaceReferences:
     """Finds the face of each image, cuts it out with its matte, and orders them by their distance from rest.
 
@@ -33,6 +36,7 @@ def prepare_references(
         images: K pictures (H, W, 3), any sizes, 1 <= K <= 20.
         placed: landmarks (K, 68, 2) in the images' pixels that replace detection; rows of NaN do not.
         progress: told after each image.
+        names: of the files, for sentences; empty if unknown.
 
     Raises:
         ImageError: no image, or too many.
@@ -47,12 +51,18 @@ def prepare_references(
     placed = np.asarray(placed, np.float32)
     if placed.shape != (len(images), POINT_COUNT, 2):
         raise ShapeError(f"expected landmarks of shape ({len(images)}, 68, 2), got {placed.shape}")
+    called = names or [f"image {k + 1} of {len(images)}" for k in range(len(images))]
     found: list[NDArray[np.float32]] = []
+    notes: list[Note] = []
     with FaceDetector() as detector:
         for k, (image, points) in enumerate(zip(images, placed, strict=True)):
             progress("face", k, len(images))
-            is_placed = not np.isnan(points).any()
-            found.append(points if is_placed else _detected(detector, image, f"image {k + 1} of {len(images)}"))
+            if not np.isnan(points).any():
+                found.append(points)
+                continue
+            face = _detected(detector, image, called[k])
+            found.append(face.landmarks)
+            notes += [msgspec.structs.replace(note, about=called[k]) for note in face.notes]
     order = sorted(range(len(images)), key=lambda k: distance_from_rest(found[k]))
     transforms = [crop_transform(found[k]) for k in order]
     progress("face", len(images), len(images))
@@ -67,6 +77,7 @@ def prepare_references(
         foreground=foreground_colours(crops[0], mattes[0]),
         neutral_landmarks=rest_pose(landmarks[0]),
         crop=transforms[0],
+        notes=tuple(notes),
     )
 
 
@@ -77,9 +88,9 @@ def picture_of(references: FaceReferences, images: Sequence[NDArray[np.uint8]]) 
     return int(np.argmin(differences))
 
 
-def _detected(detector: FaceDetector, image: NDArray[np.uint8], name: str) -> NDArray[np.float32]:
+def _detected(detector: FaceDetector, image: NDArray[np.uint8], name: str) -> Face:
     try:
-        return detector.detect(image).landmarks
+        return detector.detect(image)
     except SpeechFaceError as error:
         raise type(error)(f"{name}: {error.sentence}", detail=error.detail) from error
 

@@ -14,6 +14,7 @@ from backend_server.identities.store import SHORT_DIGITS, IdentityStore, identit
 from backend_server.identity import FaceReferences, Identity
 from backend_server.progress import EpochWatcher, Progress
 from shared.errors import SpeechFaceError
+from shared.notes import Note, NoteCode, renamed
 
 if TYPE_CHECKING:  # not imported, so that the service's tests can load a light one
     from backend_server.cascade import Cascade
@@ -27,11 +28,13 @@ class FaceSource:
         images: K pictures (H, W, 3).
         landmarks: (K, 68, 2) pixels placed by hand, rows of NaN where they are detected; None if all are.
         names: of the picture files; empty if unknown.
+        notes: what the user should know of the files, such as those that were left out.
     """
 
     images: Sequence[NDArray[np.uint8]]
     landmarks: NDArray[np.float32] | None = None
     names: Sequence[str] = ()
+    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -43,12 +46,14 @@ class Learning:
         is_found: whether it was learnt before.
         sentence: says this in one line for the user.
         error: why it could not be stored; None if it was stored or should not be.
+        notes: what the user should know of the pictures and the face.
     """
 
     identity: Identity
     is_found: bool
     sentence: str
     error: SpeechFaceError | None = None
+    notes: tuple[Note, ...] = ()
 
 
 def find_or_learn(
@@ -84,7 +89,9 @@ def find_or_learn(
     if store is not None and not is_repeated and store.has(name):
         identity = store.load(name)
         check(identity.references)
-        return Learning(identity, True, f"found, learnt on {identity.record.day_and_time} ({name[:SHORT_DIGITS]})")
+        found = f"found, learnt on {identity.record.day_and_time} ({name[:SHORT_DIGITS]})"
+        names = dict(zip(identity.record.image_names, source.names, strict=False))
+        return Learning(identity, True, found, notes=source.notes + renamed(identity.record.notes, names))
     was_damaged = store is not None and store.is_damaged(name)
     identity = cascade.adapt(
         source.images,
@@ -94,14 +101,17 @@ def find_or_learn(
         progress=progress,
         on_epoch=on_epoch,
         check=check,
+        names=source.names,
     )
+    notes = source.notes + identity.record.notes
     record = msgspec.structs.replace(identity.record, identity=name, image_names=tuple(source.names))
     identity = replace(identity, record=record)
     if store is None:
-        return Learning(identity, False, "learnt" if epochs else "not learnt, 0 epochs")
+        return Learning(identity, False, "learnt" if epochs else "not learnt, 0 epochs", notes=notes)
     sentence, error = f"learnt and kept ({name[:SHORT_DIGITS]})", None
     try:
         store.save(identity)
     except SpeechFaceError as failure:  # learning took minutes, and its result can still be used
         sentence, error = f"learnt, but not kept for the next time: {failure.sentence}", failure
-    return Learning(identity, False, sentence + "; the one kept before was damaged" * was_damaged, error)
+        notes += (Note(NoteCode.NOT_KEPT, f"the learnt face is not kept for the next time: {failure.sentence}"),)
+    return Learning(identity, False, sentence + "; the one kept before was damaged" * was_damaged, error, notes)

@@ -120,7 +120,7 @@ class Desk:
             return
         known = self._identities.record(arrival.identity) if arrival.identity else None
         if known is not None:
-            self._scheduler.finish(request.job, adapted_answer(known, is_cached=True))
+            self._scheduler.finish(request.job, adapted_answer(known, is_cached=True, names=request.names))
         else:
             self._scheduler.submit(request.job, arrival.parts, 0)
 

@@ -19,6 +19,7 @@ from backend_server.identity import Identity
 from backend_server.progress import StageClock
 from backend_server.service.outcome import adapted_answer
 from backend_server.service.server_line import ServerLine
+from shared.notes import Note
 from shared.protocol import AdaptRequest, AnimateRequest, Done, LandmarkCurves, Progress, TextureFrames
 
 if TYPE_CHECKING:  # the worker loads the class that its settings name; tests name a light one
@@ -55,13 +56,15 @@ class JobRun:
             SpeechFaceError: as `find_or_learn`, or the face cannot be kept.
             Cancelled: the server wants the job to end.
         """
-        source = FaceSource(request.images, request.landmarks)
+        source = FaceSource(request.images, request.landmarks, request.names)
         learning = self._learn(self._identities, source, request.epochs, request.seed)
         if learning.error is not None:  # a face that is not kept would be unknown to the next request
             raise learning.error
         record = learning.identity.record
         if self._received < 1:
-            self._line.send(adapted_answer(record, job=self._job, sequence=1, is_cached=learning.is_found))
+            self._line.send(
+                adapted_answer(record, job=self._job, sequence=1, is_cached=learning.is_found, names=request.names)
+            )
         return Done(job=self._job, seconds=self._clock.stop())
 
     def animate(self, request: AnimateRequest) -> Done:
@@ -71,7 +74,7 @@ class JobRun:
             SpeechFaceError: as `Cascade.animate` and `Cascade.render`, or the identity is unknown.
             Cancelled: the server wants the job to end.
         """
-        identity = self._identity(request)
+        identity, notes = self._identity(request)
         motion = self._cascade.animate(
             request.speech,
             request.sample_rate,
@@ -95,7 +98,13 @@ class JobRun:
             )
             self._line.send(curves)
         texture_count = self._render(identity, landmarks) if request.wants_texture and identity is not None else 0
-        return Done(job=self._job, frame_count=len(landmarks), texture_count=texture_count, seconds=self._clock.stop())
+        return Done(
+            job=self._job,
+            frame_count=len(landmarks),
+            texture_count=texture_count,
+            seconds=self._clock.stop(),
+            notes=notes + motion.notes,
+        )
 
     def progress(self, stage: str, step: int, steps: int) -> None:
         """Tells the server the progress of the job.
@@ -115,12 +124,14 @@ class JobRun:
     def _learn(self, store: IdentityStore | None, source: FaceSource, epochs: int, seed: int) -> Learning:
         return find_or_learn(self._cascade, store, source, epochs=epochs, seed=seed, progress=self.progress)
 
-    def _identity(self, request: AnimateRequest) -> Identity | None:
+    def _identity(self, request: AnimateRequest) -> tuple[Identity | None, tuple[Note, ...]]:
+        """The face, and what the user should know of it that no `Adapted` has told."""
         if request.identity:
-            return self._identities.load(request.identity)
+            return self._identities.load(request.identity), ()
         if request.references:
-            return self._learn(None, FaceSource(request.references), 0, request.seed).identity
-        return None
+            learning = self._learn(None, FaceSource(request.references, names=request.names), 0, request.seed)
+            return learning.identity, learning.notes
+        return None, ()
 
     def _render(self, identity: Identity, landmarks: NDArray[np.float32]) -> int:
         first = max(0, self._received - 1) * FRAMES_PER_MESSAGE

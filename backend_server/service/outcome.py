@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Sequence
 
 import numpy as np
 
 from backend_server.identity import IdentityRecord
 from shared.errors import ErrorCode, SpeechFaceError
+from shared.notes import renamed
 from shared.protocol import Adapted, Failed
 
 
-def adapted_answer(record: IdentityRecord, *, is_cached: bool, job: str = "", sequence: int = 0) -> Adapted:
-    """The message that announces a learnt face."""
+def adapted_answer(
+    record: IdentityRecord, *, is_cached: bool, job: str = "", sequence: int = 0, names: Sequence[str] = ()
+) -> Adapted:
+    """The message that announces a learnt face; `names` are those of the files now, which the notes name."""
     return Adapted(
         job=job,
         sequence=sequence,
@@ -23,6 +27,7 @@ def adapted_answer(record: IdentityRecord, *, is_cached: bool, job: str = "", se
         held_out_psnr=record.held_out_psnr,
         neutral=np.array(record.neutral, np.float32),
         crop=np.array(record.crop, np.float32),
+        notes=renamed(record.notes, dict(zip(record.image_names, names, strict=False))),
     )
 
 

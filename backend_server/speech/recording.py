@@ -33,6 +33,7 @@ from backend_server.speech.audio import (
 from backend_server.speech.features import LevelMeter, log_mel_blocks, normalise
 from backend_server.speech.onnx_model import OnnxAcousticModel
 from backend_server.speech.presence import BAND_GROUPS, HEARING, group_levels, presence_at, presence_track
+from shared.notes import Note
 
 BLOCK_SECONDS = 8
 BLOCK_SAMPLES = BLOCK_SECONDS * SAMPLE_RATE  # whole mel hops
@@ -109,6 +110,7 @@ class Recording:
         level: of its speech in each mel band, (bands,).
         group_levels: of eight groups of bands, (F, 8), 100 a second, as `speech.presence` reads them.
         peaks: the loudest sample of every 10 ms, (P,).
+        notes: what the user should know of it.
     """
 
     sound: Sound
@@ -116,6 +118,7 @@ class Recording:
     level: Tensor
     group_levels: Array
     peaks: Array
+    notes: tuple[Note, ...] = ()
 
     @property
     def seconds(self) -> float:

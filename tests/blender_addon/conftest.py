@@ -154,6 +154,7 @@ class FakeBackend:
         self.holds = False  # jobs are accepted and then nothing comes
         self.drops = set()  # sequence numbers that are lost the first time
         self.knows_jobs = True
+        self.has_notes = False  # of the first picture, and of the sound
         self.results = {}  # job -> result messages
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -232,7 +233,7 @@ class FakeBackend:
                 )
 
     def _work(self, message):
-        from blender_addon._shared import errors, protocol
+        from blender_addon._shared import errors, notes, protocol
 
         job = message.job
         if self.holds:
@@ -241,7 +242,10 @@ class FakeBackend:
         yield protocol.Progress(job=job, stage="working", step=1, steps=2)
         crop = np.eye(2, 3, dtype=np.float32)
         if isinstance(message, protocol.AdaptRequest):
-            yield protocol.Adapted(job=job, sequence=1, identity="a" * 64, neutral=self.neutral(), crop=crop)
+            of_picture = (notes.Note("several_faces", "two faces", message.names[0]),) if self.has_notes else ()
+            yield protocol.Adapted(
+                job=job, sequence=1, identity="a" * 64, notes=of_picture, neutral=self.neutral(), crop=crop
+            )
             yield protocol.Done(job=job, sequence=2)
             return
         if self.fails_with:
@@ -259,7 +263,8 @@ class FakeBackend:
             frames = self.frames(count)[first : first + 10]
             yield protocol.TextureFrames(job=job, sequence=sequence, first_frame=first, frames=frames)
         wanted = count if message.wants_texture else 0
-        yield protocol.Done(job=job, sequence=sequence + 1, frame_count=count, texture_count=wanted)
+        of_sound = (notes.Note("no_speech", "nobody speaks"),) if self.has_notes else ()
+        yield protocol.Done(job=job, sequence=sequence + 1, frame_count=count, texture_count=wanted, notes=of_sound)
 
 
 @pytest.fixture

@@ -68,6 +68,7 @@ class Cascade:
             landmarks=landmarks,
             neutral=neutral(),
             crop=np.eye(2, 3, dtype=np.float32),
+            notes=(),
         )
 
     def render(self, identity, landmarks, progress):

@@ -261,3 +261,16 @@ def test_the_sequencers_scene_may_hold_the_sound(ready, add_strip, monkeypatch):
     assert generation.disabled_reason(bpy.context) == ""
     assert bpy.ops.speechface.generate() == {"FINISHED"}
     assert other.speech_face.rig.name in other.objects
+
+
+def test_notes_of_pictures_and_sound_are_shown_until_the_next_generation(ready, fake_backend, add_strip):
+    from blender_addon.session import session
+
+    add_strip()
+    fake_backend.has_notes = True
+    assert bpy.ops.speechface.generate() == {"FINISHED"}
+    name = ready.images[0].image.name
+    assert session.notes == [f"{name}: two faces", "nobody speaks"]
+    fake_backend.has_notes = False
+    assert bpy.ops.speechface.generate() == {"FINISHED"}
+    assert session.notes == []

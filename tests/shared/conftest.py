@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from shared import protocol
+from shared.notes import Note, NoteCode
 
 
 def _array(dtype, *shape):
@@ -20,11 +21,16 @@ def messages():
             protocol.AdaptRequest(
                 job="j1",
                 epochs=3,
+                names=("a.png", "b.png"),
                 images=(_array("u1", 4, 5, 3), _array("u1", 6, 2, 3)),
                 landmarks=np.stack([_array("f4", 68, 2), np.full((68, 2), np.nan, np.float32)]),
             ),
             protocol.Adapted(
-                identity="ab" * 32, losses=(0.5, 0.25), neutral=_array("f4", 68, 2), crop=_array("f4", 2, 3)
+                identity="ab" * 32,
+                losses=(0.5, 0.25),
+                notes=(Note(NoteCode.SEVERAL_FACES, "two faces", "a.png"),),
+                neutral=_array("f4", 68, 2),
+                crop=_array("f4", 2, 3),
             ),
             protocol.AnimateRequest(
                 sample_rate=16_000,
@@ -45,7 +51,14 @@ def messages():
                 crop=_array("f4", 2, 3),
             ),
             protocol.TextureFrames(job="j1", sequence=2, first_frame=0, frames=_array("u1", 2, 8, 8, 4)),
-            protocol.Done(job="j1", sequence=3, frame_count=2, texture_count=2, seconds={"speech": 0.25}),
+            protocol.Done(
+                job="j1",
+                sequence=3,
+                frame_count=2,
+                texture_count=2,
+                seconds={"speech": 0.25},
+                notes=(Note("new_code", "s"),),
+            ),
             protocol.Failed(code=protocol.ErrorCode.NO_FACE, sentence="no face", detail="log"),
             protocol.Cancelled(job="j1"),
             protocol.Attach(job="j1", received=2),

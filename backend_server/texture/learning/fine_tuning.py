@@ -83,6 +83,7 @@ def adapt(
         held_out_psnr=tuning.best_psnr,
         neutral=rows(references.neutral_landmarks),
         crop=rows(references.crop),
+        notes=references.notes,
     )
     return Identity(references, tuning.tuned_weights() if epochs else {}, record)
 

@@ -12,6 +12,7 @@ from backend_server.face.mesh_points import landmarks_of_mesh, yaw_degrees_of_me
 from backend_server.face.tracker import FaceTracker
 from shared.errors import FaceError, ImageError, NoFaceError
 from shared.landmarks import LEFT_EYE, MIRROR, RIGHT_EYE
+from shared.notes import NoteCode
 
 HEAD = astronaut()[:220, 110:330]
 
@@ -50,7 +51,7 @@ def test_landmarks_lie_on_the_features_of_a_known_photo(upright):
         ([51, 57], (223, 145)),  # the lips
     ):
         assert np.abs(points[indices].mean(0) - place).max() < 4, (indices, points[indices].mean(0), place)
-    assert (upright.face_count, upright.note) == (1, "")
+    assert (upright.face_count, upright.notes) == (1, ())
     assert abs(upright.yaw_degrees) < 8
 
 
@@ -86,7 +87,7 @@ def test_the_largest_of_several_faces_is_taken_and_said(detector):
     face = detector.detect(on_grey(400, 800, (20, 20, 300), (450, 50, 220)))
     assert face.face_count == 2
     assert face.landmarks[:, 0].max() < 320
-    assert face.note == "The image shows 2 faces; the largest was taken."
+    assert [note.code for note in face.notes] == [NoteCode.SEVERAL_FACES]
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 3), (20, 300)])

@@ -1,9 +1,13 @@
+from dataclasses import replace
+
+import msgspec
 import numpy as np
 import pytest
 
 from backend_server.identities.learning import FaceSource, find_or_learn
 from backend_server.identities.store import identity_id
 from shared.errors import ImageError, NoSpaceError
+from shared.notes import Note, NoteCode
 
 IMAGE = np.arange(72, dtype=np.uint8).reshape(4, 6, 3)
 SOURCE = FaceSource([IMAGE], names=["me.jpg"])
@@ -18,8 +22,10 @@ def cascade(face):
         weights_version = "v1"
         learnt = 0
 
-        def adapt(self, images, landmarks, *, epochs, seed, progress, on_epoch, check):
+        def adapt(self, images, landmarks, *, epochs, seed, progress, on_epoch, check, names):
             identity = face(epochs=epochs, seed=seed, image_count=len(images))
+            notes = tuple(Note(NoteCode.SEVERAL_FACES, "two faces", name) for name in names)
+            identity = replace(identity, record=msgspec.structs.replace(identity.record, notes=notes))
             check(identity.references)
             self.learnt += 1
             return identity
@@ -42,6 +48,8 @@ def test_a_face_is_learnt_once(cascade, store):
     again = run(cascade, store, FaceSource([IMAGE.copy()], names=["you.jpg"]))
     assert again.is_found and again.sentence == f"found, learnt on {record.day_and_time} ({NAME[:12]})"
     assert again.identity.record == record
+    assert [note.about for note in first.notes] == ["me.jpg"]
+    assert [note.about for note in again.notes] == ["you.jpg"]
     assert cascade.learnt == 1
 
     assert not run(cascade, store, is_repeated=True).is_found

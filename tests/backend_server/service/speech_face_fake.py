@@ -11,8 +11,9 @@ import numpy as np
 
 from backend_server.identity import FaceReferences, Identity, IdentityRecord, rows
 from shared.errors import SoundError
+from shared.notes import Note, NoteCode
 
-FAST, SLOW, STUCK, DIE, DIE_ONCE, BROKEN, BAD_SOUND, NO_MEMORY, PAUSE_IN_TEXTURE, WAIT = range(10)
+FAST, SLOW, STUCK, DIE, DIE_ONCE, BROKEN, BAD_SOUND, NO_MEMORY, PAUSE_IN_TEXTURE, WAIT, NOTED = range(11)
 MEAN_FACE = np.zeros((68, 2), np.float32)
 
 
@@ -105,6 +106,7 @@ class FakeCascade:
             landmarks=landmarks,
             neutral=neutral,
             crop=np.eye(2, 3, dtype=np.float32),
+            notes=(Note(NoteCode.NO_SPEECH, "nobody speaks"),) if seed == NOTED else (),
         )
 
     def render(self, identity, landmarks, progress):

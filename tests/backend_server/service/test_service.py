@@ -87,6 +87,12 @@ def test_reference_images_are_used_without_adapting(service, animate):
     assert client.finish(request.job)[-1].texture_count == 3
 
 
+def test_notes_come_with_the_end_of_the_job(service, animate):
+    client = service.client()
+    ends = [client.finish(client.send(animate(seed=seed)).job)[-1] for seed in (0, 10)]
+    assert [[note.code for note in end.notes] for end in ends] == [[], ["no_speech"]]
+
+
 def test_large_requests_are_read_beside_the_loop(service, adapt):
     client = service.client()
     images = (np.zeros((800, 600, 3), np.uint8),) * 2

@@ -1,0 +1,57 @@
+"""Tests the road of a note: from a picture to console, report and `--strict`."""
+
+import json
+
+import pytest
+from PIL import Image
+
+from backend_server.commands.notebook import Notebook
+from backend_server.commands.pictures import portrait_path
+from shared.errors import NoteError
+from shared.notes import Note
+
+
+@pytest.fixture
+def two_faces(tmp_path):
+    """A picture of two people, one smaller."""
+    with Image.open(portrait_path()) as opened:
+        portrait = opened.convert("RGB")
+    canvas = Image.new("RGB", (900, 512), (90, 90, 90))
+    canvas.paste(portrait, (0, 0))
+    canvas.paste(portrait.resize((360, 360)), (530, 80))
+    path = tmp_path / "both.png"
+    canvas.save(path)
+    return path
+
+
+@pytest.mark.slow
+def test_a_note_stands_on_the_console_and_in_the_report_each_time(run_command, sound, sample_samples, two_faces):
+    speech, out = sound("speech.wav", sample_samples[:8_000], 16_000), two_faces.with_name("out")
+    shown = "note: both.png: the picture shows 2 faces, and the largest was taken"
+    for _ in range(2):  # the second time, the face is found among those that are kept
+        options = ("--epochs", 1, "--fps", 4, "--out", out)
+        result = run_command("animate", speech, "--images", two_faces, *options)
+        assert result.exit_code == 0, result.stderr
+        assert shown in result.stderr
+        notes = json.loads((out / "report.json").read_text())["notes"]
+        assert [(note["code"], note["about"]) for note in notes] == [("several_faces", "both.png")]
+    assert "found, learnt on" in result.stderr
+
+
+def test_strict_makes_a_note_an_error_and_writes_nothing(run_command, sound, sample_samples, two_faces):
+    speech, out = sound("speech.wav", sample_samples[:8_000], 16_000), two_faces.with_name("out")
+    result = run_command("animate", speech, "--images", two_faces, "--epochs", 0, "--fps", 4, "--strict", "--out", out)
+    assert result.exit_code == 2
+    assert "error: both.png: the picture shows 2 faces" in result.stderr
+    assert not out.exists()
+
+
+def test_a_notebook_keeps_each_note_once():
+    shown = []
+    book = Notebook(shown.append)
+    book.add([Note("a", "first"), Note("b", "second", "f.png")])
+    book.add([Note("a", "first")])
+    assert shown == ["note: first", "note: f.png: second"]
+    assert [note.code for note in book.notes] == ["a", "b"]
+    with pytest.raises(NoteError, match=r"first \(with --strict"):
+        Notebook(is_strict=True).add([Note("a", "first")])
