@@ -21,7 +21,9 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pret
 
 Images = Annotated[list[Path] | None, typer.Option("--images", help="Pictures of one person, or folders of them.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:N, or auto for CUDA if there is a GPU.")]
-Seed = Annotated[int, typer.Option(help="The same seed gives the same result.")]
+Seed = Annotated[
+    int, typer.Option(callback=lambda seed: seed % 2**32, help="Any whole number; the same gives the same result.")
+]
 Flite = Annotated[bool, typer.Option("--flite", help="Let the program flite speak too; install it first.")]
 Epochs = Annotated[int, typer.Option(min=0, max=200, help="Fine-tuning epochs; 0 uses the trained weights unchanged.")]
 

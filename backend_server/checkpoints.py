@@ -20,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from backend_server.files import atomic_write
+from backend_server.files import atomic_write, sweep_temporaries
 from shared.errors import WeightsError
 
 Config = TypeVar("Config")
@@ -47,6 +47,7 @@ def save_checkpoint(
     """
     metadata = {**(notes or {}), "kind": kind, "config": msgspec.json.encode(config).decode()}
     path.parent.mkdir(parents=True, exist_ok=True)
+    sweep_temporaries(path)
     with atomic_write(path) as temporary:
         save_file({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, temporary, metadata)
 

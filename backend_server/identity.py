@@ -21,7 +21,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from backend_server.config import CROP_SIZE
-from backend_server.files import atomic_write
+from backend_server.files import atomic_write, sweep_temporaries
 from shared.errors import NoSpaceError, ValueRangeError, WeightsError
 from shared.landmarks import POINT_COUNT
 from shared.notes import Note
@@ -187,6 +187,7 @@ def write_whole(path: Path, content: bytes) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        sweep_temporaries(path)
         with atomic_write(path) as temporary:
             temporary.write_bytes(content)
     except OSError as error:

@@ -17,7 +17,7 @@ from backend_server.commands.notebook import Notebook
 from backend_server.commands.pictures import picture_paths, read_source
 from backend_server.export.images import over_background, write_png
 from backend_server.export.tags import synthetic_tags
-from backend_server.files import atomic_write
+from backend_server.files import atomic_write, sweep_temporaries
 from backend_server.identities.learning import find_or_learn
 from backend_server.identities.sheet import LearntSheet, write_learnt_sheet
 from backend_server.identities.store import open_store
@@ -119,6 +119,7 @@ def replaced(path: Path) -> Iterator[Path]:
         ValueRangeError: the file cannot be written.
     """
     try:
+        sweep_temporaries(path)
         with atomic_write(path) as temporary:
             yield temporary
     except OSError as error:

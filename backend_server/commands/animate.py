@@ -90,7 +90,8 @@ def animate(
     if settings.has_texture and not source.images and settings.identity is None:
         raise ValueRangeError("a textured face needs --images or --identity; for curves only, add --no-texture")
     times = frame_times(recording.seconds, settings.frame_rate)
-    with output_folder(settings.out, len(times) * _bytes_per_frame(settings, source.images)) as folder:
+    needed_bytes = len(times) * _bytes_per_frame(settings, source.images)
+    with output_folder(settings.out, needed_bytes, say) as folder:
         cascade = Cascade.load(settings.device)
         clock("load", 1, 1)
         identity = _identity(cascade, settings, source, clock, say, on_epoch, notebook)

@@ -19,7 +19,7 @@ from backend_server.progress import Epoch
 from shared.errors import Cancelled, SpeechFaceError
 
 EXIT_BAD_INPUT = 2
-EXIT_CANCELLED = 130
+_ENDING_SIGNALS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]  # Windows
 SOUND_SUFFIXES = {  # of sounds, and of films, whose sound is used
     *(".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".aif", ".aiff", ".au", ".caf", ".wma", ".amr"),
     *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".wmv", ".3gp", ".ts", ".mts"),
@@ -118,12 +118,18 @@ class StageBars:
 
 @contextmanager
 def plain_failures() -> Iterator[None]:
-    """Turns a failure into one sentence on stderr and an exit code, and Ctrl-C into a clean end."""
+    """Turns a failure into one sentence on stderr and an exit code, and a request to end into a clean end.
+
+    Such a request is Ctrl-C, the end of the terminal, or a process manager's SIGTERM.
+    """
+    status = 128 + signal.SIGINT
 
     def interrupt(signal_number: int, frame: FrameType | None) -> None:
+        nonlocal status
+        status = 128 + signal_number  # as shells say it
         raise Cancelled
 
-    before = signal.signal(signal.SIGINT, interrupt)
+    before = {number: signal.signal(number, interrupt) for number in _ENDING_SIGNALS}
     try:
         yield
     except SpeechFaceError as error:
@@ -133,6 +139,7 @@ def plain_failures() -> Iterator[None]:
         sys.exit(EXIT_BAD_INPUT)
     except Cancelled:
         errors.print("cancelled; nothing was written", style="yellow")
-        sys.exit(EXIT_CANCELLED)
+        sys.exit(status)
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from backend_server.checkpoints import read_torch_file
-from backend_server.files import atomic_write
+from backend_server.files import atomic_write, sweep_temporaries
 from shared.errors import WeightsError
 
 
@@ -68,6 +68,7 @@ class TrainingState:
             "settings": self._shown(),
         }
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        sweep_temporaries(self.path)
         with atomic_write(self.path) as temporary:
             torch.save(state, temporary)
 

@@ -26,7 +26,8 @@ def test_curves_alone_have_ceil_duration_times_rate_frames(run_command, sound, s
     curves = json.loads((out / "curves.json").read_text())
     assert list(curves["curves"]) == list(NAMES)
     assert curves["curves"]["jaw_08"]["y"] == pytest.approx(arrays["landmarks"][:, 8, 1], abs=1e-3)
-    assert {p.name for p in out.iterdir()} == {"landmarks.npz", "curves.json", "contact_sheet.png", "report.json"}
+    made = {"landmarks.npz", "curves.json", "contact_sheet.png", "report.json"}
+    assert {p.name for p in out.iterdir()} == made | {".speech_face.json"}
 
 
 @pytest.mark.slow
@@ -83,7 +84,7 @@ def test_frames_in_other_formats(run_command, sound, sample_samples, tmp_path, k
     options = ("--epochs", 0, "--fps", 4, "--seed", 7, "--frames-as", kind, *(["--full-frame"] if is_full else []))
     result = run_command("animate", speech, "--images", portrait_path(), *options, "--out", out)
     assert result.exit_code == 0, result.stderr
-    common = {"landmarks.npz", "curves.json", "contact_sheet.png", "report.json"}
+    common = {"landmarks.npz", "curves.json", "contact_sheet.png", "report.json", ".speech_face.json"}
     own = {"film.mp4"} if kind == "mp4" else {"preview.mp4", "frames" if kind == "exr" else f"film.{kind}"}
     assert {p.name for p in out.iterdir()} == common | own
     side = 512 if is_full else 256

@@ -1,0 +1,112 @@
+"""Knows which files of a folder were written by earlier runs and not changed since: only these may be replaced.
+
+A hidden list in the folder, `.speech_face.json`, has the size, time and sha256 of each. `python -m
+backend_server.commands.owned_files add FILE` puts one more file into it, for programs that write beside a command.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from pathlib import Path
+
+import msgspec
+
+from backend_server.commands.console import output
+from backend_server.files import atomic_write
+
+LIST = ".speech_face.json"
+
+
+class _File(msgspec.Struct, frozen=True):
+    size: int
+    modified_ns: int
+    sha256: str
+
+
+class _List(msgspec.Struct):
+    files: dict[str, _File] = {}  # by the path in the folder, with "/"; msgspec copies the default
+
+
+class OwnedFiles:
+    """The files of a folder that earlier runs wrote.
+
+    Args:
+        folder: need not exist; a list that cannot be read counts as empty.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        try:
+            self._list = msgspec.json.decode((folder / LIST).read_bytes(), type=_List)
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+            self._list = _List()
+
+    @property
+    def names(self) -> list[str]:
+        """All that are in the list, also those that are gone or changed."""
+        return list(self._list.files)
+
+    def owns(self, name: str) -> bool:
+        """Whether a file is in the list and was not changed since it was written."""
+        known, path = self._list.files.get(name), self._folder / name
+        if known is None or path.is_symlink() or not path.is_file():
+            return False
+        status = path.stat()
+        if status.st_size != known.size:
+            return False
+        return status.st_mtime_ns == known.modified_ns or _sha256(path) == known.sha256
+
+    def add(self, name: str, path: Path) -> None:
+        """Puts a file into the list as it is now at `path`."""
+        status = path.stat()
+        self._list.files[name] = _File(status.st_size, status.st_mtime_ns, _sha256(path))
+
+    def forget(self, name: str) -> None:
+        """Takes a file out of the list."""
+        self._list.files.pop(name, None)
+
+    def save(self) -> None:
+        """Writes the list, in one step."""
+        with atomic_write(self._folder / LIST) as temporary:
+            temporary.write_bytes(msgspec.json.encode(self._list))
+
+
+def files_below(folder: Path) -> list[str]:
+    """Paths of all files in a folder and the folders in it, with "/"; links are files."""
+    found = []
+    for parent, folders, files in os.walk(folder):
+        links = [name for name in folders if (Path(parent) / name).is_symlink()]
+        found += [(Path(parent) / name).relative_to(folder).as_posix() for name in [*files, *links]]
+    return sorted(found)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def set_aside(place: Path) -> Path:
+    """Renames a file or folder, so that its name is free; returns the new name."""
+    number = 1
+    while True:
+        ending = " (kept)" if number == 1 else f" (kept {number})"
+        other = place.with_name(f"{place.stem}{ending}{place.suffix}")
+        if not other.exists() and not other.is_symlink():
+            return place.rename(other)
+        number += 1
+
+
+def main(action: str, path: Path) -> None:
+    """`add` puts a file into the list of its folder; `make-room` renames one that is not in it, or was changed."""
+    owned = OwnedFiles(path.parent)
+    if action == "add":
+        owned.add(path.name, path)
+        owned.save()
+    elif path.exists() and not owned.owns(path.name):
+        output.print(f"{path} was changed; it is now {set_aside(path)}", soft_wrap=True, markup=False, highlight=False)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]))
