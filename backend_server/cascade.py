@@ -21,6 +21,7 @@ from backend_server.checkpoints import WEIGHTS_DIR, weights_version
 from backend_server.config import CROP_SIZE, IDENTITIES_ON_DEVICE
 from backend_server.face.crop import crop_transform, to_crop
 from backend_server.face.reference import prepare_references
+from backend_server.face.result import ResultJudge
 from backend_server.identity import FaceReferences, Identity
 from backend_server.motion.controls import shaped, smoothed
 from backend_server.motion.generator import load_motion_generator
@@ -255,6 +256,10 @@ class Cascade:
         """Pictures of the face in chunks (n, 256, 256, 4), RGB and straight alpha, as they are made (Section 3.4)."""
         generator = self._tuned_generators.generator_for(self._texture_generator, identity)
         return render(generator, identity.references, landmarks, progress, is_cut_out=is_cut_out)
+
+    def result_judge(self, landmarks: NDArray[np.float32]) -> ResultJudge:
+        """Looks at what `render` makes of these landmarks (T, 68, 2) and notes what is wrong with it; close it."""
+        return ResultJudge(landmarks)
 
     def full_frame(self, identity: Identity, picture: NDArray[np.uint8]) -> FullFrame:
         """Places rendered faces back into the picture (H, W, 3) that the identity's first face was cut from."""

@@ -20,6 +20,7 @@ class NoteCode(StrEnum):
     CUT_FACE = "cut_face"
     TURNED_FACE = "turned_face"
     BLURRED_FACE = "blurred_face"
+    HIDDEN_EYES = "hidden_eyes"
     COVERED_MOUTH = "covered_mouth"
     SHUT_EYES = "shut_eyes"
     PARTED_LIPS = "parted_lips"

@@ -111,12 +111,14 @@ def animate(
             full = None
             if settings.is_full_frame:
                 full = cascade.full_frame(identity, source.images[picture_of(identity.references, source.images)])
-            faces = cascade.render(identity, motion.landmarks, clock, is_cut_out=full is None)
-            frames = _frames(faces, motion, full)
-            how = FrameSettings(settings.frame_format, settings.frame_rate.exact, background, tags)
-            pictures_shown = _write_frames(
-                folder, frames, how, recording, sheet_frames(mouth_opening(motion.landmarks))
-            )
+            with cascade.result_judge(motion.landmarks) as judge:
+                faces = cascade.render(identity, motion.landmarks, clock, is_cut_out=full is None)
+                frames = _frames(judge.watch(faces), motion, full)
+                how = FrameSettings(settings.frame_format, settings.frame_rate.exact, background, tags)
+                pictures_shown = _write_frames(
+                    folder, frames, how, recording, sheet_frames(mouth_opening(motion.landmarks))
+                )
+            notebook.add(judge.notes())
         _write_sheet(folder, motion, recording, pictures_shown, tags)
         clock.stop()
         _write_report(folder, settings, cascade, identity, recording, len(times), tags, clock, notebook)

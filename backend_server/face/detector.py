@@ -41,12 +41,16 @@ class Face:
         landmarks: f32 (68, 2), image pixels.
         face_count: faces seen in the image.
         yaw_degrees: turn about the vertical, positive towards the person's left.
+        mesh: f32 (478, 3), image pixels.
+        movement: f32 (68,), how far each landmark moves, over the face's side, when the face is cut out differently.
         notes: what the user should know of it.
     """
 
     landmarks: NDArray[np.float32]
     face_count: int
     yaw_degrees: float
+    mesh: NDArray[np.float32]
+    movement: NDArray[np.float32]
     notes: tuple[Note, ...] = ()
 
     @property
@@ -56,11 +60,19 @@ class Face:
 
 
 class _Sighting(NamedTuple):
-    """A mesh (478, 3) in pixels of the image, how many faces were seen, and how far it moves between cuts."""
+    """A mesh (478, 3) in pixels of the image, how many faces were seen, and how far landmarks move between cuts.
+
+    `moves` (cuts, 68, 2) is over the face's side.
+    """
 
     mesh: NDArray[np.float32]
     face_count: int
-    unsteadiness: float
+    moves: NDArray[np.float32]
+
+    @property
+    def unsteadiness(self) -> float:
+        """How far the landmarks move on average: little on a face."""
+        return float(np.abs(self.moves).mean())
 
 
 class FaceDetector:
@@ -102,7 +114,9 @@ class FaceDetector:
                     return _checked(best)
             if upright is not None:
                 return _checked(upright)
-        raise NoFaceError("No face was found in the image; use a well-lit picture of a face that looks at the camera.")
+        raise NoFaceError(
+            "no face was found in the picture; use a well-lit picture of a face that looks at the camera."
+        )
 
     def _look(self, image: Image, quarter_turns: int, find: Callable[[Image], list[Box]]) -> _Sighting | None:
         """Looks for the largest face after turning the picture; the mesh found lies in the picture as it was."""
@@ -111,26 +125,26 @@ class FaceDetector:
         mesh = self._first_mesh(turned, boxes)
         if mesh is None:
             return None
-        unsteadiness = self._unsteadiness(turned, mesh)
+        moves = self._moves(turned, mesh)
         for _ in range(quarter_turns):  # back: each turn took (x, y) to (y, width - 1 - x) of the picture before it
             mesh[:, :2] = np.stack([turned.shape[0] - 1 - mesh[:, 1], mesh[:, 0]], axis=1)
             turned = np.rot90(turned, -1)
-        return _Sighting(mesh, len(boxes), unsteadiness)
+        return _Sighting(mesh, len(boxes), moves)
 
     def _first_mesh(self, image: Image, boxes: list[Box]) -> NDArray[np.float32] | None:
         """Places the mesh on the largest face where one is found."""
         return next((mesh for box in boxes if (mesh := self._mesh_in(image, box)) is not None), None)
 
-    def _unsteadiness(self, image: Image, mesh: NDArray[np.float32]) -> float:
-        """How far the landmarks move, over the face's side, when the face is cut out differently: little on a face."""
+    def _moves(self, image: Image, mesh: NDArray[np.float32]) -> NDArray[np.float32]:
+        """How far the landmarks move, over the face's side, when the face is cut out differently: (cuts, 68, 2)."""
         landmarks = landmarks_of_mesh(mesh)
         x, y = landmarks.mean(0)
         side = float(np.ptp(landmarks, axis=0).max())
         moves = []
         for shift, scale in _OTHER_CUTS:
             other = self._mesh_in(image, Box(x + shift * side, y, scale * side, 1.0))
-            moves.append(0.5 * side if other is None else np.abs(landmarks_of_mesh(other) - landmarks).mean())
-        return float(np.mean(moves)) / side
+            moves.append(np.full_like(landmarks, 0.5 * side) if other is None else landmarks_of_mesh(other) - landmarks)
+        return np.asarray(moves, np.float32) / side
 
     def _mesh_in(self, image: Image, box: Box) -> NDArray[np.float32] | None:
         """Places the mesh on the face in `box`: cut out with some surroundings, at a size that suits the face mesh."""
@@ -154,15 +168,17 @@ class FaceDetector:
 
 def _checked(seen: _Sighting) -> Face:
     count = seen.face_count
-    face = Face(landmarks_of_mesh(seen.mesh), count, yaw_degrees_of_mesh(seen.mesh), _notes(count))
+    movement = np.linalg.norm(seen.moves, axis=-1).mean(0)
+    yaw = yaw_degrees_of_mesh(seen.mesh)
+    face = Face(landmarks_of_mesh(seen.mesh), count, yaw, seen.mesh, movement, _notes(count))
     if face.side_pixels < SMALLEST_SIDE_PIXELS:
         raise FaceError(
-            f"The face is {face.side_pixels:.0f} pixels large, at least {SMALLEST_SIDE_PIXELS} are needed; "
+            f"the face is {face.side_pixels:.0f} pixels large, at least {SMALLEST_SIDE_PIXELS} are needed; "
             "use a larger picture or one taken from closer."
         )
     if abs(face.yaw_degrees) > LARGEST_YAW_DEGREES:
         raise FaceError(
-            f"The face is turned {abs(face.yaw_degrees):.0f} degrees to the side, at most {LARGEST_YAW_DEGREES:.0f} "
+            f"the face is turned {abs(face.yaw_degrees):.0f} degrees to the side, at most {LARGEST_YAW_DEGREES:.0f} "
             "can be animated; use a picture that looks towards the camera."
         )
     return face

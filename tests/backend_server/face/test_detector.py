@@ -102,7 +102,7 @@ def test_a_tiny_picture_shows_no_face(detector, size):
     ids=["grey", "noise"],
 )
 def test_a_picture_without_a_face_is_refused(detector, image):
-    with pytest.raises(NoFaceError, match="No face"):
+    with pytest.raises(NoFaceError, match="no face"):
         detector.detect(image)
 
 
