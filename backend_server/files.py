@@ -1,16 +1,22 @@
-"""Writes files that appear complete or not at all."""
+"""Writes files that appear complete or not at all, and keeps folders private."""
 
 from __future__ import annotations
 
 import errno
+import logging
 import re
 import secrets
 import shutil
+import stat
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+LOG = logging.getLogger(__name__)
+
+_OWN_NAMES = ("jobs", "identities", "backend.log", "worker.log")
 _DIGITS = 16  # of the random part of a temporary name
 _SWEPT_SECONDS = 7 * 24 * 3600.0  # what was not written to for so long was left by a run that was killed
 
@@ -71,3 +77,42 @@ def atomic_write(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def private_folder(folder: Path) -> None:
+    """Creates a folder that only its owner may use; one that others may use is closed to them.
+
+    Raises:
+        OSError: it cannot be created.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if sys.platform == "win32":  # other users cannot read the profile folder; file modes have no effect
+        return
+    mode = stat.S_IMODE(folder.stat().st_mode)
+    if mode & 0o077 == 0:
+        return
+    try:
+        folder.chmod(0o700)
+        LOG.warning("the folder %s was open to other users (mode %04o); it is closed to them now", folder, mode)
+    except OSError as error:
+        LOG.warning("the folder %s is open to other users (mode %04o) and stays so: %s", folder, mode, error)
+
+
+def close_if_ours(folder: Path) -> None:
+    """Closes a data folder to other users; if it holds more than the backend's own files, only says that it is open."""
+    if sys.platform == "win32" or not folder.exists():
+        return
+    mode = stat.S_IMODE(folder.stat().st_mode)
+    if mode & 0o022 == 0:
+        return
+    foreign = [path.name for path in folder.iterdir() if not path.name.startswith(_OWN_NAMES)]
+    if not foreign:
+        private_folder(folder)
+    else:
+        LOG.warning(
+            "other users may write in the data folder %s (mode %04o), which also holds %s; choose a folder of its own "
+            "with --data-dir",
+            folder,
+            mode,
+            foreign[0],
+        )

@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 
 import zmq
 
-from backend_server.service.store import JobState, JobStore
+from backend_server.service.outcome import failed, failure
+from backend_server.service.queue_file import JobState
+from backend_server.service.store import JobStore
 from shared import wire
 from shared.errors import MessageError
-from shared.protocol import Failed, Message, Pong
+from shared.protocol import Message, Pong
 from shared.wire import Bytes
 
 LOG = logging.getLogger(__name__)
@@ -85,6 +87,10 @@ class Clients:
         client = self._clients.get(name)
         return client is not None and job in client.next_results
 
+    def is_attached(self, job: str) -> bool:
+        """Whether any client is being sent the results of a job."""
+        return any(job in client.next_results for client in self._clients.values())
+
     def send_heartbeats(self) -> None:
         """Shows all clients that the service runs, also those whose own pings wait behind a long upload."""
         parts = wire.encode(Pong())
@@ -100,7 +106,12 @@ class Clients:
             while client.queue and self._send(name, client.queue[0]):
                 client.queue.popleft()
             for job in list(client.next_results):
-                self._send_results(name, client, job)
+                try:
+                    self._send_results(name, client, job)
+                except Exception as error:  # it costs this job of this client, and nothing else
+                    LOG.exception("the results of job %s cannot be sent", job)
+                    client.next_results.pop(job, None)
+                    client.queue.append(wire.encode(failure(error, job=job)))
 
     def forget_silent(self, seconds: float) -> None:
         """Forgets clients that sent nothing for this long."""
@@ -117,13 +128,17 @@ class Clients:
             if sequence > record.results:
                 if record.state is JobState.ENDED:
                     del client.next_results[job]
+                    self._store.note_delivered(job)
                 return
             try:
-                parts: list[Bytes] = [*self._store.result(job, sequence)]
+                parts = self._store.result(job, sequence)
             except MessageError as error:
                 LOG.error("%s", error)
-                parts = wire.encode(Failed(job=job, code=error.code, sentence=error.sentence))
+                parts = wire.encode(failed(error.code, error.sentence, job=job))
                 client.next_results[job] = record.results
+            if parts is None:  # it is being read
+                self.has_more = True
+                return
             if not self._send(name, parts):
                 return
             client.next_results[job] += 1

@@ -6,15 +6,14 @@ import logging
 from importlib import metadata
 from pathlib import Path
 
-import msgspec
-
 import backend_server
 from backend_server.identities.store import IdentityStore
 from backend_server.service.clients import Clients
 from backend_server.service.intake import Arrival
 from backend_server.service.jobs import Scheduler
 from backend_server.service.outcome import adapted_answer, failure
-from backend_server.service.store import JobState, JobStore
+from backend_server.service.queue_file import JobState
+from backend_server.service.store import JobStore
 from shared.errors import ErrorCode, MessageError, SpeechFaceError
 from shared.protocol import (
     Accepted,
@@ -22,7 +21,6 @@ from shared.protocol import (
     AnimateRequest,
     Attach,
     Cancel,
-    Failed,
     Hello,
     Message,
     Ping,
@@ -68,12 +66,12 @@ class Desk:
         if message is None:
             if refusal is not None:
                 LOG.warning("refused: %s", refusal.sentence)
-                reply = Failed(code=refusal.code, sentence=refusal.sentence, job=refusal.job, parent=refusal.message_id)
-                self._clients.reply(client, reply)
+                self._clients.reply(client, failure(refusal, job=refusal.job, parent=refusal.message_id))
             return
         is_known = self._clients.knows(client)
         try:
             if isinstance(message, Hello):
+                LOG.info("client %.200s says hello", message.client or "without a name")
                 self._clients.greet(client)
                 self._clients.reply(client, self._welcome(message))
             elif not is_known:
@@ -82,8 +80,10 @@ class Desk:
                 )
             else:
                 self._answer(client, message, arrival)
-        except SpeechFaceError as error:
-            self._refuse(client, message, failure(error))
+        except Exception as error:  # it costs this message, and nothing else
+            if not isinstance(error, SpeechFaceError):
+                LOG.exception("a %s cannot be answered", type(message).__name__)
+            self._clients.reply(client, failure(error, job=message.job, parent=message.id))
 
     def _answer(self, client: bytes, message: Message, arrival: Arrival) -> None:
         match message:
@@ -116,25 +116,24 @@ class Desk:
                 self._identities.check(request.identity)
             has_face = bool(request.identity or request.references)
             frame_bytes = _CURVE_BYTES + (_FRAME_BYTES if request.wants_texture and has_face else 0)
-            self._scheduler.submit(request.job, arrival.parts, len(request.frame_times) * frame_bytes)
+            self._scheduler.submit(request.job, arrival.parts, len(request.frame_times) * frame_bytes, request.id)
             return
         known = self._identities.record(arrival.identity) if arrival.identity else None
         if known is not None:
-            self._scheduler.finish(request.job, adapted_answer(known, is_cached=True, names=request.names))
+            self._scheduler.finish(
+                request.job, adapted_answer(known, is_cached=True, names=request.names), request.id
+            )
         else:
-            self._scheduler.submit(request.job, arrival.parts, 0)
+            self._scheduler.submit(request.job, arrival.parts, 0, request.id)
 
     def _follow(self, client: bytes, message: Message, received: int) -> None:
         record = self._store.find(message.job)
         if record is None:
             raise _unknown_job(message.job)
         self._clients.attach(client, message.job, received)
-        if record.state is not JobState.ENDED:
+        if record.state in (JobState.QUEUED, JobState.RUNNING):  # one that arrives is accepted when it is stored
             position = self._scheduler.position(message.job)
             self._clients.reply(client, Accepted(job=message.job, parent=message.id, position=position))
-
-    def _refuse(self, client: bytes, message: Message, reply: Failed) -> None:
-        self._clients.reply(client, msgspec.structs.replace(reply, parent=message.id, job=message.job))
 
     def _welcome(self, hello: Hello) -> Welcome:
         weights = Path(backend_server.__file__).with_name("weights").glob("*.safetensors")

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import msgspec
 
 from backend_server.identities.store import identity_id
+from backend_server.service.outcome import failure
 from shared import wire
 from shared.errors import MessageError
 from shared.protocol import AdaptRequest, AnimateRequest, Message, new_id
@@ -80,7 +81,7 @@ class Intake:
     def put(self, client: bytes, parts: Sequence[Bytes], weights_version: str | None) -> None:
         """Begins to read a message."""
         self._counts[client] += 1
-        self._pending.append((client, self._thread.submit(read, parts, weights_version)))
+        self._pending.append((client, self._thread.submit(_read_anything, parts, weights_version)))
 
     def take(self) -> Iterator[tuple[bytes, Arrival]]:
         """What has been read since the last call, in order, with the clients."""
@@ -94,3 +95,11 @@ class Intake:
     def close(self) -> None:
         """Ends the thread."""
         self._thread.shutdown(cancel_futures=True)
+
+
+def _read_anything(parts: Sequence[Bytes], weights_version: str | None) -> Arrival:
+    try:
+        return read(parts, weights_version)
+    except Exception as error:  # noqa: BLE001 (it costs this message, and nothing else)
+        told = failure(error)
+        return Arrival(None, refusal=MessageError(told.sentence, code=told.code))

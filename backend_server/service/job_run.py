@@ -17,6 +17,7 @@ from backend_server.identities.learning import FaceSource, Learning, find_or_lea
 from backend_server.identities.store import IdentityStore
 from backend_server.identity import Identity
 from backend_server.progress import StageClock
+from backend_server.service.expectation import FRAMES_PER_MESSAGE
 from backend_server.service.outcome import adapted_answer
 from backend_server.service.server_line import ServerLine
 from shared.notes import Note
@@ -25,7 +26,6 @@ from shared.protocol import AdaptRequest, AnimateRequest, Done, LandmarkCurves, 
 if TYPE_CHECKING:  # the worker loads the class that its settings name; tests name a light one
     from backend_server.cascade import Cascade
 
-FRAMES_PER_MESSAGE = 16  # 4 MiB of 256 x 256 RGBA
 REPORT_SECONDS = 0.1  # between progress messages; each new stage is reported at once
 
 

@@ -12,6 +12,18 @@ from shared.errors import ErrorCode, SpeechFaceError
 from shared.notes import renamed
 from shared.protocol import Adapted, Failed
 
+_LONGEST_SENTENCE = 4000  # characters; the protocol allows more
+_LONGEST_DETAIL = 8000
+_NO_MEMORY = (  # how libraries say it that have no exception of their own for it
+    "can't allocate memory",
+    "cannot allocate memory",
+    "not enough memory",
+    "insufficient memory",
+    "out of memory",
+    "bad_alloc",
+    "can't start new thread",
+)
+
 
 def adapted_answer(
     record: IdentityRecord, *, is_cached: bool, job: str = "", sequence: int = 0, names: Sequence[str] = ()
@@ -31,13 +43,31 @@ def adapted_answer(
     )
 
 
-def failure(error: BaseException) -> Failed:
+def failed(code: ErrorCode, sentence: str, detail: str = "", *, job: str = "", parent: str = "") -> Failed:
+    """The message of a failure; texts that are too long for a message are cut, so it can always be sent."""
+    return Failed(
+        code=code, sentence=_cut(sentence, _LONGEST_SENTENCE), detail=detail[-_LONGEST_DETAIL:], job=job, parent=parent
+    )
+
+
+def failure(error: BaseException, *, job: str = "", parent: str = "") -> Failed:
     """The message that reports an exception: its code, one sentence, and the trace for the log."""
     detail = "".join(traceback.format_exception(error))
     if isinstance(error, SpeechFaceError):
-        return Failed(code=error.code, sentence=error.sentence[:4000], detail=(error.detail or detail)[-8000:])
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # torch's own
+        return failed(error.code, error.sentence, error.detail or detail, job=job, parent=parent)
+    if is_out_of_memory(error):
         sentence = "the backend ran out of memory; use a shorter strip, or a device with more memory"
-        return Failed(code=ErrorCode.OUT_OF_MEMORY, sentence=sentence, detail=detail[-8000:])
+        return failed(ErrorCode.OUT_OF_MEMORY, sentence, detail, job=job, parent=parent)
     sentence = f"the backend met an unexpected error ({type(error).__name__}: {error}); read its log"
-    return Failed(code=ErrorCode.INTERNAL, sentence=sentence[:4000], detail=detail[-8000:])
+    return failed(ErrorCode.INTERNAL, sentence, detail, job=job, parent=parent)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception says that memory ran out, in whatever words."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # torch's own
+        return True
+    return not isinstance(error, SpeechFaceError) and any(words in str(error).lower() for words in _NO_MEMORY)
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 4]} ..."

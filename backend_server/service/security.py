@@ -76,10 +76,11 @@ class Gate:
         socket.curve_secretkey = self.server_keys.secret
         socket.zap_domain = _CLIENTS
 
-    def guard_worker(self, socket: zmq.Socket) -> str:
-        """Prepares the socket for the next worker and returns the worker's password; call it before binding."""
-        socket.plain_server = True
-        socket.zap_domain = _WORKER
+    def guard_worker(self, *sockets: zmq.Socket) -> str:
+        """Prepares sockets for the next worker and returns the worker's password; call it before binding."""
+        for socket in sockets:
+            socket.plain_server = True
+            socket.zap_domain = _WORKER
         password = secrets.token_hex(32)
         self._worker_password = password.encode()
         return password

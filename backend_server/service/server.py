@@ -1,6 +1,7 @@
 """Runs the service, which answers its clients.
 
-One loop over one ROUTER socket. It never waits for the worker, the disk of another machine or a slow client.
+One loop over one ROUTER socket. It never waits for the worker, the disk or a slow client, and whatever goes wrong in
+one of its steps costs one message or one job, never the loop.
 """
 
 from __future__ import annotations
@@ -9,20 +10,24 @@ import logging
 import signal
 import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
 import zmq
 
+from backend_server.files import close_if_ours
 from backend_server.identities.store import IdentityStore, data_folder
 from backend_server.service.clients import Clients
 from backend_server.service.desk import Desk
+from backend_server.service.door import Door, raise_descriptor_limit
 from backend_server.service.intake import Intake, read
 from backend_server.service.jobs import Scheduler
-from backend_server.service.logs import start_log
+from backend_server.service.logs import Complaints, start_log
+from backend_server.service.outcome import failure
 from backend_server.service.security import Gate, KeyPair, announce, bind, withdraw
-from backend_server.service.settings import ServiceSettings
+from backend_server.service.settings import ServiceSettings, store_limits
 from backend_server.service.spool import FreeBytes, free_bytes
 from backend_server.service.store import JobStore
 from backend_server.service.worker_process import WorkerProcess
@@ -38,6 +43,7 @@ _IDLE_MILLISECONDS = 50
 _BUSY_MILLISECONDS = 10  # while a client's pipe is full or the intake reads
 _MESSAGES_PER_TURN = 64
 _LINGER_MILLISECONDS = 200
+_PAUSE_SECONDS = 0.01
 
 
 class Server:
@@ -56,18 +62,22 @@ class Server:
         self._settings = settings
         self._stop = stop
         self._parent = _process(settings.parent_pid)
+        self._complaints = Complaints(LOG)
+        most_connections = min(settings.most_connections, raise_descriptor_limit() // 2)
         with ExitStack() as stack:  # closed in reverse, also when something here fails
-            store = JobStore(settings.job_dir, settings.spare_bytes, measure)
+            close_if_ours(settings.data_dir)
+            store = JobStore(settings.job_dir, store_limits(settings), measure)
             stack.callback(store.close)
-            store.purge(settings.keep_seconds)
             identities = IdentityStore(settings.identity_dir).prepare()
             context = zmq.Context()
             stack.callback(context.term)
             self._gate = gate = Gate(context)
             stack.callback(gate.close)
-            self._socket = _listening_socket(context, gate)
+            self._socket = _listening_socket(context, gate, settings)
             stack.callback(self._socket.close, linger=_LINGER_MILLISECONDS)
             address = bind(self._socket, settings.bind)
+            self._door = Door(context, self._socket, most_connections)
+            stack.callback(self._door.close)
             client_keys = KeyPair.fresh()
             gate.allow_client(client_keys.public)
             announce(settings.connection_file, address, gate.server_keys, client_keys)
@@ -76,6 +86,7 @@ class Server:
             stack.callback(self._intake.close)
             self._store = store
             self._clients = Clients(self._socket, store)
+            store.is_attached = self._clients.is_attached
             self._scheduler = Scheduler(
                 store, settings, lambda: WorkerProcess(context, gate, settings), self._clients.tell
             )
@@ -88,7 +99,7 @@ class Server:
         """Serves until `stop` is set or the parent process ends."""
         next_upkeep = time.monotonic()
         while not self._stop.is_set():
-            self._wait()
+            self._try("waiting", self._wait)
             self._turn()
             if time.monotonic() >= next_upkeep:
                 next_upkeep = time.monotonic() + HEARTBEAT_SECONDS
@@ -98,40 +109,64 @@ class Server:
         """Removes the connection file, ends the worker and frees everything."""
         self._resources.close()
 
+    def _try(self, what: str, step: Callable[[], object]) -> bool:
+        """Does one step; whatever it raises is logged, and the loop goes on."""
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001 (`Complaints` logs it)
+            self._complaints.note(what, error)
+            self._stop.wait(_PAUSE_SECONDS)  # a step that fails at once must not keep the machine busy
+            return False
+        return True
+
     def _wait(self) -> None:
         poller = zmq.Poller()  # a fresh one: the worker's socket changes
-        poller.register(self._socket, zmq.POLLIN)
-        poller.register(self._gate.socket, zmq.POLLIN)
-        if self._scheduler.worker is not None:
+        for socket in (self._socket, self._gate.socket, self._door.socket):
+            poller.register(socket, zmq.POLLIN)
+        if self._scheduler.worker is not None and not self._store.is_behind:
             poller.register(self._scheduler.worker.socket, zmq.POLLIN)
-        is_busy = self._clients.has_more or self._intake.is_busy
+        is_busy = self._clients.has_more or self._intake.is_busy or self._store.is_busy
         poller.poll(_BUSY_MILLISECONDS if is_busy else _IDLE_MILLISECONDS)
 
     def _turn(self) -> None:
-        self._gate.answer()
+        self._try("the handshakes", self._gate.answer)
+        self._try("counting connections", self._door.turn)
+        self._try("the disk's answers", self._store.collect)
+        self._try("reading messages", self._read_messages)
+        self._try("large messages", self._take_large)
+        self._try("the scheduler", self._scheduler.tick)
+        self._try("sending", self._clients.flush)
+
+    def _read_messages(self) -> None:
         for _ in range(_MESSAGES_PER_TURN):
             try:
                 name, *frames = self._socket.recv_multipart(zmq.NOBLOCK, copy=False)
             except zmq.Again:
-                break
+                return
             self._receive(name.bytes, [frame.buffer for frame in frames])
-        for client, arrival in self._intake.take():
-            self._desk.handle(client, arrival)
-        if self._scheduler is not None:
-            self._scheduler.tick()
-        self._clients.flush()
 
     def _receive(self, client: bytes, parts: list[Bytes]) -> None:
         version = self._desk.weights_version
-        if self._intake.must_take(client, parts) and not _is_ping(parts):
-            self._intake.put(client, parts, version)
-        else:
-            self._desk.handle(client, read(parts, version))
+        try:
+            if self._intake.must_take(client, parts) and not _is_ping(parts):
+                self._intake.put(client, parts, version)
+            else:
+                self._desk.handle(client, read(parts, version))
+        except Exception as error:  # noqa: BLE001 (it costs this message, and nothing else)
+            self._complaints.note("a message", error)
+            self._clients.reply(client, failure(error))
+
+    def _take_large(self) -> None:
+        for client, arrival in self._intake.take():
+            self._desk.handle(client, arrival)
 
     def _do_upkeep(self) -> None:
-        self._clients.send_heartbeats()
-        self._clients.forget_silent(self._settings.silent_seconds)
-        self._store.purge(self._settings.keep_seconds)
+        self._try("heartbeats", self._clients.send_heartbeats)
+        self._try("forgetting clients", lambda: self._clients.forget_silent(self._settings.silent_seconds))
+        self._try("upkeep of the store", self._store.do_upkeep)
+        self._try("looking for the parent process", self._look_for_parent)
+
+    def _look_for_parent(self) -> None:
         if self._settings.parent_pid is not None and not _is_alive(self._parent):
             LOG.info("process %d has ended, so the backend ends too", self._settings.parent_pid)
             self._stop.set()
@@ -192,13 +227,14 @@ def _is_ping(parts: list[Bytes]) -> bool:
         return False
 
 
-def _listening_socket(context: zmq.Context, gate: Gate) -> zmq.Socket:
+def _listening_socket(context: zmq.Context, gate: Gate, settings: ServiceSettings) -> zmq.Socket:
     socket = context.socket(zmq.ROUTER)
     socket.router_mandatory = True  # sending to a client that is gone or full is an error
     socket.maxmsgsize = MAX_PART_BYTES
     socket.sndhwm = 8  # what is not sent yet stays in the store
     socket.rcvhwm = 64
     gate.guard_clients(socket)
+    Door.prepare(socket, settings.handshake_seconds)
     return socket
 
 

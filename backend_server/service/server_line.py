@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zmq
 
+from backend_server.service.pulse import Pulse
 from backend_server.service.worker_process import BUFFERED_MESSAGES, WorkerConfig
 from shared import wire
 from shared.errors import Cancelled
@@ -14,7 +15,10 @@ class ServerLine:
     """The worker's connection to its server.
 
     Args:
-        config: address and password.
+        config: addresses and password.
+
+    Attributes:
+        pulse: shows the server what the worker does.
     """
 
     def __init__(self, config: WorkerConfig) -> None:
@@ -25,10 +29,14 @@ class ServerLine:
         self._socket.plain_username = b"worker"
         self._socket.plain_password = config.password.encode()
         self._socket.connect(config.address)
+        self.pulse = Pulse(self._context, config.pulse_address, config.password)
 
     def send(self, message: Message) -> None:
         """Sends a message; waits while the server is slow."""
-        self._socket.send_multipart(wire.encode(message))
+        parts = wire.encode(message)
+        self.pulse.begin_sending()
+        self._socket.send_multipart(parts)
+        self.pulse.end_sending()
 
     def receive(self) -> Message:
         """Waits for the next message."""
@@ -47,5 +55,6 @@ class ServerLine:
 
     def close(self) -> None:
         """Closes the connection; waits up to two seconds until everything is sent."""
+        self.pulse.stop()
         self._socket.close()
         self._context.term()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backend_server.identities.store import identity_folder
+from backend_server.service.job_index import StoreLimits
 
 CASCADE = "backend_server.cascade:Cascade"
 
@@ -23,10 +24,19 @@ class ServiceSettings:
         parent_pid: the service ends when this process does; None: it goes on.
         cancel_seconds: how long a cancelled worker may take before the client is answered without it.
         stuck_seconds: how long after that it may take before it is killed.
-        worker_attempts: how often a job is started in all when its worker dies.
-        keep_seconds: how long the results of an ended job stay for clients to attach to.
+        worker_attempts: how often a job is started in all when its worker dies, stops or loses results.
+        beat_seconds: a worker that shows no sign of life for this long is replaced.
+        loading_seconds: a worker that has not loaded the cascade after this long is replaced.
+        stage_seconds: a worker whose job makes no progress for this long is replaced.
+        lost_seconds: a worker that does nothing for this long, while its job has not ended, is replaced.
+        keep_seconds: how long the results of an ended job stay after a client got them.
+        keep_undelivered_seconds: how long they stay when no client got them.
         spare_bytes: free space that jobs must leave on the disk.
+        spool_bytes: how much requests and results may take in all.
+        longest_queue: how many jobs may wait and run.
         silent_seconds: a client that sent nothing for this long is forgotten; it may send Hello again.
+        handshake_seconds: a connection whose keys were not proved for this long is closed.
+        most_connections: no more are accepted at a time.
     """
 
     connection_file: Path
@@ -38,9 +48,18 @@ class ServiceSettings:
     cancel_seconds: float = 0.3
     stuck_seconds: float = 5.0
     worker_attempts: int = 2
+    beat_seconds: float = 20.0
+    loading_seconds: float = 600.0
+    stage_seconds: float = 300.0
+    lost_seconds: float = 10.0
     keep_seconds: float = 7 * 24 * 3600.0
+    keep_undelivered_seconds: float = 30 * 24 * 3600.0
     spare_bytes: int = 256 * 1024 * 1024
+    spool_bytes: int = 64 * 1024 * 1024 * 1024  # an hour of texture takes 24 GB
+    longest_queue: int = 2000
     silent_seconds: float = 300.0
+    handshake_seconds: float = 5.0
+    most_connections: int = 256
 
     @property
     def identity_dir(self) -> Path:
@@ -51,3 +70,14 @@ class ServiceSettings:
     def job_dir(self) -> Path:
         """Where the queue and the results are kept."""
         return self.data_dir / "jobs"
+
+
+def store_limits(settings: ServiceSettings) -> StoreLimits:
+    """How much the store of a service keeps."""
+    return StoreLimits(
+        spare_bytes=settings.spare_bytes,
+        spool_bytes=settings.spool_bytes,
+        longest_queue=settings.longest_queue,
+        keep_seconds=settings.keep_seconds,
+        keep_undelivered_seconds=settings.keep_undelivered_seconds,
+    )

@@ -7,56 +7,70 @@ is complete or absent.
 from __future__ import annotations
 
 import errno
+import logging
+import os
 import shutil
 import struct
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from backend_server.files import atomic_write
-from shared.errors import MessageError, NoSpaceError
+from shared.errors import ErrorCode, MessageError, NoSpaceError, SpeechFaceError
 from shared.wire import MAX_PARTS, Bytes
+
+LOG = logging.getLogger(__name__)
 
 FreeBytes = Callable[[Path], int]
 
+RESERVE_BYTES = 4 * 1024 * 1024
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
 
 def free_bytes(folder: Path) -> int:
-    """Bytes that this user may still write to the disk of a folder."""
-    return shutil.disk_usage(folder).free
+    """Bytes that this user may still write to the disk of a folder, which may be missing; 0 if nobody knows."""
+    try:
+        return shutil.disk_usage(next(place for place in (folder, *folder.parents) if place.exists())).free
+    except (OSError, StopIteration):
+        return 0
 
 
-def check_space(folder: Path, needed: int, measure: FreeBytes = free_bytes) -> None:
-    """Checks that a folder's disk has room.
-
-    Raises:
-        NoSpaceError: it has too little.
-    """
-    free = measure(folder)
-    if free < needed:
-        raise NoSpaceError(
-            f"the disk of {folder} has {free / 1e6:,.0f} MB left and this needs {needed / 1e6:,.0f} MB; "
-            "free some space, or choose another data folder with --data-dir"
-        )
+def not_enough_space(folder: Path, free: int, needed: int) -> NoSpaceError:
+    """The error that says how much room a folder's disk has, and how much is needed."""
+    return NoSpaceError(
+        f"the disk of {folder} has {free / 1e6:,.0f} MB left and this needs {needed / 1e6:,.0f} MB; "
+        "free some space, or choose another data folder with --data-dir"
+    )
 
 
 def write_message(path: Path, parts: Sequence[Bytes]) -> None:
-    """Writes one message.
+    """Writes one message; a missing folder is made again.
 
     Raises:
         NoSpaceError: the disk is full.
+        SpeechFaceError: the file cannot be written.
     """
     try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with atomic_write(path) as temporary, temporary.open("wb") as file:
             file.write(struct.pack(f"<I{len(parts)}Q", len(parts), *(len(part) for part in parts)))
             for part in parts:
                 file.write(part)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in _FULL:
             raise NoSpaceError(f"the disk of {path.parent} is full; free some space and try again") from error
-        raise
+        raise SpeechFaceError(
+            f"cannot write in the data folder: {path}: {error.strerror or error}; make the folder writable, "
+            "or choose another one with --data-dir",
+            code=ErrorCode.INTERNAL,
+        ) from error
 
 
-def read_message(path: Path) -> list[bytes]:
-    """The parts of one message; only their lengths are checked.
+def read_message(path: Path, most: int = MAX_PARTS) -> list[bytes]:
+    """The parts of one message, or the first of them; only their lengths are checked.
+
+    Args:
+        path: of the file.
+        most: how many parts to read.
 
     Raises:
         MessageError: the file is missing or damaged.
@@ -69,6 +83,39 @@ def read_message(path: Path) -> list[bytes]:
             sizes = struct.unpack(f"<{count}Q", file.read(8 * count))
             if file.tell() + sum(sizes) != path.stat().st_size:
                 raise MessageError(f"{path} is damaged: its size is not that of its parts")
-            return [file.read(size) for size in sizes]
+            return [file.read(size) for size in sizes[:most]]
     except (OSError, struct.error) as error:
         raise MessageError(f"cannot read the stored message {path}: {error}") from error
+
+
+class Reserve:
+    """Space that is kept full, so that it can be given up when the disk is full and an end must still be stored.
+
+    Args:
+        path: of the file that fills it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def fill(self, free: int) -> None:
+        """Fills the reserve, unless it is full or the disk has no room for it.
+
+        Args:
+            free: bytes that may be written to the disk.
+        """
+        try:
+            if free >= 2 * RESERVE_BYTES and not self._path.exists():
+                with atomic_write(self._path) as temporary:
+                    temporary.write_bytes(os.urandom(RESERVE_BYTES))  # zeros would take no space on some disks
+        except OSError as error:
+            LOG.warning("no space can be kept in reserve: %s", error)
+
+    def give_up(self) -> bool:
+        """Frees the reserve; False if there was none."""
+        try:
+            self._path.unlink()
+        except OSError:
+            return False
+        LOG.warning("the disk is full; the reserve %s is given up", self._path)
+        return True

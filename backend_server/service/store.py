@@ -1,192 +1,349 @@
-"""Keeps the queue of jobs and their results on disk.
+"""Keeps the queue of jobs and their results.
 
-The queue is an SQLite file; the messages lie beside it, in one folder per job. After a restart, the service finds the
-same queue and every result.
+The loop knows all jobs in memory. A thread writes: the queue into an SQLite file, the messages beside it, in one folder
+per job, in the order in which they came. What is told to clients is on disk before: a job is accepted, and a result
+exists, once it is stored. After a restart, the service finds the same queue and every result.
 """
 
 from __future__ import annotations
 
-import shutil
-import sqlite3
+import logging
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from backend_server.service.spool import FreeBytes, check_space, free_bytes, read_message, write_message
+from backend_server.service.job_files import JobFiles
+from backend_server.service.job_index import Job, JobIndex, JobRecord, StoreLimits
+from backend_server.service.job_writer import JobWriter, SkippedError
+from backend_server.service.queue_file import JobState
+from backend_server.service.reading import MessageReader
+from backend_server.service.spool import FreeBytes, free_bytes, not_enough_space
 from shared.errors import ErrorCode, NoSpaceError, SpeechFaceError
 from shared.wire import Bytes
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS jobs (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    id TEXT NOT NULL UNIQUE,
-    state TEXT NOT NULL,
-    attempts INTEGER NOT NULL DEFAULT 0,
-    results INTEGER NOT NULL DEFAULT 0,
-    changed REAL NOT NULL
-)
-"""
+LOG = logging.getLogger(__name__)
 
+_CLOCK_SECONDS = 60.0  # between notes of how long the service has run
+_REPAIR_SECONDS = 5.0  # between tries to store what could not be stored
 
-class JobState(StrEnum):
-    """The state of a job; the values are stored in the SQLite file."""
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    ENDED = "ended"
-
-
-@dataclass(frozen=True)
-class JobRecord:
-    """One job as the store knows it.
-
-    Attributes:
-        id: of the job.
-        state: queued, running or ended.
-        attempts: how often it was started.
-        results: how many result messages it has; they are numbered from 1.
-    """
-
-    id: str
-    state: JobState
-    attempts: int
-    results: int
+Arrived = Callable[[SpeechFaceError | None], None]
 
 
 class JobStore:
     """Queue and results of one service.
 
     Args:
-        folder: created if missing; for one service at a time.
-        spare_bytes: of free space that jobs must leave.
+        folder: of the queue; created if missing; for one service at a time.
+        limits: how much it keeps.
         measure: free bytes of a folder's disk.
+        now: seconds that never go back; only differences matter.
+
+    Attributes:
+        on_fault: called with a job and the reason why one of its results could not be stored.
+        is_attached: whether a client is being sent the results of a job; these are never purged.
 
     Raises:
-        SpeechFaceError: another service uses the folder, or the queue file is damaged.
+        SpeechFaceError: another service uses the folder, or it cannot be read or written.
     """
 
-    def __init__(self, folder: Path, spare_bytes: int = 0, measure: FreeBytes = free_bytes) -> None:
-        self._folder = folder
-        self._spare_bytes = spare_bytes
+    def __init__(
+        self,
+        folder: Path,
+        limits: StoreLimits | None = None,
+        measure: FreeBytes = free_bytes,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._limits = limits or StoreLimits()
         self._measure = measure
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._database = sqlite3.connect(folder / "queue.sqlite", timeout=0.5, isolation_level=None)
+        self._now = now
+        self.on_fault: Callable[[str, SpeechFaceError], None] = lambda _job, _error: None
+        self.is_attached: Callable[[str], bool] = lambda _job: False
+        self._files = JobFiles(folder)
         try:
-            self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
-            self._database.execute("PRAGMA journal_mode = WAL")
-            self._database.execute("PRAGMA synchronous = NORMAL")
-            self._database.execute(_SCHEMA)
-            self._database.execute("UPDATE jobs SET state = 'queued' WHERE state = 'running'")
-            self._remove_orphans()
-        except sqlite3.DatabaseError as error:
-            self._database.close()
-            raise _database_error(folder, error) from error
+            self._index = JobIndex(self._files.read())
+            self._clock_base, self._began = self._files.queue.clock(), now()
+        except BaseException:
+            self._files.close()
+            raise
+        self._next_clock_note = self._next_repair = now()
+        self._writer = JobWriter(self._files, self._index)
+        self._reader = MessageReader()
 
     def close(self) -> None:
-        """Releases the folder for another service."""
-        self._database.close()
+        """Stores what is still in memory and releases the folder for another service."""
+        self._writer.do(self._clock_note())
+        self._writer.close()
+        self._reader.close()
+        self._files.close()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is being written or read."""
+        return self._writer.is_busy or self._reader.is_busy
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether so much waits to be written that no more results should be taken."""
+        return self._writer.is_behind
+
+    @property
+    def used_bytes(self) -> int:
+        """Bytes of all requests and results."""
+        return self._index.used
 
     def free_bytes(self) -> int:
         """Bytes that jobs may still fill."""
-        return max(0, self._measure(self._folder) - self._spare_bytes)
+        on_disk = self._measure(self._files.folder) - self._limits.spare_bytes
+        return max(0, min(on_disk, self._limits.spool_bytes - self._index.used))
 
-    def add(self, job: str, request: Sequence[Bytes], needed_bytes: int) -> None:
+    def clock(self) -> float:
+        """Seconds that services with this folder have run: ages do not depend on the clock of the machine."""
+        return self._clock_base + self._now() - self._began
+
+    def collect(self) -> None:
+        """Takes note of what was written and read since the last call."""
+        self._writer.collect()
+        self._reader.collect()
+
+    def settle(self) -> None:
+        """Waits until everything is written and read, and takes note of it."""
+        self._writer.settle()
+        self._reader.settle()
+
+    def add(self, job: str, request: Sequence[Bytes], needed_bytes: int, then: Arrived = lambda _: None) -> None:
         """Puts a job at the end of the queue.
 
         Args:
             job: a new ID.
             request: its request message.
             needed_bytes: how much space its results will need.
+            then: called when the job is stored, or with the reason why it cannot be; then it is forgotten.
 
         Raises:
-            NoSpaceError: the disk has no room for request and results.
+            NoSpaceError: there is no room for request and results.
+            SpeechFaceError: the queue is too long.
         """
-        needed_bytes += sum(len(part) for part in request) + self._spare_bytes
-        try:
-            check_space(self._folder, needed_bytes, self._measure)
-        except NoSpaceError:
-            self.purge(0.0)
-            check_space(self._folder, needed_bytes, self._measure)
-        self._job_folder(job).mkdir(exist_ok=True, mode=0o700)
-        write_message(self._job_folder(job) / "request", request)
-        self._database.execute("INSERT INTO jobs (id, state, changed) VALUES (?, 'queued', ?)", (job, time.time()))
+        if self._index.live >= self._limits.longest_queue:
+            raise SpeechFaceError(
+                f"{self._index.live} jobs wait already, and more are not taken; wait until some have ended, "
+                "or cancel some",
+                code=ErrorCode.TOO_LARGE,
+            )
+        size = sum(len(part) for part in request)
+        self._make_room(size + needed_bytes)
+        new = self._index.arrive(job, size)
+        stored = replace(new.row, state=JobState.QUEUED)
+        self._writer.write(
+            new,
+            "request",
+            request,
+            lambda: self._files.queue.add(stored),
+            lambda error: self._arrived(new, error, then),
+        )
 
     def find(self, job: str) -> JobRecord | None:
         """The job of that ID, if there is one."""
-        row = self._database.execute("SELECT id, state, attempts, results FROM jobs WHERE id = ?", (job,)).fetchone()
-        return row and JobRecord(row[0], JobState(row[1]), row[2], row[3])
+        known = self._index.get(job)
+        return known and JobRecord(job, known.row.state, known.row.attempts, known.row.results)
+
+    def is_ending(self, job: str) -> bool:
+        """Whether a job has ended or been forgotten, or its end is being stored."""
+        known = self._index.get(job)
+        return known is None or known.is_ending or known.row.state is JobState.ENDED
 
     def queue(self) -> list[str]:
         """IDs of the queued jobs, the next one first."""
-        return [row[0] for row in self._database.execute("SELECT id FROM jobs WHERE state = 'queued' ORDER BY number")]
+        return self._index.queue()
 
-    def request(self, job: str) -> list[bytes]:
-        """The request message of a job.
+    def next_job(self) -> str | None:
+        """ID of the queued job that is next."""
+        return self._index.next_job()
+
+    def position(self, job: str) -> int | None:
+        """How many queued jobs come before this one; None if it is not queued."""
+        return self._index.position(job)
+
+    def request(self, job: str) -> list[bytes] | None:
+        """The request message of a job; None while it is being read: ask again after `collect`.
 
         Raises:
             MessageError: the stored message is missing or damaged.
         """
-        return read_message(self._job_folder(job) / "request")
+        key = (self._index[job].row.number, "request")
+        parts = self._reader.get(key, self._files.path(job, "request"))
+        if parts is not None:
+            self._reader.forget(key)
+        return parts
 
     def begin(self, job: str) -> None:
         """Notes that a worker starts the job."""
-        self._set(job, "state = 'running', attempts = attempts + 1")
+        known, row = self._index[job], self._index[job].row
+        self._index.leave_queue(row)
+        row.state, row.attempts = JobState.RUNNING, row.attempts + 1
+        self._writer.note(known, state=row.state.value, attempts=row.attempts)
 
     def put_back(self, job: str) -> None:
-        """Notes that the job waits again, at its old place in the queue."""
-        self._set(job, "state = 'queued'")
+        """Notes that the job waits again, at its old place in the queue; what is stored of it stays."""
+        known = self._index[job]
+        if not known.is_ending:
+            self._index.enter_queue(known.row)
+            self._writer.note(known, state=JobState.QUEUED.value)
 
-    def append(self, job: str, sequence: int, result: Sequence[Bytes], is_last: bool = False) -> None:
-        """Keeps one result message; the last one ends the job.
+    def appended(self, job: str) -> int:
+        """How many results were given to the store, also those that are still being written."""
+        return self._index[job].appended
 
-        Raises:
-            NoSpaceError: the disk is full.
+    def append(self, job: str, result: Sequence[Bytes]) -> None:
+        """Keeps the next result message; `on_fault` tells when that is impossible."""
+        known, size = self._index[job], sum(len(part) for part in result)
+        known.appended += 1
+        sequence = known.appended
+        self._index.grow(known, size)
+        self._give_up(self._index.used - self._limits.spool_bytes)
+        refusal = self._spool_is_full(0) if self._index.used > self._limits.spool_bytes else None
+        total = known.row.size
+        self._writer.write(
+            known,
+            sequence,
+            result,
+            lambda: self._files.queue.update(job, results=sequence, size=total),
+            lambda error: self._appended(known, sequence, size, error),
+            refusal,
+        )
+
+    def end(self, job: str, encode: Callable[[int], list[Bytes]]) -> None:
+        """Ends a job with its last message; a job that is ending already does not change.
+
+        When not even the reserve helps the disk to take it, the end stays in memory and is stored later.
+
+        Args:
+            job: its ID.
+            encode: makes the message of that sequence.
         """
-        write_message(self._job_folder(job) / f"{sequence:08d}", result)
-        self._set(job, f"results = {sequence:d}" + (", state = 'ended'" if is_last else ""))
+        known = self._index.get(job)
+        if known is None or self.is_ending(job):
+            return
+        sequence = known.appended + 1
+        message = encode(sequence)
+        known.appended, known.is_ending = sequence, True
+        self._index.leave_queue(known.row)
+        self._write_end(known, sequence, message, lambda error: self._ended(known, sequence, message, error))
 
-    def result(self, job: str, sequence: int) -> list[bytes]:
-        """One result message of a job.
+    def result(self, job: str, sequence: int) -> list[Bytes] | None:
+        """One result message of a job; None while it is being read: ask again after `collect`.
 
         Raises:
             MessageError: the stored message is missing or damaged.
         """
-        return read_message(self._job_folder(job) / f"{sequence:08d}")
+        known = self._index[job]
+        if known.unstored_end is not None and sequence == known.row.results:
+            return known.unstored_end
+        parts = self._reader.get((known.row.number, sequence), self._files.path(job, sequence))
+        return None if parts is None else [*parts]
 
-    def drop(self, job: str) -> None:
-        """Forgets a job and its results."""
-        self._database.execute("DELETE FROM jobs WHERE id = ?", (job,))
-        shutil.rmtree(self._job_folder(job), ignore_errors=True)
+    def note_delivered(self, job: str) -> None:
+        """Notes that a client was sent everything of a job that ended."""
+        known = self._index.get(job)
+        if known is not None and known.row.state is JobState.ENDED:
+            known.row.delivered = self.clock()
+            self._writer.note(known, delivered=known.row.delivered)
 
-    def purge(self, keep_seconds: float) -> None:
-        """Forgets jobs that ended longer than this ago, with their results."""
-        limit = time.time() - keep_seconds
-        rows = self._database.execute("SELECT id FROM jobs WHERE state = 'ended' AND changed <= ?", (limit,))
-        for (job,) in rows.fetchall():
-            self.drop(job)
+    def do_upkeep(self) -> None:
+        """Does what is due: forgets old jobs, keeps a reserve, stores what could not be stored before."""
+        for known in self._index.overdue(self.clock(), self._limits, self.is_attached):
+            self._writer.drop(known)
+        now = self._now()
+        if now >= self._next_clock_note:
+            self._next_clock_note = now + _CLOCK_SECONDS
+            self._writer.do(self._clock_note())
+        if now >= self._next_repair:
+            self._next_repair = now + _REPAIR_SECONDS
+            self._repair()
 
-    def _remove_orphans(self) -> None:
-        known = {self._job_folder(row[0]) for row in self._database.execute("SELECT id FROM jobs")}
-        for folder in self._folder.glob("job_*"):
-            if folder not in known:
-                shutil.rmtree(folder, ignore_errors=True)
+    def _repair(self) -> None:
+        if self._files.queue.is_gone():
+            rows = [replace(known.row) for known in self._index]
+            self._writer.do(lambda: self._files.begin_anew(rows))
+        for known in self._index:
+            if known.unstored_end is not None:
+                self._write_end(known, known.row.results, known.unstored_end, self._then_ended_again(known))
+        free = self._measure(self._files.folder) - self._limits.spare_bytes
+        self._writer.do(lambda: self._files.fill_reserve(free))
 
-    def _job_folder(self, job: str) -> Path:
-        return self._folder / f"job_{job}"
+    def _make_room(self, needed: int) -> None:
+        def free() -> int:
+            return self._measure(self._files.folder) + self._writer.freeing
 
-    def _set(self, job: str, assignments: str) -> None:
-        self._database.execute(f"UPDATE jobs SET {assignments}, changed = ? WHERE id = ?", (time.time(), job))
+        on_disk = needed + self._limits.spare_bytes
+        self._give_up(max(self._index.used + needed - self._limits.spool_bytes, on_disk - free()))
+        if self._index.used + needed > self._limits.spool_bytes:
+            raise self._spool_is_full(needed)
+        if free() < on_disk:
+            raise not_enough_space(self._files.folder, free(), on_disk)
 
-
-def _database_error(folder: Path, error: sqlite3.DatabaseError) -> SpeechFaceError:
-    if "locked" in str(error):
-        return SpeechFaceError(
-            f"another backend uses the data folder {folder.parent}; stop it, or choose another folder with --data-dir",
-            code=ErrorCode.BAD_VALUE,
+    def _spool_is_full(self, needed: int) -> NoSpaceError:
+        used, most = self._index.used / 1e6, self._limits.spool_bytes / 1e6
+        return NoSpaceError(
+            f"requests and results in {self._files.folder} take {used:,.0f} MB, this needs {needed / 1e6:,.0f} MB "
+            f"more, and {most:,.0f} MB are allowed; fetch the results of earlier jobs, or use a shorter strip"
         )
-    return SpeechFaceError(
-        f"the queue file {folder / 'queue.sqlite'} is damaged ({error}); delete it and start the backend again",
-        code=ErrorCode.INTERNAL,
-    )
+
+    def _give_up(self, needed: int) -> None:
+        if needed > 0:
+            for known in self._index.spare(needed, self.clock() - self._limits.grace_seconds, self.is_attached):
+                self._writer.drop(known)
+
+    def _clock_note(self) -> Callable[[], None]:
+        seconds = self.clock()
+        return lambda: self._files.queue.set_clock(seconds)
+
+    def _write_end(
+        self, known: Job, sequence: int, message: list[Bytes], then: Callable[[Exception | None], None]
+    ) -> None:
+        job, ended = known.row.id, self.clock() if known.row.ended is None else known.row.ended
+
+        def commit() -> None:
+            self._files.queue.update(job, results=sequence, state=JobState.ENDED.value, ended=ended)
+
+        self._writer.write(known, sequence, message, commit, then, may_use_reserve=True)
+
+    def _arrived(self, known: Job, error: Exception | None, then: Arrived) -> None:
+        if error is not None:
+            self._writer.drop(known)
+            then(_as_reason(error))
+            return
+        if not known.is_ending:
+            self._index.enter_queue(known.row)
+        then(None)
+
+    def _appended(self, known: Job, sequence: int, size: int, error: Exception | None) -> None:
+        if error is None:
+            known.row.results = sequence
+            return
+        self._index.grow(known, -size)
+        if not isinstance(error, SkippedError):
+            known.appended, known.is_ending = known.row.results, False
+            self.on_fault(known.row.id, _as_reason(error))
+
+    def _ended(self, known: Job, sequence: int, message: list[Bytes], error: Exception | None) -> None:
+        if isinstance(error, SkippedError):
+            return
+        if error is not None:
+            LOG.error("the end of job %s cannot be stored yet: %s", known.row.id, error)
+            known.unstored_end = message
+        self._index.end(known, sequence, self.clock())
+
+    def _then_ended_again(self, known: Job) -> Callable[[Exception | None], None]:
+        def then(error: Exception | None) -> None:
+            if error is None:
+                known.unstored_end = None
+
+        return then
+
+
+def _as_reason(error: Exception) -> SpeechFaceError:
+    if isinstance(error, SpeechFaceError):
+        return error
+    LOG.error("the store met an unexpected error", exc_info=error)
+    return SpeechFaceError(f"the backend cannot store this job ({type(error).__name__}: {error}); read its log")

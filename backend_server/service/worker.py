@@ -11,18 +11,19 @@ import os
 import signal
 import sys
 import threading
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
 
 from backend_server.identities.store import IdentityStore
 from backend_server.service.job_run import JobRun
 from backend_server.service.logs import start_log
-from backend_server.service.outcome import failure
+from backend_server.service.outcome import failure, is_out_of_memory
 from backend_server.service.server_line import ServerLine
-from backend_server.service.worker_process import WorkerConfig
+from backend_server.service.worker_process import OUT_OF_MEMORY_STATUS, WorkerConfig
 from shared.errors import Cancelled as CancelledError
 from shared.protocol import AdaptRequest, AnimateRequest, Attach, Cancelled, Message, Welcome
 
@@ -32,8 +33,20 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 
 
-def main() -> int:
-    """Serves jobs until the server ends; returns the exit status."""
+def main() -> NoReturn:
+    """Serves jobs until the server ends; whatever goes wrong ends the process at once, so the server notices."""
+    status = 1
+    try:
+        status = _serve()
+    except BaseException as error:
+        status = OUT_OF_MEMORY_STATUS if is_out_of_memory(error) else 1
+        with suppress(MemoryError):
+            LOG.critical("the worker ends", exc_info=error)
+    finally:
+        os._exit(status)  # threads and sockets that wait for memory cannot hold it back
+
+
+def _serve() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is for the server
     config = msgspec.json.decode(sys.stdin.buffer.readline(), type=WorkerConfig)
     threading.Thread(target=_end_with_server, daemon=True).start()
@@ -56,7 +69,9 @@ def main() -> int:
         if isinstance(message, Attach):
             received = message.received
         elif isinstance(message, AdaptRequest | AnimateRequest):
+            line.pulse.job = message.job
             line.send(_run(JobRun(cascade, identities, line, message.job, received), message))
+            line.pulse.job = ""
             received = 0
 
 
@@ -67,7 +82,7 @@ def _run(run: JobRun, request: AdaptRequest | AnimateRequest) -> Message:
         return Cancelled(job=request.job)
     except Exception as error:
         LOG.exception("job %s failed", request.job)
-        return msgspec.structs.replace(failure(error), job=request.job)
+        return failure(error, job=request.job)
 
 
 def _end_with_server() -> None:
@@ -77,4 +92,4 @@ def _end_with_server() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -6,20 +6,27 @@ standard input, which stays open: when the server dies, the input ends, and so d
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import zmq
 
 import backend_server
+from backend_server.service.pulse import Beat
 from backend_server.service.security import Gate, bind
 from backend_server.service.settings import ServiceSettings
 from shared.wire import Bytes
 
+LOG = logging.getLogger(__name__)
+
+OUT_OF_MEMORY_STATUS = 71  # of a worker that ended because it had no memory
+_KILLED_SECONDS = 1.0
 BUFFERED_MESSAGES = 4  # a fast worker waits for the server, so memory is bounded
 
 
@@ -27,6 +34,7 @@ class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
     """The first line of the worker's standard input."""
 
     address: str
+    pulse_address: str
     password: str
     device: str
     cascade: str
@@ -47,23 +55,15 @@ class WorkerProcess:
         self.socket = context.socket(zmq.PAIR)
         self.socket.linger = 0
         self.socket.rcvhwm = self.socket.sndhwm = BUFFERED_MESSAGES
-        password = gate.guard_worker(self.socket)
-        config = WorkerConfig(
-            address=bind(self.socket, "127.0.0.1"),
-            password=password,
-            device=settings.device,
-            cascade=settings.cascade,
-            identity_dir=str(settings.identity_dir),
-            log_file=str(settings.data_dir / "worker.log"),
-        )
-        root = str(Path(backend_server.__file__).parents[1])
-        path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "backend_server.service.worker"],
-            stdin=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": path},
-        )
-        self._write_config(config)
+        self._pulse = context.socket(zmq.PULL)
+        self._pulse.linger = 0
+        password = gate.guard_worker(self.socket, self._pulse)
+        try:
+            self._process = self._start(settings, password)
+        except BaseException:
+            self.socket.close()
+            self._pulse.close()
+            raise
 
     @property
     def pid(self) -> int:
@@ -73,23 +73,33 @@ class WorkerProcess:
     def send(self, parts: list[Bytes]) -> bool:
         """Sends a message; False when the worker does not take it."""
         try:
-            self.socket.send_multipart(parts, zmq.NOBLOCK)
+            self.socket.send_multipart(parts, zmq.NOBLOCK, copy=False)
         except zmq.Again:
             return False
         return True
 
-    def receive(self) -> list[bytes] | None:
+    def receive(self) -> list[memoryview] | None:
         """The next message of the worker, None if there is none."""
         try:
-            return self.socket.recv_multipart(zmq.NOBLOCK)
+            return [frame.buffer for frame in self.socket.recv_multipart(zmq.NOBLOCK, copy=False)]
         except zmq.Again:
             return None
+
+    def beats(self) -> Iterator[Beat]:
+        """The signs of life since the last call."""
+        while True:
+            try:
+                yield msgspec.json.decode(self._pulse.recv(zmq.NOBLOCK), type=Beat)
+            except zmq.Again:
+                return
 
     def death(self) -> str | None:
         """Why the worker ended; None while it runs."""
         status = self._process.poll()
         if status is None:
             return None
+        if status == OUT_OF_MEMORY_STATUS:
+            return "it ran out of memory"
         if status >= 0:
             return f"it ended with status {status}"
         try:
@@ -101,17 +111,42 @@ class WorkerProcess:
         """Ends the worker at once."""
         if self._process.poll() is None:
             self._process.kill()
-        self._process.wait()
+        try:
+            self._process.wait(_KILLED_SECONDS)
+        except subprocess.TimeoutExpired:  # the system holds it; it will end when it can
+            LOG.warning("worker %d was killed but has not ended yet", self.pid)
         if self._process.stdin:
             self._process.stdin.close()
         self.socket.close()
+        self._pulse.close()
 
-    def _write_config(self, config: WorkerConfig) -> None:
-        stdin = self._process.stdin
-        if stdin is None:
-            return
-        try:
-            stdin.write(msgspec.json.encode(config) + b"\n")
-            stdin.flush()
-        except BrokenPipeError:  # it is dead already; `death` tells why
-            return
+    def _start(self, settings: ServiceSettings, password: str) -> subprocess.Popen[bytes]:
+        config = WorkerConfig(
+            address=bind(self.socket, "127.0.0.1"),
+            pulse_address=bind(self._pulse, "127.0.0.1"),
+            password=password,
+            device=settings.device,
+            cascade=settings.cascade,
+            identity_dir=str(settings.identity_dir),
+            log_file=str(settings.data_dir / "worker.log"),
+        )
+        root = str(Path(backend_server.__file__).parents[1])
+        path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+        process = subprocess.Popen(
+            [sys.executable, "-m", "backend_server.service.worker"],
+            stdin=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": path},
+        )
+        _write_config(process, config)
+        return process
+
+
+def _write_config(process: subprocess.Popen[bytes], config: WorkerConfig) -> None:
+    stdin = process.stdin
+    if stdin is None:
+        return
+    try:
+        stdin.write(msgspec.json.encode(config) + b"\n")
+        stdin.flush()
+    except BrokenPipeError:  # it is dead already; `death` tells why
+        return

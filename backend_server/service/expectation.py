@@ -1,0 +1,73 @@
+"""Says which results a request must have, so that an end with results missing is not taken for success."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from shared import wire
+from shared.errors import MessageError
+from shared.protocol import Done
+from shared.wire import Bytes
+
+FRAMES_PER_MESSAGE = 16  # 4 MiB of 256 x 256 RGBA
+
+
+class _Wishes(msgspec.Struct, frozen=True):
+    """The fields of an `AnimateRequest` on which the number of results depends."""
+
+    identity: str = ""
+    wants_texture: bool = True
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """The results of one request.
+
+    Attributes:
+        frame_count: of motion; 0 for a request that makes no motion.
+        texture_count: rendered frames.
+    """
+
+    frame_count: int
+    texture_count: int
+
+    @property
+    def results(self) -> int:
+        """How many messages come before the last one."""
+        return 1 + -(-self.texture_count // FRAMES_PER_MESSAGE)
+
+    def lack(self, done: Done, results: int) -> str | None:
+        """What is missing when a job says that it is done; None when everything is there.
+
+        Args:
+            done: its last message.
+            results: how many messages came before it.
+        """
+        if results != self.results:
+            return f"{results} of {self.results} results arrived"
+        if done.frame_count != self.frame_count:
+            return f"{done.frame_count} of {self.frame_count} frames of motion were made"
+        if done.texture_count != self.texture_count:
+            return f"{done.texture_count} of {self.texture_count} frames were rendered"
+        return None
+
+
+def expectation(request: Sequence[Bytes]) -> Expectation:
+    """What the results of a request must be, from its header and its content alone.
+
+    Raises:
+        MessageError: the request cannot be read.
+    """
+    header = wire.read_header(request)
+    if header.type != "AnimateRequest":
+        return Expectation(0, 0)
+    try:
+        wishes = msgspec.json.decode(request[2], type=_Wishes)
+        (frame_count,) = next(buffer.shape for buffer in header.buffers if buffer.name == "frame_times")
+    except (msgspec.MsgspecError, UnicodeDecodeError, StopIteration, ValueError) as error:
+        raise MessageError(f"the stored request cannot be read: {error}") from error
+    has_face = bool(wishes.identity) or any(buffer.name.startswith("reference_") for buffer in header.buffers)
+    return Expectation(frame_count, frame_count if wishes.wants_texture and has_face else 0)

@@ -1,0 +1,196 @@
+"""Knows all jobs of a store in memory: which waits at which place, how much they take, and which may be purged."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from backend_server.service.queue_file import JobState, QueueRow
+from shared.wire import Bytes
+
+
+@dataclass(frozen=True)
+class StoreLimits:
+    """How much a store keeps.
+
+    Attributes:
+        spare_bytes: of free space that jobs must leave on the disk.
+        spool_bytes: of all requests and results.
+        longest_queue: jobs that have not ended.
+        keep_seconds: how long delivered results stay.
+        keep_undelivered_seconds: how long results stay that nobody fetched.
+        grace_seconds: how long delivered results stay even when space is short.
+    """
+
+    spare_bytes: int = 0
+    spool_bytes: int = 2**62
+    longest_queue: int = 2000
+    keep_seconds: float = 7 * 24 * 3600.0
+    keep_undelivered_seconds: float = 30 * 24 * 3600.0
+    grace_seconds: float = 60.0
+
+
+@dataclass(frozen=True)
+class JobRecord:
+    """One job as the store knows it.
+
+    Attributes:
+        id: of the job.
+        state: arriving, queued, running or ended.
+        attempts: how often it was started.
+        results: how many result messages are stored; they are numbered from 1.
+    """
+
+    id: str
+    state: JobState
+    attempts: int
+    results: int
+
+
+@dataclass(eq=False)
+class Job:
+    """One job.
+
+    Attributes:
+        row: what is stored of it.
+        appended: results that were given to the store's thread.
+        generation: of writes; a new one begins after a write failed.
+        broken: the generation in which a write failed; what follows in it would leave a gap.
+        is_ending: its last message was given to the store's thread.
+        unstored_end: its last message, when the disk did not take it.
+    """
+
+    row: QueueRow
+    appended: int = 0
+    generation: int = 0
+    broken: int = -1
+    is_ending: bool = False
+    unstored_end: list[Bytes] | None = None
+
+
+class JobIndex:
+    """The jobs of a store.
+
+    Args:
+        rows: of the queue file.
+    """
+
+    def __init__(self, rows: list[QueueRow]) -> None:
+        self._jobs: dict[str, Job] = {}
+        self._waiting: list[tuple[int, str]] = []  # by number
+        self._last_number = max((row.number for row in rows), default=0)
+        self.live = 0  # jobs that have not ended
+        self.used = 0  # bytes of all jobs
+        for row in rows:
+            self._put(Job(row, appended=row.results))
+            if row.state is JobState.QUEUED:
+                self.enter_queue(row)
+
+    def __iter__(self) -> Iterator[Job]:
+        return iter(list(self._jobs.values()))
+
+    def get(self, job: str) -> Job | None:
+        """The job of that ID, if there is one."""
+        return self._jobs.get(job)
+
+    def __getitem__(self, job: str) -> Job:
+        return self._jobs[job]
+
+    def holds(self, job: Job) -> bool:
+        """Whether a job has not been forgotten."""
+        return self._jobs.get(job.row.id) is job
+
+    def arrive(self, job: str, size: int) -> Job:
+        """A new job, last in the order but not in the queue yet."""
+        self._last_number += 1
+        return self._put(Job(QueueRow(self._last_number, job, JobState.ARRIVING, size=size)))
+
+    def forget(self, job: Job) -> None:
+        """Takes a job out."""
+        del self._jobs[job.row.id]
+        self.leave_queue(job.row)
+        self.used -= job.row.size
+        if job.row.state is not JobState.ENDED:
+            self.live -= 1
+
+    def grow(self, job: Job, size: int) -> None:
+        """Notes that a job takes so many bytes more, or less."""
+        job.row.size += size
+        self.used += size
+
+    def end(self, job: Job, results: int, ended: float) -> None:
+        """Notes that a job has ended with so many results."""
+        if job.row.state is not JobState.ENDED:
+            self.live -= 1
+        job.row.results, job.row.state, job.row.ended = results, JobState.ENDED, ended
+
+    def enter_queue(self, row: QueueRow) -> None:
+        """Puts a job at its place in the queue."""
+        row.state = JobState.QUEUED
+        if self._place(row) is None:
+            insort(self._waiting, (row.number, row.id))
+
+    def leave_queue(self, row: QueueRow) -> None:
+        """Takes a job out of the queue if it waits there."""
+        if (place := self._place(row)) is not None:
+            del self._waiting[place]
+
+    def queue(self) -> list[str]:
+        """IDs of the queued jobs, the next one first."""
+        return [job for _, job in self._waiting]
+
+    def next_job(self) -> str | None:
+        """ID of the queued job that is next."""
+        return self._waiting[0][1] if self._waiting else None
+
+    def position(self, job: str) -> int | None:
+        """How many queued jobs come before this one; None if it is not queued."""
+        known = self._jobs.get(job)
+        return None if known is None else self._place(known.row)
+
+    def overdue(self, now: float, limits: StoreLimits, is_attached: Callable[[str], bool]) -> list[Job]:
+        """Jobs whose results have been kept long enough."""
+        return [
+            job
+            for job in self
+            if job.row.state is JobState.ENDED
+            and (
+                now - (job.row.ended or 0.0) > limits.keep_undelivered_seconds
+                if job.row.delivered is None
+                else now - job.row.delivered > limits.keep_seconds
+            )
+            and not is_attached(job.row.id)
+        ]
+
+    def spare(self, needed: int, delivered_until: float, is_attached: Callable[[str], bool]) -> list[Job]:
+        """Delivered jobs that take as many bytes as are needed, those that were delivered first before others.
+
+        Args:
+            needed: bytes; fewer come together when there are not so many.
+            delivered_until: what was delivered later is not given up.
+            is_attached: whether a client is being sent the results of a job.
+        """
+        ready = [
+            (job.row.delivered, job.row.number, job)
+            for job in self
+            if job.row.delivered is not None and job.row.delivered <= delivered_until and not is_attached(job.row.id)
+        ]
+        chosen: list[Job] = []
+        for _, _, job in sorted(ready, key=lambda entry: entry[:2]):
+            if needed <= 0:
+                break
+            needed -= job.row.size
+            chosen.append(job)
+        return chosen
+
+    def _put(self, job: Job) -> Job:
+        self._jobs[job.row.id] = job
+        self.used += job.row.size
+        if job.row.state is not JobState.ENDED:
+            self.live += 1
+        return job
+
+    def _place(self, row: QueueRow) -> int | None:
+        place = bisect_left(self._waiting, (row.number, row.id))
+        return place if place < len(self._waiting) and self._waiting[place] == (row.number, row.id) else None
