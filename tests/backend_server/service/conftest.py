@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import zmq
 
+from backend_server.service.store import JobStore
 from shared import protocol, wire
 from shared.endpoint import read_connection_file
 
@@ -190,3 +191,70 @@ def adapt():
         return protocol.AdaptRequest(**{"job": protocol.new_id(), "images": images, "epochs": 2, **values})
 
     return make
+
+
+class PatientStore(JobStore):
+    """A store that a test can wait for."""
+
+    def add_now(self, job, request=(b"request",), needed=0):
+        """Adds a job; returns why it could not be stored."""
+        told = []
+        self.add(job, list(request), needed, told.append)
+        self.settle()
+        return told[0]
+
+    def end_now(self, job, message=b"end"):
+        self.end(job, lambda _sequence: [message])
+        self.settle()
+
+    def result_now(self, job, sequence):
+        assert self.result(job, sequence) is None
+        self.settle()
+        return self.result(job, sequence)
+
+
+class Clock:
+    """Seconds that a test sets."""
+
+    def __init__(self):
+        self.seconds = 0.0
+
+    def __call__(self):
+        return self.seconds
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def new_clock():
+    return Clock
+
+
+@pytest.fixture
+def make_store():
+    return PatientStore
+
+
+@pytest.fixture
+def open_store(tmp_path):
+    """Opens stores on one folder, one after the other; the last one is closed after the test."""
+    stores = []
+
+    def open_one(limits=None, **options):
+        if stores:
+            stores[-1].close()
+        stores.append(PatientStore(tmp_path / "jobs", limits, **options))
+        return stores[-1]
+
+    yield open_one
+    if stores:
+        stores[-1].close()
+
+
+@pytest.fixture
+def store(open_store):
+    """A store with an empty folder."""
+    return open_store()
