@@ -97,8 +97,11 @@ class IdentityRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def day_and_time(self) -> str:
-        """When it was learnt, in local time."""
-        return self.learnt_at.astimezone().strftime("%Y-%m-%d %H:%M")
+        """When it was learnt, in local time; as it is noted if no local time can be so early or so late."""
+        try:
+            return self.learnt_at.astimezone().strftime("%Y-%m-%d %H:%M")
+        except (OverflowError, ValueError, OSError):
+            return self.learnt_at.strftime("%Y-%m-%d %H:%M")
 
 
 @dataclass(frozen=True)
@@ -172,7 +175,7 @@ def load_identity(path: Path) -> Identity:
         _check(path, tensors)
         references = FaceReferences(**{field: tensors[name] for field, name in _IN_FILE.items()})
         record = _record(path, metadata, references)
-    except (OSError, SafetensorError, msgspec.DecodeError) as error:
+    except (OSError, SafetensorError, msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise WeightsError(f"cannot read the identity {path}: {error}") from error
     weights = {name.removeprefix("weights."): t for name, t in tensors.items() if name.startswith("weights.")}
     return Identity(replace(references, notes=record.notes), weights, record)

@@ -7,9 +7,11 @@ and settings give the same ID, so nothing is learnt twice.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
+import stat
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -20,6 +22,7 @@ import numpy as np
 import platformdirs
 from numpy.typing import NDArray
 
+from backend_server.files import private_folder
 from backend_server.identity import (
     ID_DIGITS,
     Identity,
@@ -30,9 +33,11 @@ from backend_server.identity import (
     write_whole,
 )
 from shared.errors import ErrorCode, SpeechFaceError, ValueRangeError
+from shared.landmarks import POINT_COUNT
 
 DATA_FOLDER_VARIABLE = "SPEECH_FACE_DATA"
 SHORT_DIGITS = 12  # of an ID, as shown; enough to tell one user's faces apart
+_MOST_NOTES_BYTES = 4 * 1024 * 1024
 FEWEST_DIGITS = 6  # of an ID that a user types
 
 
@@ -100,7 +105,7 @@ class IdentityStore:
             ValueRangeError: it cannot be created.
         """
         try:
-            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            private_folder(self.folder)
         except OSError as error:
             raise ValueRangeError(
                 f"the folder of learnt faces {self.folder} cannot be created ({error.strerror}); "
@@ -111,17 +116,18 @@ class IdentityStore:
     def names(self) -> list[str]:
         """IDs of all faces, also damaged ones, oldest first."""
         paths = [p for p in self.folder.glob("*.*") if re.fullmatch(f"[0-9a-f]{{{ID_DIGITS}}}", p.stem)]
-        return list(dict.fromkeys(p.stem for p in sorted(paths, key=lambda path: path.stat().st_mtime_ns)))
+        return list(dict.fromkeys(p.stem for p in sorted(paths, key=lambda path: path.lstat().st_mtime_ns)))
 
     def record(self, identity: str) -> IdentityRecord | None:
         """The record of a face; None when the face is absent or does not match its checksum."""
         try:
-            seal = msgspec.json.decode(self._seal(identity).read_bytes(), type=_Seal)
+            seal = msgspec.json.decode(_read_notes(self._seal(identity)), type=_Seal)
             status = self.path(identity).stat()
-            if seal.record.identity != identity or status.st_size != seal.size_bytes:
+            is_right = seal.record.identity == identity and status.st_size == seal.size_bytes
+            if not is_right or not stat.S_ISREG(status.st_mode) or not _has_shapes(seal.record):
                 return None
             return seal.record if _digest(self.path(identity), status.st_mtime_ns) == seal.sha256 else None
-        except (OSError, msgspec.DecodeError):
+        except (OSError, msgspec.MsgspecError, ValueError, RecursionError):
             return None
 
     def has(self, identity: str) -> bool:
@@ -222,6 +228,20 @@ def open_identity(named: Path) -> Identity:
         return load_identity(named)
     store = open_store()
     return store.load(store.resolve(str(named)))
+
+
+def _read_notes(path: Path) -> bytes:
+    """The content of a file of notes; what is not a file, such as a pipe without a writer, is not waited for."""
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    with os.fdopen(os.open(path, flags), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "it is not a file", str(path))
+        return file.read(_MOST_NOTES_BYTES)
+
+
+def _has_shapes(record: IdentityRecord) -> bool:
+    wanted = ((record.neutral, POINT_COUNT, 2), (record.crop, 2, 3))
+    return all(len(rows) == count and all(len(row) == width for row in rows) for rows, count, width in wanted)
 
 
 @lru_cache(maxsize=256)
