@@ -22,7 +22,12 @@ from .protocol import PROTOCOL_VERSION
 ENVIRONMENT_VARIABLE = "SPEECH_FACE_CONNECTION_FILE"
 MAX_FILE_BYTES = 64 * 1024
 
-Key = Annotated[str, Meta(pattern=r"\A[\x21-\x7e]{40}\Z", description="32 bytes in Z85, as ZeroMQ's CURVE wants them")]
+_Z85 = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#"
+_HIGHEST_PORT = 65_535
+
+Key = Annotated[
+    str, Meta(pattern=r"\A[0-9a-zA-Z.:+=^!/*?&<>()\[\]{}@%$#-]{40}\Z", description="32 bytes in Z85 (ZeroMQ RFC 32)")
+]
 
 
 class Connection(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,7 +111,8 @@ def read_connection_file(path: Path) -> Connection:
         raise ConnectionFileError(f"cannot read the connection file {path}: {error.strerror}") from error
     try:
         connection = msgspec.json.decode(content[:MAX_FILE_BYTES], type=Connection)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        _check_values(connection)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise ConnectionFileError(
             f"the connection file {path} is damaged ({error}); delete it and start the backend again"
         ) from error
@@ -117,6 +123,20 @@ def read_connection_file(path: Path) -> Connection:
             code=ErrorCode.VERSION_MISMATCH,
         )
     return connection
+
+
+def _check_values(connection: Connection) -> None:
+    """Checks what patterns cannot: ZeroMQ itself has no sentence for a wrong port or key."""
+    port = int(connection.address.rpartition(":")[2])
+    if not 0 < port <= _HIGHEST_PORT:
+        raise ValueError(f"its address {connection.address} has no port from 1 to {_HIGHEST_PORT}")
+    for key in (connection.server_public_key, connection.client_public_key, connection.client_secret_key):
+        for group in (key[start : start + 5] for start in range(0, len(key), 5)):
+            value = 0
+            for letter in group:
+                value = 85 * value + _Z85.index(letter)
+            if value >= 2**32:
+                raise ValueError("one of its keys is not Z85")
 
 
 def _check_owner(path: Path, status: os.stat_result) -> None:

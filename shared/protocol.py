@@ -25,6 +25,7 @@ MAX_STRIP_SECONDS = 60 * 60
 MAX_FRAME_COUNT = MAX_STRIP_SECONDS * 120  # each takes 544 bytes in a buffer of `LandmarkCurves`
 MAX_IMAGE_COUNT = 20
 MAX_IMAGE_PIXELS = 64 * 1024 * 1024
+MAX_IMAGE_SIDE = 32 * 1024  # pixels; a stripe of one pixel's width is no picture of a face
 MAX_PART_BYTES = 384 * 1024 * 1024  # an hour of float32 at 24 kHz; an image of 64 MPixel takes half of it
 MAX_MESSAGE_BYTES = 1024 * 1024 * 1024
 MAX_EPOCHS = 200
@@ -79,6 +80,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     strip_seconds: Count = MAX_STRIP_SECONDS
     image_count: Count = MAX_IMAGE_COUNT
     image_pixels: Count = MAX_IMAGE_PIXELS
+    image_side: Count = MAX_IMAGE_SIDE
     part_bytes: Count = MAX_PART_BYTES
     message_bytes: Count = MAX_MESSAGE_BYTES
 
@@ -294,6 +296,11 @@ def _check_images(images: tuple[NDArray[np.uint8], ...]) -> None:
             raise _too_large(
                 f"image {index} has {image.shape[1]} x {image.shape[0]} pixels; "
                 f"send at most {MAX_IMAGE_PIXELS / 2**20:.0f} megapixels"
+            )
+        if max(image.shape[:2]) > MAX_IMAGE_SIDE:
+            raise _too_large(
+                f"image {index} has {image.shape[1]} x {image.shape[0]} pixels; "
+                f"send at most {MAX_IMAGE_SIDE} pixels along a side"
             )
 
 

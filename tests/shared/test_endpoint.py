@@ -64,6 +64,10 @@ def test_a_missing_file_says_to_start_the_backend(path):
         msgspec.json.encode(CONNECTION)[:-20],
         msgspec.json.encode(CONNECTION).replace(b"cccc", b"cc"),
         msgspec.json.encode(CONNECTION).replace(b"tcp:", b"ipc:"),
+        msgspec.json.encode(CONNECTION).replace(b":5555", b":0"),
+        msgspec.json.encode(CONNECTION).replace(b":5555", b":65536"),
+        msgspec.json.encode(CONNECTION).replace(b"c" * 40, b"~" * 40),  # ZeroMQ would say: invalid argument
+        msgspec.json.encode(CONNECTION).replace(b"c" * 40, b"#" * 40),
     ],
 )
 def test_a_damaged_file_is_refused(path, content):

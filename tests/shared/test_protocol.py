@@ -18,6 +18,10 @@ def adapt(**changes):
     return protocol.AdaptRequest(**{"images": (IMAGE,), **changes})
 
 
+def stripe():
+    return np.broadcast_to(np.zeros((1, 1, 3), np.uint8), (1, 20_000_000, 3))
+
+
 def huge_image():
     return np.broadcast_to(np.zeros((1, 1, 3), np.uint8), (8193, 8193, 3))
 
@@ -68,6 +72,7 @@ def test_values_out_of_range_are_refused_with_their_name(message, sentence):
         (animate(frame_times=np.arange(432_001) / 250.0), "432001 frames"),
         (adapt(images=(IMAGE,) * 21), "21 images are too many"),
         (adapt(images=(huge_image(),)), "8193 x 8193 pixels"),
+        (adapt(images=(stripe(),)), "20000000 x 1 pixels; send at most 32768 pixels along a side"),
     ],
 )
 def test_more_than_the_limits_is_refused(message, sentence):
