@@ -1,13 +1,15 @@
 """Bounds the connections, so that strangers who open many without a key leave descriptors for the service.
 
-ZeroMQ closes a connection whose keys were not proved in time. While too many are open, the address is not listened to;
-clients that try to connect then try again by themselves.
+ZeroMQ closes a connection whose keys were not proved in time, so those that are older have proved them. When too many
+are open, the oldest of the others are cut: a client needs a moment for the proof, a stranger waits for ever.
 """
 
 from __future__ import annotations
 
 import logging
+import socket
 import sys
+import time
 
 import zmq
 from zmq.utils.monitor import parse_monitor_message
@@ -17,6 +19,7 @@ LOG = logging.getLogger(__name__)
 _ADDRESS = "inproc://connections"
 _EVENTS = zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED
 _BACKLOG = 32
+_WARN_SECONDS = 60.0
 _WANTED_DESCRIPTORS = 4096
 
 
@@ -39,57 +42,71 @@ def raise_descriptor_limit() -> int:
 
 
 class Door:
-    """Opens and closes the address of a bound socket by the number of connections.
+    """Cuts connections of a bound socket when there are too many.
 
     Args:
         context: of the socket.
-        socket: the bound one.
-        most: how many connections may be open; listening begins again at half of it.
+        guarded: the bound socket.
+        most: how many connections may be open.
+        handshake_seconds: after which a connection has proved its keys or is closed.
     """
 
-    def __init__(self, context: zmq.Context, socket: zmq.Socket, most: int) -> None:
-        self._socket = socket
+    def __init__(self, context: zmq.Context, guarded: zmq.Socket, most: int, handshake_seconds: float) -> None:
+        self._guarded = guarded
         self._most = most
-        self._endpoint = socket.get_string(zmq.LAST_ENDPOINT)
-        self._open: set[int] = set()  # descriptors
-        self._is_listening = True
+        self._handshake_seconds = handshake_seconds
+        self._port = int(guarded.get_string(zmq.LAST_ENDPOINT).rpartition(":")[2])
+        self._open: dict[int, float] = {}  # descriptor -> when it was accepted, in this order
+        self._next_warning = 0.0
         self.socket = context.socket(zmq.PAIR)
         self.socket.rcvhwm = 0  # ZeroMQ's thread would wait for room
-        socket.monitor(_ADDRESS, _EVENTS)
+        guarded.monitor(_ADDRESS, _EVENTS)
         self.socket.connect(_ADDRESS)
 
     @staticmethod
-    def prepare(socket: zmq.Socket, handshake_seconds: float) -> None:
+    def prepare(guarded: zmq.Socket, handshake_seconds: float) -> None:
         """Sets how long a connection may go without proved keys; call it before binding."""
-        socket.handshake_ivl = round(1000 * handshake_seconds)
-        socket.backlog = _BACKLOG
+        guarded.handshake_ivl = round(1000 * handshake_seconds)
+        guarded.backlog = _BACKLOG
 
     def turn(self) -> None:
-        """Counts what came and went, and opens or closes the address."""
+        """Counts what came and went, and cuts what is too much."""
         while True:
             try:
                 event = parse_monitor_message(self.socket.recv_multipart(zmq.NOBLOCK))
             except zmq.Again:
                 break
+            self._open.pop(event["value"], None)
             if event["event"] == zmq.EVENT_ACCEPTED:
-                self._open.add(event["value"])
-            else:
-                self._open.discard(event["value"])
-        if self._is_listening and len(self._open) >= self._most:
-            LOG.warning("%d connections are open; no more are accepted until some end", len(self._open))
-            self._socket.unbind(self._endpoint)
-            self._is_listening = False
-        elif not self._is_listening and len(self._open) <= self._most // 2:
-            try:
-                self._socket.bind(self._endpoint)
-            except zmq.ZMQError as error:
-                if error.errno != zmq.EADDRINUSE:  # it is being closed still; the next turn tries again
-                    raise
-                return
-            LOG.info("connections are accepted again")
-            self._is_listening = True
+                self._open[event["value"]] = time.monotonic()
+        if len(self._open) > self._most and sys.platform != "win32":  # there, descriptors do not run out
+            self._cut(len(self._open) - self._most)
 
     def close(self) -> None:
         """Ends the counting."""
-        self._socket.disable_monitor()
+        self._guarded.disable_monitor()
         self.socket.close(linger=0)
+
+    def _cut(self, count: int) -> None:
+        now = time.monotonic()
+        if now >= self._next_warning:
+            self._next_warning = now + _WARN_SECONDS
+            LOG.warning("%d connections are open, at most %d may be; strangers are cut", len(self._open), self._most)
+        young = [fd for fd, accepted in self._open.items() if now - accepted < self._handshake_seconds]
+        for descriptor in young[:count]:
+            del self._open[descriptor]
+            self._shut(descriptor)
+
+    def _shut(self, descriptor: int) -> None:
+        """Ends a connection; ZeroMQ notices and closes it. If the descriptor is another's by now, it is left alone."""
+        try:
+            connection = socket.socket(fileno=descriptor)
+        except OSError:
+            return
+        try:
+            if connection.getsockname()[1] == self._port:
+                connection.shutdown(socket.SHUT_RDWR)
+        except (OSError, IndexError):
+            return
+        finally:
+            connection.detach()

@@ -76,7 +76,7 @@ class Server:
             self._socket = _listening_socket(context, gate, settings)
             stack.callback(self._socket.close, linger=_LINGER_MILLISECONDS)
             address = bind(self._socket, settings.bind)
-            self._door = Door(context, self._socket, most_connections)
+            self._door = Door(context, self._socket, most_connections, settings.handshake_seconds)
             stack.callback(self._door.close)
             client_keys = KeyPair.fresh()
             gate.allow_client(client_keys.public)

@@ -36,7 +36,7 @@ class ServiceSettings:
         longest_queue: how many jobs may wait and run.
         silent_seconds: a client that sent nothing for this long is forgotten; it may send Hello again.
         handshake_seconds: a connection whose keys were not proved for this long is closed.
-        most_connections: no more are accepted at a time.
+        most_connections: above this, those that have not proved their keys are cut.
     """
 
     connection_file: Path

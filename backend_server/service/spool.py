@@ -11,8 +11,10 @@ import logging
 import os
 import shutil
 import struct
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from backend_server.files import atomic_write
 from shared.errors import ErrorCode, MessageError, NoSpaceError, SpeechFaceError
@@ -23,6 +25,9 @@ LOG = logging.getLogger(__name__)
 FreeBytes = Callable[[Path], int]
 
 RESERVE_BYTES = 4 * 1024 * 1024
+_DESCRIPTOR_TRIES = 100
+_DESCRIPTOR_PAUSE = 0.1  # seconds; connections without keys are closed in less time than all tries take
+_Result = TypeVar("_Result")
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -42,6 +47,18 @@ def not_enough_space(folder: Path, free: int, needed: int) -> NoSpaceError:
     )
 
 
+def _with_a_descriptor(action: Callable[[], _Result]) -> _Result:
+    """What the action returns; while no file can be opened because too many are, it is tried again."""
+    for _ in range(_DESCRIPTOR_TRIES):
+        try:
+            return action()
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE):
+                raise
+            time.sleep(_DESCRIPTOR_PAUSE)
+    return action()
+
+
 def write_message(path: Path, parts: Sequence[Bytes]) -> None:
     """Writes one message; a missing folder is made again.
 
@@ -50,11 +67,7 @@ def write_message(path: Path, parts: Sequence[Bytes]) -> None:
         SpeechFaceError: the file cannot be written.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with atomic_write(path) as temporary, temporary.open("wb") as file:
-            file.write(struct.pack(f"<I{len(parts)}Q", len(parts), *(len(part) for part in parts)))
-            for part in parts:
-                file.write(part)
+        _with_a_descriptor(lambda: _write(path, parts))
     except OSError as error:
         if error.errno in _FULL:
             raise NoSpaceError(f"the disk of {path.parent} is full; free some space and try again") from error
@@ -76,7 +89,7 @@ def read_message(path: Path, most: int = MAX_PARTS) -> list[bytes]:
         MessageError: the file is missing or damaged.
     """
     try:
-        with path.open("rb") as file:
+        with _with_a_descriptor(lambda: path.open("rb")) as file:
             (count,) = struct.unpack("<I", file.read(4))
             if count > MAX_PARTS:
                 raise MessageError(f"{path} is damaged: it names {count} parts")
@@ -86,6 +99,14 @@ def read_message(path: Path, most: int = MAX_PARTS) -> list[bytes]:
             return [file.read(size) for size in sizes[:most]]
     except (OSError, struct.error) as error:
         raise MessageError(f"cannot read the stored message {path}: {error}") from error
+
+
+def _write(path: Path, parts: Sequence[Bytes]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
+        file.write(struct.pack(f"<I{len(parts)}Q", len(parts), *(len(part) for part in parts)))
+        for part in parts:
+            file.write(part)
 
 
 class Reserve:

@@ -40,7 +40,7 @@ class Watchdog:
     def begin(self) -> None:
         """Notes that the worker was given a job."""
         self.progress("")
-        self._is_idle = self._is_waiting = False
+        self._has_beaten, self._is_idle, self._is_waiting = True, False, False
 
     def progress(self, stage: str | None = None) -> None:
         """Notes that a message of the worker's job came."""

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import zmq
 
@@ -80,7 +81,7 @@ class Client:
 class Service:
     """A service in a process of its own, with the fake cascade."""
 
-    def __init__(self, folder, **settings):
+    def __init__(self, folder, most_files=0, **settings):
         self.folder = folder
         self.connection_file = folder / "run" / "connection.json"
         self.data_dir = folder / "data"
@@ -96,13 +97,16 @@ class Service:
         }
         self.clients = []
         self.process = None
+        self.most_files = most_files
         self.start()
 
     def start(self):
         path = os.pathsep.join((str(ROOT), str(HERE), os.environ.get("PYTHONPATH", "")))
         environment = {**os.environ, "PYTHONPATH": path, "SPEECH_FACE_FAKE_DIR": str(self.fake_dir)}
+        limit = f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, ({self.most_files},) * 2)\n"
+        launch = (limit if self.most_files else "") + LAUNCH
         self.process = subprocess.Popen(
-            [sys.executable, "-c", LAUNCH, json.dumps(self.settings)], env=environment, stderr=subprocess.DEVNULL
+            [sys.executable, "-c", launch, json.dumps(self.settings)], env=environment, stderr=subprocess.DEVNULL
         )
         self.wait_for(lambda: self.connection_file.exists() and self.connection.pid == self.process.pid)
 
@@ -129,6 +133,16 @@ class Service:
         self.process.kill()
         self.process.wait()
 
+    @property
+    def worker(self):
+        """The worker process of this moment."""
+        self.wait_for(lambda: psutil.Process(self.process.pid).children())
+        return psutil.Process(self.process.pid).children()[0]
+
+    @property
+    def log(self):
+        return (self.data_dir / "backend.log").read_text("utf-8")
+
     def end(self):
         for client in self.clients:
             client.close()
@@ -149,6 +163,20 @@ def new_service(tmp_path):
     yield start
     for service in services:
         service.end()
+
+
+@pytest.fixture
+def new_client():
+    """Connects clients that are closed after the test."""
+    clients = []
+
+    def connect(connection):
+        clients.append(Client(connection))
+        return clients[-1]
+
+    yield connect
+    for client in clients:
+        client.close()
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from backend_server.identity import FaceReferences, Identity, IdentityRecord, ro
 from shared.errors import SoundError
 from shared.notes import Note, NoteCode
 
-FAST, SLOW, STUCK, DIE, DIE_ONCE, BROKEN, BAD_SOUND, NO_MEMORY, PAUSE_IN_TEXTURE, WAIT, NOTED = range(11)
+FAST, SLOW, STUCK, DIE, DIE_ONCE, BROKEN, BAD_SOUND, NO_MEMORY, PAUSE_IN_TEXTURE, WAIT, NOTED, HUNGRY = range(12)
 MEAN_FACE = np.zeros((68, 2), np.float32)
 
 
@@ -37,6 +37,22 @@ def wait_for(name, progress, stage):
         progress(stage, step, 100_000)
         step += 1
         threading.Event().wait(0.005)
+
+
+def use_up_memory():
+    """Leaves no memory for anything that comes after, not even for the message that says so."""
+    import resource
+
+    limit = resource.RLIMIT_AS
+    resource.setrlimit(limit, (2**20, resource.getrlimit(limit)[1]))
+    hoard = []
+    for size in (2**20, 2**12, 2**6):
+        try:
+            while True:
+                hoard.append(bytearray(size))
+        except MemoryError:
+            continue
+    raise MemoryError(hoard)
 
 
 class FakeCascade:
@@ -95,6 +111,8 @@ class FakeCascade:
                 raise MemoryError
             case 9:
                 wait_for("go", progress, "speech")
+            case 11:
+                use_up_memory()
         progress("motion", 1, 2)
         landmarks = np.zeros((len(frame_times), 68, 2), np.float32)
         landmarks[:, 0, 0] = np.arange(len(frame_times))

@@ -1,0 +1,338 @@
+"""The scheduler with a worker that the test plays: what is lost on the way, late, twice, or never comes."""
+
+import numpy as np
+import pytest
+
+from backend_server.service.jobs import Scheduler
+from backend_server.service.pulse import Beat
+from backend_server.service.queue_file import JobState
+from backend_server.service.settings import ServiceSettings
+from backend_server.service.watchdog import Watchdog
+from shared import protocol, wire
+from shared.errors import ErrorCode, SpeechFaceError
+
+FRAMES = 40
+WELCOME = protocol.Welcome(backend="worker", device="cpu", weights_version="1")
+
+
+class PlayedWorker:
+    """A worker whose messages the test writes."""
+
+    def __init__(self, number):
+        self.pid = number
+        self.sent, self.got, self.beat = [WELCOME], [], None
+        self.ended_because = None
+        self.is_closed = False
+        self.takes = True
+        self.socket = self
+
+    def poll(self, _milliseconds):
+        return bool(self.sent)
+
+    def send(self, parts):
+        if self.takes:
+            self.got.append(wire.decode(parts))
+        return self.takes
+
+    def receive(self):
+        if not self.sent:
+            return None
+        message = self.sent.pop(0)
+        return message if isinstance(message, list) else wire.encode(message)
+
+    def beats(self):
+        return [self.beat] if self.beat else []
+
+    def death(self):
+        return self.ended_because
+
+    def close(self):
+        self.is_closed = True
+
+
+class Play:
+    """A scheduler, its store, and its workers one after the other."""
+
+    def __init__(self, store, folder, **settings):
+        self.store = store
+        self.workers = []
+        self.told = []
+        settings = ServiceSettings(connection_file=folder / "c.json", data_dir=folder, **settings)
+        self.scheduler = Scheduler(store, settings, self.new_worker, lambda job, message: self.told.append(message))
+
+    def new_worker(self):
+        self.workers.append(PlayedWorker(len(self.workers) + 1))
+        return self.workers[-1]
+
+    @property
+    def worker(self):
+        return self.workers[-1]
+
+    def turn(self, count=4):
+        for _ in range(count):
+            self.store.settle()
+            self.scheduler.tick()
+        self.store.settle()
+
+    def begin(self, request):
+        self.scheduler.submit(request.job, wire.encode(request), 0)
+        self.turn()
+        assert self.store.find(request.job).state is JobState.RUNNING
+
+    def results(self, job):
+        record = self.store.find(job)
+        assert record.state is JobState.ENDED
+        messages = []
+        for sequence in range(1, record.results + 1):
+            self.store.result(job, sequence)
+            self.store.settle()
+            messages.append(wire.decode(self.store.result(job, sequence)))
+        return messages
+
+
+@pytest.fixture
+def play(store, tmp_path):
+    def begin(**settings):
+        return Play(store, tmp_path, **settings)
+
+    return begin
+
+
+@pytest.fixture
+def request_(animate):
+    return animate(frames=FRAMES, references=(np.zeros((4, 4, 3), np.uint8),))
+
+
+def curves(job):
+    zeros = np.zeros((FRAMES, 68, 2), np.float32)
+    return protocol.LandmarkCurves(
+        job=job,
+        sequence=1,
+        landmarks=zeros,
+        canonical=zeros,
+        frame_times=np.arange(FRAMES) / 25,
+        neutral=zeros[0],
+        crop=np.eye(2, 3, dtype=np.float32),
+    )
+
+
+def results_of(job):
+    frames = [np.full((count, 2, 2, 4), 1, np.uint8) for count in (16, 16, 8)]
+    textures = [
+        protocol.TextureFrames(job=job, sequence=2 + n, first_frame=16 * n, frames=f) for n, f in enumerate(frames)
+    ]
+    return [curves(job), *textures, protocol.Done(job=job, frame_count=FRAMES, texture_count=FRAMES)]
+
+
+def test_a_job_whose_results_all_arrive_is_done(play, request_):
+    scene = play()
+    scene.begin(request_)
+    scene.worker.sent += results_of(request_.job)
+    scene.turn()
+    assert [type(m).__name__ for m in scene.results(request_.job)] == [
+        *("LandmarkCurves", "TextureFrames", "TextureFrames", "TextureFrames", "Done")
+    ]
+    assert len(scene.workers) == 1
+
+
+@pytest.mark.parametrize("lost", [0, 1, 2, 3])
+def test_a_result_that_is_lost_costs_a_second_try_from_what_is_stored(play, request_, lost):
+    scene = play()
+    scene.begin(request_)
+    sent = results_of(request_.job)
+    scene.worker.sent += sent[:lost] + sent[lost + 1 :]
+    scene.turn()
+    assert [worker.is_closed for worker in scene.workers] == [True, False]
+    attach, again = scene.worker.got
+    assert (attach.received, again.job) == (lost, request_.job)
+    scene.worker.sent += sent[lost:]
+    scene.turn()
+    ended = scene.results(request_.job)
+    assert [m.sequence for m in ended] == [1, 2, 3, 4, 5]
+    assert isinstance(ended[-1], protocol.Done)
+
+
+def test_a_job_that_loses_results_again_fails_with_the_reason(play, request_):
+    scene = play()
+    scene.begin(request_)
+    for _ in range(2):
+        scene.worker.sent += results_of(request_.job)[:2] + results_of(request_.job)[4:]
+        scene.turn()
+    failed = scene.results(request_.job)[-1]
+    assert failed.code is ErrorCode.WORKER_DIED
+    assert "2 of 4 results arrived" in failed.sentence
+
+
+@pytest.mark.parametrize(
+    "changes", [{"frame_count": FRAMES - 1}, {"texture_count": FRAMES - 1}, {"texture_count": 0}, {"frame_count": 0}]
+)
+def test_an_end_that_names_too_few_frames_is_no_success(play, request_, changes):
+    scene = play(worker_attempts=1)
+    scene.begin(request_)
+    *sent, _ = results_of(request_.job)
+    counts = {"frame_count": FRAMES, "texture_count": FRAMES, **changes}
+    scene.worker.sent += [*sent, protocol.Done(job=request_.job, **counts)]
+    scene.turn()
+    assert isinstance(scene.results(request_.job)[-1], protocol.Failed)
+
+
+def test_a_damaged_message_costs_a_second_try(play, request_):
+    scene = play()
+    scene.begin(request_)
+    parts = [bytes(part) for part in wire.encode(results_of(request_.job)[-1])]
+    scene.worker.sent += [*results_of(request_.job)[:-1], [parts[0], parts[1], parts[2][:-1] + b"x"]]
+    scene.turn()
+    assert len(scene.workers) == 2
+    assert scene.worker.got[0].received == 4
+
+
+def test_a_result_that_comes_twice_is_kept_once(play, request_):
+    scene = play()
+    scene.begin(request_)
+    first, *rest = results_of(request_.job)
+    scene.worker.sent += [first, first, *rest]
+    scene.turn()
+    assert [m.sequence for m in scene.results(request_.job)] == [1, 2, 3, 4, 5]
+
+
+def test_a_worker_that_dies_with_results_on_the_way_loses_none(play, request_):
+    scene = play()
+    scene.begin(request_)
+    scene.worker.sent += results_of(request_.job)[:3]
+    scene.worker.ended_because = "it was ended by SIGKILL"
+    scene.turn()
+    assert scene.worker.got[0].received == 3
+
+
+def test_a_worker_that_takes_no_job_is_replaced(play, request_):
+    scene = play(lost_seconds=0.0)
+    scene.worker.takes = False
+    scene.scheduler.submit(request_.job, wire.encode(request_), 0)
+    scene.turn()
+    assert scene.workers[0].is_closed
+    scene.turn()
+    assert scene.store.find(request_.job).state is JobState.RUNNING
+
+
+def test_a_worker_that_ran_out_of_memory_is_replaced_after_its_job(play, request_):
+    scene = play()
+    scene.begin(request_)
+    scene.worker.sent.append(protocol.Failed(job=request_.job, code=ErrorCode.OUT_OF_MEMORY, sentence="no memory"))
+    scene.turn()
+    assert scene.results(request_.job)[-1].code is ErrorCode.OUT_OF_MEMORY
+    assert [worker.is_closed for worker in scene.workers] == [True, False]
+
+
+def test_a_result_that_the_disk_does_not_take_fails_the_job(play, request_, monkeypatch):
+    scene = play()
+    scene.begin(request_)
+
+    def refuse(*_):
+        raise SpeechFaceError("the disk is full", code=ErrorCode.NO_SPACE)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("backend_server.service.job_files.write_message", refuse)
+        scene.worker.sent += results_of(request_.job)[:1]
+        scene.scheduler.tick()
+        scene.store.settle()  # the result is refused, and then the end of the job too
+        scene.store.settle()
+    assert scene.store.find(request_.job).state is JobState.ENDED
+    assert wire.decode(scene.store.result(request_.job, 1)).code is ErrorCode.NO_SPACE
+    assert isinstance(scene.worker.got[-1], protocol.Cancel)
+
+
+def test_whatever_the_scheduler_meets_costs_the_running_job_alone(play, request_, animate, monkeypatch):
+    scene = play()
+    scene.begin(request_)
+    with monkeypatch.context() as patch:
+        patch.setattr(scene.scheduler, "_take", lambda parts: 1 / 0)
+        scene.worker.sent += results_of(request_.job)[:1]
+        scene.turn(1)
+    assert "ZeroDivisionError" in scene.results(request_.job)[-1].sentence
+    second = animate()
+    scene.begin(second)
+
+
+def test_a_worker_that_cannot_be_started_fails_the_job_after_some_tries(store, tmp_path, request_, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("backend_server.service.seat.time.monotonic", lambda: now[0])
+    tries = []
+
+    class NoProcess(Play):
+        def new_worker(self):
+            tries.append(now[0])
+            raise OSError(12, "Cannot allocate memory")
+
+    scene = NoProcess(store, tmp_path)
+    scene.scheduler.submit(request_.job, wire.encode(request_), 0)
+    for second in range(20):
+        now[0] = float(second)
+        scene.turn(1)
+    assert len(tries) >= 4
+    assert "cannot be started" in scene.results(request_.job)[-1].sentence
+
+
+# The watchdog
+
+
+@pytest.fixture
+def watched(tmp_path, clock):
+    settings = ServiceSettings(connection_file=tmp_path, data_dir=tmp_path)
+    return Watchdog(settings, clock)
+
+
+def reason_after(watchdog, clock, seconds, beat=None, *, has_job=True, is_loading=False, step=0.5):
+    """What the watchdog says first in so many seconds, looking twice a second."""
+    until = clock.seconds + seconds
+    while clock.seconds < until:
+        clock.seconds += step
+        if beat is not None:
+            watchdog.beat(beat, "a" if has_job else "")
+        if reason := watchdog.reason(is_loading, has_job, False):
+            return reason
+    return None
+
+
+def beat(job="a", waiting=0.0):
+    return Beat(job=job, waiting_seconds=waiting)
+
+
+def test_a_worker_that_beats_and_makes_progress_is_left_alone(watched, clock):
+    for _ in range(10):
+        watched.progress("texture")
+        assert reason_after(watched, clock, 250, beat()) is None
+
+
+def test_a_stopped_worker_is_noticed_with_and_without_a_job(watched, clock):
+    watched.beat(beat(""), "")
+    assert "no sign of life for 20 s" in reason_after(watched, clock, 30, has_job=False)
+
+
+def test_a_stage_without_progress_is_named(watched, clock):
+    watched.begin()
+    watched.progress("motion")
+    assert reason_after(watched, clock, 400, beat()) == "it made no progress for 300 s in the stage motion"
+
+
+def test_an_idle_worker_whose_job_has_not_ended_has_lost_it(watched, clock):
+    watched.begin()
+    assert "lost on the way" in reason_after(watched, clock, 20, beat(""))
+    assert clock.seconds < 12
+
+
+def test_a_worker_that_cannot_send_is_cut_off(watched, clock):
+    watched.begin()
+    assert "did not arrive" in reason_after(watched, clock, 20, beat("a", 5.0))
+
+
+def test_loading_has_its_own_time(watched, clock):
+    assert reason_after(watched, clock, 599, beat(""), has_job=False, is_loading=True) is None
+    assert "had not loaded" in reason_after(watched, clock, 5, beat(""), has_job=False, is_loading=True)
+
+
+def test_time_in_which_the_server_slept_does_not_count(watched, clock):
+    watched.begin()
+    watched.beat(beat(), "a")
+    for _ in range(5):
+        clock.seconds += 8 * 86400
+        assert watched.reason(False, True, False) is None
