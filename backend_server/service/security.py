@@ -17,7 +17,7 @@ import psutil
 import zmq
 from zmq.utils import z85
 
-from shared.endpoint import Connection, read_connection_file, write_connection_file
+from shared.endpoint import MAX_FILE_BYTES, Connection, read_connection_file, write_connection_file
 from shared.errors import ConnectionFileError, ValueRangeError
 
 _CLIENTS = b"clients"
@@ -150,13 +150,33 @@ def _remove_stale(path: Path) -> None:
         raise ConnectionFileError(
             f"a backend is running already (process {pid}, {path}); use it, or choose another --connection-file"
         )
-    path.unlink(missing_ok=True)
+    try:
+        if not _is_connection_file(path):
+            raise ConnectionFileError(
+                f"{path} is not a connection file, so it is not replaced; choose another --connection-file"
+            )
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise ConnectionFileError(
+            f"the connection file {path} cannot be replaced ({error.strerror}); choose another --connection-file"
+        ) from error
+
+
+def _is_connection_file(path: Path) -> bool:
+    """Whether a file was written by a backend, even if it is damaged now."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        start = file.read(MAX_FILE_BYTES)
+    return not start or b"_key" in start
 
 
 def _living_owner(path: Path) -> int | None:
     try:
+        if not path.is_file():
+            return None
         pid = read_connection_file(path).pid
         is_owner = psutil.Process(pid).create_time() <= path.stat().st_mtime + 1.0  # else the number was used again
-    except (ConnectionFileError, psutil.NoSuchProcess, FileNotFoundError):
+    except (ConnectionFileError, psutil.Error, OSError):
         return None
     return pid if is_owner else None

@@ -43,6 +43,7 @@ _IDLE_MILLISECONDS = 50
 _BUSY_MILLISECONDS = 10  # while a client's pipe is full or the intake reads
 _MESSAGES_PER_TURN = 64
 _LINGER_MILLISECONDS = 200
+_NETWORK_THREADS = 4  # one is busy for seconds with a client's large part; the others serve the other clients
 _PAUSE_SECONDS = 0.01
 
 
@@ -69,7 +70,7 @@ class Server:
             store = JobStore(settings.job_dir, store_limits(settings), measure)
             stack.callback(store.close)
             identities = IdentityStore(settings.identity_dir).prepare()
-            context = zmq.Context()
+            context = zmq.Context(_NETWORK_THREADS)
             stack.callback(context.term)
             self._gate = gate = Gate(context)
             stack.callback(gate.close)

@@ -135,6 +135,25 @@ def test_a_stale_connection_file_is_replaced(tmp_path):
     assert not path.exists()
 
 
+@pytest.mark.parametrize("content", [b"", b'{"client_secret_key": "ab'])
+def test_a_damaged_connection_file_is_replaced(tmp_path, content):
+    path = tmp_path / "connection.json"
+    path.write_bytes(content)
+    keys = security.KeyPair.fresh()
+    security.announce(path, "tcp://127.0.0.1:2", keys, keys)
+    assert endpoint.read_connection_file(path).address == "tcp://127.0.0.1:2"
+
+
+def test_a_file_that_is_not_ours_is_never_replaced(tmp_path):
+    path, keys = tmp_path / "thesis.txt", security.KeyPair.fresh()
+    path.write_text("three years of work")
+    with pytest.raises(ConnectionFileError, match="not a connection file"):
+        security.announce(path, "tcp://127.0.0.1:2", keys, keys)
+    assert path.read_text() == "three years of work"
+    with pytest.raises(ConnectionFileError, match="not a connection file"):
+        security.announce(tmp_path, "tcp://127.0.0.1:2", keys, keys)
+
+
 def test_an_address_that_is_not_ours_is_named():
     context = zmq.Context()
     socket = context.socket(zmq.ROUTER)
