@@ -41,7 +41,7 @@ LOG = logging.getLogger(__name__)
 
 _IDLE_MILLISECONDS = 50
 _BUSY_MILLISECONDS = 10  # while a client's pipe is full or the intake reads
-_MESSAGES_PER_TURN = 64
+_READING_SECONDS = 0.02  # in each turn; what was answered is sent after it
 _LINGER_MILLISECONDS = 200
 _NETWORK_THREADS = 4  # one is busy for seconds with a client's large part; the others serve the other clients
 _PAUSE_SECONDS = 0.01
@@ -139,7 +139,8 @@ class Server:
         self._try("sending", self._clients.flush)
 
     def _read_messages(self) -> None:
-        for _ in range(_MESSAGES_PER_TURN):
+        until = time.monotonic() + _READING_SECONDS
+        while time.monotonic() < until:
             try:
                 name, *frames = self._socket.recv_multipart(zmq.NOBLOCK, copy=False)
             except zmq.Again:

@@ -138,18 +138,18 @@ def test_an_unknown_identity_and_an_unknown_job_are_named(service, animate):
 
 
 def test_two_jobs_wait_their_turn(service, animate):
-    client, other = service.client(), service.client()
+    client, other, patient = service.client(), service.client(), service.client()
     (service.fake_dir / "go").unlink(missing_ok=True)
     first = client.send(animate(seed=WAIT))
     client.until(protocol.Progress, job=first.job)
     second = other.send(animate())
     assert other.until(protocol.Accepted, job=second.job)[-1].position == 1
-    third = client.send(animate())
-    assert client.until(protocol.Accepted, job=third.job)[-1].position == 2
+    third = patient.send(animate())
+    assert patient.until(protocol.Accepted, job=third.job)[-1].position == 2
     service.go()
     assert isinstance(client.finish(first.job)[-1], protocol.Done)
     assert isinstance(other.finish(second.job)[-1], protocol.Done)
-    waited = client.finish(third.job)
+    waited = patient.finish(third.job)
     assert isinstance(waited[-1], protocol.Done)
     positions = [m.position for m in waited if isinstance(m, protocol.Accepted)]
     assert positions == sorted(positions, reverse=True)
