@@ -7,8 +7,19 @@ the zip it is a sub-package. Every other module of the add-on imports it from he
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING or __package__ == "blender_addon":
-    from shared import endpoint, errors, landmarks, motion_controls, notes, protocol, timing, wire
+    from shared import assembly, chunks, endpoint, errors, landmarks, motion_controls, notes, protocol, timing, wire
 else:
-    from .shared import endpoint, errors, landmarks, motion_controls, notes, protocol, timing, wire
+    from .shared import assembly, chunks, endpoint, errors, landmarks, motion_controls, notes, protocol, timing, wire
 
-__all__ = ["endpoint", "errors", "landmarks", "motion_controls", "notes", "protocol", "timing", "wire"]
+__all__ = [
+    "assembly",
+    "chunks",
+    "endpoint",
+    "errors",
+    "landmarks",
+    "motion_controls",
+    "notes",
+    "protocol",
+    "timing",
+    "wire",
+]

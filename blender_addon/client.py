@@ -1,25 +1,29 @@
 """Talks to the backend without ever waiting for it.
 
-A ZeroMQ DEALER with CURVE keys. `poll` returns at once what has arrived, sends the heartbeat, notices three
-missed answers, and reconnects with growing pauses. The connection file is read again at every attempt, because a
-restarted backend has another port. No bpy here: any Python program can use it.
+A ZeroMQ DEALER with CURVE keys. `poll` returns at once what has arrived, sends what the socket takes, keeps the
+heartbeat, notices three missed answers, and reconnects with growing pauses. Large messages go and come in chunks; small
+ones go between them, and each chunk that is taken or arrives is a sign of life. The connection file is read again at
+every attempt, because a restarted backend has another port. No bpy here: any Python program can use it.
 """
 
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
 from enum import StrEnum
 
 import zmq
 
-from ._shared import endpoint, errors, protocol, wire
+from ._shared import assembly, chunks, endpoint, errors, protocol, wire
 
 MISSED_HEARTBEATS = 3
 FIRST_PAUSE_SECONDS = 1.0  # until the next attempt; doubles up to
 LONGEST_PAUSE_SECONDS = 8.0
 MESSAGES_PER_POLL = 4  # so that a burst of pictures does not hold up the window
+CHUNKS_PER_POLL = 64  # in each direction
 _RECEIVE_QUEUE = 64
+_SEND_QUEUE = 16  # chunks that wait inside ZeroMQ, where nothing can overtake them
 
 
 class ClientState(StrEnum):
@@ -50,6 +54,9 @@ class Client:
         self._clock = clock
         self._context: zmq.Context[zmq.Socket] = zmq.Context(io_threads=1)
         self._socket: zmq.Socket | None = None
+        self._small: deque[chunks.Sending] = deque()
+        self._large: deque[tuple[str, chunks.Sending]] = deque()  # with the message's ID; one after the other
+        self._assembler = assembly.Assembler()
         self._hello_id = ""
         self._next_attempt = clock()
         self._pause = FIRST_PAUSE_SECONDS
@@ -70,19 +77,33 @@ class Client:
         """How long the backend has not answered; 0 while connected."""
         return 0.0 if self.unready_since is None else self._clock() - self.unready_since
 
+    def upload(self, message_id: str) -> tuple[int, int] | None:
+        """Bytes of a large message that were sent, and all of them; None when nothing of it is left to send."""
+        for waiting, sending in self._large:
+            if waiting == message_id:
+                return sending.sent_bytes, sending.total_bytes
+        return None
+
     def send(self, message: protocol.Message) -> None:
-        """Sends a message; if that fails, the connection counts as lost.
+        """Sends a message, or as much of it as can be sent without waiting; `poll` sends the rest.
+
+        What is not sent when the connection is lost is not sent at all.
 
         Raises:
             MessageError: the message lies outside what the protocol allows.
         """
-        parts = wire.encode(message)
+        sending = chunks.Sending(wire.encode(message))
         if self._socket is None:
             return
-        try:
-            self._socket.send_multipart(parts, zmq.NOBLOCK, copy=False)
-        except zmq.ZMQError:
-            self._schedule_reconnect()
+        if sending.transfer:
+            self._large.append((message.id, sending))
+        else:
+            self._small.append(sending)
+        self._flush()
+
+    def withdraw(self, message_id: str) -> None:
+        """Sends nothing more of a large message."""
+        self._large = deque(entry for entry in self._large if entry[0] != message_id)
 
     def poll(self) -> list[protocol.Message]:
         """What has arrived since the last call, without waiting; keeps the connection alive.
@@ -95,16 +116,18 @@ class Client:
             return []
         if self._socket is None and self._clock() >= self._next_attempt:
             self._open()
+        self._flush()
         messages = self._receive()
         self._check_heartbeat()
         return messages
 
     def wait(self, seconds: float) -> None:
-        """Waits until something arrives, at most `seconds`; for use without a window only."""
+        """Waits until something arrives or more can be sent, at most `seconds`; for use without a window only."""
         if self._socket is None:
             zmq.Poller().poll(int(seconds * 1000))
         else:
-            self._socket.poll(int(seconds * 1000))
+            has_more = bool(self._small or self._large)
+            self._socket.poll(int(seconds * 1000), zmq.POLLIN | zmq.POLLOUT if has_more else zmq.POLLIN)
 
     def close(self) -> None:
         """Ends the connection at once."""
@@ -122,7 +145,8 @@ class Client:
         socket = self._context.socket(zmq.DEALER)
         socket.linger = 0
         socket.rcvhwm = _RECEIVE_QUEUE
-        socket.maxmsgsize = protocol.MAX_PART_BYTES
+        socket.sndhwm = _SEND_QUEUE
+        socket.maxmsgsize = protocol.MAX_CHUNK_BYTES
         socket.curve_serverkey = connection.server_public_key.encode()
         socket.curve_publickey = connection.client_public_key.encode()
         socket.curve_secretkey = connection.client_secret_key.encode()
@@ -134,24 +158,52 @@ class Client:
         self._hello_id = hello.id
         self.send(hello)
 
+    def _flush(self) -> None:
+        """Sends what the socket takes: the small messages first, then some chunks of one large message."""
+        for _ in range(CHUNKS_PER_POLL):
+            if self._socket is None or not (self._small or self._large):
+                return
+            sending = self._small[0] if self._small else self._large[0][1]
+            try:
+                self._socket.send_multipart(sending.piece(), zmq.NOBLOCK, copy=False)
+            except zmq.Again:
+                return
+            except zmq.ZMQError:
+                self._schedule_reconnect()
+                return
+            sending.advance()
+            if sending.transfer:
+                self._missed = 0  # the socket took a chunk because the backend took an earlier one
+            if sending.is_over:
+                self._small.popleft() if self._small else self._large.popleft()
+
     def _receive(self) -> list[protocol.Message]:
         messages: list[protocol.Message] = []
-        while self._socket is not None and len(messages) < MESSAGES_PER_POLL:
+        for _ in range(CHUNKS_PER_POLL):
+            if self._socket is None or len(messages) >= MESSAGES_PER_POLL:
+                break
             try:
                 frames = self._socket.recv_multipart(zmq.NOBLOCK, copy=False)
             except zmq.Again:
                 break
             self._missed = 0
-            message = wire.decode([frame.buffer for frame in frames])
-            if isinstance(message, protocol.Welcome):
-                self._greet(message)
-            elif isinstance(message, protocol.Failed) and message.parent == self._hello_id:
-                raise errors.SpeechFaceError(message.sentence, code=message.code, detail=message.detail)
-            elif isinstance(message, protocol.Failed) and message.code is errors.ErrorCode.UNKNOWN_CLIENT:
-                self._schedule_reconnect()  # ZeroMQ reconnected by itself; the backend wants a new Hello
-            elif not isinstance(message, protocol.Pong):
-                messages.append(message)
+            parts = [frame.buffer for frame in frames]
+            if chunks.is_chunk(parts):
+                parts = self._assembler.take(parts)
+            if parts is not None:
+                self._take(wire.decode(parts), messages)
         return messages
+
+    def _take(self, message: protocol.Message, messages: list[protocol.Message]) -> None:
+        """Handles what concerns the connection; everything else is added to the messages."""
+        if isinstance(message, protocol.Welcome):
+            self._greet(message)
+        elif isinstance(message, protocol.Failed) and message.parent == self._hello_id:
+            raise errors.SpeechFaceError(message.sentence, code=message.code, detail=message.detail)
+        elif isinstance(message, protocol.Failed) and message.code is errors.ErrorCode.UNKNOWN_CLIENT:
+            self._schedule_reconnect()  # ZeroMQ reconnected by itself; the backend wants a new Hello
+        elif not isinstance(message, protocol.Pong):
+            messages.append(message)
 
     def _greet(self, welcome: protocol.Welcome) -> None:
         self.welcome = welcome
@@ -180,6 +232,9 @@ class Client:
         self._pause = min(self._pause * 2, LONGEST_PAUSE_SECONDS)
 
     def _drop_socket(self) -> None:
+        self._small.clear()
+        self._large.clear()
+        self._assembler.drop()
         if self._socket is not None:
             self._socket.close(linger=0)
             self._socket = None

@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 
 from ._shared import errors, motion_controls, notes, protocol
 from .client import Client
+from .result_order import ResultOrder, Verdict
 
+SENDING = "sending"  # the stage; its steps are megabytes
 STARTUP_SECONDS = 120.0  # importing torch from a cold disk
 LOST_SECONDS = 60.0  # the longest wait for a lost connection
 
@@ -98,9 +100,9 @@ class AnimationJob:
         self._on_frames = on_frames
         self._check_backend = check_backend
         self._job_id = ""
-        self._received = 0
-        self._gap_after = -1
+        self._order = ResultOrder()
         self._sent: protocol.Message | None = None
+        self._sent_at = 0.0
         self._is_attached = False
         self._is_resent = False
         self._wants_cancel = False
@@ -155,8 +157,9 @@ class AnimationJob:
             self._was_ready = True
             self._resume()
         else:
-            self._is_attached = False
+            self._is_attached = self._is_resent = False
             self._check_patience()
+        self._show_upload()
         for message in messages:
             if not self.is_over:
                 self._take(message)
@@ -178,13 +181,30 @@ class AnimationJob:
             else:
                 self._animate(identity="")
         elif not self._is_attached:
+            self._order.restart()
             self._attach()
 
     def _begin(self, state: JobState, message: protocol.Message) -> None:
         self.state, self.stage, self.step, self.steps, self.seconds_left = state, "", 0, 0, None
-        self._job_id, self._received, self._gap_after = message.job, 0, -1
+        self._job_id, self._order, self.queue_position = message.job, ResultOrder(), 0
         self._sent, self._is_attached, self._is_resent = message, True, False
+        self._upload(message)
+
+    def _upload(self, message: protocol.Message) -> None:
+        self._sent_at = time.monotonic()
         self._client.send(message)
+        self._show_upload()
+
+    def _show_upload(self) -> None:
+        """Shows how much of a large request was sent, as a stage of its own."""
+        upload = self._client.upload(self._sent.id) if self._sent is not None else None
+        if upload is not None:
+            sent, total = upload
+            seconds = time.monotonic() - self._sent_at
+            self.stage, self.step, self.steps = SENDING, sent // 1_000_000, max(1, total // 1_000_000)
+            self.seconds_left = seconds * (total - sent) / sent if sent and seconds > 1 else None
+        elif self.stage == SENDING:
+            self.stage, self.step, self.steps, self.seconds_left = "", 0, 0, None
 
     def _animate(self, identity: str) -> None:
         request = self.request
@@ -204,8 +224,9 @@ class AnimationJob:
         )
 
     def _attach(self) -> None:
+        """Asks for the results that did not arrive yet."""
         self._is_attached = True
-        self._client.send(protocol.Attach(job=self._job_id, received=self._received))
+        self._client.send(protocol.Attach(job=self._job_id, received=self._order.received))
 
     def _check_patience(self) -> None:
         self._check_backend()
@@ -245,16 +266,13 @@ class AnimationJob:
                 self._take_failure(message)
 
     def _is_next(self, message: protocol.Message) -> bool:
-        """Whether a result is the next one; asks once for one that was lost."""
+        """Whether a result is the next one; asks for one that was lost."""
         if not message.sequence:
             return True
-        if message.sequence == self._received + 1:
-            self._received = message.sequence
-            return True
-        if message.sequence > self._received and self._gap_after != self._received:
-            self._gap_after = self._received
+        verdict = self._order.judge(message.sequence)
+        if verdict is Verdict.ASK:
             self._attach()
-        return False
+        return verdict is Verdict.TAKE
 
     def _take_curves(self, curves: protocol.LandmarkCurves) -> None:
         expected = len(self.request.frame_times)
@@ -275,25 +293,31 @@ class AnimationJob:
     def _take_failure(self, failed: protocol.Failed) -> None:
         if failed.code is errors.ErrorCode.UNKNOWN_JOB and self._sent is not None and not self._is_resent:
             self._is_resent = True  # the connection broke before the request had arrived
-            self._client.send(self._sent)
+            self._client.withdraw(self._sent.id)
+            self._upload(self._sent)
             return
         self._job_id = ""  # over; nothing to cancel
         raise errors.SpeechFaceError(failed.sentence, code=failed.code, detail=failed.detail)
 
     def _finish(self, done: protocol.Done) -> None:
-        if self.state is not JobState.ANIMATING:  # the Done of the adaptation, after its Adapted
-            return
-        wanted = len(self.request.frame_times) if self.request.wants_texture else 0
-        if self.curves is None or self.frame_count != wanted:
+        """Accepts the end only if everything was received that was asked for and that the backend has counted."""
+        if self.state is JobState.ADAPTING:
+            raise errors.SpeechFaceError("the backend ended without a learnt face; read its log")
+        frames, curves = len(self.request.frame_times), self.curves
+        wanted = frames if self.request.wants_texture else 0
+        if curves is None or (self.frame_count, done.texture_count, done.frame_count) != (wanted, wanted, frames):
             raise errors.SpeechFaceError(
-                f"the backend ended after {self.frame_count} of {wanted} pictures"
-                f"{'' if self.curves else ' and without curves'}; read its log"
+                f"the backend ended after {self.frame_count} of {wanted} pictures "
+                f"(it counts {done.texture_count}) and {'no' if curves is None else done.frame_count} of {frames} "
+                "frames of motion; generate again, and read its log if it stays"
             )
         self.seconds = dict(done.seconds)
         self.notes += done.notes
         self.state = JobState.DONE
 
     def _cancel_remote(self) -> None:
+        if self._sent is not None:
+            self._client.withdraw(self._sent.id)
         if self._job_id and self._client.is_ready:
             self._client.send(protocol.Cancel(job=self._job_id))
 

@@ -19,15 +19,16 @@ from .errors import ErrorCode, MessageError
 from .motion_controls import RANGES, MotionControls
 from .notes import Notes
 
-PROTOCOL_VERSION = "1.2"  # another major version is refused; a minor one adds fields and messages
+PROTOCOL_VERSION = "2.0"  # another major version is refused; a minor one adds fields and messages
 
 MAX_STRIP_SECONDS = 60 * 60
 MAX_FRAME_COUNT = MAX_STRIP_SECONDS * 120  # each takes 544 bytes in a buffer of `LandmarkCurves`
 MAX_IMAGE_COUNT = 20
 MAX_IMAGE_PIXELS = 64 * 1024 * 1024
 MAX_IMAGE_SIDE = 32 * 1024  # pixels; a stripe of one pixel's width is no picture of a face
-MAX_PART_BYTES = 384 * 1024 * 1024  # an hour of float32 at 24 kHz; an image of 64 MPixel takes half of it
-MAX_MESSAGE_BYTES = 1024 * 1024 * 1024
+MAX_PART_BYTES = 768 * 1024 * 1024  # an hour of float32 at 48 kHz takes 660 MiB
+MAX_MESSAGE_BYTES = 3 * 1024 * 1024 * 1024  # twenty images of 48 MPixel take 2.7 GiB
+MAX_CHUNK_BYTES = 4 * 1024 * 1024  # of what is written at once; larger messages travel in `chunks`
 MAX_EPOCHS = 200
 HEARTBEAT_SECONDS = 1.0  # after three pings without an answer: disconnected
 
@@ -83,6 +84,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     image_side: Count = MAX_IMAGE_SIDE
     part_bytes: Count = MAX_PART_BYTES
     message_bytes: Count = MAX_MESSAGE_BYTES
+    chunk_bytes: Count = MAX_CHUNK_BYTES
 
 
 class Hello(Message, frozen=True, kw_only=True, eq=False):

@@ -5,7 +5,8 @@
     part 2   content, JSON: the message's other fields
     part 3.. the buffers, raw, little-endian, C-contiguous
 
-A checksum covers every part, so a message with one changed byte is refused. No sockets, no pickle.
+A checksum covers every part, so a message with one changed byte is refused. Large messages travel in `chunks`. No
+sockets, no pickle.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ MAGIC = b"SPFC"
 WIRE_VERSION = 1
 MAX_TEXT_BYTES = 1024 * 1024  # of the header and of the content, each
 MAX_PARTS = 64
+_LONGEST_REASON = 400  # characters of what a library says about a value, which may quote the value
 
 Bytes = bytes | bytearray | memoryview
 
@@ -83,8 +85,8 @@ def encode(message: Message) -> list[Bytes]:
     header = _encode_json(
         Header(type=name, version=PROTOCOL_VERSION, content_crc=zlib.crc32(content), buffers=tuple(entries), **envelope)
     )
-    parts = [_PREFIX.pack(MAGIC, WIRE_VERSION, zlib.crc32(header)), header, content, *payloads]
-    _check_sizes(parts)
+    parts = [prefix(header, MAGIC), header, content, *payloads]
+    check_sizes([len(part) for part in parts])
     return parts
 
 
@@ -109,22 +111,52 @@ def read_header(parts: Sequence[Bytes]) -> Header:
     Raises:
         MessageError: as `decode`.
     """
-    _check_sizes(parts)
+    check_sizes([len(part) for part in parts])
     if len(parts) < 3:
         raise MessageError(f"a message has at least 3 parts, got {len(parts)}")
+    check_prefix(parts, MAGIC)
+    try:
+        return _header_decoder.decode(parts[1])
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise MessageError(f"the header cannot be read: {error!s:.{_LONGEST_REASON}}") from error
+
+
+def prefix(header: Bytes, magic: bytes) -> bytes:
+    """Part 0 of a message with this header in part 1."""
+    return _PREFIX.pack(magic, WIRE_VERSION, zlib.crc32(header))
+
+
+def check_prefix(parts: Sequence[Bytes], magic: bytes) -> None:
+    """Checks part 0, and part 1 against it.
+
+    Raises:
+        MessageError: they are damaged, or of another version.
+    """
     if len(parts[0]) != _PREFIX.size:
         raise MessageError(f"the first part must be {_PREFIX.size} bytes long, got {len(parts[0])}")
-    magic, wire_version, header_crc = _PREFIX.unpack(parts[0])
-    if magic != MAGIC:
-        raise MessageError("these bytes are not a Speech Face message: they do not begin with SPFC")
+    found, wire_version, header_crc = _PREFIX.unpack(parts[0])
+    if found != magic:
+        raise MessageError(f"these bytes are not a Speech Face message: they do not begin with {magic.decode()}")
     if wire_version != WIRE_VERSION:
         raise _version_error(f"wire version {wire_version} is not supported; this program uses {WIRE_VERSION}")
     if zlib.crc32(parts[1]) != header_crc:
         raise MessageError("the header does not match its checksum")
-    try:
-        return _header_decoder.decode(parts[1])
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise MessageError(f"the header cannot be read: {error}") from error
+
+
+def check_sizes(sizes: Sequence[int]) -> None:
+    """Checks the number of parts and the bytes of each.
+
+    Raises:
+        MessageError: they are too many or too large.
+    """
+    if len(sizes) > MAX_PARTS:
+        raise _too_large(f"a message of {len(sizes)} parts is too large; send at most {MAX_PARTS}")
+    if any(size > MAX_TEXT_BYTES for size in sizes[1:3]):
+        raise _too_large(f"the header or content is too large; send at most {MAX_TEXT_BYTES} bytes in each")
+    if (largest := max(sizes, default=0)) > MAX_PART_BYTES:
+        raise _too_large(f"a buffer of {largest} bytes is too large; send at most {MAX_PART_BYTES}")
+    if (total := sum(sizes)) > MAX_MESSAGE_BYTES:
+        raise _too_large(f"a message of {total} bytes is too large; send at most {MAX_MESSAGE_BYTES}")
 
 
 def _decode_body(header: Header, parts: Sequence[Bytes]) -> Message:
@@ -155,7 +187,7 @@ def _decode_body(header: Header, parts: Sequence[Bytes]) -> Message:
 
 def _read_buffer(entry: _BufferEntry, part: Bytes) -> NDArray:
     if entry.dtype not in DTYPES:
-        raise MessageError(f"the buffer {entry.name} is of dtype {entry.dtype!r}; allowed are {', '.join(DTYPES)}")
+        raise MessageError(f"the buffer {entry.name} is of dtype {entry.dtype!r:.40}; allowed are {', '.join(DTYPES)}")
     dtype = np.dtype(entry.dtype)
     wanted = dtype.itemsize
     for size in entry.shape:
@@ -177,30 +209,18 @@ def _check_buffers(name: str, message: Message) -> None:
         raise MessageError(f"{name} is refused: {error.sentence}", code=error.code) from error
 
 
-def _check_sizes(parts: Sequence[Bytes]) -> None:
-    if len(parts) > MAX_PARTS:
-        raise _too_large(f"a message of {len(parts)} parts is too large; send at most {MAX_PARTS}")
-    if any(len(part) > MAX_TEXT_BYTES for part in parts[1:3]):
-        raise _too_large(f"the header or content is too large; send at most {MAX_TEXT_BYTES} bytes in each")
-    largest = max((len(part) for part in parts), default=0)
-    if largest > MAX_PART_BYTES:
-        raise _too_large(f"a buffer of {largest} bytes is too large; send at most {MAX_PART_BYTES}")
-    if (total := sum(len(part) for part in parts)) > MAX_MESSAGE_BYTES:
-        raise _too_large(f"a message of {total} bytes is too large; send at most {MAX_MESSAGE_BYTES}")
-
-
 def _encode_json(value: object) -> bytes:
     try:
         return msgspec.json.encode(value)
     except (msgspec.MsgspecError, TypeError, ValueError, OverflowError) as error:
-        raise MessageError(f"a field of the message cannot be sent: {error}") from error
+        raise MessageError(f"a field of the message cannot be sent: {error!s:.{_LONGEST_REASON}}") from error
 
 
 def _decode_json(part: Bytes, what: str) -> dict[str, Any]:
     try:
         return msgspec.json.decode(part, type=dict[str, Any])
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise MessageError(f"the {what} cannot be read: {error}") from error
+        raise MessageError(f"the {what} cannot be read: {error!s:.{_LONGEST_REASON}}") from error
 
 
 def _convert(kind: type[Message], fields: dict[str, Any]) -> Message:
@@ -210,7 +230,8 @@ def _convert(kind: type[Message], fields: dict[str, Any]) -> Message:
         reason, _, place = str(error).partition(" - at `")
         field = re.match(r"\$\.(\w+)", place)
         value = f"{field[1]} = {fields.get(field[1])!r:.80}" if field else "the content"
-        sentence = f"{kind.__name__} is refused: {value}: {reason[:1].lower()}{reason[1:]}"
+        reason = f"{reason[:1].lower()}{reason[1:_LONGEST_REASON]}"
+        sentence = f"{kind.__name__} is refused: {value}: {reason}"
         raise MessageError(sentence, code=ErrorCode.BAD_VALUE) from error
 
 

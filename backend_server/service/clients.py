@@ -1,7 +1,7 @@
 """Tracks the connected clients, and what is still to be sent to each.
 
-Results are read from the store when a client can take them, so a slow client costs no memory. Messages that are not
-stored, such as progress, wait in a short queue per client.
+Results are read from the store when a client can take them, so a slow client costs no memory. Large ones go in chunks.
+Messages that are not stored, such as progress, wait in a short queue per client and go between the chunks.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
+from collections.abc import KeysView
 from dataclasses import dataclass, field
 
 import zmq
@@ -17,6 +18,7 @@ from backend_server.service.outcome import failed, failure
 from backend_server.service.queue_file import JobState
 from backend_server.service.store import JobStore
 from shared import wire
+from shared.chunks import Sending
 from shared.errors import MessageError
 from shared.protocol import Message, Pong
 from shared.wire import Bytes
@@ -25,6 +27,16 @@ LOG = logging.getLogger(__name__)
 
 _LONGEST_QUEUE = 256  # messages; a client that floods the service gets no more answers
 _RESULTS_PER_TURN = 8  # for one client, before the next client's turn
+_PIECES_PER_TURN = 32
+
+
+@dataclass
+class _Result:
+    """A result that is being sent."""
+
+    job: str
+    sequence: int
+    sending: Sending
 
 
 @dataclass
@@ -32,6 +44,7 @@ class _Client:
     heard: float
     queue: deque[list[Bytes]] = field(default_factory=deque)
     next_results: dict[str, int] = field(default_factory=dict)  # job -> sequence to send next
+    result: _Result | None = None
 
 
 class Clients:
@@ -47,6 +60,11 @@ class Clients:
         self._store = store
         self._clients: dict[bytes, _Client] = {}
         self.has_more = False  # after `flush`: something is still to be sent
+
+    @property
+    def names(self) -> KeysView[bytes]:
+        """The clients that said Hello and are not forgotten."""
+        return self._clients.keys()
 
     def greet(self, name: bytes) -> None:
         """Notes that a client said Hello."""
@@ -105,6 +123,8 @@ class Clients:
             client = self._clients[name]
             while client.queue and self._send(name, client.queue[0]):
                 client.queue.popleft()
+            if client.queue or not self._send_result(name, client):
+                continue
             for job in list(client.next_results):
                 try:
                     self._send_results(name, client, job)
@@ -124,6 +144,8 @@ class Clients:
             del client.next_results[job]
             return
         for _ in range(_RESULTS_PER_TURN):
+            if client.result is not None:  # of another job, and the client takes no more for now
+                return
             sequence = client.next_results[job]
             if sequence > record.results:
                 if record.state is JobState.ENDED:
@@ -132,17 +154,37 @@ class Clients:
                 return
             try:
                 parts = self._store.result(job, sequence)
+                if parts is None:  # it is being read
+                    self.has_more = True
+                    return
+                sending = Sending(parts)
             except MessageError as error:
                 LOG.error("%s", error)
-                parts = wire.encode(failed(error.code, error.sentence, job=job))
-                client.next_results[job] = record.results
-            if parts is None:  # it is being read
-                self.has_more = True
+                sending = Sending(wire.encode(failed(error.code, error.sentence, job=job)))
+                sequence = client.next_results[job] = record.results
+            client.result = _Result(job, sequence, sending)
+            if not self._send_result(name, client):
                 return
-            if not self._send(name, parts):
-                return
-            client.next_results[job] += 1
         self.has_more = True
+
+    def _send_result(self, name: bytes, client: _Client) -> bool:
+        """Sends what a client takes of the result that is under way; whether nothing of it is left."""
+        result = client.result
+        if result is None:
+            return True
+        if client.next_results.get(result.job) != result.sequence:  # the client has asked for others meanwhile
+            client.result = None
+            return True
+        for _ in range(_PIECES_PER_TURN):
+            if not self._send(name, result.sending.piece()):
+                return False
+            result.sending.advance()
+            if result.sending.is_over:
+                client.result = None
+                client.next_results[result.job] += 1
+                return True
+        self.has_more = True
+        return False
 
     def _send(self, name: bytes, parts: list[Bytes]) -> bool:
         try:

@@ -120,9 +120,8 @@ class Desk:
             return
         known = self._identities.record(arrival.identity) if arrival.identity else None
         if known is not None:
-            self._scheduler.finish(
-                request.job, adapted_answer(known, is_cached=True, names=request.names), request.id
-            )
+            answer = adapted_answer(known, is_cached=True, names=request.names)
+            self._scheduler.finish(request.job, answer, request.id)
         else:
             self._scheduler.submit(request.job, arrival.parts, 0, request.id)
 

@@ -1,13 +1,13 @@
 """Reads large messages without delay for the other clients.
 
-Checksums and hashes of hundreds of megabytes take longer than a heartbeat. One thread does them; the messages of a
-client stay in their order.
+Large messages arrive in chunks. Checksums, copies and hashes of hundreds of megabytes take longer than a heartbeat, so
+one thread does them; the loop reads only the headers of the chunks. The messages of a client stay in their order.
 """
 
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -16,11 +16,14 @@ import msgspec
 from backend_server.identities.store import identity_id
 from backend_server.service.outcome import failure
 from shared import wire
+from shared.assembly import Assembler, Budget, Piece, Transfer
 from shared.errors import MessageError
 from shared.protocol import AdaptRequest, AnimateRequest, Message, new_id
 from shared.wire import Bytes
 
 LARGE_BYTES = 1024 * 1024
+MAX_OPEN_BYTES = 4 * 1024 * 1024 * 1024  # of the large messages of all clients that are arriving
+IDLE_SECONDS = 60.0  # a large message that does not grow for so long is given up
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,13 @@ class Arrival:
     parts: Sequence[Bytes] = ()
     refusal: MessageError | None = None
     identity: str = ""
+
+
+@dataclass(frozen=True)
+class _Reading:
+    client: bytes
+    future: Future[Arrival]
+    transfer: Transfer | None
 
 
 def read(parts: Sequence[Bytes], weights_version: str | None) -> Arrival:
@@ -62,11 +72,17 @@ def read(parts: Sequence[Bytes], weights_version: str | None) -> Arrival:
 
 
 class Intake:
-    """The messages that are being read."""
+    """The messages that are being read.
 
-    def __init__(self) -> None:
+    Args:
+        most_bytes: of the large messages of all clients that are arriving.
+    """
+
+    def __init__(self, most_bytes: int = MAX_OPEN_BYTES) -> None:
         self._thread = ThreadPoolExecutor(1, "intake")
-        self._pending: deque[tuple[bytes, Future[Arrival]]] = deque()
+        self._budget = Budget(most_bytes)
+        self._assemblers: dict[bytes, Assembler] = {}
+        self._pending: deque[_Reading] = deque()
         self._counts: Counter[bytes] = Counter()
 
     @property
@@ -80,21 +96,70 @@ class Intake:
 
     def put(self, client: bytes, parts: Sequence[Bytes], weights_version: str | None) -> None:
         """Begins to read a message."""
-        self._counts[client] += 1
-        self._pending.append((client, self._thread.submit(_read_anything, parts, weights_version)))
+        self._begin(client, self._thread.submit(_read_anything, parts, weights_version))
+
+    def put_chunk(self, client: bytes, parts: Sequence[Bytes], weights_version: str | None) -> None:
+        """Takes one chunk of a large message, and begins to read the message when it is complete.
+
+        Raises:
+            MessageError: as `Assembler.admit`.
+        """
+        assembler = self._assemblers.setdefault(client, Assembler(self._budget))
+        piece = assembler.admit(parts)
+        if piece is None:
+            return
+        self._thread.submit(_store, piece)
+        if piece.is_last:
+            future = self._thread.submit(_read_transfer, piece.transfer, weights_version)
+            self._begin(client, future, piece.transfer)
+
+    def abandon(self, client: bytes, job: str | None = None) -> None:
+        """Drops the large message that is arriving from a client, whatever it is or if it belongs to a job."""
+        assembler = self._assemblers.get(client)
+        if assembler is not None and (job is None or assembler.open_job == job):
+            assembler.drop()
+
+    def keep_only(self, clients: Container[bytes]) -> None:
+        """Drops the large messages of clients that are gone, and those that do not grow."""
+        for client, assembler in list(self._assemblers.items()):
+            is_gone = client not in clients
+            assembler.drop(0.0 if is_gone else IDLE_SECONDS)
+            if is_gone:
+                del self._assemblers[client]
 
     def take(self) -> Iterator[tuple[bytes, Arrival]]:
         """What has been read since the last call, in order, with the clients."""
-        while self._pending and self._pending[0][1].done():
-            client, future = self._pending.popleft()
-            self._counts[client] -= 1
-            if self._counts[client] == 0:
-                del self._counts[client]
-            yield client, future.result()
+        while self._pending and self._pending[0].future.done():
+            reading = self._pending.popleft()
+            self._counts[reading.client] -= 1
+            if self._counts[reading.client] == 0:
+                del self._counts[reading.client]
+            if reading.transfer is not None:
+                reading.transfer.release()
+            yield reading.client, reading.future.result()
 
     def close(self) -> None:
         """Ends the thread."""
         self._thread.shutdown(cancel_futures=True)
+
+    def _begin(self, client: bytes, future: Future[Arrival], transfer: Transfer | None = None) -> None:
+        self._counts[client] += 1
+        self._pending.append(_Reading(client, future, transfer))
+
+
+def _store(piece: Piece) -> None:
+    try:
+        piece.store()
+    except MessageError:  # the transfer keeps it, and says so when its message is read
+        return
+
+
+def _read_transfer(transfer: Transfer, weights_version: str | None) -> Arrival:
+    try:
+        parts = transfer.parts()
+    except MessageError as error:
+        return Arrival(None, refusal=error)
+    return _read_anything(parts, weights_version)
 
 
 def _read_anything(parts: Sequence[Bytes], weights_version: str | None) -> Arrival:

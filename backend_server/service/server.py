@@ -22,7 +22,7 @@ from backend_server.identities.store import IdentityStore, data_folder
 from backend_server.service.clients import Clients
 from backend_server.service.desk import Desk
 from backend_server.service.door import Door, raise_descriptor_limit
-from backend_server.service.intake import Intake, read
+from backend_server.service.intake import Arrival, Intake, read
 from backend_server.service.jobs import Scheduler
 from backend_server.service.logs import Complaints, start_log
 from backend_server.service.outcome import failure
@@ -31,10 +31,10 @@ from backend_server.service.settings import ServiceSettings, store_limits
 from backend_server.service.spool import FreeBytes, free_bytes
 from backend_server.service.store import JobStore
 from backend_server.service.worker_process import WorkerProcess
-from shared import wire
+from shared import chunks, wire
 from shared.endpoint import default_connection_file
-from shared.errors import MessageError
-from shared.protocol import HEARTBEAT_SECONDS, MAX_PART_BYTES
+from shared.errors import ErrorCode, MessageError
+from shared.protocol import HEARTBEAT_SECONDS, MAX_CHUNK_BYTES, Cancel, Hello
 from shared.wire import Bytes
 
 LOG = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ _IDLE_MILLISECONDS = 50
 _BUSY_MILLISECONDS = 10  # while a client's pipe is full or the intake reads
 _READING_SECONDS = 0.02  # in each turn; what was answered is sent after it
 _LINGER_MILLISECONDS = 200
-_NETWORK_THREADS = 4  # one is busy for seconds with a client's large part; the others serve the other clients
+_NETWORK_THREADS = 4  # encrypting is most of the work of a large message
 _PAUSE_SECONDS = 0.01
 
 
@@ -150,13 +150,26 @@ class Server:
     def _receive(self, client: bytes, parts: list[Bytes]) -> None:
         version = self._desk.weights_version
         try:
-            if self._intake.must_take(client, parts) and not _is_ping(parts):
+            if chunks.is_chunk(parts):
+                self._receive_chunk(client, parts, version)
+            elif self._intake.must_take(client, parts) and not _is_ping(parts):
                 self._intake.put(client, parts, version)
             else:
-                self._desk.handle(client, read(parts, version))
+                arrival = read(parts, version)
+                if isinstance(arrival.message, Hello | Cancel):  # what is half sent will not be continued
+                    self._intake.abandon(client, arrival.message.job or None)
+                self._desk.handle(client, arrival)
         except Exception as error:  # noqa: BLE001 (it costs this message, and nothing else)
             self._complaints.note("a message", error)
             self._clients.reply(client, failure(error))
+
+    def _receive_chunk(self, client: bytes, parts: list[Bytes], version: str | None) -> None:
+        try:
+            if not self._clients.knows(client):
+                raise MessageError("a chunk came before Hello; send Hello first", code=ErrorCode.UNKNOWN_CLIENT)
+            self._intake.put_chunk(client, parts, version)
+        except MessageError as refusal:
+            self._desk.handle(client, Arrival(None, refusal=refusal))
 
     def _take_large(self) -> None:
         for client, arrival in self._intake.take():
@@ -165,6 +178,7 @@ class Server:
     def _do_upkeep(self) -> None:
         self._try("heartbeats", self._clients.send_heartbeats)
         self._try("forgetting clients", lambda: self._clients.forget_silent(self._settings.silent_seconds))
+        self._try("unfinished messages", lambda: self._intake.keep_only(self._clients.names))
         self._try("upkeep of the store", self._store.do_upkeep)
         self._try("looking for the parent process", self._look_for_parent)
 
@@ -232,9 +246,9 @@ def _is_ping(parts: list[Bytes]) -> bool:
 def _listening_socket(context: zmq.Context, gate: Gate, settings: ServiceSettings) -> zmq.Socket:
     socket = context.socket(zmq.ROUTER)
     socket.router_mandatory = True  # sending to a client that is gone or full is an error
-    socket.maxmsgsize = MAX_PART_BYTES
-    socket.sndhwm = 8  # what is not sent yet stays in the store
-    socket.rcvhwm = 64
+    socket.maxmsgsize = MAX_CHUNK_BYTES
+    socket.sndhwm = 16  # what is not sent yet stays in the store
+    socket.rcvhwm = 64  # chunks of one client
     gate.guard_clients(socket)
     Door.prepare(socket, settings.handshake_seconds)
     return socket

@@ -40,7 +40,7 @@ class ServerLine:
 
     def receive(self) -> Message:
         """Waits for the next message."""
-        return wire.decode(self._socket.recv_multipart())
+        return wire.decode([frame.buffer for frame in self._socket.recv_multipart(copy=False)])
 
     def raise_if_cancelled(self, job: str) -> None:
         """Reads the messages that arrived.

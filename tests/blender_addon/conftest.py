@@ -4,8 +4,10 @@ import atexit
 import os
 import sys
 import threading
+import time
 import wave
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -135,6 +137,7 @@ class FakeBackend:
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.ROUTER)
         self._socket.linger = 0
+        self._socket.rcvhwm = 1
         self._socket.curve_server = True
         self._socket.curve_secretkey = secret
         port = self._socket.bind_to_random_port("tcp://127.0.0.1")
@@ -153,6 +156,11 @@ class FakeBackend:
         self.fails_with = None  # sentence: AnimateRequest fails
         self.holds = False  # jobs are accepted and then nothing comes
         self.drops = set()  # sequence numbers that are lost the first time
+        self.loses = set()  # sequence numbers that are lost each time
+        self.leaves_out = ""  # name of a kind of results that are never made
+        self.is_slow = False  # takes one chunk for each `take_chunk`, and says nothing while it waits
+        self._allowance = threading.Semaphore(0)
+        self._assemblers = {}  # sender -> Assembler
         self.knows_jobs = True
         self.has_notes = False  # of the first picture, and of the sound
         self.results = {}  # job -> result messages
@@ -190,13 +198,28 @@ class FakeBackend:
         self._thread.join(10)
         self._context.destroy(linger=0)
 
+    def take_chunk(self):
+        """Lets a slow backend take one more chunk."""
+        self._allowance.release()
+
+    def _assemble(self, sender, parts):
+        from blender_addon._shared import assembly
+
+        while self.is_slow and not self._is_over.is_set() and not self._allowance.acquire(timeout=0.01):
+            pass
+        return self._assemblers.setdefault(sender, assembly.Assembler()).take(parts)
+
     def _run(self):
-        from blender_addon._shared import wire
+        from blender_addon._shared import chunks, wire
 
         while not self._is_over.is_set():
             if not self._socket.poll(10):
                 continue
             sender, *parts = self._socket.recv_multipart()
+            if chunks.is_chunk(parts):
+                parts = self._assemble(sender, parts)
+            if parts is None:
+                continue
             message = wire.decode(parts)
             self.received.append(message)
             if self.is_mute:
@@ -204,6 +227,8 @@ class FakeBackend:
             for answer in self._answers(message):
                 if answer.sequence in self.drops:
                     self.drops.discard(answer.sequence)
+                    continue
+                if answer.sequence in self.loses:
                     continue
                 self._socket.send_multipart([sender, *wire.encode(answer)])
 
@@ -223,7 +248,7 @@ class FakeBackend:
                 self.knows_jobs = True  # lost: the connection broke
             case protocol.AdaptRequest() | protocol.AnimateRequest():
                 yield protocol.Accepted(job=job, parent=message.id, position=0)
-                self.results[job] = list(self._work(message))
+                self.results[job] = list(self._numbered(self._work(message)))
                 yield from self.results[job]
             case protocol.Attach() if job in self.results:
                 yield from (m for m in self.results[job] if not m.sequence or m.sequence > message.received)
@@ -231,6 +256,16 @@ class FakeBackend:
                 yield protocol.Failed(
                     job=job, parent=message.id, code=errors.ErrorCode.UNKNOWN_JOB, sentence=f"no job {job}"
                 )
+
+    def _numbered(self, messages):
+        import msgspec
+
+        sequence = 0
+        for message in messages:
+            if type(message).__name__ == self.leaves_out:
+                continue
+            sequence += bool(message.sequence)
+            yield msgspec.structs.replace(message, sequence=sequence) if message.sequence else message
 
     def _work(self, message):
         from blender_addon._shared import errors, notes, protocol
@@ -273,3 +308,27 @@ def fake_backend(tmp_path):
     backend = FakeBackend(tmp_path)
     yield backend
     backend.close()
+
+
+@pytest.fixture
+def parts(addon):
+    """The modules that have no bpy, and the panel's lines."""
+    from blender_addon import client, job, panels
+    from blender_addon._shared import endpoint, errors, protocol
+
+    return SimpleNamespace(client=client, job=job, panels=panels, endpoint=endpoint, errors=errors, protocol=protocol)
+
+
+@pytest.fixture
+def connect(parts, fake_backend):
+    """Makes clients of the fake backend, closed after the test."""
+    clients = []
+
+    def connect(clock=time.monotonic, read=None):
+        read = read or (lambda: parts.endpoint.read_connection_file(fake_backend.connection_file))
+        clients.append(parts.client.Client(read, clock=clock))
+        return clients[-1]
+
+    yield connect
+    for client in clients:
+        client.close()

@@ -1,7 +1,6 @@
 """Tests that a job survives silent backends, lost messages, restarts and cancels, and never waits in between."""
 
 import time
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,28 +16,6 @@ class Clock:
 
     def __call__(self):
         return self.now
-
-
-@pytest.fixture
-def parts(addon):
-    from blender_addon import client, job, panels
-    from blender_addon._shared import endpoint, errors, protocol
-
-    return SimpleNamespace(client=client, job=job, panels=panels, endpoint=endpoint, errors=errors, protocol=protocol)
-
-
-@pytest.fixture
-def connect(parts, fake_backend):
-    clients = []
-
-    def connect(clock=time.monotonic, read=None):
-        read = read or (lambda: parts.endpoint.read_connection_file(fake_backend.connection_file))
-        clients.append(parts.client.Client(read, clock=clock))
-        return clients[-1]
-
-    yield connect
-    for client in clients:
-        client.close()
 
 
 def request(parts, frames=25, images=1, texture=True):
@@ -89,6 +66,31 @@ def test_a_lost_result_is_asked_for_once(parts, connect, fake_backend):
     assert job.state is parts.job.JobState.DONE
     np.testing.assert_array_equal(np.concatenate(pictures), fake_backend.frames(25))
     assert [message.received for message in fake_backend.messages("Attach")] == [2]
+
+
+def test_a_result_that_stays_lost_fails_the_job_with_the_reason(parts, connect, fake_backend):
+    fake_backend.loses = {3}
+    job = parts.job.AnimationJob(request(parts), connect(), lambda frames: None)
+    job.run_until_done(timeout=20)
+    assert job.state is parts.job.JobState.FAILED
+    assert "result 3 of the job is lost: after 3 requests for it" in job.error.sentence
+    assert [message.received for message in fake_backend.messages("Attach")] == [2, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("kind", "sentence"),
+    [
+        ("Adapted", "ended without a learnt face"),
+        ("LandmarkCurves", "after 25 of 25 pictures (it counts 25) and no of 25 frames of motion"),
+        ("TextureFrames", "after 0 of 25 pictures (it counts 25) and 25 of 25 frames of motion"),
+    ],
+)
+def test_an_end_without_all_results_is_no_success(parts, connect, fake_backend, kind, sentence):
+    fake_backend.leaves_out = kind
+    job = parts.job.AnimationJob(request(parts), connect(), lambda frames: None)
+    job.run_until_done(timeout=20)
+    assert job.state is parts.job.JobState.FAILED
+    assert sentence in job.error.sentence
 
 
 def test_a_broken_connection_is_taken_up_again(parts, connect, fake_backend):

@@ -82,8 +82,9 @@ def test_more_than_the_limits_is_refused(message, sentence):
     assert caught.value.code is ErrorCode.TOO_LARGE
 
 
-def test_the_longest_sound_and_its_motion_fit_into_messages():
-    assert protocol.MAX_STRIP_SECONDS * 16_000 * SPEECH.itemsize < protocol.MAX_PART_BYTES
+def test_the_longest_sound_its_motion_and_twenty_photos_fit_into_messages():
+    assert protocol.MAX_STRIP_SECONDS * 48_000 * SPEECH.itemsize < protocol.MAX_PART_BYTES
+    assert protocol.MAX_IMAGE_COUNT * 48 * 2**20 * 3 < protocol.MAX_MESSAGE_BYTES
     curves = protocol.MAX_FRAME_COUNT * 68 * 2 * 4  # bytes of one of the two buffers
     assert curves < protocol.MAX_PART_BYTES
     assert 2 * curves + protocol.MAX_FRAME_COUNT * 8 < protocol.MAX_MESSAGE_BYTES

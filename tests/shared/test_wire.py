@@ -112,7 +112,7 @@ def test_swapped_buffers_are_refused(messages):
 @pytest.mark.parametrize(
     ("changes", "code", "sentence"),
     [
-        ({"version": "2.0"}, ErrorCode.VERSION_MISMATCH, "speaks protocol 2.0"),
+        ({"version": "1.1"}, ErrorCode.VERSION_MISMATCH, "speaks protocol 1.1"),
         ({"type": "RigCurves"}, ErrorCode.UNSUPPORTED, "'RigCurves' are unknown"),
         ({"version": "one"}, ErrorCode.BAD_MESSAGE, "header cannot be read"),
         ({"id": "a" * 65}, ErrorCode.BAD_MESSAGE, "header cannot be read"),
@@ -190,3 +190,18 @@ def test_big_endian_and_strided_arrays_are_sent_right(messages):
     np.testing.assert_array_equal(decoded.canonical, curves.canonical)
     assert decoded.frame_times.tolist() == [0.0, 2.0]
     assert not decoded.landmarks.flags.writeable
+
+
+def test_refusals_quote_only_the_beginning_of_a_long_value(messages):
+    frames = wire.encode(messages["TextureFrames"])
+    entry = json.loads(bytes(frames[1]))["buffers"][0]
+    failed = wire.encode(messages["Failed"])
+    for parts in (
+        damaged(frames, buffers=[{**entry, "dtype": "x" * 20_000}]),
+        with_content(failed, {"code": "x" * 20_000, "sentence": ""}),
+        with_content(failed, {"code": "internal", "sentence": ["x" * 20_000]}),
+    ):
+        with pytest.raises(MessageError) as caught:
+            wire.decode(parts)
+        assert len(caught.value.sentence) < 1000
+        wire.encode(protocol.Failed(code=caught.value.code, sentence=caught.value.sentence))

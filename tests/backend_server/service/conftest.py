@@ -11,7 +11,8 @@ import pytest
 import zmq
 
 from backend_server.service.store import JobStore
-from shared import protocol, wire
+from shared import chunks, protocol, wire
+from shared.assembly import Assembler
 from shared.endpoint import read_connection_file
 
 ROOT = Path(__file__).parents[3]
@@ -37,17 +38,23 @@ class Client:
         self.context = zmq.Context()
         self.socket = self.context.socket(zmq.DEALER)
         self.socket.linger = 0
+        self.socket.sndhwm = 8  # chunks; a ping is not stuck behind a whole upload
         if public:
             self.socket.curve_publickey, self.socket.curve_secretkey = public, secret
             self.socket.curve_serverkey = server_key or connection.server_public_key.encode()
         self.socket.connect(connection.address)
         self.welcome = None
+        self.assembler = Assembler()
         if says_hello:
             self.send(protocol.Hello(client="test"))
             self.welcome = self.receive()
 
     def send(self, message):
-        self.socket.send_multipart(wire.encode(message))
+        """Sends a message, a large one in chunks."""
+        sending = chunks.Sending(wire.encode(message))
+        while not sending.is_over:
+            self.socket.send_multipart(sending.piece())
+            sending.advance()
         return message
 
     def receive(self, seconds=DEADLINE):
@@ -55,7 +62,12 @@ class Client:
         deadline = time.monotonic() + seconds
         while True:
             assert self.socket.poll(max(0.0, deadline - time.monotonic()) * 1000), "the service did not answer"
-            message = wire.decode(self.socket.recv_multipart())
+            parts = self.socket.recv_multipart()
+            if chunks.is_chunk(parts):
+                parts = self.assembler.take(parts)
+                if parts is None:
+                    continue
+            message = wire.decode(parts)
             if message.parent or not isinstance(message, protocol.Pong):
                 return message
 

@@ -54,7 +54,7 @@ def test_another_major_version_is_refused_with_a_sentence(service, monkeypatch):
     assert (failed.code, failed.parent) == (ErrorCode.VERSION_MISMATCH, hello.id)
     assert "speaks protocol 9.1" in failed.sentence
     with monkeypatch.context() as patch:
-        patch.setattr(wire, "PROTOCOL_VERSION", "1.9")  # a newer minor one is welcome
+        patch.setattr(wire, "PROTOCOL_VERSION", "2.9")  # a newer minor one is welcome
         client.send(protocol.Hello())
     assert isinstance(client.receive(), protocol.Welcome)
 

@@ -1,0 +1,134 @@
+"""Tests that large requests show their progress, let others through, and survive broken connections."""
+
+import time
+
+import numpy as np
+import pytest
+
+pytest.importorskip("bpy", reason="there is no bpy module for this Python")
+
+
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self):
+        self.now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+def request(parts, megabytes):
+    return parts.job.JobRequest(
+        speech=np.full(megabytes * 250_000, 0.1, np.float32),
+        sample_rate=16_000,
+        frame_times=np.arange(25) / 25,
+        wants_texture=False,
+    )
+
+
+def until(is_true, seconds=10.0):
+    deadline = time.monotonic() + seconds
+    while not is_true():
+        assert time.monotonic() < deadline, "the deadline has passed"
+
+
+def test_a_long_upload_shows_its_megabytes_and_lets_small_messages_through(parts, connect, fake_backend):
+    fake_backend.is_slow = True
+    client = connect()
+    job = parts.job.AnimationJob(request(parts, 40), client, list.append)
+    until(lambda: job.tick() or job.stage == "sending")
+    assert job.steps == 40
+    client.send(parts.protocol.Attach(job="another"))
+    seen = set()
+
+    def goes_on():
+        fake_backend.take_chunk()
+        job.tick()
+        seen.add((job.step, parts.panels.status_line(job)))
+        return job.stage != "sending"
+
+    until(goes_on, 60)
+    assert len(seen) > 10
+    assert any(line.startswith("Sending  20/40") for _, line in seen)
+    assert job.step < 40
+    assert parts.panels.status_line(job).startswith("Animating")
+    assert not fake_backend.messages("AnimateRequest")  # the last chunks are still on their way
+    assert fake_backend.messages("Attach")
+    fake_backend.is_slow = False
+    job.run_until_done(timeout=20)
+    assert job.state is parts.job.JobState.DONE
+    assert len(fake_backend.messages("AnimateRequest")[0].speech) == 10_000_000
+
+
+def test_a_chunk_that_is_taken_is_a_sign_of_life(parts, connect, fake_backend):
+    clock = Clock()
+    client = connect(clock)
+    until(lambda: client.poll() or client.is_ready)
+    fake_backend.is_slow = True
+    message = parts.protocol.AnimateRequest(
+        sample_rate=16_000, speech=np.zeros(20_000_000, np.float32), frame_times=np.arange(3.0)
+    )
+    client.send(message)
+
+    def sent():
+        client.poll()
+        return client.upload(message.id)[0]
+
+    before = -1
+    while sent() != before:  # until everything between the two is full
+        before = sent()
+        until(lambda: client.poll() or True)
+    for _ in range(8):
+        before = sent()
+        until(lambda before=before: fake_backend.take_chunk() or sent() > before)
+        clock.now += 1.01
+        client.poll()
+        assert client.is_ready
+    for _ in range(5):
+        clock.now += 1.01
+        client.poll()
+    assert not client.is_ready
+    assert client.upload(message.id) is None
+
+
+def test_an_upload_survives_connections_that_break_in_the_middle(parts, connect, fake_backend):
+    fake_backend.is_slow = True
+    client = connect()
+    job = parts.job.AnimationJob(request(parts, 40), client, list.append)
+    for _ in range(2):
+        until(lambda: fake_backend.take_chunk() or job.tick() or (job.stage == "sending" and job.step >= 15), 60)
+        client._schedule_reconnect()
+        client._next_attempt = 0.0
+        job.tick()
+        assert job.stage != "sending"
+    fake_backend.is_slow = False
+    job.run_until_done(timeout=60)
+    assert job.error is None
+    assert job.state is parts.job.JobState.DONE
+    assert len(fake_backend.messages("AnimateRequest")) == 1
+
+
+def test_cancel_ends_an_upload(parts, connect, fake_backend):
+    fake_backend.is_slow = True
+    client = connect()
+    job = parts.job.AnimationJob(request(parts, 40), client, list.append)
+    until(lambda: job.tick() or job.stage == "sending")
+    job.cancel()
+    job.tick()
+    assert job.state is parts.job.JobState.CANCELLED
+    fake_backend.is_slow = False
+    until(lambda: client.poll() or fake_backend.messages("Cancel"))
+    assert not fake_backend.messages("AnimateRequest")
+
+
+def test_a_tick_that_sends_much_is_short(parts, connect, fake_backend):
+    job = parts.job.AnimationJob(request(parts, 60), connect(), list.append)
+    until(lambda: job.tick() or job.stage == "sending")
+    durations = []
+    while job.stage == "sending":
+        start = time.perf_counter()
+        job.tick()
+        durations.append(time.perf_counter() - start)
+    assert len(durations) > 2
+    assert max(durations) < 0.5
