@@ -8,6 +8,7 @@ from skimage.data import astronaut
 from backend_server.face.crop import crop_image, to_source
 from backend_server.face.detector import FaceDetector
 from backend_server.face.reference import picture_of, prepare_references
+from shared.errors import NoFaceError, ValueRangeError
 
 
 def test_the_face_nearest_to_rest_comes_first_and_says_where_it_was_cut_from():
@@ -58,6 +59,16 @@ def test_a_face_turned_or_beyond_the_edge_has_a_matte():
         found = prepare_references([picture], moved.astype(np.float32)[None])
         assert found.mattes.shape == (1, 256, 256)
         assert found.foreground.shape == (256, 256, 3)
+
+
+def test_sentences_name_the_picture():
+    wall = np.full((300, 400, 3), 140, np.uint8)
+    with pytest.raises(NoFaceError, match=r"^wall\.png: no face was found"):
+        prepare_references([astronaut(), wall], names=["me.jpg", "wall.png"])
+    one_point = np.full((2, 68, 2), 100, np.float32)
+    one_point[0] += np.random.default_rng(0).uniform(0, 99, (68, 2))
+    with pytest.raises(ValueRangeError, match=r"^you\.png: The two eyes"):
+        prepare_references([wall, wall], one_point, names=["me.jpg", "you.png"])
 
 
 @pytest.mark.corpus
