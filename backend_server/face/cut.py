@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend_server.config import CROP_SIZE
+from backend_server.face.cover import MOST_MISSED, covering, missed_share
 from backend_server.face.crop import crop_cut_out, crop_image, picture_cover, to_source
 from backend_server.face.foreground import foreground_colours, nearest_colours
 from backend_server.face.images import flattened
@@ -31,20 +32,25 @@ class Cut(NamedTuple):
         matte: u8 (256, 256), 255 where the person is.
         own: the person's own colours, u8 (256, 256, 3).
         is_inside: which pixels of the crop lie in the picture, (256, 256).
+        missed: share of the face that the matte left out. A matte that was found is mended, the user's own is not.
     """
 
     crop: Image
     matte: Image
     own: Image
     is_inside: NDArray[np.bool_]
+    missed: float
 
 
-def cut_face(image: Image, transform: NDArray[np.float32], *, is_fine: bool = True) -> Cut:
+def cut_face(
+    image: Image, transform: NDArray[np.float32], landmarks: NDArray[np.float32], *, is_fine: bool = True
+) -> Cut:
     """Cuts the face out of `image` u8 (H, W, 3 or 4).
 
     Args:
         image: the picture, with straight alpha if it has four channels.
         transform: of the crop, (2, 3).
+        landmarks: (68, 2) pixels of the crop.
         is_fine: solve for the edges of a matte that must be found, and for the colours under them; otherwise they
             follow the photo roughly, and the colours are the crop's.
     """
@@ -55,10 +61,14 @@ def cut_face(image: Image, transform: NDArray[np.float32], *, is_fine: bool = Tr
         colours, alpha = crop_cut_out(part, in_part)
         inside = _both(alpha, inside)
         if (image[..., 3] < 128).mean() >= _CUT_OUT_SHARE:
-            return Cut(crop, inside, nearest_colours(colours, alpha > 0), is_inside)
+            missed = missed_share(alpha, landmarks)
+            return Cut(crop, inside, nearest_colours(colours, alpha > 0), is_inside, missed)
     mask = person_matte(flattened(part), is_fine=is_fine)
     matte = crop_image(np.repeat(mask[..., None], 3, axis=2), in_part)[..., 0]
-    return Cut(crop, _both(matte, inside), foreground_colours(crop, matte) if is_fine else crop, is_inside)
+    missed = missed_share(matte, landmarks)
+    if missed > MOST_MISSED:
+        matte = covering(matte, landmarks)
+    return Cut(crop, _both(matte, inside), foreground_colours(crop, matte) if is_fine else crop, is_inside, missed)
 
 
 def _surroundings(image: Image, transform: NDArray[np.float32]) -> tuple[Image, NDArray[np.float32]]:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from backend_server.face.crop import crop_image, crop_transform, to_crop
-from backend_server.face.cut import cut_face
+from backend_server.face.cut import Cut, cut_face
 from backend_server.face.detector import Face, FaceDetector
 from backend_server.face.images import flattened
+from backend_server.face.judging import SeenFace, judge, show_several_people
 from backend_server.face.rest_pose import distance_from_rest, rest_pose
 from backend_server.identity import FaceReferences
 from backend_server.progress import Progress, silent
 from shared.errors import ImageError, ShapeError, SpeechFaceError
 from shared.landmarks import POINT_COUNT
-from shared.notes import Note
+from shared.notes import Note, NoteCode
 
 MAX_IMAGES = 20  # K (Section 4.3)
 
@@ -51,23 +53,28 @@ def prepare_references(
         raise ShapeError(f"expected landmarks of shape ({len(images)}, 68, 2), got {placed.shape}")
     called = names or [f"image {k + 1} of {len(images)}" for k in range(len(images))]
     found: list[NDArray[np.float32]] = []
-    notes: list[Note] = []
+    faces: list[Face | None] = []
     with FaceDetector() as detector:
         for k, (image, points) in enumerate(zip(images, placed, strict=True)):
             progress("face", k, len(images))
             if not np.isnan(points).any():
                 found.append(points)
+                faces.append(None)
                 continue
             face = _detected(detector, flattened(image), called[k])
             found.append(face.landmarks)
-            notes += [msgspec.structs.replace(note, about=called[k]) for note in face.notes]
+            faces.append(face)
     crops = [_transform(points, name) for points, name in zip(found, called, strict=True)]
     order = sorted(range(len(images)), key=lambda k: distance_from_rest(found[k]))
     transforms = [crops[k] for k in order]
     progress("face", len(images), len(images))
     landmarks = np.stack([to_crop(found[k], t) for k, t in zip(order, transforms, strict=True)])
     # Only the first is shown; the others' mattes say what to learn from, and a rough edge is enough there.
-    cuts = [cut_face(images[k], t, is_fine=k == order[0]) for k, t in zip(order, transforms, strict=True)]
+    cuts = [
+        cut_face(images[k], t, points, is_fine=k == order[0])
+        for k, t, points in zip(order, transforms, landmarks, strict=True)
+    ]
+    seen = [_seen(cut, points, faces[k]) for k, cut, points in zip(order, cuts, landmarks, strict=True)]
     return FaceReferences(
         crops=np.stack([cut.crop for cut in cuts]),
         landmarks=landmarks,
@@ -75,7 +82,7 @@ def prepare_references(
         foreground=cuts[0].own,
         neutral_landmarks=rest_pose(landmarks[0]),
         crop=transforms[0],
-        notes=tuple(notes),
+        notes=_notes(seen, [faces[k] for k in order], [called[k] for k in order]),
     )
 
 
@@ -84,6 +91,25 @@ def picture_of(references: FaceReferences, images: Sequence[NDArray[np.uint8]]) 
     first = references.crops[0].astype(np.int16)
     crops = (crop_image(flattened(image), references.crop).astype(np.int16) for image in images)
     return int(np.argmin([np.abs(crop - first).mean() for crop in crops]))
+
+
+def _seen(cut: Cut, landmarks: NDArray[np.float32], face: Face | None) -> SeenFace:
+    seen = SeenFace(cut.crop, landmarks, cut.matte, cut.is_inside, cut.missed)
+    if face is None:
+        return seen
+    return replace(seen, movement=face.movement, yaw_degrees=face.yaw_degrees, mesh=face.mesh)
+
+
+def _notes(seen: Sequence[SeenFace], faces: Sequence[Face | None], names: Sequence[str]) -> tuple[Note, ...]:
+    """What the user should know of each picture, the animated one first, and of all together."""
+    notes: list[Note] = []
+    for number, (one, face, name) in enumerate(zip(seen, faces, names, strict=True)):
+        own = [*(face.notes if face else ()), *judge(one, is_animated=number == 0)]
+        notes += [msgspec.structs.replace(note, about=name) for note in own]
+    if show_several_people(seen):
+        sentence = "the pictures seem to show different people; give pictures of one person, or look at the result"
+        notes.append(Note(NoteCode.SEVERAL_PEOPLE, sentence))
+    return tuple(notes)
 
 
 def _detected(detector: FaceDetector, image: NDArray[np.uint8], name: str) -> Face:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from skimage.data import astronaut
 
+from backend_server.face.cover import missed_share
 from backend_server.face.crop import crop_cut_out, picture_cover, to_source
 from backend_server.face.cut import cut_face
 from backend_server.face.detector import FaceDetector
@@ -52,7 +53,7 @@ def test_outside_the_picture_nobody_is(found, edge, is_fine):
     }[edge]
     transform = found.crop - np.array([[0, 0, left * (edge == "left")], [0, 0, top * (edge == "top")]], np.float32)
     picture = astronaut()[kept]
-    cut = cut_face(picture, transform, is_fine=is_fine)
+    cut = cut_face(picture, transform, found.landmarks[0], is_fine=is_fine)
     places = to_source(np.stack(np.meshgrid(*[np.arange(256.0)] * 2), -1), transform)
     last = np.array(picture.shape[1::-1]) - 1
     depth = np.minimum(places, last - places).min(-1)  # pixels of the picture, below 0 outside
@@ -65,7 +66,7 @@ def test_outside_the_picture_nobody_is(found, edge, is_fine):
 def test_the_users_own_alpha_is_the_matte(found):
     for soft in (False, True):
         picture = outlined(soft)
-        cut = cut_face(picture, found.crop)
+        cut = cut_face(picture, found.crop, found.landmarks[0])
         _, alpha = crop_cut_out(picture, found.crop)
         inside = picture_cover(picture.shape, found.crop) == 255
         np.testing.assert_array_equal(cut.matte[inside], alpha[inside])
@@ -75,7 +76,7 @@ def test_the_users_own_alpha_is_the_matte(found):
 
 @pytest.mark.parametrize("soft", [False, True])
 def test_colours_under_transparent_pixels_never_show(found, soft):
-    cut = cut_face(outlined(soft), found.crop)
+    cut = cut_face(outlined(soft), found.crop, found.landmarks[0])
     for pixels in (cut.own, cut.crop):
         green = pixels[..., 1].astype(int) - np.maximum(pixels[..., 0], pixels[..., 2])
         assert green.max() < 40  # 255 for the garbage, at most 30 in the astronaut's suit
@@ -86,7 +87,7 @@ def test_rounded_corners_are_no_outline_of_a_person(found):
     """Nearly all of the picture is opaque, so the person is still found in it."""
     alpha = np.full((512, 512, 1), 255, np.uint8)
     alpha[:12, :12] = alpha[:12, -12:] = alpha[-12:, :12] = alpha[-12:, -12:] = 0
-    cut = cut_face(np.dstack([astronaut(), alpha]), found.crop)
+    cut = cut_face(np.dstack([astronaut(), alpha]), found.crop, found.landmarks[0])
     assert np.abs(cut.matte.astype(int) - found.mattes[0]).mean() < 3
 
 
@@ -126,3 +127,20 @@ def test_a_face_before_nothing_is_detected():
     references = prepare_references([picture])
     landmarks = references.landmarks[0] @ references.crop[:, :2].T + references.crop[:, 2]
     assert np.abs(landmarks - alone).max() < 6
+
+
+def test_a_face_that_is_taken_for_background_stays_opaque(found, monkeypatch):
+    """As in a pencil drawing on white paper: the segmentation sees nobody."""
+    monkeypatch.setattr("backend_server.face.cut.person_matte", lambda image, **_: np.zeros(image.shape[:2], np.uint8))
+    cut = cut_face(astronaut(), found.crop, found.landmarks[0])
+    assert cut.missed == 1.0
+    assert missed_share(cut.matte, found.landmarks[0]) == 0.0
+    assert cut.matte[:20].max() == 0  # nothing is invented beyond the face
+
+
+def test_the_users_own_alpha_is_never_mended(found):
+    alpha = np.zeros((512, 512, 1), np.uint8)
+    alpha[100:] = 255  # cuts the face at its eyes
+    cut = cut_face(np.dstack([astronaut(), alpha]), found.crop, found.landmarks[0])
+    assert 0.1 < cut.missed < 0.9
+    assert missed_share(cut.matte, found.landmarks[0]) == pytest.approx(cut.missed, abs=0.02)

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -88,3 +89,12 @@ def test_no_green_screen_remains_at_the_edges_of_hair(name):
     )
     assert green > 4
     assert green_left < 0.4 * green
+
+
+def test_notes_name_each_picture_and_all_together():
+    """A blurred picture of one person, and a sharp one of a face of another shape."""
+    blurred = cv2.GaussianBlur(astronaut(), (0, 0), 2.0)
+    broad = cv2.resize(astronaut(), None, fx=1.3, fy=1.0)
+    notes = prepare_references([blurred, broad], names=["old.jpg", "new.jpg"]).notes
+    assert {(note.code, note.about) for note in notes} == {("blurred_face", "old.jpg"), ("several_people", "")}
+    assert prepare_references([astronaut()]).notes == ()
