@@ -98,12 +98,12 @@ def animate(
     with plain_failures(), StageBars() as bars:
         from backend_server.commands.animate import SAMPLE_SPEECH, AnimateSettings, animate
         from backend_server.commands.notebook import Notebook
-        from backend_server.commands.pictures import picture_paths, portrait_path
+        from backend_server.commands.pictures import checked_paths, portrait_path
         from shared.timing import FrameRate
 
         if speech is None:
             bars.say("no speech was given, so the shipped sample is animated")
-        paths = (portrait_path(),) if sample_portrait else picture_paths(images or [])
+        paths = (portrait_path(),) if sample_portrait else checked_paths(images or [])
         settings = AnimateSettings(
             speech=speech or SAMPLE_SPEECH,
             images=paths,

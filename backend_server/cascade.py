@@ -20,6 +20,7 @@ from backend_server.blink.sampling import blink_displacements
 from backend_server.checkpoints import WEIGHTS_DIR, weights_version
 from backend_server.config import CROP_SIZE, IDENTITIES_ON_DEVICE
 from backend_server.face.crop import crop_transform, to_crop
+from backend_server.face.images import flattened
 from backend_server.face.reference import prepare_references
 from backend_server.face.result import ResultJudge
 from backend_server.identity import FaceReferences, Identity
@@ -209,7 +210,7 @@ class Cascade:
         """Learns a face from K images (Section 3.4, last paragraph).
 
         Args:
-            images: K pictures (H, W, 3) of one person, any sizes.
+            images: K pictures (H, W, 3 or 4) of one person, any sizes.
             landmarks: (K, 68, 2) pixels placed by hand, rows of NaN where they are detected; None if all are.
             epochs: of fine-tuning; 0 uses the meta-learned weights unchanged.
             seed: of the order and the augmentation.
@@ -262,9 +263,9 @@ class Cascade:
         return ResultJudge(landmarks)
 
     def full_frame(self, identity: Identity, picture: NDArray[np.uint8]) -> FullFrame:
-        """Places rendered faces back into the picture (H, W, 3) that the identity's first face was cut from."""
+        """Places rendered faces back into the picture (H, W, 3 or 4) that the identity's first face was cut from."""
         rendered = next(self.render(identity, identity.references.landmarks[:1], is_cut_out=False))[0]
-        return FullFrame(picture, identity.references, rendered, self._texture_generator.following)
+        return FullFrame(flattened(picture), identity.references, rendered, self._texture_generator.following)
 
     def _speech_displacements(
         self, recording: Recording, heard_times: NDArray[np.float64], progress: Progress

@@ -20,7 +20,7 @@ from pathlib import Path
 INSTALL = "run: python build.py test"
 LIBRARIES = (
     *("numpy", "scipy", "torch", "mediapipe", "av", "soundfile", "soxr", "msgspec", "zmq", "safetensors"),
-    *("skimage", "matplotlib", "jinja2", "PIL", "OpenEXR", "typer", "rich", "platformdirs", "psutil"),
+    *("skimage", "matplotlib", "jinja2", "PIL", "pillow_heif", "OpenEXR", "typer", "rich", "platformdirs", "psutil"),
 )
 STAGES = ("speech", "motion", "blink", "texture")
 WEIGHTS = Path(__file__).with_name("weights")

@@ -46,7 +46,7 @@ class JobRequest:
         speech: samples f32 (S,) in [-1, 1], mono.
         sample_rate: Hz.
         frame_times: f64 (T,) seconds within `speech`.
-        images: u8 (H, W, 3) each, 1 to 20 of one face; none for the mean face.
+        images: u8 (H, W, 3 or 4) each, 1 to 20 of one face; none for the mean face.
         names: of the images, for sentences.
         epochs: of fine-tuning.
         seed: of all randomness.

@@ -1,8 +1,8 @@
 # pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false, reportArgumentType=false
 """Turns Blender's images into the pictures that the backend learns a face from.
 
-Values are those of the file, 8-bit sRGB, whatever colour space Blender shows the image in. Blender stores rows from the
-bottom up; they are reversed here.
+Values are those of the file, 8-bit sRGB, whatever colour space Blender shows the image in; transparency is kept as
+straight alpha. Blender stores rows from the bottom up; they are reversed here.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from ._shared import errors, protocol
 
 MAX_SIDE = 2048  # pixels; the face crop has 256, and larger images are halved until they fit
-_BACKDROP = 0.5  # grey behind transparent pixels
+_OPAQUE = 254.5 / 255
 _DATA_SPACES = ("Non-Color", "Raw")
 
 
 def read_all(images: Sequence[bpy.types.Image | None]) -> tuple[NDArray[np.uint8], ...]:
-    """Pictures u8 (H, W, 3), sRGB, top row first, in the order given.
+    """Pictures u8 (H, W, 3 or 4), sRGB, top row first, in the order given.
 
     Raises:
         ImageError: an image is missing, empty or unreadable, or there are too many.
@@ -36,7 +36,10 @@ def read_all(images: Sequence[bpy.types.Image | None]) -> tuple[NDArray[np.uint8
 
 
 def read(image: bpy.types.Image) -> NDArray[np.uint8]:
-    """One picture u8 (H, W, 3), sRGB, top row first, no side longer than `MAX_SIDE`.
+    """One picture u8, sRGB, top row first, no side longer than `MAX_SIDE`.
+
+    Returns:
+        (H, W, 3), or (H, W, 4) with straight alpha if some of it is transparent and Blender uses its alpha.
 
     Raises:
         ImageError: the image is missing or unreadable.
@@ -55,20 +58,32 @@ def read(image: bpy.types.Image) -> NDArray[np.uint8]:
         )
     values = np.empty(count, np.float32)
     image.pixels.foreach_get(values)
-    pixels = _halve(values.reshape(height, width, image.channels)[::-1])
+    pixels = values.reshape(height, width, image.channels)[::-1]
     colour = pixels[..., :3] if image.channels >= 3 else np.repeat(pixels[..., :1], 3, axis=-1)
-    if image.is_float and image.colorspace_settings.name not in _DATA_SPACES:
-        colour = linear_to_srgb(colour)  # Blender has made 16-bit and float files linear; 8-bit ones it leaves alone
-    if image.channels in (2, 4):
-        alpha = pixels[..., -1:]
-        colour = colour * alpha + _BACKDROP * (1 - alpha)
-    return np.round(np.clip(np.nan_to_num(colour), 0, 1) * 255).astype(np.uint8)
+    if image.channels not in (2, 4) or image.alpha_mode == "NONE" or (pixels[..., -1:] >= _OPAQUE).all():
+        return _bytes(_encoded(image, _halve(colour)))
+    alpha = np.clip(np.nan_to_num(pixels[..., -1:]), 0, 1)
+    if not image.is_float or image.alpha_mode == "CHANNEL_PACKED":  # all others are multiplied as Blender reads them
+        colour = colour * alpha  # in a mean each pixel counts by its alpha
+    halved = _halve(np.concatenate([colour, alpha], axis=-1))
+    colour = _encoded(image, halved[..., :3] / np.maximum(halved[..., 3:], 1e-6))
+    return _bytes(np.concatenate([colour, halved[..., 3:]], axis=-1))
 
 
 def linear_to_srgb(linear: NDArray[np.float32]) -> NDArray[np.float32]:
     """The sRGB transfer function of IEC 61966-2-1 for any shape."""
     low = np.clip(linear, 0.0, 1.0)
     return np.where(low <= 0.0031308, low * 12.92, 1.055 * low ** (1 / 2.4) - 0.055).astype(np.float32)
+
+
+def _encoded(image: bpy.types.Image, colour: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Colours (H, W, 3) as the file has them: Blender has made 16-bit and float files linear, and left 8-bit ones."""
+    is_linear = image.is_float and image.colorspace_settings.name not in _DATA_SPACES
+    return linear_to_srgb(colour) if is_linear else colour
+
+
+def _bytes(values: NDArray[np.float32]) -> NDArray[np.uint8]:
+    return np.round(np.clip(np.nan_to_num(values), 0, 1) * 255).astype(np.uint8)
 
 
 def _halve(pixels: NDArray[np.float32]) -> NDArray[np.float32]:

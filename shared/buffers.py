@@ -27,7 +27,7 @@ class Buffer:
     Attributes:
         field: the message's attribute.
         dtype: one of `DTYPES`.
-        shape: fixed sizes, or letters for sizes that are shared within the message.
+        shape: fixed sizes, several that are allowed, or letters for sizes that are shared within the message.
         is_optional: the attribute may be None.
         series: name of one part; then the attribute is a tuple, sent as `<series>_0`, `<series>_1`, ..., and the
             letters of the shape belong to each part alone.
@@ -36,10 +36,15 @@ class Buffer:
 
     field: str
     dtype: str
-    shape: tuple[int | str, ...]
+    shape: tuple[int | str | tuple[int, ...], ...]
     is_optional: bool = False
     series: str = ""
     max_count: int = 1
+
+    @property
+    def size_words(self) -> tuple[str, ...]:
+        """The shape in words: ("H", "W", "3 or 4")."""
+        return tuple(" or ".join(map(str, size)) if isinstance(size, tuple) else str(size) for size in self.shape)
 
     def parts(self, value: BufferValue) -> Iterator[tuple[str, NDArray]]:
         """Names and arrays, as they are sent."""
@@ -76,12 +81,18 @@ class Buffer:
             raise MessageError(f"{name} must be of dtype {self.dtype}, got {array.dtype.str}")
         sizes = {} if self.series else sizes
         matches = array.ndim == len(self.shape) and all(
-            size == (sizes.setdefault(wanted, size) if isinstance(wanted, str) else wanted) and size > 0
-            for size, wanted in zip(array.shape, self.shape, strict=True)
+            _fits(size, wanted, sizes) and size > 0 for size, wanted in zip(array.shape, self.shape, strict=True)
         )
         if not matches:
-            wanted = ", ".join(f"{w}={sizes[w]}" if w in sizes else str(w) for w in map(str, self.shape))
+            wanted = ", ".join(f"{w}={sizes[w]}" if w in sizes else w for w in self.size_words)
             raise MessageError(f"{name} must be of shape ({wanted}), got {array.shape}")
+
+
+def _fits(size: int, wanted: int | str | tuple[int, ...], sizes: dict[str, int]) -> bool:
+    """Whether a size is the wanted one; `sizes` collects the letters."""
+    if isinstance(wanted, str):
+        return size == sizes.setdefault(wanted, size)
+    return size == wanted if isinstance(wanted, int) else size in wanted
 
 
 def all_parts(buffers: tuple[Buffer, ...], message: object) -> Iterator[tuple[str, NDArray]]:

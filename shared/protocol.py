@@ -108,14 +108,14 @@ class AdaptRequest(Message, frozen=True, kw_only=True, eq=False):
     """Asks for an identity from 1 to 20 images of one face."""
 
     BUFFERS = (
-        Buffer("images", "|u1", ("H", "W", 3), series="image", max_count=MAX_IMAGE_COUNT),
+        Buffer("images", "|u1", ("H", "W", (3, 4)), series="image", max_count=MAX_IMAGE_COUNT),
         Buffer("landmarks", "<f4", ("K", 68, 2), is_optional=True),
     )
 
     epochs: Annotated[int, Meta(ge=0, le=MAX_EPOCHS)] = 10
     seed: Seed = 0
     names: Names = ()  # of the files, for sentences; in the images' order, empty if unknown
-    images: tuple[NDArray[np.uint8], ...]  # each (H, W, 3) sRGB, any size
+    images: tuple[NDArray[np.uint8], ...]  # each (H, W, 3) sRGB, or (H, W, 4) with straight alpha, any size
     landmarks: NDArray[np.float32] | None = None  # (K, 68, 2) image pixels; NaN for an image: find them
 
     def check(self) -> None:
@@ -152,7 +152,9 @@ class AnimateRequest(Message, frozen=True, kw_only=True, eq=False):
     BUFFERS = (
         Buffer("speech", "<f4", ("S",)),
         Buffer("frame_times", "<f8", ("T",)),
-        Buffer("references", "|u1", ("H", "W", 3), is_optional=True, series="reference", max_count=MAX_IMAGE_COUNT),
+        Buffer(
+            "references", "|u1", ("H", "W", (3, 4)), is_optional=True, series="reference", max_count=MAX_IMAGE_COUNT
+        ),
     )
 
     sample_rate: Annotated[int, Meta(ge=8_000, le=192_000)]

@@ -20,6 +20,7 @@ BACKEND_ONLY_IN = {
     "onnxruntime": "speech.onnx_model",
     "OpenEXR": "export.exr",
     "mediapipe": "face.models",
+    "pillow_heif": "face.images",
 }
 
 STAGES = ("speech", "motion", "blink", "retarget", "texture")

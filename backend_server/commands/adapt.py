@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from backend_server.cascade import Cascade
 from backend_server.commands.animate import PREVIEW_BACKGROUND
 from backend_server.commands.notebook import Notebook
-from backend_server.commands.pictures import picture_paths, read_source
+from backend_server.commands.pictures import read_source
 from backend_server.export.images import over_background, write_png
 from backend_server.export.tags import synthetic_tags
 from backend_server.files import atomic_write, sweep_temporaries
@@ -33,7 +33,7 @@ MOUTH_OPENING = 0.2  # of the distance of the outer eye corners, in the pictures
 class AdaptSettings:
     """The options of `adapt`."""
 
-    images: tuple[Path, ...]
+    images: tuple[Path, ...]  # or folders of them
     out: Path
     landmarks: Path | None = None
     epochs: int = 10
@@ -62,11 +62,10 @@ def adapt(
         NoteError: the notebook is strict, and something is noteworthy; nothing is written then.
     """
     notebook = notebook or Notebook()
-    paths = picture_paths(settings.images)
-    if not paths:
+    if not settings.images:
         raise ImageError("no images were given; give 1 to 20 pictures of one person with --images")
     _check_places(settings)
-    source = read_source(paths, settings.landmarks)
+    source = read_source(settings.images, settings.landmarks)
     notebook.add(source.notes)
     cascade = Cascade.load(settings.device)
     tags = synthetic_tags(cascade.weights_version, settings.seed)

@@ -49,7 +49,7 @@ class AnimateSettings:
     """
 
     speech: Path
-    images: tuple[Path, ...]
+    images: tuple[Path, ...]  # or folders of them
     identity: Path | None  # a file, or the first digits of an ID
     out: Path
     frame_rate: FrameRate
@@ -121,7 +121,7 @@ def animate(
             notebook.add(judge.notes())
         _write_sheet(folder, motion, recording, pictures_shown, tags)
         clock.stop()
-        _write_report(folder, settings, cascade, identity, recording, len(times), tags, clock, notebook)
+        _write_report(folder, settings, source.names, cascade, identity, recording, len(times), tags, clock, notebook)
     return settings.out
 
 
@@ -269,6 +269,7 @@ def _write_sheet(
 def _write_report(
     folder: Path,
     settings: AnimateSettings,
+    image_names: Sequence[str],
     cascade: Cascade,
     identity: Identity | None,
     recording: Recording,
@@ -279,7 +280,7 @@ def _write_report(
 ) -> None:
     report = {
         "speech": settings.speech.name,
-        "images": [path.name for path in settings.images],
+        "images": list(image_names),
         "speech_seconds": round(recording.seconds, 3),
         "frames": frame_count,
         "frame_rate": settings.frame_rate.frames_per_second,

@@ -1,30 +1,35 @@
-"""Reads the user's pictures, and landmarks that were placed on them by hand.
+"""Reads the user's pictures: files, and folders of them.
 
-Landmarks are one JSON object: a picture's file name, and 68 points [x, y] in pixels of that picture as it is shown,
-(0, 0) the centre of its top-left pixel, in the order of the 68-point convention (jaw 0-16, brows 17-26, nose 27-35,
-eyes 36-47, mouth 48-67): `{"me.jpg": [[101.5, 220], ...]}`. The detector finds the landmarks of all other pictures.
+A file that is named must be read. What a folder holds beside pictures, or too many of them, is left out and named;
+hidden files are no one's pictures.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import numpy as np
 import skimage.data
 from numpy.typing import NDArray
 
 from backend_server.commands.console import SOUND_SUFFIXES
+from backend_server.commands.placed_landmarks import read_placed_landmarks
 from backend_server.face.images import read_image
 from backend_server.identities.learning import FaceSource
-from shared.errors import ImageError, ShapeError, ValueRangeError
-from shared.landmarks import POINT_COUNT
+from shared.errors import ImageError
+from shared.notes import Note, NoteCode
+from shared.protocol import MAX_IMAGE_COUNT
 
-PICTURE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
-_MARGIN = 0.25  # of a side; a face may extend this far outside its picture
-_NARROWEST_EYES = 8.0  # pixels between the outer corners; less is not a face
+PICTURE_SUFFIXES = {
+    *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".heic", ".heif", ".hif", ".avif", ".webp", ".tif", ".tiff"),
+    *(".bmp", ".gif", ".jp2", ".ppm", ".pgm", ".tga"),
+}
+_OF_THE_SYSTEM = {"thumbs.db", "ehthumbs.db", "desktop.ini"}  # Windows puts them into folders of pictures
+_NAMED_NOTES = 10  # of a folder's files that are no pictures; further ones are counted
+
+Image = NDArray[np.uint8]
 
 
 def portrait_path() -> Path:
@@ -32,96 +37,108 @@ def portrait_path() -> Path:
     return Path(skimage.data.__file__).with_name("astronaut.png")
 
 
-def picture_paths(paths: Sequence[Path]) -> tuple[Path, ...]:
-    """The chosen pictures; a folder stands for all pictures in it.
+def checked_paths(paths: Sequence[Path]) -> tuple[Path, ...]:
+    """The files and folders that the user named, as they are.
 
     Raises:
-        ImageError: a path does not exist or is a sound, or a folder holds no picture.
+        ImageError: one does not exist, is a sound, or is a folder without pictures.
     """
-    found: list[Path] = []
     for path in paths:
-        if path.suffix.lower() in SOUND_SUFFIXES and not path.is_dir():
+        if path.is_dir():
+            _candidates(path)
+        elif path.suffix.lower() in SOUND_SUFFIXES:
             raise ImageError(
                 f"{path} is a sound or film, not a picture; give the speech before --images "
                 "(for build.py run, after --speech)"
             )
-        if path.is_dir():
-            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES)
-            if not inside:
-                raise ImageError(f"the folder {path} holds no pictures (.png, .jpg, .tif, .bmp, .webp)")
-            found += inside
         elif not path.exists():
             raise ImageError(f"there is no picture {path}; check the name")
-        else:
-            found.append(path)
-    return tuple(found)
+    return tuple(paths)
 
 
 def read_source(paths: Sequence[Path], landmarks: Path | None) -> FaceSource:
     """Reads pictures and the landmarks placed on them.
 
-    Raises:
-        SpeechFaceError: the first that cannot be used.
-    """
-    images, names = [read_image(path) for path in paths], [path.name for path in paths]
-    return FaceSource(images, read_placed_landmarks(landmarks, names, images) if landmarks else None, names)
-
-
-def read_placed_landmarks(
-    path: Path, names: Sequence[str], images: Sequence[NDArray[np.uint8]]
-) -> NDArray[np.float32] | None:
-    """Landmarks (K, 68, 2) of the pictures in their order, NaN where they are detected; None if all are.
-
     Args:
-        path: the JSON file.
-        names: K file names of the pictures.
-        images: the pictures (H, W, 3).
+        paths: files, and folders that stand for the pictures in them.
+        landmarks: the JSON file; None if all are detected. It may lie among the pictures.
 
     Raises:
-        ValueRangeError: the file cannot be read, names an unknown or ambiguous picture, or a point is impossible.
-        ShapeError: a picture does not have 68 points of two numbers.
+        SpeechFaceError: the first that cannot be used; of a folder, if it holds no picture that can.
     """
+    checked_paths(paths)
+    named = sum(not path.is_dir() for path in paths)
+    if named > MAX_IMAGE_COUNT:
+        raise ImageError(f"{named} images were given; give 1 to {MAX_IMAGE_COUNT} pictures of one person")
+    images: list[Image] = []
+    names: list[str] = []
+    notes: list[Note] = []
+    left = MAX_IMAGE_COUNT - named  # for the folders
+    for path in paths:
+        if not path.is_dir():
+            images.append(read_image(path))
+            names.append(_shown(path))
+            continue
+        read, found = _read_folder(path, left, landmarks)
+        left -= len(read)
+        images += [image for _, image in read]
+        names += [name for name, _ in read]
+        notes += found
+    return FaceSource(
+        images, read_placed_landmarks(landmarks, names, images) if landmarks else None, names, tuple(notes)
+    )
+
+
+def _read_folder(folder: Path, most: int, landmarks: Path | None) -> tuple[list[tuple[str, Image]], list[Note]]:
+    """The first pictures of a folder by their names, at most so many, and notes of what was left out."""
+    notes, others = [], [path for path in _visible(folder) if path.suffix.lower() not in PICTURE_SUFFIXES]
+    if landmarks is not None:
+        others = [path for path in others if path.resolve() != landmarks.resolve()]
+    for path in others[:_NAMED_NOTES]:
+        kind = f"a file of the kind {path.suffix}" if path.suffix else "a file without an ending"
+        notes.append(_left_out(path, f"it was left out, as {kind} is not read as a picture"))
+    if len(others) > _NAMED_NOTES:
+        notes.append(_left_out(folder, f"{len(others) - _NAMED_NOTES} more files are no pictures and were left out"))
+    images: list[tuple[str, Image]] = []
+    reason = None
+    candidates = _candidates(folder)
+    for number, path in enumerate(candidates):
+        if len(images) == most:
+            rest = ", ".join(map(_shown, candidates[number:]))
+            sentence = f"{MAX_IMAGE_COUNT} pictures are the most for one face, so these were left out: {rest:.1500}"
+            notes.append(_left_out(folder, sentence))
+            break
+        try:
+            images.append((_shown(path), read_image(path)))
+        except ImageError as error:
+            reason = reason or error
+            notes.append(_left_out(path, f"it was left out, as it {error.sentence.removeprefix(f'{path} ')}"))
+    if reason is not None and not images:
+        raise ImageError(f"no picture in the folder {folder} can be read; the first: {reason.sentence}") from reason
+    return images, notes
+
+
+def _visible(folder: Path) -> list[Path]:
+    """The files in a folder, by their names, without hidden ones and those that systems put there."""
     try:
-        content = msgspec.json.decode(path.read_bytes())
+        entries = sorted(folder.iterdir())
     except OSError as error:
-        raise ValueRangeError(f"the landmarks {path} cannot be read: {error.strerror}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ValueRangeError(f"the landmarks {path} are not JSON: {error}") from error
-    if not isinstance(content, dict):
-        raise ValueRangeError(
-            f"the landmarks {path} hold a {type(content).__name__}; "
-            'write an object of picture names and 68 points each: {"me.jpg": [[x, y], ...]}'
-        )
-    placed = np.full((len(images), POINT_COUNT, 2), np.nan, np.float32)
-    for name, points in content.items():
-        matches = [k for k, other in enumerate(names) if other == name]
-        if len(matches) != 1:
-            number = f"{len(matches)} pictures have" if matches else "none of the pictures has"
-            raise ValueRangeError(
-                f"{path} places landmarks on {name!r} and {number} that name; the pictures are {', '.join(names)}"
-            )
-        placed[matches[0]] = _points(name, points, images[matches[0]].shape)
-    return placed if content else None
+        raise ImageError(f"the folder {folder} cannot be read ({error.strerror})") from error
+    files = [path for path in entries if not path.name.startswith(".") and not path.is_dir()]
+    return [path for path in files if path.name.lower() not in _OF_THE_SYSTEM]
 
 
-def _points(name: str, points: Any, shape: tuple[int, ...]) -> NDArray[np.float32]:  # noqa: ANN401 (any JSON)
-    if not isinstance(points, list) or len(points) != POINT_COUNT:
-        got = len(points) if isinstance(points, list) else type(points).__name__
-        raise ShapeError(f"expected {POINT_COUNT} points for {name}, got {got}")
-    for number, point in enumerate(points):
-        if not (isinstance(point, list) and len(point) == 2 and all(type(v) in (int, float) for v in point)):
-            raise ShapeError(f"point {number} of {name} is {str(point)[:60]}; write two numbers [x, y]")
-    placed = np.array(points, np.float64)
-    sides = np.array([shape[1], shape[0]])
-    outside = ~np.all((placed >= -_MARGIN * sides) & (placed <= (1 + _MARGIN) * sides), axis=1)
-    if outside.any():
-        number = int(np.argmax(outside))
-        x, y = placed[number]
-        raise ValueRangeError(
-            f"point {number} of {name} lies at ({x:g}, {y:g}), outside its {shape[1]} x {shape[0]} pixels; "
-            "give pixels of the picture itself"
-        )
-    eyes = float(np.linalg.norm(placed[45] - placed[36]))
-    if eyes < _NARROWEST_EYES:
-        raise ValueRangeError(f"the eyes of {name} (points 36 and 45) are {eyes:.1f} pixels apart; check the order")
-    return placed.astype(np.float32)
+def _candidates(folder: Path) -> list[Path]:
+    found = [path for path in _visible(folder) if path.suffix.lower() in PICTURE_SUFFIXES]
+    if not found:
+        raise ImageError(f"the folder {folder} holds no pictures (.png, .jpg, .heic, .avif, .tif, .webp, .bmp)")
+    return found
+
+
+def _left_out(path: Path, sentence: str) -> Note:
+    return Note(NoteCode.SKIPPED_FILE, sentence, _shown(path))
+
+
+def _shown(path: Path) -> str:
+    """The name of a file; one that is not UTF-8 keeps only what can be written."""
+    return os.fsencode(path.name or str(path)).decode("utf-8", "replace")

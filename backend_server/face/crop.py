@@ -15,6 +15,7 @@ from shared.landmarks import LEFT_EYE, POINT_COUNT, RIGHT_EYE
 
 SIDE_OF_BOX = 1.65  # side of the crop over the larger side of the landmark box: hair, ears and neck fit
 RAISED_OF_SIDE = 0.08  # the box ends at the brows, the head does not
+_EDGE_PIXELS = 2.0  # of the crop, over which a picture fades in from its edge
 
 Points = NDArray[np.floating]
 
@@ -54,7 +55,7 @@ def crop_image(image: NDArray[np.uint8], transform: NDArray[np.floating]) -> NDA
 
     A source with more pixels than the crop is blurred first, so that nothing aliases.
     """
-    scale = float(np.sqrt(abs(np.linalg.det(np.asarray(transform, np.float64)[:, :2]))))
+    scale = _scale(transform)
     if scale > 1.2:
         image = np.asarray(cv2.GaussianBlur(image, (0, 0), 0.4 * scale), np.uint8)
     crop = cv2.warpAffine(
@@ -67,6 +68,43 @@ def crop_image(image: NDArray[np.uint8], transform: NDArray[np.floating]) -> NDA
     return np.asarray(crop, np.uint8)
 
 
+def crop_cut_out(
+    image: NDArray[np.uint8], transform: NDArray[np.floating]
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Returns colours u8 (256, 256, 3) and alpha u8 (256, 256) of the crop of `image` u8 (H, W, 4), straight alpha.
+
+    Each pixel counts by its alpha, so colours under transparent pixels do not mix in; where all is transparent, black.
+    """
+    alpha = image[..., 3:].astype(np.uint16)
+    weighted = np.concatenate([image[..., :3] * alpha, alpha * 255], axis=2)  # in 16 bits nothing is rounded
+    scale = _scale(transform)
+    if scale > 1.2:
+        weighted = np.asarray(cv2.GaussianBlur(weighted, (0, 0), 0.4 * scale))
+    crop = cv2.warpAffine(
+        weighted,
+        np.asarray(transform, np.float64),
+        (CROP_SIZE, CROP_SIZE),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,  # a cubic would overshoot at the person's edge
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    cover = np.asarray(crop, np.float32) / 65025
+    colours = np.rint(np.clip(255 * cover[..., :3] / np.maximum(cover[..., 3:], 1e-6), 0, 255)).astype(np.uint8)
+    return colours, np.rint(255 * cover[..., 3]).astype(np.uint8)
+
+
+def picture_cover(shape: tuple[int, ...], transform: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """Returns which pixels of the crop lie in the picture, u8 (256, 256): 0 outside, 255 from two pixels inside on.
+
+    Args:
+        shape: of the picture, (H, W, ...).
+        transform: of the crop.
+    """
+    places = to_source(np.stack(np.meshgrid(*[np.arange(CROP_SIZE, dtype=np.float64)] * 2), -1), transform)
+    last = np.array([shape[1] - 1, shape[0] - 1])
+    inside = np.minimum(places, last - places).min(-1) + 0.5  # source pixels from the nearest edge
+    return np.rint(255 * np.clip(inside / (_EDGE_PIXELS * _scale(transform)), 0, 1)).astype(np.uint8)
+
+
 def to_crop(points: Points, transform: NDArray[np.floating]) -> NDArray[np.float32]:
     """Takes source pixels (..., 2) to crop pixels."""
     matrix = np.asarray(transform, np.float64)
@@ -77,3 +115,8 @@ def to_source(points: Points, transform: NDArray[np.floating]) -> NDArray[np.flo
     """Takes crop pixels (..., 2) to source pixels."""
     matrix = np.asarray(transform, np.float64)
     return (points @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
+
+
+def _scale(transform: NDArray[np.floating]) -> float:
+    """Source pixels per crop pixel."""
+    return float(np.sqrt(abs(np.linalg.det(np.asarray(transform, np.float64)[:, :2]))))

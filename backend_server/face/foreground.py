@@ -41,6 +41,18 @@ def foreground_colours(image: NDArray[np.uint8], matte: NDArray[np.uint8]) -> ND
     return np.where((matte == 255)[..., None], image, colours)
 
 
+def nearest_colours(colours: NDArray[np.uint8], is_known: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Returns `colours` u8 (H, W, 3) with the nearest known ones where they are not known (H, W), if any are."""
+    if is_known.all() or not is_known.any():
+        return colours
+    unknown = (~is_known).astype(np.uint8)
+    _, found = cv2.distanceTransformWithLabels(unknown, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    labels = np.asarray(found, np.int64)  # of the nearest known pixel, each with a number of its own
+    known = np.zeros((int(labels.max()) + 1, 3), np.uint8)
+    known[labels[is_known]] = colours[is_known]
+    return known[labels]
+
+
 def _estimate(image: Array, alpha: Array) -> tuple[Array, Array]:
     """F and B, f32 (H, W, 3) each."""
     height, width = alpha.shape

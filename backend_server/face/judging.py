@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from skimage.measure import blur_effect
 
 from backend_server.config import CROP_SIZE
+from backend_server.face.cover import MOST_MISSED
 from shared.landmarks import INNER_LIP_PAIRS, LEFT_EYE, RIGHT_EYE
 from shared.notes import Note, NoteCode
 
@@ -47,6 +48,7 @@ class SeenFace:
         landmarks: (68, 2) pixels of the crop.
         matte: (256, 256), 255 where the person is, as the segmentation or the user's alpha says.
         is_inside: (256, 256), which pixels of the crop lie in the picture.
+        missed: share of the face that was not taken for the person.
         movement: (68,) how far each landmark moves, over the face's side, when the face is cut out differently; None
             for landmarks placed by hand, of which nothing is doubted.
         yaw_degrees: turn about the vertical.
@@ -57,6 +59,7 @@ class SeenFace:
     landmarks: Points
     matte: Picture
     is_inside: NDArray[np.bool_]
+    missed: float = 0.0
     movement: Points | None = None
     yaw_degrees: float = 0.0
     mesh: Points | None = None
@@ -73,7 +76,7 @@ def judge(face: SeenFace, *, is_animated: bool) -> list[Note]:
     if face.movement is not None and not any(note.code == NoteCode.BLURRED_FACE for note in notes):
         notes += _covers(face)  # a blur hides as much
     if is_animated:
-        notes += _expression(face)
+        notes += [*_outline(face), *_expression(face)]
     return notes
 
 
@@ -174,6 +177,16 @@ def eye_relief(face: SeenFace) -> float:
     light = _lightness(face)
     insides = [_filled(_grown(face.landmarks[eye], 1.1)) for eye in (RIGHT_EYE, LEFT_EYE)]
     return min(float(light[inside].std()) if inside.any() else 0.0 for inside in insides) / _face_deviation(face, light)
+
+
+def _outline(face: SeenFace) -> list[Note]:
+    if face.missed <= MOST_MISSED:
+        return []
+    sentence = (
+        f"the person's outline leaves out {face.missed:.0%} of the face, so hair and neck may be missing, too; use a "
+        "picture with a plain background, or with alpha that covers the head"
+    )
+    return [Note(NoteCode.MATTE_MISSES_FACE, sentence)]
 
 
 def _expression(face: SeenFace) -> list[Note]:

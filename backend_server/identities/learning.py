@@ -25,7 +25,7 @@ class FaceSource:
     """What a face is learnt from.
 
     Attributes:
-        images: K pictures (H, W, 3).
+        images: K pictures (H, W, 3 or 4).
         landmarks: (K, 68, 2) pixels placed by hand, rows of NaN where they are detected; None if all are.
         names: of the picture files; empty if unknown.
         notes: what the user should know of the files, such as those that were left out.

@@ -52,13 +52,13 @@ def identity_id(
     """The ID of the face that is learnt from these inputs: their sha256, 64 hexadecimal digits.
 
     Args:
-        images: K pictures (H, W, 3), in their order.
+        images: K pictures (H, W, 3 or 4), in their order.
         landmarks: (K, 68, 2) pixels placed by hand, rows of NaN where they are detected; None if all are.
         epochs: of fine-tuning, as requested.
         seed: of fine-tuning.
         weights_version: of the weights that learning starts from.
     """
-    whole = hashlib.sha256(f"speech_face 1 {weights_version} {epochs} {seed}".encode())
+    whole = hashlib.sha256(f"speech_face 2 {weights_version} {epochs} {seed}".encode())
     for array in (*images, *(() if landmarks is None else (landmarks,))):
         whole.update(f" {array.dtype.str} {array.shape} ".encode())
         whole.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from backend_server.identity import FaceReferences, Identity
 from backend_server.progress import Progress, silent
-from backend_server.texture.colours import references_of
+from backend_server.texture.colours import are_grey, references_of, to_grey
 from backend_server.texture.synthesis import TextureGenerator
 from shared.errors import ShapeError, WeightsError
 from shared.landmarks import POINT_COUNT
@@ -94,7 +94,7 @@ def render(
     *,
     is_cut_out: bool = True,
 ) -> Iterator[NDArray[np.uint8]]:
-    """Pictures of a person with the given landmarks, in chunks as they are made.
+    """Pictures of a person with the given landmarks, in chunks as they are made; grey if all references are.
 
     Args:
         generator: tuned for the person.
@@ -123,7 +123,7 @@ def _chunks(
     is_cut_out: bool,
 ) -> Iterator[NDArray[np.uint8]]:
     device = next(generator.parameters()).device
-    references = references_of(faces, device, is_cut_out=is_cut_out)
+    references, is_grey = references_of(faces, device, is_cut_out=is_cut_out), are_grey(faces)
     # Inference mode must not stay on in the caller's code between two chunks.
     with torch.inference_mode():
         code = generator.encode(references)
@@ -136,7 +136,7 @@ def _chunks(
             with torch.inference_mode():
                 made = generator(points, references.expand(n), code.expand(n))
                 pictures = made.picture if made.edge is None else made.picture + made.edge
-                chunk = to_bytes(pictures, made.alpha)
+                chunk = to_bytes(to_grey(pictures) if is_grey else pictures, made.alpha)
         except torch.OutOfMemoryError:
             if size == 1:
                 raise

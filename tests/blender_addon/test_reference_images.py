@@ -34,11 +34,44 @@ def test_values_are_those_of_the_file(reference_images, save, colour_space):
     np.testing.assert_array_equal(reference_images.read(image), pixels)
 
 
-def test_transparent_pixels_stand_before_grey(reference_images, save):
+def test_transparency_is_kept_and_a_full_one_left_out(reference_images, save):
     pixels = np.full((4, 4, 4), 200, np.uint8)
-    pixels[..., 3] = [0, 255, 0, 255]
+    pixels[..., 3] = [0, 255, 51, 255]
     read = reference_images.read(save(pixels))
-    np.testing.assert_array_equal(read[0, :, 0], [128, 200, 128, 200])
+    np.testing.assert_array_equal(read[..., 3], pixels[..., 3])
+    np.testing.assert_array_equal(read[:, 1:, :3], pixels[:, 1:, :3])
+    pixels[..., 3] = 255
+    assert reference_images.read(save(pixels, "opaque.png")).shape == (4, 4, 3)
+
+
+def test_transparency_that_blender_ignores_is_ignored(reference_images, save):
+    image = save(np.full((4, 4, 4), [200, 90, 30, 0], np.uint8))
+    image.alpha_mode = "NONE"
+    assert (reference_images.read(image) == (200, 90, 30)).all()
+
+
+def test_colours_under_transparent_pixels_do_not_mix_in_when_halved(reference_images, save):
+    pixels = np.full((10, 4100, 4), [200, 90, 30, 255], np.uint8)
+    pixels[:, 1::2] = (0, 255, 0, 0)
+    read = reference_images.read(save(pixels))
+    assert read.shape == (2, 1025, 4)
+    assert np.abs(read.astype(int) - (200, 90, 30, 128)).max() <= 1
+
+
+@pytest.mark.parametrize("depth", ["8", "16"])
+def test_colours_under_partial_alpha_are_straight(reference_images, tmp_path, depth):
+    """Blender multiplies the colours of 16-bit files by their alpha; they come back as the file has them."""
+    image = bpy.data.images.new("made", 8, 8, float_buffer=True, alpha=True)
+    linear = np.array([0.5, 0.2, 0.05], np.float32)
+    image.pixels.foreach_set(np.tile([*(0.5 * linear), 0.5], 64).astype(np.float32))
+    settings = bpy.context.scene.render.image_settings
+    settings.file_format, settings.color_mode, settings.color_depth = "PNG", "RGBA", depth
+    bpy.context.scene.view_settings.view_transform = "Standard"
+    path = tmp_path / "photo.png"
+    image.save_render(str(path), scene=bpy.context.scene)
+    read = reference_images.read(bpy.data.images.load(str(path)))
+    expected = np.round(reference_images.linear_to_srgb(linear) * 255)
+    assert np.abs(read[0, 0].astype(int) - (*expected, 128)).max() <= 2
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ def messages():
                 job="j1",
                 epochs=3,
                 names=("a.png", "b.png"),
-                images=(_array("u1", 4, 5, 3), _array("u1", 6, 2, 3)),
+                images=(_array("u1", 4, 5, 3), _array("u1", 6, 2, 4)),
                 landmarks=np.stack([_array("f4", 68, 2), np.full((68, 2), np.nan, np.float32)]),
             ),
             protocol.Adapted(

@@ -51,7 +51,7 @@ def huge_image():
         (animate(identity="a" * 64, references=(IMAGE,)), "not both"),
         (adapt(epochs=201), "epochs = 201"),
         (adapt(images=()), "send at least one"),
-        (adapt(images=(IMAGE[..., 0],)), r"image_0 must be of shape \(H, W, 3\), got \(4, 4\)"),
+        (adapt(images=(IMAGE[..., 0],)), r"image_0 must be of shape \(H, W, 3 or 4\), got \(4, 4\)"),
         (adapt(landmarks=np.zeros((2, 68, 2), np.float32)), "landmarks of 2 images for 1"),
         (adapt(landmarks=np.zeros((1, 66, 2), np.float32)), r"\(K=1, 68, 2\), got \(1, 66, 2\)"),
         (adapt(landmarks=np.full((1, 68, 2), np.inf, np.float32)), "finite, or NaN"),

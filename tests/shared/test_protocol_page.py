@@ -23,7 +23,7 @@ def test_the_page_describes_every_field_and_buffer(name):
             if line.startswith("| buffer") and f"`{buffer.field}`" in line.split(" | ")[0]
         ]
         assert buffer.dtype.replace("|", r"\|") in line
-        shape = ", ".join(map(str, buffer.shape))
+        shape = ", ".join(buffer.size_words)
         assert f"({shape}" in line
         assert ("optional" in line) == buffer.is_optional
 

@@ -1,63 +1,167 @@
+"""Tests which files of the user become pictures, and that each that does not is named."""
+
 import json
+import os
+import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from backend_server.commands.pictures import read_placed_landmarks
-from shared.errors import ShapeError, ValueRangeError
-
-NAMES = ["me.jpg", "you.png"]
-IMAGES = [np.zeros((200, 300, 3), np.uint8), np.zeros((100, 100, 3), np.uint8)]
-POINTS = [[10.0 + i, 20.5 + i] for i in range(68)]
+from backend_server.commands.pictures import checked_paths, portrait_path, read_source
+from shared.errors import ImageError
 
 
 @pytest.fixture
-def read(tmp_path):
-    def run(content, names=NAMES):
-        path = tmp_path / "landmarks.json"
-        path.write_text(content if isinstance(content, str) else json.dumps(content))
-        return read_placed_landmarks(path, names, IMAGES)
+def folder(tmp_path):
+    """Makes a folder of pictures with these names, each of its own grey."""
 
-    return run
+    def make(*names):
+        inside = tmp_path / "me"
+        inside.mkdir(exist_ok=True)
+        for level, name in enumerate(names):
+            Image.new("RGB", (20, 20), (level, level, level)).save(inside / name, "PNG")
+        return inside
 
-
-def test_named_pictures_get_their_points_and_others_are_detected(read):
-    placed = read({"me.jpg": POINTS})
-    assert placed.shape == (2, 68, 2) and placed.dtype == np.float32
-    np.testing.assert_array_equal(placed[0], np.float32(POINTS))
-    assert np.isnan(placed[1]).all()
-    assert read({}) is None
+    return make
 
 
-def changed(number, point):
-    return {"me.jpg": [*POINTS[:number], point, *POINTS[number + 1 :]]}
+def test_a_folder_stands_for_its_pictures_of_every_kind(folder):
+    names = ["a.png", "b.JPG", "c.heic", "d.avif", "e.jfif", "f.tif", "g.webp", "h.HEIF"]
+    inside = folder(*names)
+    (inside / "z.png").mkdir()
+    source = read_source([inside], None)
+    assert source.names == names
+    assert [image[0, 0, 0] for image in source.images] == list(range(len(names)))
+    assert source.notes == ()
 
 
-@pytest.mark.parametrize(
-    ("content", "error", "sentence"),
-    [
-        ("{half", ValueRangeError, r"landmarks\.json are not JSON"),
-        ([POINTS], ValueRangeError, "hold a list; write an object"),
-        ({"she.jpg": POINTS}, ValueRangeError, r"'she.jpg' and none of the pictures .*me\.jpg, you\.png"),
-        ({"me.jpg": POINTS[:66]}, ShapeError, r"expected 68 points for me\.jpg, got 66"),
-        ({"me.jpg": 7}, ShapeError, r"expected 68 points for me\.jpg, got int"),
-        (changed(5, [1.0]), ShapeError, r"point 5 of me\.jpg is \[1\.0\]"),
-        (changed(6, [1.0, "x"]), ShapeError, r"point 6 of me\.jpg is \[1\.0, 'x'\]"),
-        (changed(7, [None, True]), ShapeError, r"point 7 of me\.jpg"),
-        (changed(8, [5000, 20]), ValueRangeError, r"point 8 of me\.jpg lies at \(5000, 20\), outside its 300 x 200"),
-        ({"me.jpg": [[50, 50]] * 68}, ValueRangeError, r"the eyes of me\.jpg .* 0\.0 pixels apart"),
-    ],
-)
-def test_a_bad_file_gets_one_sentence(read, content, error, sentence):
-    with pytest.raises(error, match=sentence):
-        read(content)
+@pytest.mark.parametrize("name", ["._me.jpg", ".hidden.png", ".DS_Store", "Thumbs.db", "desktop.ini"])
+def test_hidden_files_are_left_out_without_a_word(folder, name):
+    inside = folder("me.png")
+    (inside / name).write_bytes(b"\0\5\26\7 not for people")
+    source = read_source([inside], None)
+    assert (source.names, source.notes) == (["me.png"], ())
 
 
-def test_a_name_of_two_pictures_is_not_guessed(read):
-    with pytest.raises(ValueRangeError, match="2 pictures have that name"):
-        read({"me.jpg": POINTS}, ["me.jpg", "me.jpg"])
+def test_what_is_no_picture_is_named_and_the_others_are_used(folder):
+    inside = folder("a.png", "b.png")
+    for name, content in {"cut.jpg": b"\xff\xd8\xff\xe0", "empty.heic": b"", "list.txt": b"a", "raw.cr3": b"b"}.items():
+        (inside / name).write_bytes(content)
+    (inside / "text.png").write_text("no picture")
+    Image.new("RGB", (8, 8)).save(inside / "tiny.png")
+    (inside / "noending").touch()
+    source = read_source([inside], None)
+    assert source.names == ["a.png", "b.png"]
+    assert {note.code for note in source.notes} == {"skipped_file"}
+    said = {note.about: note.sentence for note in source.notes}
+    assert set(said) == {"cut.jpg", "empty.heic", "list.txt", "raw.cr3", "text.png", "tiny.png", "noending"}
+    assert said["empty.heic"] == "it was left out, as it is empty (0 bytes); choose another image."
+    assert said["list.txt"] == "it was left out, as a file of the kind .txt is not read as a picture"
+    assert said["noending"] == "it was left out, as a file without an ending is not read as a picture"
+    assert "as it has 8 x 8 pixels" in said["tiny.png"]
+    assert "as it is not an image that this program can read" in said["text.png"]
+    assert str(inside) not in str(said)
 
 
-def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(ValueRangeError, match=r"none\.json cannot be read"):
-        read_placed_landmarks(tmp_path / "none.json", NAMES, IMAGES)
+def test_many_files_that_are_no_pictures_are_counted(folder):
+    inside = folder("a.png")
+    for number in range(25):
+        (inside / f"{number:02}.txt").touch()
+    notes = read_source([inside], None).notes
+    assert [note.about for note in notes] == [f"{number:02}.txt" for number in range(10)] + ["me"]
+    assert notes[-1].sentence == "15 more files are no pictures and were left out"
+
+
+def test_a_folder_of_too_many_pictures_gives_its_first_ones(folder):
+    inside = folder(*(f"{number:02}.png" for number in range(23)))
+    source = read_source([inside], None)
+    assert source.names == [f"{number:02}.png" for number in range(20)]
+    (note,) = source.notes
+    assert (note.code, note.about) == ("skipped_file", "me")
+    assert note.sentence.endswith("so these were left out: 20.png, 21.png, 22.png")
+
+
+def test_named_pictures_come_before_those_of_a_folder(folder, tmp_path):
+    inside = folder(*(f"{number:02}.png" for number in range(20)))
+    Image.new("RGB", (20, 20), (99, 99, 99)).save(tmp_path / "mine.png")
+    source = read_source([inside, tmp_path / "mine.png"], None)
+    assert source.names == [*(f"{number:02}.png" for number in range(19)), "mine.png"]
+    assert source.images[-1][0, 0, 0] == 99
+    assert "19.png" in source.notes[0].sentence
+
+
+def test_what_is_named_must_be_read(folder):
+    inside = folder("a.png")
+    (inside / "b.png").write_bytes(b"no picture")
+    with pytest.raises(ImageError, match=r"b\.png is not an image"):
+        read_source([inside / "a.png", inside / "b.png"], None)
+    with pytest.raises(ImageError, match="21 images were given; give 1 to 20"):
+        read_source([inside / "a.png"] * 21, None)
+
+
+def test_a_folder_without_one_that_can_be_read_is_refused(folder):
+    inside = folder()
+    with pytest.raises(ImageError, match="me holds no pictures"):
+        checked_paths([inside])
+    (inside / "a.jpg").touch()
+    with pytest.raises(ImageError, match=r"me can be read; the first: .*a\.jpg is empty"):
+        read_source([inside], None)
+
+
+def test_landmarks_may_lie_among_the_pictures(folder):
+    inside = folder("a.png")
+    points = [[k % 17, k // 4] for k in range(68)]
+    (inside / "points.json").write_text(json.dumps({"a.png": points}))
+    source = read_source([inside], inside / "points.json")
+    assert source.notes == ()
+    np.testing.assert_array_equal(source.landmarks[0], points)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names that are not UTF-8 are only possible on Linux")
+def test_a_name_that_is_not_utf_8_can_be_written(folder):
+    inside = folder("a.png")
+    os.rename(os.fsencode(inside / "a.png"), os.fsencode(inside) + b"/\xff.png")  # noqa: PTH104 (bytes)
+    assert read_source([inside], None).names == ["\ufffd.png"]
+
+
+@pytest.mark.slow
+def test_a_skipped_file_stands_on_the_console_and_in_the_report(run_command, sound, sample_samples, folder):
+    inside = folder()
+    with Image.open(portrait_path()) as portrait:
+        portrait.convert("RGB").save(inside / "me.heic", "HEIF")
+    (inside / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0")
+    speech, out = sound("speech.wav", sample_samples[:8_000], 16_000), inside.with_name("out")
+    options = ("--epochs", 0, "--fps", 4, "--out", out)
+    result = run_command("animate", speech, "--images", inside, *options)
+    assert result.exit_code == 0, result.stderr
+    assert "note: broken.jpg: it was left out" in result.stderr
+    report = json.loads((out / "report.json").read_text())
+    assert report["images"] == ["me.heic"]
+    assert [(note["code"], note["about"]) for note in report["notes"]] == [("skipped_file", "broken.jpg")]
+
+
+@pytest.mark.slow
+def test_frames_show_neither_beyond_the_picture_nor_under_transparent_pixels(
+    run_command, sound, sample_samples, tmp_path
+):
+    """The head is cut by the picture's left edge; to its right the user has cut it out, over bright green."""
+    with Image.open(portrait_path()) as opened:
+        pixels = np.asarray(opened.convert("RGBA")).copy()[:, 185:]
+    pixels[:, 90:] = (0, 255, 0, 0)
+    Image.fromarray(pixels).save(tmp_path / "me.png")
+    speech, out = sound("speech.wav", sample_samples[:8_000], 16_000), tmp_path / "out"
+    options = ("--epochs", 1, "--fps", 8, "--intensity", 2, "--out", out)
+    result = run_command("animate", speech, "--images", tmp_path / "me.png", *options)
+    assert result.exit_code == 0, result.stderr
+    crop = np.load(out / "landmarks.npz")["crop"]
+    x, y = (line.ravel() for line in np.meshgrid(np.arange(256.0), np.arange(256.0)))
+    columns = (crop @ [x, y, np.ones(256 * 256)])[0].reshape(256, 256)
+    assert (columns < -4).mean() > 0.05  # so much of the crop lies beyond the edge
+    frames = [np.asarray(Image.open(path)) for path in sorted((out / "frames").iterdir())]
+    assert len(frames) == 4
+    for frame in frames:
+        alpha, colours = frame[..., 3], frame[..., :3].astype(int)
+        assert alpha[columns < -4].max() == 0
+        assert alpha[(columns > 30) & (columns < 70)].mean() > 200
+        assert (colours[..., 1] - np.maximum(colours[..., 0], colours[..., 2]))[alpha > 0].max() < 40

@@ -150,6 +150,13 @@ def test_the_edge_that_cuts_a_head_is_named(seen, portrait, side):
     assert cut_sides(empty) == []  # only background is cut
 
 
+def test_an_outline_that_leaves_out_the_face_matters_only_in_the_picture_that_moves(seen, portrait):
+    face = replace(seen(portrait), missed=0.31)
+    [note] = judge(face, is_animated=True)
+    assert note.code == NoteCode.MATTE_MISSES_FACE and "31% of the face" in note.sentence
+    assert judge(face, is_animated=False) == []
+
+
 def test_shut_eyes_and_parted_lips_matter_only_in_the_picture_that_moves(seen, portrait):
     face = seen(portrait)
     shut = face.landmarks.copy()

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -8,6 +9,7 @@ from skimage.data import astronaut
 from backend_server.face.crop import crop_image, to_source
 from backend_server.face.detector import FaceDetector
 from backend_server.face.reference import picture_of, prepare_references
+from shared.errors import NoFaceError, ValueRangeError
 
 
 def test_the_face_nearest_to_rest_comes_first_and_says_where_it_was_cut_from():
@@ -60,6 +62,16 @@ def test_a_face_turned_or_beyond_the_edge_has_a_matte():
         assert found.foreground.shape == (256, 256, 3)
 
 
+def test_sentences_name_the_picture():
+    wall = np.full((300, 400, 3), 140, np.uint8)
+    with pytest.raises(NoFaceError, match=r"^wall\.png: no face was found"):
+        prepare_references([astronaut(), wall], names=["me.jpg", "wall.png"])
+    one_point = np.full((2, 68, 2), 100, np.float32)
+    one_point[0] += np.random.default_rng(0).uniform(0, 99, (68, 2))
+    with pytest.raises(ValueRangeError, match=r"^you\.png: The two eyes"):
+        prepare_references([wall, wall], one_point, names=["me.jpg", "you.png"])
+
+
 @pytest.mark.corpus
 @pytest.mark.parametrize("name", ["actor_01", "actor_02", "actor_03", "actor_05"])
 def test_no_green_screen_remains_at_the_edges_of_hair(name):
@@ -77,3 +89,12 @@ def test_no_green_screen_remains_at_the_edges_of_hair(name):
     )
     assert green > 4
     assert green_left < 0.4 * green
+
+
+def test_notes_name_each_picture_and_all_together():
+    """A blurred picture of one person, and a sharp one of a face of another shape."""
+    blurred = cv2.GaussianBlur(astronaut(), (0, 0), 2.0)
+    broad = cv2.resize(astronaut(), None, fx=1.3, fy=1.0)
+    notes = prepare_references([blurred, broad], names=["old.jpg", "new.jpg"]).notes
+    assert {(note.code, note.about) for note in notes} == {("blurred_face", "old.jpg"), ("several_people", "")}
+    assert prepare_references([astronaut()]).notes == ()

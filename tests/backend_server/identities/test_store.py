@@ -158,7 +158,7 @@ def name_of(images=(IMAGE, IMAGE), landmarks=None, epochs=10, seed=0, weights_ve
 
 
 def test_the_id_is_the_sha256_of_what_counts():
-    written = b"speech_face 1 v1 10 0" + b" |u1 (4, 6, 3) " + IMAGE.tobytes()
+    written = b"speech_face 2 v1 10 0" + b" |u1 (4, 6, 3) " + IMAGE.tobytes()
     assert name_of((IMAGE,)) == hashlib.sha256(written).hexdigest()
 
 
