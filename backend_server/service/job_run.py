@@ -97,13 +97,17 @@ class JobRun:
                 crop=np.ascontiguousarray(motion.crop, np.float32),
             )
             self._line.send(curves)
-        texture_count = self._render(identity, landmarks) if request.wants_texture and identity is not None else 0
+        notes += motion.notes
+        texture_count = 0
+        if request.wants_texture and identity is not None:
+            texture_count, of_result = self._render(identity, landmarks)
+            notes += of_result
         return Done(
             job=self._job,
             frame_count=len(landmarks),
             texture_count=texture_count,
             seconds=self._clock.stop(),
-            notes=notes + motion.notes,
+            notes=notes,
         )
 
     def progress(self, stage: str, step: int, steps: int) -> None:
@@ -133,21 +137,23 @@ class JobRun:
             return learning.identity, learning.notes
         return None, ()
 
-    def _render(self, identity: Identity, landmarks: NDArray[np.float32]) -> int:
+    def _render(self, identity: Identity, landmarks: NDArray[np.float32]) -> tuple[int, tuple[Note, ...]]:
+        """Sends the pictures; returns how many the job has now, and what the user should know of those made here."""
         first = max(0, self._received - 1) * FRAMES_PER_MESSAGE
         if first >= len(landmarks):
-            return len(landmarks)
+            return len(landmarks), ()
 
         def progress(stage: str, step: int, steps: int) -> None:
             self.progress(stage, first + step, first + steps)
 
-        chunks = self._cascade.render(identity, landmarks[first:], progress)
-        for frames in rechunk(chunks, FRAMES_PER_MESSAGE):
-            self._line.raise_if_cancelled(self._job)
-            sequence = 2 + first // FRAMES_PER_MESSAGE
-            self._line.send(TextureFrames(job=self._job, sequence=sequence, first_frame=first, frames=frames))
-            first += len(frames)
-        return first
+        with self._cascade.result_judge(landmarks) as judge:
+            chunks = judge.watch(self._cascade.render(identity, landmarks[first:], progress), first)
+            for frames in rechunk(chunks, FRAMES_PER_MESSAGE):
+                self._line.raise_if_cancelled(self._job)
+                sequence = 2 + first // FRAMES_PER_MESSAGE
+                self._line.send(TextureFrames(job=self._job, sequence=sequence, first_frame=first, frames=frames))
+                first += len(frames)
+            return first, judge.notes()
 
 
 def rechunk(chunks: Iterator[NDArray[np.uint8]], size: int) -> Iterator[NDArray[np.uint8]]:

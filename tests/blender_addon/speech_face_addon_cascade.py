@@ -18,6 +18,22 @@ def neutral():
     return np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float32)
 
 
+class Judge:
+    """Sees nothing wrong with the frames it lets pass."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def watch(self, chunks, first=0):
+        return chunks
+
+    def notes(self):
+        return ()
+
+
 class Cascade:
     device = "cpu"
     weights_version = "0123456789ab"
@@ -49,6 +65,9 @@ class Cascade:
             crop=rows(references.crop),
         )
         return Identity(references, {}, record)
+
+    def result_judge(self, landmarks):
+        return Judge()
 
     def animate(self, speech, sample_rate, frame_times, identity, *, seed, progress, **_):
         progress("speech", 0, 2)

@@ -91,6 +91,9 @@ def test_notes_come_with_the_end_of_the_job(service, animate):
     client = service.client()
     ends = [client.finish(client.send(animate(seed=seed)).job)[-1] for seed in (0, 10)]
     assert [[note.code for note in end.notes] for end in ends] == [[], ["no_speech"]]
+    with_face = animate(references=(np.zeros((4, 5, 3), np.uint8),), seed=10)
+    end = client.finish(client.send(with_face).job)[-1]
+    assert [note.code for note in end.notes] == ["no_speech", "lips_elsewhere"]
 
 
 def test_large_requests_are_read_beside_the_loop(service, adapt):
