@@ -10,6 +10,7 @@ _OUTLINE = [*range(17), *range(26, 16, -1)]  # jaw and brows
 _SHRUNK = 0.92  # the jaw line itself may lie in the matte's soft edge
 _OPAQUE = 230  # of 255
 MOST_MISSED = 0.02  # of the face; hair over the temples and noise miss less
+MOSTLY_MISSED = 0.5  # of the face: the matte knows nothing of the person
 
 Matte = NDArray[np.uint8]
 
@@ -26,7 +27,12 @@ def missed_share(matte: Matte, landmarks: NDArray[np.floating]) -> float:
 
 
 def covering(matte: Matte, landmarks: NDArray[np.floating]) -> Matte:
-    """The matte (H, W), opaque on the face: a face has no holes, whatever a segmentation says of a drawing."""
+    """The matte (H, W), opaque on the face: a face has no holes, whatever a segmentation says of a drawing.
+
+    One that misses most of the face would cut hair and neck from it, so then all is opaque.
+    """
+    if missed_share(matte, landmarks) > MOSTLY_MISSED:
+        return np.full_like(matte, 255)
     face = cv2.GaussianBlur(_face(landmarks, matte.shape, 1.0), (0, 0), 2.0)
     return np.maximum(matte, np.asarray(face, np.uint8))
 

@@ -33,6 +33,7 @@ class Cut(NamedTuple):
         own: the person's own colours, u8 (256, 256, 3).
         is_inside: which pixels of the crop lie in the picture, (256, 256).
         missed: share of the face that the matte left out. A matte that was found is mended, the user's own is not.
+        has_own_alpha: whether the matte is the user's own.
     """
 
     crop: Image
@@ -40,6 +41,7 @@ class Cut(NamedTuple):
     own: Image
     is_inside: NDArray[np.bool_]
     missed: float
+    has_own_alpha: bool
 
 
 def cut_face(
@@ -62,13 +64,14 @@ def cut_face(
         inside = _both(alpha, inside)
         if (image[..., 3] < 128).mean() >= _CUT_OUT_SHARE:
             missed = missed_share(alpha, landmarks)
-            return Cut(crop, inside, nearest_colours(colours, alpha > 0), is_inside, missed)
+            return Cut(crop, inside, nearest_colours(colours, alpha > 0), is_inside, missed, has_own_alpha=True)
     mask = person_matte(flattened(part), is_fine=is_fine)
     matte = crop_image(np.repeat(mask[..., None], 3, axis=2), in_part)[..., 0]
     missed = missed_share(matte, landmarks)
     if missed > MOST_MISSED:
         matte = covering(matte, landmarks)
-    return Cut(crop, _both(matte, inside), foreground_colours(crop, matte) if is_fine else crop, is_inside, missed)
+    own = foreground_colours(crop, matte) if is_fine else crop
+    return Cut(crop, _both(matte, inside), own, is_inside, missed, has_own_alpha=False)
 
 
 def _surroundings(image: Image, transform: NDArray[np.float32]) -> tuple[Image, NDArray[np.float32]]:

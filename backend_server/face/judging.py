@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from skimage.measure import blur_effect
 
 from backend_server.config import CROP_SIZE
-from backend_server.face.cover import MOST_MISSED
+from backend_server.face.cover import MOST_MISSED, MOSTLY_MISSED
 from shared.landmarks import INNER_LIP_PAIRS, LEFT_EYE, RIGHT_EYE
 from shared.notes import Note, NoteCode
 
@@ -49,6 +49,7 @@ class SeenFace:
         matte: (256, 256), 255 where the person is, as the segmentation or the user's alpha says.
         is_inside: (256, 256), which pixels of the crop lie in the picture.
         missed: share of the face that was not taken for the person.
+        has_own_alpha: whether the matte is the user's own.
         movement: (68,) how far each landmark moves, over the face's side, when the face is cut out differently; None
             for landmarks placed by hand, of which nothing is doubted.
         yaw_degrees: turn about the vertical.
@@ -60,6 +61,7 @@ class SeenFace:
     matte: Picture
     is_inside: NDArray[np.bool_]
     missed: float = 0.0
+    has_own_alpha: bool = False
     movement: Points | None = None
     yaw_degrees: float = 0.0
     mesh: Points | None = None
@@ -182,10 +184,15 @@ def eye_relief(face: SeenFace) -> float:
 def _outline(face: SeenFace) -> list[Note]:
     if face.missed <= MOST_MISSED:
         return []
-    sentence = (
-        f"the person's outline leaves out {face.missed:.0%} of the face, so hair and neck may be missing, too; use a "
-        "picture with a plain background, or with alpha that covers the head"
-    )
+    if face.has_own_alpha:
+        sentence = f"its alpha leaves {face.missed:.0%} of the face transparent; mend it if that is not meant"
+    elif face.missed > MOSTLY_MISSED:
+        sentence = "no outline of the person was found, so the background stays; use a picture with alpha to cut it out"
+    else:
+        sentence = (
+            f"the outline that was found left out {face.missed:.0%} of the face, which was added; look at hair and "
+            "neck, or use a picture with alpha"
+        )
     return [Note(NoteCode.MATTE_MISSES_FACE, sentence)]
 
 

@@ -94,7 +94,7 @@ def picture_of(references: FaceReferences, images: Sequence[NDArray[np.uint8]]) 
 
 
 def _seen(cut: Cut, landmarks: NDArray[np.float32], face: Face | None) -> SeenFace:
-    seen = SeenFace(cut.crop, landmarks, cut.matte, cut.is_inside, cut.missed)
+    seen = SeenFace(cut.crop, landmarks, cut.matte, cut.is_inside, cut.missed, cut.has_own_alpha)
     if face is None:
         return seen
     return replace(seen, movement=face.movement, yaw_degrees=face.yaw_degrees, mesh=face.mesh)

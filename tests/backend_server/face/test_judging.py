@@ -151,10 +151,16 @@ def test_the_edge_that_cuts_a_head_is_named(seen, portrait, side):
 
 
 def test_an_outline_that_leaves_out_the_face_matters_only_in_the_picture_that_moves(seen, portrait):
-    face = replace(seen(portrait), missed=0.31)
-    [note] = judge(face, is_animated=True)
-    assert note.code == NoteCode.MATTE_MISSES_FACE and "31% of the face" in note.sentence
-    assert judge(face, is_animated=False) == []
+    face = seen(portrait)
+    for missed, is_own, words in (
+        (0.31, False, "31% of the face"),
+        (0.9, False, "background stays"),
+        (0.9, True, "alpha"),
+    ):
+        left_out = replace(face, missed=missed, has_own_alpha=is_own)
+        [note] = judge(left_out, is_animated=True)
+        assert note.code == NoteCode.MATTE_MISSES_FACE and words in note.sentence
+        assert judge(left_out, is_animated=False) == []
 
 
 def test_shut_eyes_and_parted_lips_matter_only_in_the_picture_that_moves(seen, portrait):
