@@ -204,6 +204,17 @@ def test_a_worker_that_dies_with_results_on_the_way_loses_none(play, request_):
     assert scene.worker.got[0].received == 3
 
 
+def test_a_worker_that_dies_while_it_loads_gets_a_second_try(play, request_):
+    scene = play()
+    scene.worker.sent.clear()
+    scene.scheduler.submit(request_.job, wire.encode(request_), 0)
+    scene.worker.ended_because = "it was ended by SIGKILL"
+    scene.turn()
+    assert len(scene.workers) == 2
+    scene.turn()
+    assert scene.store.find(request_.job).state is JobState.RUNNING
+
+
 def test_a_worker_that_takes_no_job_is_replaced(play, request_):
     scene = play(lost_seconds=0.0)
     scene.worker.takes = False
@@ -305,7 +316,10 @@ def test_a_worker_that_beats_and_makes_progress_is_left_alone(watched, clock):
 
 def test_a_stopped_worker_is_noticed_with_and_without_a_job(watched, clock):
     watched.beat(beat(""), "")
-    assert "no sign of life for 20 s" in reason_after(watched, clock, 30, has_job=False)
+    assert "no sign of life for 60 s" in reason_after(watched, clock, 70, has_job=False)
+    watched.beat(beat(""), "")
+    reason = reason_after(watched, clock, 200, has_job=False, is_loading=True)
+    assert "no sign of life for 180 s" in reason
 
 
 def test_a_stage_without_progress_is_named(watched, clock):
