@@ -63,6 +63,7 @@ class Scheduler:
         self._tell = tell
         self._positions = Positions(store.queue, tell)
         self._running: _Running | None = None
+        self._loading_deaths = 0  # of workers, one after the other
         self._refused_since: float | None = None  # since when the worker takes no job
         store.on_fault = self._fail
         self._seat = WorkerSeat(settings, start_worker)
@@ -197,7 +198,7 @@ class Scheduler:
         if header.type == "Welcome" or (header.type == "Failed" and not header.job):
             message = wire.decode(parts)
             if isinstance(message, Welcome):
-                self._seat.welcome = message
+                self._seat.welcome, self._loading_deaths = message, 0
             elif isinstance(message, Failed):
                 self._seat.load_failure = message
             return
@@ -266,10 +267,20 @@ class Scheduler:
         self._seat.clear()
         if running is not None:
             self._retry(running, reason)
-        elif not was_ready and (job := self._store.next_job()) is not None:
-            self._end(job, self._seat.load_failure or _worker_died("while it was loading", reason))
+        elif not was_ready:
+            self._fail_after_loading(reason)
         if was_ready:
             self._seat.start()
+
+    def _fail_after_loading(self, reason: str) -> None:
+        """Ends the job that waits for a worker that said why it cannot load, or that died more than once."""
+        self._loading_deaths += 1
+        job = self._store.next_job()
+        if self._seat.load_failure is None and self._loading_deaths < self._settings.worker_attempts:
+            return
+        self._loading_deaths = 0
+        if job is not None:
+            self._end(job, self._seat.load_failure or _worker_died("while it was loading", reason))
 
     def _retry(self, running: _Running, reason: str) -> None:
         record = self._store.find(running.job)

@@ -26,6 +26,7 @@ class ServiceSettings:
         stuck_seconds: how long after that it may take before it is killed.
         worker_attempts: how often a job is started in all when its worker dies, stops or loses results.
         beat_seconds: a worker that shows no sign of life for this long is replaced.
+        starting_seconds: the same while it loads; opening PyTorch's libraries stops all threads of a process.
         loading_seconds: a worker that has not loaded the cascade after this long is replaced.
         stage_seconds: a worker whose job makes no progress for this long is replaced.
         lost_seconds: a worker that does nothing for this long, while its job has not ended, is replaced.
@@ -48,7 +49,8 @@ class ServiceSettings:
     cancel_seconds: float = 0.3
     stuck_seconds: float = 5.0
     worker_attempts: int = 2
-    beat_seconds: float = 20.0
+    beat_seconds: float = 60.0
+    starting_seconds: float = 180.0
     loading_seconds: float = 600.0
     stage_seconds: float = 300.0
     lost_seconds: float = 10.0

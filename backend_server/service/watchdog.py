@@ -27,20 +27,19 @@ class Watchdog:
         self._now = now
         self._looked = now()
         self._silent = self._loading = self._without_progress = self._idle = self._cut_off = 0.0
-        self._has_beaten = self._is_idle = self._is_waiting = False
+        self._is_idle = self._is_waiting = False
         self._stage = ""
 
     def beat(self, beat: Beat, job: str) -> None:
         """Takes a sign of life of a worker that should do `job`."""
         self._silent = 0.0
-        self._has_beaten = True
         self._is_idle = bool(job) and beat.job != job
         self._is_waiting = beat.waiting_seconds > 0.0
 
     def begin(self) -> None:
         """Notes that the worker was given a job."""
         self.progress("")
-        self._has_beaten, self._is_idle, self._is_waiting = True, False, False
+        self._is_idle = self._is_waiting = False
 
     def progress(self, stage: str | None = None) -> None:
         """Notes that a message of the worker's job came."""
@@ -65,12 +64,12 @@ class Watchdog:
         self._without_progress = self._without_progress + step if has_job else 0.0
         self._idle = self._idle + step if has_job and self._is_idle else 0.0
         self._cut_off = self._cut_off + step if self._is_waiting else 0.0
-        silent = self._silent if self._has_beaten else 0.0  # a process that just began has other things to do
         limits = self._settings
+        silent_seconds = limits.starting_seconds if is_loading else limits.beat_seconds
         stage = f"in the stage {self._stage}" if self._stage else "at the beginning"
         troubles = (
             (self._loading, limits.loading_seconds, f"it had not loaded after {limits.loading_seconds:g} s"),
-            (silent, limits.beat_seconds, f"it showed no sign of life for {limits.beat_seconds:g} s"),
+            (self._silent, silent_seconds, f"it showed no sign of life for {silent_seconds:g} s"),
             (self._cut_off, limits.lost_seconds, "its messages did not arrive"),
             (self._idle, limits.lost_seconds, "the job or its end was lost on the way"),
             (
