@@ -48,6 +48,7 @@ def test_the_luminance_by_hand():
     np.testing.assert_allclose(to_grey(picture)[0, :, 0, 0], np.full(3, 0.2126 + 0.5 * 0.7152 - 0.0722), atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("preset", ["warp", "paper"])
 def test_grey_pictures_stay_grey_through_learning_and_rendering(drawn_faces, small_configs, preset, monkeypatch):
     torch.manual_seed(0)
