@@ -15,7 +15,7 @@ ADDON_MAY = STANDARD | {"bpy", "bpy_extras", "aud", "mathutils", "numpy", "zmq",
 BACKEND_MUST_NOT = {"bpy", "bpy_extras", "aud", "mathutils", "blender_addon"}
 # A library that only one part of the backend may import.
 BACKEND_ONLY_IN = {
-    "zmq": "service.",
+    "zmq": ("service.", "chaos.client."),
     "soundfile": "speech.audio",
     "onnxruntime": "speech.onnx_model",
     "OpenEXR": "export.exr",
@@ -25,7 +25,7 @@ BACKEND_ONLY_IN = {
 
 STAGES = ("speech", "motion", "blink", "retarget", "texture")
 FOUNDATIONS = ("config", "layers", "pca", "checkpoints", "files", "progress", "identity", "training")
-UPPER = ("cascade", "identities", "service", "commands", "__main__", "evaluation")
+UPPER = ("cascade", "identities", "service", "chaos", "commands", "__main__", "evaluation")
 
 
 def module_name(path, root):
@@ -107,7 +107,9 @@ def backend_breaches(inner, imported):
         forbidden = set(UPPER) - {"cascade"}
     elif part not in UPPER and part:
         forbidden = {"cascade", "identities", "service", "commands", "__main__"}
-    if part not in ("__main__", "service"):
+    if part not in ("__main__", "commands"):
+        forbidden |= {"chaos"}
+    if part not in ("__main__", "service", "chaos"):
         forbidden |= {"service"}
     found |= parts & forbidden
     if inner.endswith("losses"):
@@ -173,6 +175,12 @@ PLANTED = [
         "backend_server/cascade.py",
         "from backend_server.service import jobs",
         "backend_server.cascade imports service",
+    ),
+    ("backend_server/chaos/job.py", "import zmq", "backend_server.chaos.job imports zmq"),
+    (
+        "backend_server/service/jobs.py",
+        "from backend_server.chaos import proxy",
+        "backend_server.service.jobs imports chaos",
     ),
     (
         "backend_server/cascade.py",

@@ -1,0 +1,1 @@
+"""The faults, one kind or family a file. Each module lists its `FAULTS`."""

@@ -1,0 +1,111 @@
+"""Makes valid messages of every type of the protocol, small and seeded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from shared.errors import ErrorCode
+from shared.landmarks import POINT_COUNT
+from shared.protocol import (
+    MESSAGE_TYPES,
+    Accepted,
+    Adapted,
+    AdaptRequest,
+    AnimateRequest,
+    Attach,
+    Cancel,
+    Cancelled,
+    Done,
+    Failed,
+    Hello,
+    LandmarkCurves,
+    Message,
+    Ping,
+    Pong,
+    Progress,
+    TextureFrames,
+    Welcome,
+)
+
+Random = np.random.Generator
+
+
+def _job(random: Random) -> str:
+    return random.bytes(8).hex()
+
+
+def _times(random: Random) -> np.ndarray:
+    return np.arange(random.integers(1, 6)) / 25
+
+
+def _points(random: Random, *shape: int) -> np.ndarray:
+    return random.normal(size=(*shape, POINT_COUNT, 2)).astype(np.float32)
+
+
+def _curves(random: Random) -> LandmarkCurves:
+    times = _times(random)
+    return LandmarkCurves(
+        job=_job(random),
+        sequence=1,
+        landmarks=_points(random, len(times)),
+        canonical=_points(random, len(times)),
+        frame_times=times,
+        neutral=_points(random),
+        crop=np.eye(2, 3, dtype=np.float32),
+    )
+
+
+def _adapt(random: Random) -> AdaptRequest:
+    images = tuple(random.integers(0, 256, (4, 5, 3), dtype=np.uint8) for _ in range(random.integers(1, 4)))
+    landmarks = _points(random, len(images)) if random.random() < 0.5 else None
+    return AdaptRequest(job=_job(random), images=images, landmarks=landmarks, epochs=int(random.integers(0, 3)))
+
+
+def _animate(random: Random) -> AnimateRequest:
+    references = (random.integers(0, 256, (4, 5, 3), dtype=np.uint8),) if random.random() < 0.5 else ()
+    speech = random.uniform(-1, 1, 50).astype(np.float32)
+    return AnimateRequest(
+        job=_job(random),
+        sample_rate=16_000,
+        seed=int(random.integers(0, 1000)),
+        speech=speech,
+        frame_times=_times(random),
+        references=references,
+    )
+
+
+_MAKERS: dict[str, Callable[[Random], Message]] = {
+    "Hello": lambda random: Hello(client="chaos"),
+    "Welcome": lambda random: Welcome(backend="chaos", device="cpu", weights=("motion",)),
+    "AdaptRequest": _adapt,
+    "Adapted": lambda random: Adapted(
+        job=_job(random), identity="0" * 64, neutral=_points(random), crop=np.eye(2, 3, dtype=np.float32)
+    ),
+    "AnimateRequest": _animate,
+    "Accepted": lambda random: Accepted(job=_job(random), position=3),
+    "Progress": lambda random: Progress(job=_job(random), stage="texture", step=1, steps=2, seconds_left=1.5),
+    "LandmarkCurves": _curves,
+    "TextureFrames": lambda random: TextureFrames(
+        job=_job(random), first_frame=0, frames=np.zeros((2, 4, 4, 4), np.uint8)
+    ),
+    "Done": lambda random: Done(job=_job(random), frame_count=2, seconds={"motion": 0.5}),
+    "Failed": lambda random: Failed(job=_job(random), code=ErrorCode.NO_FACE, sentence="there is no face"),
+    "Cancelled": lambda random: Cancelled(job=_job(random)),
+    "Attach": lambda random: Attach(job=_job(random), received=2),
+    "Cancel": lambda random: Cancel(job=_job(random)),
+    "Ping": lambda random: Ping(),
+    "Pong": lambda random: Pong(),
+}
+
+
+def valid_message(random: Random) -> Message:
+    """A valid message; every type that this module knows is as likely as the others."""
+    names = sorted(_MAKERS)
+    return _MAKERS[names[random.integers(len(names))]](random)
+
+
+def types_without_maker() -> set[str]:
+    """Names of the protocol's messages that are never made here; empty, or the fuzz would leave them out."""
+    return set(MESSAGE_TYPES) - set(_MAKERS)

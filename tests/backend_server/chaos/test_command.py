@@ -1,0 +1,84 @@
+"""Tests the command as a user runs it: the short form, its files, and that it can be stopped."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from backend_server.chaos.injections import FAULTS
+from backend_server.chaos.waiting import wait_until
+
+ROOT = Path(__file__).parents[3]
+CANCEL_SECONDS = 0.5
+DEADLINE = 30.0
+
+
+def lives(process):
+    """Whether it runs; a process that ended stays a zombie until its parent asks."""
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+@pytest.fixture
+def command(tmp_path):
+    """Starts `python -m backend_server chaos ARGS`; ended after the test."""
+    started = []
+
+    def start(*args):
+        words = [sys.executable, "-m", "backend_server", "chaos", "--out", str(tmp_path / "out"), *args]
+        log = (tmp_path / "log.txt").open("wb")
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path / "temporary")}
+        (tmp_path / "temporary").mkdir(exist_ok=True)
+        started.append(subprocess.Popen(words, cwd=ROOT, env=environment, stdout=log, stderr=log))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+
+
+@pytest.mark.slow
+def test_the_short_form_loses_nothing(command, tmp_path):
+    process = command("--short")
+    status = process.wait(200)
+    document = json.loads((tmp_path / "out" / "chaos.json").read_text("utf-8"))
+    rows = {row["kind"]: row for row in document["counts"]}
+    assert {fault.name for fault in FAULTS} | {"fuzz in process", "fuzz through a socket"} <= set(rows)
+    bad = ("LOST", "TWICE", "SERVER DEAD", "HUNG", "UNNAMED", "LEFT OVER")
+    found = {kind: row["examples"] for kind, row in rows.items() if any(row["numbers"][name] for name in bad)}
+    assert found == {}
+    assert status == 0
+    for kind, row in rows.items():
+        numbers = row["numbers"]
+        assert numbers["injections"] == numbers["completed"] + numbers["failed with a reason"], kind
+    page = (tmp_path / "out" / "chaos.md").read_text("utf-8")
+    assert "--short" in page
+    assert "| worker killed |" in page
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
+def test_it_is_cancelled_at_once_and_leaves_nothing(command, tmp_path):
+    process = command("--short")
+    children = []
+
+    def has_worker():
+        children[:] = psutil.Process(process.pid).children(recursive=True)
+        return any("backend_server.service.worker" in child.cmdline() for child in children)
+
+    assert wait_until(has_worker, DEADLINE)
+    begin = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    assert process.wait(DEADLINE) == 130
+    assert time.monotonic() - begin < CANCEL_SECONDS
+    assert wait_until(lambda: not any(lives(child) for child in children), CANCEL_SECONDS)
+    assert not (tmp_path / "out" / "chaos.json").exists()
+    assert list((tmp_path / "temporary").iterdir()) == []
+    assert "cancelled" in (tmp_path / "log.txt").read_text()
