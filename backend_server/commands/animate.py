@@ -15,7 +15,7 @@ from backend_server.cascade import Cascade, LandmarkMotion
 from backend_server.commands.notebook import Notebook
 from backend_server.commands.output_folder import output_folder
 from backend_server.commands.pictures import read_source
-from backend_server.config import CROP_SIZE, SAMPLE_RATE
+from backend_server.config import CROP_SIZE
 from backend_server.export.contact_sheet import sheet_frames, write_contact_sheet
 from backend_server.export.formats import FrameFormat, bytes_per_frame
 from backend_server.export.frames import FrameSettings, frame_files
@@ -82,7 +82,8 @@ def animate(
     notebook = notebook or Notebook()
     clock = StageClock(progress)
     clock("load", 0, 1)
-    recording = listen(FileSound(settings.speech), clock)
+    sound = FileSound(settings.speech)
+    recording = listen(sound, clock)
     notebook.add(recording.notes)
     background = _check_pictures(settings)
     source = read_source(settings.images, settings.landmarks)
@@ -113,12 +114,10 @@ def animate(
             faces = cascade.render(identity, motion.landmarks, clock, is_cut_out=full is None)
             frames = _frames(faces, motion, full)
             how = FrameSettings(settings.frame_format, settings.frame_rate.exact, background, tags)
-            pictures_shown = _write_frames(
-                folder, frames, how, recording, sheet_frames(mouth_opening(motion.landmarks))
-            )
+            pictures_shown = _write_frames(folder, frames, how, sound, sheet_frames(mouth_opening(motion.landmarks)))
         _write_sheet(folder, motion, recording, pictures_shown, tags)
         clock.stop()
-        _write_report(folder, settings, cascade, identity, recording, len(times), tags, clock, notebook)
+        _write_report(folder, settings, cascade, identity, sound, len(times), tags, clock, notebook)
     return settings.out
 
 
@@ -229,12 +228,12 @@ def _write_frames(
     folder: Path,
     frames: Iterator[NDArray[np.uint8]],
     how: FrameSettings,
-    recording: Recording,
+    sound: FileSound,
     shown: NDArray[np.int64],
 ) -> list[NDArray[np.uint8]]:
     """Writes all frames and returns small pictures (h, w, 3) of those to show."""
     wanted, pictures = set(shown.tolist()), []
-    with frame_files(folder, how, recording.sound.blocks, SAMPLE_RATE) as take:
+    with frame_files(folder, how, sound.as_given, sound.survey().sample_rate) as take:
         for number, frame in enumerate(frames):
             take(frame)
             if number in wanted:
@@ -268,7 +267,7 @@ def _write_report(
     settings: AnimateSettings,
     cascade: Cascade,
     identity: Identity | None,
-    recording: Recording,
+    sound: FileSound,
     frame_count: int,
     tags: dict[str, str],
     clock: StageClock,
@@ -277,7 +276,8 @@ def _write_report(
     report = {
         "speech": settings.speech.name,
         "images": [path.name for path in settings.images],
-        "speech_seconds": round(recording.seconds, 3),
+        "speech_seconds": round(sound.seconds, 3),
+        "sound": sound.survey().document(),
         "frames": frame_count,
         "frame_rate": settings.frame_rate.frames_per_second,
         "frames_as": settings.frame_format if settings.has_texture else None,

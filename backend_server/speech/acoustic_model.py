@@ -21,7 +21,8 @@ from torch import Tensor, nn
 from backend_server.articulation.phones import PHONES
 from backend_server.checkpoints import fill, load_checkpoint
 from backend_server.config import SpeechConfig
-from backend_server.speech.features import SILENCE, log_mel, normalise, speech_level
+from backend_server.speech.features import SILENCE, log_mel
+from backend_server.speech.holes import speech_level_of
 
 KIND = "speech"
 MEL_STEP = 4  # mel frames per position of the inner network
@@ -122,7 +123,7 @@ class CtcAcousticModel(nn.Module):
 
     def _normalised(self, waveform: NDArray[np.float32]) -> Tensor:
         mel = log_mel(torch.as_tensor(waveform, dtype=torch.float32, device=self.device), self.config)
-        return normalise(mel, speech_level(mel))
+        return speech_level_of(mel).normalise(mel)
 
     @property
     def device(self) -> torch.device:
