@@ -92,7 +92,7 @@ def read_blocks(path: Path, track: Track | None, *, is_stereo: bool = False) -> 
     Args:
         path: of an audio or video file.
         track: which one; None for a file that FFmpeg does not know and libsndfile may.
-        is_stereo: more than two channels are mixed to two, or to one where it is not known which is which.
+        is_stereo: more than two channels are mixed to two where the file says which is which.
 
     Raises:
         SoundError: it cannot be read, or is longer than the limit.

@@ -107,7 +107,8 @@ class FileSound:
         """The sound for a film, (S, channels): its own rate, one channel or two, within [-1, 1]."""
         survey = self.survey()
         for block in read_blocks(self.path, survey.track, is_stereo=True):
-            yield survey.mix.scaled(block.samples)
+            is_known = block.samples.shape[1] <= 2
+            yield survey.mix.scaled(block.samples) if is_known else survey.mix(block.samples)[:, None]
 
 
 class ArraySound:

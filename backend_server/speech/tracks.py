@@ -25,6 +25,7 @@ from av.packet import Packet
 from av.stream import Disposition
 from numpy.typing import NDArray
 
+from backend_server.speech.ogg import FilePart, ogg_parts
 from shared.errors import SoundError
 
 LOG = logging.getLogger(__name__)
@@ -32,6 +33,8 @@ BLOCK_SAMPLES = 2**16  # yielded at once
 SHORTEST_GAP_SECONDS = 0.1  # between time stamps; shorter ones are how they are rounded
 LONGEST_GAP_SECONDS = 600.0  # a longer jump is a clock that was set, not a sound that is missing
 FAILURES_IN_A_ROW = 1000  # packets that cannot be read, after which a file is at its end
+_BARE = ("mp3", "aac")  # packets alone, without time stamps
+_TAG = b"ID3"
 _ONLY_FILES = {"protocol_whitelist": "file"}  # a play list must not lead to other machines
 
 Samples = NDArray[np.float32]
@@ -118,27 +121,42 @@ def read_track(path: Path, track: Track, *, is_stereo: bool = False) -> Iterator
     Args:
         path: of the file.
         track: from `list_tracks`.
-        is_stereo: more than two channels are mixed to two, or to one where the file does not say which is which.
+        is_stereo: more than two channels are mixed to two where the file says which is which.
 
     Raises:
         NoMediaError: FFmpeg cannot open the file.
     """
-    with _opened(path) as container:
-        parts: list[Samples] = []
-        count, lost, rate = 0, 0.0, 0
-        for block in _alike(_filled(container, container.streams.audio[track.number - 1], is_stereo=is_stereo)):
-            parts.append(block.samples)
-            count, lost, rate = count + len(block.samples), lost + block.lost_seconds, block.sample_rate
-            if count >= BLOCK_SAMPLES:
-                yield SoundBlock(np.concatenate(parts), rate, lost)
-                parts, count, lost = [], 0, 0.0
-        if count:
+    parts: list[Samples] = []
+    count, lost, rate = 0, 0.0, 0
+    for block in _alike(_joined(path, track, is_stereo=is_stereo)):
+        parts.append(block.samples)
+        count, lost, rate = count + len(block.samples), lost + block.lost_seconds, block.sample_rate
+        if count >= BLOCK_SAMPLES:
             yield SoundBlock(np.concatenate(parts), rate, lost)
+            parts, count, lost = [], 0, 0.0
+    if count:
+        yield SoundBlock(np.concatenate(parts), rate, lost)
 
 
-def _opened(path: Path) -> InputContainer:
+def _joined(path: Path, track: Track, *, is_stereo: bool) -> Iterator[SoundBlock]:
+    """A track, frame by frame, of all parts of a file; parts behind the first may have fewer tracks or be damaged."""
+    for number, part in enumerate(ogg_parts(path)):
+        try:
+            container = _opened(path, part)
+        except NoMediaError:
+            if number == 0:
+                raise
+            continue
+        with container:
+            if streams := container.streams.audio[track.number - 1 :]:
+                yield from _filled(container, streams[0], is_stereo=is_stereo)
+
+
+def _opened(path: Path, part: tuple[int, int] | None = None) -> InputContainer:
+    """A whole file, or a part of it."""
+    is_whole = part is None or part == (0, path.stat().st_size)
     try:
-        return av.open(f"file:{path}", options=_ONLY_FILES)
+        return av.open(f"file:{path}" if is_whole else FilePart(path, *part), options=_ONLY_FILES)
     except (FFmpegError, OSError, ValueError) as error:
         raise NoMediaError(str(error)) from error
 
@@ -164,6 +182,7 @@ def _packets(container: InputContainer, stream: AudioStream) -> Iterator[Packet 
 def _filled(container: InputContainer, stream: AudioStream, *, is_stereo: bool) -> Iterator[SoundBlock]:
     """Each decoded frame, after the silence that stands for what was lost before it."""
     failed = 0.0  # seconds of packets that could not be decoded since the last that could
+    seconds, size = 0.0, 0  # of those that could
     due: float | None = None  # the time stamp that follows the last frame's end
     for packet in _packets(container, stream):
         if packet is None:
@@ -172,20 +191,38 @@ def _filled(container: InputContainer, stream: AudioStream, *, is_stereo: bool) 
             frames = packet.decode()
         except (FFmpegError, ValueError) as error:
             LOG.info("%s: %s", container.name, error)
-            failed += float((packet.duration or 0) * (packet.time_base or 0))
+            failed += _seconds(packet) if container.format.name not in _BARE else _bare_seconds(packet, seconds, size)
             continue
+        seconds, size = seconds + _seconds(packet), size + packet.size
         for frame in frames:
             if not isinstance(frame, AudioFrame) or not frame.samples:
                 continue
+            samples = _samples(frame, is_stereo=is_stereo)
             time = frame.time
-            gap = failed if time is None or due is None else time - due
+            gap = failed if time is None or due is None else max(time - due, failed)
             if due is not None and (SHORTEST_GAP_SECONDS if not failed else 0.0) < gap < LONGEST_GAP_SECONDS:
-                silence = np.zeros((round(gap * frame.sample_rate), _channels(frame, is_stereo=is_stereo)), np.float32)
+                silence = np.zeros((round(gap * frame.sample_rate), samples.shape[1]), np.float32)
                 yield SoundBlock(silence, frame.sample_rate, gap)
-            yield SoundBlock(_samples(frame, is_stereo=is_stereo), frame.sample_rate)
+            yield SoundBlock(samples, frame.sample_rate)
             failed = 0.0
             due = (due or 0.0) + gap if time is None else time
             due += frame.samples / frame.sample_rate
+
+
+def _seconds(packet: Packet) -> float:
+    return float((packet.duration or 0) * (packet.time_base or 0))
+
+
+def _bare_seconds(packet: Packet, seconds: float, size: int) -> float:
+    """How long a packet that cannot be decoded lasted, where all that is damaged becomes one packet.
+
+    Args:
+        packet: of a file without time stamps.
+        seconds: of those that could be decoded.
+        size: of the same in bytes.
+    """
+    is_text = _TAG in bytes(packet)  # of a further file that was joined
+    return _seconds(packet) if is_text or not size else packet.size * seconds / size
 
 
 def _samples(frame: AudioFrame, *, is_stereo: bool) -> Samples:
@@ -200,14 +237,7 @@ def _samples(frame: AudioFrame, *, is_stereo: bool) -> Samples:
         samples = samples / np.float32(128) - 1
     elif kind.kind == "i":
         samples /= np.float32(-float(np.iinfo(kind).min))
-    if samples.shape[1] > _channels(frame, is_stereo=is_stereo):
-        return samples.mean(1, keepdims=True)
     return samples
-
-
-def _channels(frame: AudioFrame, *, is_stereo: bool) -> int:
-    count = frame.layout.nb_channels
-    return count if not is_stereo or count <= 2 else 2 if _is_placed(frame) else 1
 
 
 def _is_placed(frame: AudioFrame) -> bool:
