@@ -113,10 +113,11 @@ def tracks(*sounds: Samples, default: int | None = None) -> bytes:
     return file.getvalue()
 
 
-def surround(voice: Samples) -> bytes:
+def in_the_centre(voice: Samples) -> Samples:
+    """A voice in the third of six channels."""
     channels = np.zeros((len(voice), 6), np.float32)
-    channels[:, 2] = voice  # front centre
-    return encoded(channels, "pcm_f32le", "wav", layout="5.1")
+    channels[:, 2] = voice
+    return channels
 
 
 @dataclass(frozen=True)
@@ -171,7 +172,7 @@ CASES = [
     Case("antiphase", lambda v: wav(np.stack([v, -v], axis=1)), codes={"one_channel"}),
     Case("antiphase and hiss", lambda v: wav(np.stack([v, 0.001 - 0.95 * v], axis=1)), codes={"one_channel"}),
     Case("one channel of two", lambda v: wav(np.stack([0 * v, v], axis=1))),
-    Case("one channel of six", surround),
+    Case("one channel of six", lambda v: encoded(in_the_centre(v), "pcm_f32le", "wav", layout="5.1")),
     Case("silent, default", lambda v: tracks(0 * v, v, default=1), codes={"other_track"}),
     Case("other words, default", lambda v: tracks(v[::-1], v, default=1), codes={"other_track"}),
     Case("silent, none is default", lambda v: tracks(0 * v, 0 * v, v), codes={"other_track"}),
@@ -269,18 +270,21 @@ def test_an_array_of_opposite_channels_is_heard(voice: Samples):
     np.testing.assert_allclose(np.concatenate(list(recording.sound.blocks())), -voice, atol=1e-6)
 
 
-@pytest.mark.parametrize(("layout", "channels"), [("mono", 1), ("stereo", 2), ("5.1", 2), ("9 channels", 1)])
-def test_a_film_gets_the_rate_and_up_to_two_channels(tmp_path: Path, voice: Samples, layout: str, channels: int):
-    path = tmp_path / "talk.mkv"
-    count = av.AudioLayout(layout).nb_channels if layout != "9 channels" else 9
-    if count == 9:
-        path.write_bytes(with_sndfile(np.repeat(voice[:, None], 9, 1), "WAV", "PCM_16", 44_100))
-    else:
-        path.write_bytes(
-            encoded(np.repeat(voice[:, None], count, 1), "pcm_f32le", "matroska", rate=44_100, layout=layout)
-        )
+@pytest.mark.parametrize(
+    ("make", "channels"),
+    [
+        (lambda v: with_sndfile(v, "WAV", "PCM_16", 44_100), 1),
+        (lambda v: with_sndfile(np.stack([v, -v], axis=1), "FLAC", "PCM_16", 44_100), 2),
+        (lambda v: encoded(in_the_centre(v), "aac", "matroska", rate=44_100, layout="5.1"), 2),
+        (lambda v: with_sndfile(np.repeat(v[:, None], 9, 1), "WAV", "PCM_16", 44_100), 1),  # nobody knows from where
+    ],
+)
+def test_a_film_gets_the_rate_and_up_to_two_channels(tmp_path: Path, voice: Samples, make, channels: int):
+    path = tmp_path / "talk"
+    path.write_bytes(make(voice))
     sound = FileSound(path)
     blocks = list(sound.as_given())
     assert {block.shape[1] for block in blocks} == {channels}
-    assert sum(len(block) for block in blocks) == len(voice)
+    assert sum(len(block) for block in blocks) == pytest.approx(len(voice), abs=2_100)  # AAC fills its last frame up
     assert sound.survey().sample_rate == 44_100
+    assert np.concatenate(blocks).std(axis=0) == pytest.approx(voice.std(), rel=0.35)  # none is the mean of opposites
