@@ -104,6 +104,7 @@ def animate(
             controls=settings.controls,
             progress=clock,
         )
+        notebook.add(motion.notes)
         tags = synthetic_tags(cascade.weights_version, settings.seed)
         _write_landmarks(folder, motion, settings.frame_rate, tags)
         pictures_shown = []

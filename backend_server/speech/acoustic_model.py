@@ -118,6 +118,12 @@ class CtcAcousticModel(nn.Module):
         """Scores of `PHONES` and the blank before the softmax, (1 + S // 320, 42), of a 16 kHz waveform (S,)."""
         return np.concatenate(list(self._pieces([self._normalised(waveform)], self._phones_in_time)))
 
+    @torch.inference_mode()
+    def sureness(self, hidden: NDArray[np.float32]) -> NDArray[np.float32]:
+        """How likely the likeliest phone is at each moment, (U,), of features (U, channels) of the hidden layer."""
+        scores = self.phone_head(torch.from_numpy(hidden).to(self.device).T[None])[0].T  # (U, 42)
+        return scores.softmax(1)[:, : len(PHONES)].amax(1).cpu().numpy()
+
     def _phones_in_time(self, mel: Tensor) -> Tensor:
         return self.phone_head(self.hidden(mel)).transpose(1, 2)
 
