@@ -28,6 +28,8 @@ from backend_server.motion.controls import shaped, smoothed
 from backend_server.motion.generator import load_motion_generator
 from backend_server.progress import EpochWatcher, Progress, silent
 from backend_server.retarget import keep_lips_apart, lid_gains, retarget
+from backend_server.speech.acoustic_model import CtcAcousticModel
+from backend_server.speech.evidence import SpeechEvidence
 from backend_server.speech.listener import open_acoustic_model, speech_file
 from backend_server.speech.recording import ArraySound, Recording, feature_blocks, listen
 from backend_server.speech.windows import window_blocks
@@ -164,7 +166,8 @@ class Cascade:
     ) -> LandmarkMotion:
         """`animate` for a recording of any length; only the motion grows with it."""
         heard_times = frame_times + controls.lead  # what is said then is shown now
-        motion = self._speech_displacements(recording, heard_times, progress)
+        evidence = SpeechEvidence(recording.group_levels, recording.level)
+        motion = self._speech_displacements(recording, heard_times, evidence, progress)
         motion = smoothed(motion, frame_times, self.neutral_canonical, controls.smoothing, progress)
         presence = recording.presence(heard_times) if controls.silence > 0 else None
 
@@ -184,7 +187,7 @@ class Cascade:
             moved = retarget(motion[part], self.neutral_canonical, neutral)  # l_t, Eq. 7
             landmarks[part] = keep_lips_apart(moved, neutral)
             progress("blink", min(part.stop, len(motion)), len(motion))
-        return LandmarkMotion(frame_times, motion, landmarks, neutral, crop, recording.notes)
+        return LandmarkMotion(frame_times, motion, landmarks, neutral, crop, recording.notes + evidence.notes)
 
     @torch.inference_mode()
     def blink_landmarks(
@@ -268,15 +271,17 @@ class Cascade:
         return FullFrame(flattened(picture), identity.references, rendered, self._texture_generator.following)
 
     def _speech_displacements(
-        self, recording: Recording, heard_times: NDArray[np.float64], progress: Progress
+        self, recording: Recording, heard_times: NDArray[np.float64], evidence: SpeechEvidence, progress: Progress
     ) -> NDArray[np.float32]:
-        """delta l^m, (T, 68, 2), of windows at the times (T,)."""
+        """delta l^m, (T, 68, 2), of windows at the times (T,); the evidence is told what is heard."""
         model, total = self._acoustic_model, ceil(recording.seconds)
         progress("motion", 0, total)
 
         def heard() -> Iterator[NDArray[np.float32]]:
             count = 0
             for block in feature_blocks(model, recording):
+                if isinstance(model, CtcAcousticModel) and model.listens_to == "hidden":
+                    evidence.add(model.sureness(block), model.features_per_second)
                 yield block
                 count += len(block)
                 progress("motion", min(round(count / model.features_per_second), total), total)

@@ -15,7 +15,7 @@ from backend_server.cascade import Cascade, LandmarkMotion
 from backend_server.commands.notebook import Notebook
 from backend_server.commands.output_folder import output_folder
 from backend_server.commands.pictures import read_source
-from backend_server.config import CROP_SIZE, SAMPLE_RATE
+from backend_server.config import CROP_SIZE
 from backend_server.export.contact_sheet import sheet_frames, write_contact_sheet
 from backend_server.export.formats import FrameFormat, bytes_per_frame
 from backend_server.export.frames import FrameSettings, frame_files
@@ -82,7 +82,8 @@ def animate(
     notebook = notebook or Notebook()
     clock = StageClock(progress)
     clock("load", 0, 1)
-    recording = listen(FileSound(settings.speech), clock)
+    sound = FileSound(settings.speech)
+    recording = listen(sound, clock)
     notebook.add(recording.notes)
     background = _check_pictures(settings)
     source = read_source(settings.images, settings.landmarks)
@@ -104,6 +105,7 @@ def animate(
             controls=settings.controls,
             progress=clock,
         )
+        notebook.add(motion.notes)
         tags = synthetic_tags(cascade.weights_version, settings.seed)
         _write_landmarks(folder, motion, settings.frame_rate, tags)
         pictures_shown = []
@@ -116,12 +118,12 @@ def animate(
                 frames = _frames(judge.watch(faces), motion, full)
                 how = FrameSettings(settings.frame_format, settings.frame_rate.exact, background, tags)
                 pictures_shown = _write_frames(
-                    folder, frames, how, recording, sheet_frames(mouth_opening(motion.landmarks))
+                    folder, frames, how, sound, sheet_frames(mouth_opening(motion.landmarks))
                 )
             notebook.add(judge.notes())
         _write_sheet(folder, motion, recording, pictures_shown, tags)
         clock.stop()
-        _write_report(folder, settings, source.names, cascade, identity, recording, len(times), tags, clock, notebook)
+        _write_report(folder, settings, source.names, cascade, identity, sound, len(times), tags, clock, notebook)
     return settings.out
 
 
@@ -232,12 +234,12 @@ def _write_frames(
     folder: Path,
     frames: Iterator[NDArray[np.uint8]],
     how: FrameSettings,
-    recording: Recording,
+    sound: FileSound,
     shown: NDArray[np.int64],
 ) -> list[NDArray[np.uint8]]:
     """Writes all frames and returns small pictures (h, w, 3) of those to show."""
     wanted, pictures = set(shown.tolist()), []
-    with frame_files(folder, how, recording.sound.blocks, SAMPLE_RATE) as take:
+    with frame_files(folder, how, sound.as_given, sound.survey().sample_rate) as take:
         for number, frame in enumerate(frames):
             take(frame)
             if number in wanted:
@@ -272,7 +274,7 @@ def _write_report(
     image_names: Sequence[str],
     cascade: Cascade,
     identity: Identity | None,
-    recording: Recording,
+    sound: FileSound,
     frame_count: int,
     tags: dict[str, str],
     clock: StageClock,
@@ -281,7 +283,8 @@ def _write_report(
     report = {
         "speech": settings.speech.name,
         "images": list(image_names),
-        "speech_seconds": round(recording.seconds, 3),
+        "speech_seconds": round(sound.seconds, 3),
+        "sound": sound.survey().document(),
         "frames": frame_count,
         "frame_rate": settings.frame_rate.frames_per_second,
         "frames_as": settings.frame_format if settings.has_texture else None,

@@ -46,7 +46,7 @@ def frame_files(
     Args:
         folder: where the files are made.
         settings: format, frame rate, background and tags.
-        sound: starts the sound again for each film: mono blocks (S,), [-1, 1].
+        sound: starts the sound again for each film: blocks (S, channels), [-1, 1], of one channel or two.
         sample_rate: of the sound, Hz.
     """
     kind, frame_rate, tags = settings.kind, settings.frame_rate, settings.tags

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import cast
@@ -16,7 +17,7 @@ from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTr
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-SOUND_BIT_RATE = 128_000  # bits/s
+SOUND_BIT_RATES = {"mono": 128_000, "stereo": 192_000}  # bits/s
 _TAGGED = {"movflags": "+faststart+use_metadata_tags"}
 
 
@@ -56,8 +57,9 @@ class Film:
     Args:
         path: the file to write; .mp4 is H.264 and AAC without alpha, .mov ProRes 4444 and PCM, .webm VP9 and Opus.
         frame_rate: frames per second.
-        sound: mono blocks (S,), [-1, 1], that follow one another; each is asked for when its first frame is reached.
-        sample_rate: Hz.
+        sound: blocks (S, channels), [-1, 1], of one channel or two, that follow one another; each is asked for when the
+            frame before its first one is reached.
+        sample_rate: of the sound, Hz; the film has the same where its kind allows.
         tags: text written into the file's metadata.
     """
 
@@ -71,15 +73,20 @@ class Film:
     ) -> None:
         self._kind = KINDS[path.suffix]
         self._frame_rate = frame_rate
-        self._blocks = sound
+        first = next(sound, None)
+        self._blocks = sound if first is None else chain([first], sound)
+        self._layout = "mono" if first is None or first.shape[1] == 1 else "stereo"
+        self._sample_rate = sample_rate
         self._number = 0
         self._heard = 0
         self._file = av.open(str(path), "w", options=self._kind.container_options)
         self._file.metadata.update(tags)
         pictures = self._file.add_stream(self._kind.picture_codec, rate=frame_rate, options=self._kind.picture_options)
         self._pictures = cast(VideoStream, pictures)  # a codec's name tells the type checker nothing
-        self._sound = cast(AudioStream, self._file.add_stream(self._kind.sound_codec, rate=sample_rate))
-        self._sound.bit_rate = SOUND_BIT_RATE
+        rate = _film_rate(self._kind.sound_codec, sample_rate)
+        heard = self._file.add_stream(self._kind.sound_codec, rate=rate, layout=self._layout)
+        self._sound = cast(AudioStream, heard)
+        self._sound.bit_rate = SOUND_BIT_RATES[self._layout]
 
     def __enter__(self) -> Film:
         return self
@@ -113,7 +120,7 @@ class Film:
         frame.pts = self._number
         frame.time_base = 1 / self._frame_rate
         self._file.mux(self._pictures.encode(frame))
-        until = self._number / self._frame_rate * self._sound.rate
+        until = self._number / self._frame_rate * self._sample_rate
         while self._heard <= until and (block := next(self._blocks, None)) is not None:
             self._add_sound(block)
         self._number += 1
@@ -129,8 +136,17 @@ class Film:
         coder.color_range = ColorRange.MPEG
 
     def _add_sound(self, block: NDArray[np.float32]) -> None:
-        sound = av.AudioFrame.from_ndarray(block[None, :], format="fltp", layout="mono")
-        sound.sample_rate = self._sound.rate
+        sound = av.AudioFrame.from_ndarray(np.ascontiguousarray(block.T), format="fltp", layout=self._layout)
+        sound.sample_rate = self._sample_rate
+        sound.time_base = Fraction(1, self._sample_rate)
         sound.pts = self._heard
         self._file.mux(self._sound.encode(sound))
         self._heard += len(block)
+
+
+def _film_rate(codec: str, sample_rate: int) -> int:
+    """The sample rate itself, or else the next higher one that a codec has, or its highest."""
+    rates = av.Codec(codec, "w").audio_rates
+    if not rates or sample_rate in rates:
+        return sample_rate
+    return min((rate for rate in rates if rate > sample_rate), default=max(rates))

@@ -21,7 +21,8 @@ from torch import Tensor, nn
 from backend_server.articulation.phones import PHONES
 from backend_server.checkpoints import fill, load_checkpoint
 from backend_server.config import SpeechConfig
-from backend_server.speech.features import SILENCE, log_mel, normalise, speech_level
+from backend_server.speech.features import SILENCE, log_mel
+from backend_server.speech.holes import speech_level_of
 
 KIND = "speech"
 MEL_STEP = 4  # mel frames per position of the inner network
@@ -117,12 +118,18 @@ class CtcAcousticModel(nn.Module):
         """Scores of `PHONES` and the blank before the softmax, (1 + S // 320, 42), of a 16 kHz waveform (S,)."""
         return np.concatenate(list(self._pieces([self._normalised(waveform)], self._phones_in_time)))
 
+    @torch.inference_mode()
+    def sureness(self, hidden: NDArray[np.float32]) -> NDArray[np.float32]:
+        """How likely the likeliest phone is at each moment, (U,), of features (U, channels) of the hidden layer."""
+        scores = self.phone_head(torch.from_numpy(hidden).to(self.device).T[None])[0].T  # (U, 42)
+        return scores.softmax(1)[:, : len(PHONES)].amax(1).cpu().numpy()
+
     def _phones_in_time(self, mel: Tensor) -> Tensor:
         return self.phone_head(self.hidden(mel)).transpose(1, 2)
 
     def _normalised(self, waveform: NDArray[np.float32]) -> Tensor:
         mel = log_mel(torch.as_tensor(waveform, dtype=torch.float32, device=self.device), self.config)
-        return normalise(mel, speech_level(mel))
+        return speech_level_of(mel).normalise(mel)
 
     @property
     def device(self) -> torch.device:

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
-import av
 import numpy as np
 import soundfile
 import soxr
-from av.audio.resampler import AudioResampler
-from av.error import FFmpegError
 from numpy.typing import NDArray
 
 from backend_server.config import (
@@ -22,10 +18,12 @@ from backend_server.config import (
     SAMPLE_RATE,
     SHORTEST_SPEECH_SECONDS,
 )
+from backend_server.speech.survey import Survey, Surveyor
+from backend_server.speech.tracks import BLOCK_SAMPLES, NoMediaError, SoundBlock, Track, list_tracks, read_track
+from backend_server.speech.tracks import declared_seconds as declared_duration
 from shared.errors import SoundError
 
 LOG = logging.getLogger(__name__)
-BLOCK_SAMPLES = 2**16  # of a file, read at once
 
 
 @dataclass(frozen=True)
@@ -47,85 +45,90 @@ class AudioClip:
 
 
 def read_audio(path: Path) -> AudioClip:
-    """Reads the sound of any audio or video file, mixed to mono.
+    """Reads the sound of any audio or video file, as the one channel that is heard.
 
     Raises:
         SoundError: no such file, a folder, an empty file, no sound in it, or longer than the limit.
     """
-    blocks = list(read_blocks(path))
-    return AudioClip(np.concatenate([block.samples for block in blocks]), blocks[0].sample_rate)
+    survey = survey_file(path)
+    blocks = [survey.mix(block.samples) for block in read_blocks(path, survey.track)]
+    return AudioClip(np.concatenate(blocks), survey.sample_rate)
 
 
-def read_blocks(path: Path) -> Iterator[AudioClip]:
-    """The sound of any audio or video file, mixed to mono, as clips of some seconds that follow one another.
+def survey_file(path: Path, tell: Callable[[], None] = lambda: None) -> Survey:
+    """Hears a file for the first time: its default track, or else the first that is not silent.
+
+    Args:
+        path: of an audio or video file.
+        tell: called after every block.
 
     Raises:
-        SoundError: as `read_audio`.
+        SoundError: as `read_audio`, or samples that are not finite.
     """
+    _check_file(path)
+    try:
+        tracks: list[Track | None] = sorted(list_tracks(path), key=lambda track: not track.is_default)
+    except NoMediaError:
+        tracks = [None]
+    surveys = (_survey_track(path, track, tell) for track in tracks)
+    first = next(surveys)
+    chosen = first if first.is_audible else next((one for one in surveys if one.is_audible), first)
+    if chosen.sample_count == 0:
+        raise SoundError(f"{path} holds no sound; export it again with an audio track")
+    return chosen
+
+
+def _survey_track(path: Path, track: Track | None, tell: Callable[[], None]) -> Survey:
+    surveyor = Surveyor()
+    for block in read_blocks(path, track):
+        surveyor.add(block)
+        tell()
+    return surveyor.survey(track)
+
+
+def read_blocks(path: Path, track: Track | None, *, is_stereo: bool = False) -> Iterator[SoundBlock]:
+    """The sound of a file in blocks that follow one another.
+
+    Args:
+        path: of an audio or video file.
+        track: which one; None for a file that FFmpeg does not know and libsndfile may.
+        is_stereo: more than two channels are mixed to two where the file says which is which.
+
+    Raises:
+        SoundError: it cannot be read, or is longer than the limit.
+    """
+    count = 0
+    for block in _other_blocks(path) if track is None else read_track(path, track, is_stereo=is_stereo):
+        count += len(block.samples)
+        check_length(count / block.sample_rate, str(path))
+        yield block
+
+
+def _other_blocks(path: Path) -> Iterator[SoundBlock]:
+    """The sound of a file that FFmpeg does not know."""
+    try:
+        with soundfile.SoundFile(path) as file:
+            while len(samples := file.read(BLOCK_SAMPLES, dtype="float32", always_2d=True)):
+                yield SoundBlock(samples, file.samplerate)
+    except soundfile.LibsndfileError as error:
+        LOG.info("%s: %s", path, error)
+        raise SoundError(f"{path} is not a sound file that can be read; use WAV, FLAC, MP3, Ogg or MP4") from error
+
+
+def _check_file(path: Path) -> None:
     if not path.exists():
         raise SoundError(f"there is no sound file {path}; check the path")
     if path.is_dir():
         raise SoundError(f"{path} is a folder; name one sound file inside it")
     if path.stat().st_size == 0:
         raise SoundError(f"{path} is empty (0 bytes); export the sound again")
-    count = 0
-    for block in _sound_blocks(path):
-        count += len(block.samples)
-        check_length(count / block.sample_rate, str(path))
-        yield block
-    if count == 0:
-        raise SoundError(f"{path} holds no sound; export it again with an audio track")
-
-
-def _sound_blocks(path: Path) -> Iterator[AudioClip]:
-    try:
-        file = soundfile.SoundFile(path)
-    except soundfile.LibsndfileError:
-        yield from _container_blocks(path)
-        return
-    with file:
-        check_length(file.frames / file.samplerate, str(path))
-        try:
-            for block in file.blocks(BLOCK_SAMPLES, dtype="float32", always_2d=True):
-                yield AudioClip(np.ascontiguousarray(block.mean(axis=1)), file.samplerate)
-        except soundfile.LibsndfileError as error:
-            raise _unreadable(path, error) from error
-
-
-def _container_blocks(path: Path) -> Iterator[AudioClip]:
-    """The first audio stream of a file that libsndfile cannot read."""
-    try:
-        with av.open(str(path)) as container:
-            if not container.streams.audio:
-                raise SoundError(f"{path} holds pictures but no sound; choose a file with an audio track")
-            stream = container.streams.audio[0]
-            resampler = AudioResampler(format="flt", layout="mono", rate=stream.rate)
-            parts, count = [], 0
-            for frame in chain(container.decode(stream), [None]):  # None: what the resampler still holds
-                parts += [part.to_ndarray()[0] for part in resampler.resample(frame)]
-                count += len(parts[-1]) if parts else 0
-                if parts and (count >= BLOCK_SAMPLES or frame is None):
-                    yield AudioClip(np.concatenate(parts), stream.rate)
-                    parts, count = [], 0
-    except (FFmpegError, OSError, ValueError) as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path, error: Exception) -> SoundError:
-    LOG.info("%s: %s", path, error)
-    return SoundError(f"{path} is not a sound file that can be read; use WAV, FLAC, MP3, Ogg or MP4")
 
 
 def declared_seconds(path: Path) -> float:
-    """How long a file says its sound is; 0 where it does not say."""
+    """How long a file says its sound is, for a bar of progress: it may be wrong, and is 0 where it does not say."""
     try:
-        return soundfile.info(path).duration
-    except soundfile.LibsndfileError:
-        pass
-    try:
-        with av.open(str(path)) as container:
-            return (container.duration or 0) / av.time_base
-    except (FFmpegError, OSError, ValueError):
+        return min(declared_duration(path), LONGEST_SPEECH_SECONDS)
+    except NoMediaError:
         return 0.0
 
 
@@ -144,37 +147,33 @@ def to_waveform(samples: NDArray[np.floating], sample_rate: int) -> NDArray[np.f
         SoundError: the rate is not positive, or the array is not one sound of finite samples.
     """
     check_rate(sample_rate)
-    waveform = to_mono(samples)
+    channels = to_channels(samples)
+    surveyor = Surveyor()
+    surveyor.add(SoundBlock(channels, sample_rate))
+    waveform = surveyor.survey().mix(channels)
     if sample_rate != SAMPLE_RATE:
         waveform = soxr.resample(waveform, sample_rate, SAMPLE_RATE)
     return np.ascontiguousarray(waveform.clip(-1.0, 1.0), dtype=np.float32)
 
 
-def to_mono(samples: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Samples (S,) or (S, channels) as the mean of their channels, (S,).
+def to_channels(samples: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Samples (S,) or (S, channels) as (S, channels).
 
     Raises:
-        SoundError: the array is not one sound of finite samples.
+        SoundError: the array has another shape.
     """
-    waveform = np.asarray(samples, dtype=np.float32)
-    if waveform.ndim == 2:
-        waveform = waveform.mean(axis=1)
-    if waveform.ndim != 1:
-        raise SoundError(f"the sound has shape {waveform.shape}; expected (samples,) or (samples, channels)")
-    _check_finite(waveform)
-    return waveform
+    channels = np.asarray(samples, dtype=np.float32)
+    if channels.ndim == 1:
+        channels = channels[:, None]
+    if channels.ndim != 2 or channels.shape[1] == 0:
+        raise SoundError(f"the sound has shape {channels.shape}; expected (samples,) or (samples, channels)")
+    return channels
 
 
 def check_rate(sample_rate: int) -> None:
     """Raises SoundError when a sample rate is not positive."""
     if sample_rate <= 0:
         raise SoundError(f"the sample rate is {sample_rate} Hz; it must be above 0")
-
-
-def _check_finite(waveform: NDArray[np.float32]) -> None:
-    broken = int(np.count_nonzero(~np.isfinite(waveform)))
-    if broken:
-        raise SoundError(f"{broken} samples of the sound are not numbers (NaN or infinite); export the sound again")
 
 
 def check_measures(sample_count: int, peak: float) -> None:

@@ -45,17 +45,32 @@ def presence_track(levels: Array, speech_levels: Array, hold_seconds: float = HO
         speech_levels: of the clip's speech in these groups, (8,); what lies 43 dB below is silence.
         hold_seconds: a sound counts for so long before its beginning and after its end.
     """
-    levels = np.maximum(levels, speech_levels + FLOOR)
-    if len(levels) > 8:
-        levels[:2], levels[-2:] = levels[2:4], levels[-4:-2]  # the ends hear the edge of the sound
-    span = round(LISTENING_SECONDS * MOMENTS_PER_SECOND)
-    heard = np.asarray(uniform_filter1d(levels, span, axis=0), np.float32)
-    quiet = np.percentile(heard, QUIET_PERCENTILE, axis=0)
+    heard, quiet = _heard(levels, speech_levels)
     is_sound = _lift(heard, quiet) > max(LEAST_LIFT, LIFT_SHARE * _lift(speech_levels, quiet))  # (F,)
     hold, fade = (round(seconds * MOMENTS_PER_SECOND) for seconds in (hold_seconds, FADE_SECONDS))
     held = maximum_filter1d(is_sound.astype(np.float32), 2 * hold + 1)
     ramp = np.hanning(2 * fade + 3)[1:-1].astype(np.float32)
     return np.asarray(convolve1d(held, ramp / ramp.sum(), mode="nearest"), np.float32).clip(0, 1)
+
+
+def lift_above_pauses(levels: Array, speech_levels: Array) -> float:
+    """How far the level of a clip's speech stands above that of its pauses, natural-log units.
+
+    Args:
+        levels: of groups of bands, (F, 8), from `group_levels`.
+        speech_levels: of the clip's speech in these groups, (8,).
+    """
+    return float(_lift(speech_levels, _heard(levels, speech_levels)[1]))
+
+
+def _heard(levels: Array, speech_levels: Array) -> tuple[Array, NDArray[np.floating]]:
+    """Levels (F, 8) averaged over time, and those of the pauses, (8,)."""
+    levels = np.maximum(levels, speech_levels + FLOOR)
+    if len(levels) > 8:
+        levels[:2], levels[-2:] = levels[2:4], levels[-4:-2]  # the ends hear the edge of the sound
+    span = round(LISTENING_SECONDS * MOMENTS_PER_SECOND)
+    heard = np.asarray(uniform_filter1d(levels, span, axis=0), np.float32)
+    return heard, np.percentile(heard, QUIET_PERCENTILE, axis=0)
 
 
 def _lift(levels: Array, quiet: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -1,12 +1,12 @@
 """Listens to sound of any length without holding it in memory.
 
-It is read twice, in blocks: first to measure its level, on which all features depend, then to compute the features.
-Only a few numbers per second are kept from the first time.
+It is read three times, in blocks: first to choose its track and channels, then to measure its level, on which all
+features depend, then to compute the features. Only a few numbers per second are kept from the first two times.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
@@ -28,11 +28,15 @@ from backend_server.speech.audio import (
     check_rate,
     declared_seconds,
     read_blocks,
-    to_mono,
+    survey_file,
+    to_channels,
 )
-from backend_server.speech.features import LevelMeter, log_mel_blocks, normalise
+from backend_server.speech.features import log_mel_blocks
+from backend_server.speech.holes import SpeechLevel, SpeechLevelMeter
 from backend_server.speech.onnx_model import OnnxAcousticModel
 from backend_server.speech.presence import BAND_GROUPS, HEARING, group_levels, presence_at, presence_track
+from backend_server.speech.survey import Survey, Surveyor
+from backend_server.speech.tracks import SoundBlock
 from shared.notes import Note
 
 BLOCK_SECONDS = 8
@@ -46,58 +50,108 @@ class Sound(Protocol):
 
     @property
     def seconds(self) -> float:
-        """About how long it is; 0 where that is not known before it was heard."""
+        """How long it is: exactly once it was surveyed, before that about, or 0 where that is not known."""
         ...
 
-    def blocks(self) -> Iterator[Array]:
-        """The 16 kHz mono waveform in [-1, 1]: blocks of `BLOCK_SAMPLES`, the last one shorter.
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """What the user should know of it."""
+        ...
+
+    def survey(self, tell: Callable[[], None] = lambda: None) -> Survey:
+        """Hears it for the first time, if that was not done; `tell` is called again and again meanwhile.
 
         Raises:
             SoundError: it cannot be read, or is not one sound of finite samples.
         """
         ...
 
+    def blocks(self) -> Iterator[Array]:
+        """The 16 kHz mono waveform in [-1, 1]: blocks of `BLOCK_SAMPLES`, the last one shorter.
 
-@dataclass(frozen=True)
+        Raises:
+            SoundError: as `survey`.
+        """
+        ...
+
+
 class FileSound:
     """The sound of an audio or video file."""
 
-    path: Path
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._survey: Survey | None = None
 
     @property
     def seconds(self) -> float:
-        """As the file says."""
-        return declared_seconds(self.path)
+        """As decoded; before that as the file says."""
+        return self._survey.seconds if self._survey else declared_seconds(self.path)
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """As `Sound.notes`."""
+        return self.survey().notes(self.path.name)
+
+    def survey(self, tell: Callable[[], None] = lambda: None) -> Survey:
+        """As `Sound.survey`."""
+        self._survey = self._survey or survey_file(self.path, tell)
+        return self._survey
 
     def blocks(self) -> Iterator[Array]:
         """As `Sound.blocks`."""
-        return _waveform_blocks(read_blocks(self.path))
+        survey = self.survey()
+        for_hearing = read_blocks(self.path, survey.track)
+        return _waveform_blocks(AudioClip(survey.mix(block.samples), block.sample_rate) for block in for_hearing)
+
+    def as_given(self) -> Iterator[Array]:
+        """The sound for a film, (S, channels): its own rate, one channel or two, within [-1, 1]."""
+        survey = self.survey()
+        for block in read_blocks(self.path, survey.track, is_stereo=True):
+            is_known = block.samples.shape[1] <= 2
+            yield survey.mix.scaled(block.samples) if is_known else survey.mix(block.samples)[:, None]
 
 
-@dataclass(frozen=True)
 class ArraySound:
     """Samples (S,) or (S, channels) in memory.
 
     Raises:
-        SoundError: the rate is not positive.
+        SoundError: the rate is not positive, or the array has another shape.
     """
 
-    samples: NDArray[np.floating]
-    sample_rate: int
-
-    def __post_init__(self) -> None:
-        check_rate(self.sample_rate)
+    def __init__(self, samples: NDArray[np.floating], sample_rate: int) -> None:
+        check_rate(sample_rate)
+        self._samples, self._rate = samples, sample_rate
+        self._survey: Survey | None = None
 
     @property
     def seconds(self) -> float:
         """Exactly."""
-        return len(self.samples) / self.sample_rate
+        return len(self._samples) / self._rate
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """As `Sound.notes`."""
+        return self.survey().notes()
+
+    def survey(self, tell: Callable[[], None] = lambda: None) -> Survey:
+        """As `Sound.survey`."""
+        if self._survey is None:
+            surveyor = Surveyor()
+            for block in self._own_blocks():
+                surveyor.add(block)
+                tell()
+            self._survey = surveyor.survey()
+        return self._survey
 
     def blocks(self) -> Iterator[Array]:
         """As `Sound.blocks`."""
+        mix = self.survey().mix
+        return _waveform_blocks(AudioClip(mix(block.samples), block.sample_rate) for block in self._own_blocks())
+
+    def _own_blocks(self) -> Iterator[SoundBlock]:
         check_length(self.seconds, "the sound")
-        parts = (self.samples[i : i + BLOCK_SAMPLES] for i in range(0, len(self.samples), BLOCK_SAMPLES))
-        return _waveform_blocks(AudioClip(to_mono(part), self.sample_rate) for part in parts)
+        for first in range(0, max(len(self._samples), 1), BLOCK_SAMPLES):
+            yield SoundBlock(to_channels(self._samples[first : first + BLOCK_SAMPLES]), self._rate)
 
 
 @dataclass(frozen=True)
@@ -107,7 +161,7 @@ class Recording:
     Attributes:
         sound: to be heard again.
         sample_count: at 16 kHz.
-        level: of its speech in each mel band, (bands,).
+        level: of its speech, and how full of holes it is.
         group_levels: of eight groups of bands, (F, 8), 100 a second, as `speech.presence` reads them.
         peaks: the loudest sample of every 10 ms, (P,).
         notes: what the user should know of it.
@@ -115,7 +169,7 @@ class Recording:
 
     sound: Sound
     sample_count: int
-    level: Tensor
+    level: SpeechLevel
     group_levels: Array
     peaks: Array
     notes: tuple[Note, ...] = ()
@@ -127,7 +181,7 @@ class Recording:
 
     def presence(self, frame_times: NDArray[np.float64]) -> Array:
         """How much each frame belongs to speech, (T,), 0 to 1."""
-        return presence_at(presence_track(self.group_levels, group_levels(self.level[None])[0]), frame_times)
+        return presence_at(presence_track(self.group_levels, group_levels(self.level.bands[None])[0]), frame_times)
 
 
 def listen(sound: Sound, progress: Progress = silent) -> Recording:
@@ -142,7 +196,9 @@ def listen(sound: Sound, progress: Progress = silent) -> Recording:
     """
     total = ceil(sound.seconds)
     progress("speech", 0, total)
-    meter, count = LevelMeter(), 0
+    sound.survey(lambda: progress("speech", 0, total))
+    total = ceil(sound.seconds)
+    meter, count = SpeechLevelMeter(), 0
     levels, peaks = bytearray(), bytearray()  # many small arrays between large ones would fragment the memory
 
     def measured() -> Iterator[Tensor]:
@@ -160,7 +216,8 @@ def listen(sound: Sound, progress: Progress = silent) -> Recording:
         levels += group_levels(mel).tobytes()
     loudest = np.frombuffer(peaks, np.float32)
     check_measures(count, float(loudest.max(initial=0.0)))
-    return Recording(sound, count, meter.level, np.frombuffer(levels, np.float32).reshape(-1, BAND_GROUPS), loudest)
+    groups = np.frombuffer(levels, np.float32).reshape(-1, BAND_GROUPS)
+    return Recording(sound, count, meter.level, groups, loudest, sound.notes)
 
 
 def feature_blocks(model: AcousticModel, recording: Recording) -> Iterator[Array]:
@@ -177,7 +234,7 @@ def feature_blocks(model: AcousticModel, recording: Recording) -> Iterator[Array
         return
     level = recording.level.to(model.device)
     waveform = (torch.from_numpy(block).to(model.device) for block in recording.sound.blocks())
-    yield from model.feature_blocks(normalise(mel, level) for mel in log_mel_blocks(waveform, model.config))
+    yield from model.feature_blocks(level.normalise(mel) for mel in log_mel_blocks(waveform, model.config))
 
 
 def _waveform_blocks(clips: Iterable[AudioClip]) -> Iterator[Array]:
@@ -201,9 +258,9 @@ def _resampled(clips: Iterable[AudioClip]) -> Iterator[Array]:
     stream: soxr.ResampleStream | None = None
     for clip in clips:
         if clip.sample_rate == SAMPLE_RATE:
-            yield to_mono(clip.samples)
+            yield clip.samples
             continue
         stream = stream or soxr.ResampleStream(clip.sample_rate, SAMPLE_RATE, 1, dtype="float32")
-        yield stream.resample_chunk(to_mono(clip.samples))
+        yield stream.resample_chunk(clip.samples)
     if stream is not None:
         yield stream.resample_chunk(np.zeros(0, np.float32), last=True)

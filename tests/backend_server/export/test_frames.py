@@ -30,7 +30,7 @@ def test_files_of_each_format_fit_their_estimate(tmp_path, rng, kind, names, cha
     pictures = np.clip(slope + noise, 0, 255).astype(np.uint8)
     pictures[..., 3:] = 255 * (slope > 100)
     settings = FrameSettings(kind, Fraction(25), (10, 20, 30), synthetic_tags("abc", 3))
-    with frame_files(tmp_path, settings, lambda: iter([np.zeros(1280, np.float32)]), 16_000) as take:
+    with frame_files(tmp_path, settings, lambda: iter([np.zeros((1280, 1), np.float32)]), 16_000) as take:
         for picture in pictures:
             take(picture)
     files = {path.relative_to(tmp_path).as_posix(): path.stat().st_size for path in tmp_path.rglob("*.*")}
@@ -41,7 +41,7 @@ def test_files_of_each_format_fit_their_estimate(tmp_path, rng, kind, names, cha
 def test_the_background_lies_under_faces_in_a_film_without_alpha(tmp_path):
     picture = np.full((64, 64, 4), (200, 100, 30, 0), np.uint8)
     settings = FrameSettings(FrameFormat.MP4, Fraction(25), (0, 255, 0), {})
-    with frame_files(tmp_path, settings, lambda: iter([np.zeros(640, np.float32)]), 16_000) as take:
+    with frame_files(tmp_path, settings, lambda: iter([np.zeros((640, 1), np.float32)]), 16_000) as take:
         take(picture)
     with av.open(str(tmp_path / "film.mp4")) as film:
         pixels = next(film.decode(video=0)).to_ndarray(format="rgb24")

@@ -5,6 +5,7 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
+from av.audio.resampler import AudioResampler
 
 from backend_server.export.tags import synthetic_tags
 from backend_server.export.video import Film
@@ -32,7 +33,7 @@ def decoded(path):
 @pytest.mark.parametrize("rate", [Fraction(25), Fraction(30000, 1001)])
 def test_a_film_has_every_frame_at_its_time(tmp_path, rng, rate, suffix):
     frames = [np.full((64, 64, 3), 8 * n, np.uint8) for n in range(30)]
-    waveform = (0.1 * rng.standard_normal(16_000)).astype(np.float32)
+    waveform = (0.1 * rng.standard_normal((16_000, 1))).astype(np.float32)
     path = tmp_path / f"film.{suffix}"
     write(path, frames, rate, np.split(waveform, 4))
     pictures = decoded(path)
@@ -89,3 +90,34 @@ def test_a_failure_between_frames_comes_through(tmp_path):
         write(tmp_path / "film.mp4", failing(), Fraction(25))
     with pytest.raises(ArithmeticError), Film(tmp_path / "none.mov", Fraction(25), iter(()), 16_000, {}):
         raise ArithmeticError
+
+
+@pytest.mark.parametrize(
+    ("suffix", "sample_rate", "wanted"),
+    [
+        ("mp4", 44_100, 44_100),
+        ("mp4", 96_000, 96_000),
+        ("mp4", 192_000, 96_000),
+        ("mp4", 37_000, 44_100),
+        ("mov", 192_000, 192_000),
+        ("webm", 44_100, 48_000),
+    ],
+)
+@pytest.mark.parametrize("channels", [1, 2])
+def test_a_film_carries_the_sound_as_it_was_given(tmp_path, suffix, sample_rate, wanted, channels):
+    seconds = np.arange(2 * sample_rate) / sample_rate
+    tones = np.stack([0.3 * np.sin(2 * np.pi * hertz * seconds) for hertz in (9_000, 500)[:channels]], axis=1)
+    path = tmp_path / f"film.{suffix}"
+    with Film(path, Fraction(25), iter(np.array_split(tones.astype(np.float32), 7)), sample_rate, TAGS) as film:
+        for _ in range(50):
+            film.add(np.zeros((16, 16, 3), np.uint8))
+    with av.open(str(path)) as film:
+        stream = film.streams.audio[0]
+        assert (stream.rate, stream.channels) == (wanted, channels)
+        planar = AudioResampler(format="fltp", layout="mono" if channels == 1 else "stereo")
+        parts = [part.to_ndarray() for frame in film.decode(audio=0) for part in planar.resample(frame)]
+    heard = np.concatenate(parts, axis=1)
+    assert heard.shape[1] / wanted == pytest.approx(2.0, abs=0.06)
+    for samples, hertz in zip(heard, (9_000, 500), strict=False):
+        spectrum = np.abs(np.fft.rfft(samples[: 2 * wanted - 4_000].astype(np.float64)))
+        assert spectrum.argmax() * wanted / (2 * wanted - 4_000) == pytest.approx(hertz, abs=2)
