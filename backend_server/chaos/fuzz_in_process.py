@@ -95,7 +95,7 @@ def _judge(counts: Counts, desk: _Desk, mutant: Mutant) -> None:
     refused = [reply for reply in replies if isinstance(reply, Failed)]
     if not refused:
         counts.note("LOST", f"{mutant.how} {mutant.field}: refused without an answer: {refusal.sentence}")
-    elif not is_named(refused[-1], mutant.field):
+    elif not is_named(refused[-1], mutant.field, mutant.buffer):
         counts.note("UNNAMED", f"{mutant.how} {mutant.field}: {refused[-1].sentence!r}")
     else:
         counts.note("failed with a reason", f"{mutant.how}: {refused[-1].sentence}")

@@ -44,10 +44,11 @@ def is_sentence(text: str) -> bool:
     return 10 <= len(text) <= _LONGEST_SENTENCE and text.isprintable()
 
 
-def is_named(refusal: Failed, field: str) -> bool:
+def is_named(refusal: Failed, field: str, buffer: str = "") -> bool:
     """Whether a refusal is a sentence that names the spoilt field, if that has a name.
 
     A buffer under another name is missing under its own, so the sentence names that one.
     """
     says_field = not field or field == "name" or field in refusal.sentence or refusal.code is ErrorCode.VERSION_MISMATCH
-    return is_sentence(refusal.sentence) and says_field
+    says_buffer = bool(buffer) and buffer in refusal.sentence
+    return is_sentence(refusal.sentence) and (says_field or says_buffer)

@@ -42,6 +42,7 @@ class Mutant:
     parts: Parts
     how: str
     field: str = ""
+    buffer: str = ""  # its name, when its entry was changed: a refusal may say that instead
 
 
 def mutate(parts: Sequence[bytes | bytearray | memoryview], random: Random) -> Mutant:
@@ -135,7 +136,7 @@ def _buffer_entry(parts: Parts, random: Random) -> Mutant:
             entry["shape"] = nasty(random)
         case _:
             entry[pick(("dtype", "crc", "name"), random)] = nasty(random)
-    return Mutant(sealed(header, parts[2], parts[3:]), "buffer entry", "" if entry["name"] != name else "buffer")
+    return Mutant(sealed(header, parts[2], parts[3:]), "buffer entry", "" if entry["name"] != name else "buffer", name)
 
 
 def _buffer_bytes(parts: Parts, random: Random) -> Mutant:

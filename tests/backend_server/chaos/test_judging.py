@@ -46,6 +46,8 @@ def test_results_that_come_twice_are_counted_beside_the_end():
 def test_a_refusal_names_the_field():
     assert is_named(failed("Ping is refused: job = 3: expected `str`"), "job")
     assert not is_named(failed("the message is refused for some reason"), "job")
+    assert is_named(failed("frame_times must be of shape (T), got ()"), "buffer", "frame_times")
+    assert not is_named(failed("the message is refused for some reason"), "buffer", "frame_times")
     assert not is_sentence("the escape \x1b[2J clears a terminal")
 
 
