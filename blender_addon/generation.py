@@ -73,7 +73,11 @@ def disabled_reason(context: bpy.types.Context) -> str:
 
 def sentence_of(error: errors.SpeechFaceError) -> str:
     """The failure as a sentence that begins with a capital letter."""
-    return error.sentence[:1].upper() + error.sentence[1:]
+    return _capitalised(error.sentence)
+
+
+def _capitalised(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
 
 
 def prepare(context: bpy.types.Context) -> tuple[Plan, JobRequest]:
@@ -156,7 +160,7 @@ class Generation:
         if scene is None:
             raise errors.SpeechFaceError(f"the scene {self.plan.scene_name} is gone; generate the face again")
         sentence = self._write(context, scene)
-        self._owner.notes = [str(note) for note in self.job.notes]
+        self._owner.notes = [str(note) if note.about else _capitalised(note.sentence) for note in self.job.notes]
         return sentence
 
     def _keep(self, frames: NDArray[np.uint8]) -> None:

@@ -14,7 +14,7 @@ from .properties import scene_settings
 from .session import session
 
 _TAB = "Speech Face"
-_LINE_LENGTH = 38  # characters that fit a sidebar of usual width
+_LINE_LENGTH = 36  # characters that fit a sidebar of usual width
 
 
 class SPEECHFACE_UL_images(bpy.types.UIList):
@@ -121,7 +121,7 @@ def draw_action(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     if reason := generation.disabled_reason(context):
         _draw_sentence(column, reason, "INFO")
     for note in session.notes:
-        _draw_sentence(column, note[:1].upper() + note[1:], "INFO")
+        _draw_sentence(column, note, "ERROR")
 
 
 def status_line(job: AnimationJob) -> str:

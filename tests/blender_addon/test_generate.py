@@ -270,7 +270,7 @@ def test_notes_of_pictures_and_sound_are_shown_until_the_next_generation(ready, 
     fake_backend.has_notes = True
     assert bpy.ops.speechface.generate() == {"FINISHED"}
     name = ready.images[0].image.name
-    assert session.notes == [f"{name}: two faces", "nobody speaks"]
+    assert session.notes == [f"{name}: two faces", "Nobody speaks"]
     fake_backend.has_notes = False
     assert bpy.ops.speechface.generate() == {"FINISHED"}
     assert session.notes == []
