@@ -142,9 +142,10 @@ class JobRun:
         first = max(0, self._received - 1) * FRAMES_PER_MESSAGE
         if first >= len(landmarks):
             return len(landmarks), ()
+        had = first
 
         def progress(stage: str, step: int, steps: int) -> None:
-            self.progress(stage, first + step, first + steps)
+            self.progress(stage, had + step, had + steps)
 
         with self._cascade.result_judge(landmarks) as judge:
             chunks = judge.watch(self._cascade.render(identity, landmarks[first:], progress), first)

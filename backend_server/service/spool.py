@@ -29,6 +29,13 @@ _DESCRIPTOR_TRIES = 100
 _DESCRIPTOR_PAUSE = 0.1  # seconds; connections without keys are closed in less time than all tries take
 _Result = TypeVar("_Result")
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_WRITABLE = "make the folder writable, or choose another one with --data-dir"
+_MANY_FILES = "end other programs, or let this user open more files (ulimit -n)"
+_ADVICE = {
+    errno.EMFILE: _MANY_FILES,
+    errno.ENFILE: _MANY_FILES,
+    errno.EFBIG: "let this user write larger files (ulimit -f), or choose a folder on another disk with --data-dir",
+}
 
 
 def free_bytes(folder: Path) -> int:
@@ -72,8 +79,7 @@ def write_message(path: Path, parts: Sequence[Bytes]) -> None:
         if error.errno in _FULL:
             raise NoSpaceError(f"the disk of {path.parent} is full; free some space and try again") from error
         raise SpeechFaceError(
-            f"cannot write in the data folder: {path}: {error.strerror or error}; make the folder writable, "
-            "or choose another one with --data-dir",
+            f"cannot write in the data folder: {path}: {error.strerror or error}; {_ADVICE.get(error.errno, _WRITABLE)}",
             code=ErrorCode.INTERNAL,
         ) from error
 

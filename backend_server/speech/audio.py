@@ -67,7 +67,8 @@ def survey_file(path: Path, tell: Callable[[], None] = lambda: None) -> Survey:
     """
     _check_file(path)
     try:
-        tracks: list[Track | None] = sorted(list_tracks(path), key=lambda track: not track.is_default)
+        found = sorted(list_tracks(path), key=lambda track: not track.is_default)
+        tracks: list[Track | None] = [*found]
     except NoMediaError:
         tracks = [None]
     surveys = (_survey_track(path, track, tell) for track in tracks)
@@ -109,7 +110,7 @@ def _other_blocks(path: Path) -> Iterator[SoundBlock]:
     try:
         with soundfile.SoundFile(path) as file:
             while len(samples := file.read(BLOCK_SAMPLES, dtype="float32", always_2d=True)):
-                yield SoundBlock(samples, file.samplerate)
+                yield SoundBlock(np.asarray(samples, np.float32), file.samplerate)
     except soundfile.LibsndfileError as error:
         LOG.info("%s: %s", path, error)
         raise SoundError(f"{path} is not a sound file that can be read; use WAV, FLAC, MP3, Ogg or MP4") from error

@@ -1,7 +1,7 @@
 """Judges whether anybody speaks in a recording at all, or whether it is music or noise.
 
-Speech changes its spectrum within 40 ms more than held notes do, and our acoustic model is sure of some of its phones,
-which it is not of drums or of a melody. Noise hides both, so less is asked where the sound stands less above its
+Speech changes its spectrum within 40 ms more than held notes do, and our acoustic model is sure of some of its phones.
+Noise hides both, so less is asked where the sound stands less above its
 pauses. A recording is only called speechless if no part of it could be speech.
 """
 
@@ -21,7 +21,7 @@ ACTIVE = -5.0  # natural-log units relative to the level of speech; quieter mome
 CHANGE_PERCENTILE = 75  # of the changes between active moments
 SUREST_SHARE = 0.1  # of the moments, over which the model's sureness is averaged
 # From a lift above the pauses on, in natural-log units: the least change, natural-log units, and the least sureness.
-LIMITS = ((2.5, 0.75, 0.65), (1.2, 0.46, 0.55), (0.6, 0.33, 0.2))
+LIMITS = ((2.5, 0.75, 0.4), (1.2, 0.46, 0.4), (0.6, 0.33, 0.2))
 
 Array = NDArray[np.float32]
 
@@ -64,7 +64,7 @@ class SpeechEvidence:
         if self._could_be_speech or not self._is_judged:
             return ()
         sentence = (
-            f"no speech was heard in the {self._seconds:.1f} s of sound, which are like music or noise; the mouth moves "
-            "to them all the same: choose a sound with a voice"
+            f"no speech was heard in the {self._seconds:.1f} s of sound, which are like music or noise; the mouth "
+            "moves to them all the same: choose a sound with a voice"
         )
         return (Note(NoteCode.NO_SPEECH, sentence),)

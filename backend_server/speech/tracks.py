@@ -155,8 +155,9 @@ def _joined(path: Path, track: Track, *, is_stereo: bool) -> Iterator[SoundBlock
 def _opened(path: Path, part: tuple[int, int] | None = None) -> InputContainer:
     """A whole file, or a part of it."""
     is_whole = part is None or part == (0, path.stat().st_size)
+    source = f"file:{path}" if part is None or is_whole else FilePart(path, *part)
     try:
-        return av.open(f"file:{path}" if is_whole else FilePart(path, *part), options=_ONLY_FILES)
+        return av.open(source, "r", options=_ONLY_FILES)
     except (FFmpegError, OSError, ValueError) as error:
         raise NoMediaError(str(error)) from error
 
@@ -236,7 +237,7 @@ def _samples(frame: AudioFrame, *, is_stereo: bool) -> Samples:
     if kind.kind == "u":
         samples = samples / np.float32(128) - 1
     elif kind.kind == "i":
-        samples /= np.float32(-float(np.iinfo(kind).min))
+        samples /= np.float32(2.0 ** (8 * kind.itemsize - 1))
     return samples
 
 

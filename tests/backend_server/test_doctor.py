@@ -12,6 +12,7 @@ from safetensors.numpy import save_file
 from backend_server import doctor
 from backend_server.doctor import State
 from shared.endpoint import ENVIRONMENT_VARIABLE
+from shared.protocol import PROTOCOL_VERSION
 
 
 def test_this_installation_is_diagnosed(tmp_path):
@@ -110,7 +111,7 @@ def test_connection_file_absent_damaged_left_over_and_live(monkeypatch, tmp_path
         "server_public_key": key,
         "client_public_key": key,
         "client_secret_key": key,
-        "version": "1.0",
+        "version": PROTOCOL_VERSION,
     }
     path.write_text(json.dumps({**content, "pid": 2**22 + 1}))  # above Linux' largest process id
     assert doctor.backend_finding().state is State.WARN

@@ -1,4 +1,6 @@
 import errno
+import os
+import re
 import sqlite3
 
 import pytest
@@ -6,7 +8,7 @@ import pytest
 from backend_server.service import folders, spool
 from backend_server.service.job_index import JobRecord
 from backend_server.service.queue_file import JobState, QueueFile
-from shared.errors import ErrorCode, MessageError, NoSpaceError
+from shared.errors import ErrorCode, MessageError, NoSpaceError, SpeechFaceError
 
 
 class Full:
@@ -129,3 +131,16 @@ def test_a_full_disk_is_named_and_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(NoSpaceError, match="is full"):
         spool.write_message(tmp_path / "m", [b"x"])
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [(errno.EFBIG, "write larger files (ulimit -f)"), (errno.EACCES, "make the folder writable")],
+)
+def test_the_advice_fits_what_was_wrong(tmp_path, monkeypatch, number, advice):
+    def fails(path, parts):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(spool, "_write", fails)
+    with pytest.raises(SpeechFaceError, match=re.escape(advice)):
+        spool.write_message(tmp_path / "message", [b"x"])

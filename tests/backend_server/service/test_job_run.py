@@ -1,8 +1,13 @@
+from contextlib import nullcontext
+from types import SimpleNamespace
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from backend_server.service import job_run
+from shared.protocol import Progress, TextureFrames
 
 
 @given(sizes=st.lists(st.integers(0, 9), max_size=12), size=st.integers(1, 8))
@@ -11,3 +16,33 @@ def test_chunks_are_cut_again_without_loss(sizes, size):
     cut = list(job_run.rechunk(iter(np.split(frames, np.cumsum(sizes)[:-1])), size)) if sizes else []
     assert [len(c) for c in cut[:-1]] == [size] * (len(cut) - 1)
     np.testing.assert_array_equal(np.concatenate([frames[:0], *cut]), frames)
+
+
+@pytest.mark.parametrize("received", [0, 3])  # anew, and again after curves and two messages of pictures
+def test_steps_of_the_texture_count_each_frame_once(received):
+    total = 4 * job_run.FRAMES_PER_MESSAGE
+    sent = []
+
+    class Line:
+        send = sent.append
+
+        def raise_if_cancelled(self, job):
+            pass
+
+    class Cascade:
+        def result_judge(self, landmarks):
+            return nullcontext(SimpleNamespace(watch=lambda chunks, first: chunks, notes=lambda: ()))
+
+        def render(self, identity, landmarks, progress):
+            for done in range(0, len(landmarks), 8):
+                progress("texture", done + 8, len(landmarks))
+                yield np.zeros((8, 2, 2, 4), np.uint8)
+
+    run = job_run.JobRun(Cascade(), None, Line(), "job", received)
+    count, _ = run._render(None, np.zeros((total, 68, 2), np.float32))
+    assert count == total
+    steps = [(message.step, message.steps) for message in sent if isinstance(message, Progress)]
+    assert steps[-1] == (total, total)
+    assert all(step <= of == total for step, of in steps)
+    frames = [message.first_frame for message in sent if isinstance(message, TextureFrames)]
+    assert frames == list(range(max(0, received - 1) * job_run.FRAMES_PER_MESSAGE, total, job_run.FRAMES_PER_MESSAGE))

@@ -42,8 +42,8 @@ def strings():
     return notes_of((12,), 0.5, 5.0, 0.1, overtones=14)
 
 
-def arpeggio():
-    return notes_of((12,), 0.125, 0.2, 0.01)
+def organ():
+    return notes_of((-5, 7), 0.8, 9.0, 0.03, overtones=9)
 
 
 def white_noise():
@@ -59,7 +59,7 @@ def codes(cascade, sound):
     return [note.code for note in cascade.animate(scaled, RATE, np.arange(25) / 25).notes]
 
 
-@pytest.mark.parametrize("make", [chords, strings, arpeggio, white_noise, hum])
+@pytest.mark.parametrize("make", [chords, strings, organ, white_noise, hum])
 def test_music_and_noise_are_noted(cascade, make):
     assert codes(cascade, make()) == ["no_speech"]
 
