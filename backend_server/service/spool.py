@@ -78,10 +78,9 @@ def write_message(path: Path, parts: Sequence[Bytes]) -> None:
     except OSError as error:
         if error.errno in _FULL:
             raise NoSpaceError(f"the disk of {path.parent} is full; free some space and try again") from error
-        raise SpeechFaceError(
-            f"cannot write in the data folder: {path}: {error.strerror or error}; {_ADVICE.get(error.errno, _WRITABLE)}",
-            code=ErrorCode.INTERNAL,
-        ) from error
+        advice = _ADVICE.get(error.errno or 0, _WRITABLE)
+        sentence = f"cannot write in the data folder: {path}: {error.strerror or error}; {advice}"
+        raise SpeechFaceError(sentence, code=ErrorCode.INTERNAL) from error
 
 
 def read_message(path: Path, most: int = MAX_PARTS) -> list[bytes]:
