@@ -1,8 +1,8 @@
 """Judges whether anybody speaks in a recording at all, or whether it is music or noise.
 
 Speech changes its spectrum within 40 ms more than held notes do, and our acoustic model is sure of some of its phones.
-Noise hides both, so less is asked where the sound stands less above its
-pauses. A recording is only called speechless if no part of it could be speech.
+Noise hides both, so less is asked where the sound stands less above its pauses. A recording is only called speechless
+if no part of it could be speech.
 """
 
 from __future__ import annotations
