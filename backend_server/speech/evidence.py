@@ -1,8 +1,8 @@
 """Judges whether anybody speaks in a recording at all, or whether it is music or noise.
 
 Speech changes its spectrum within 40 ms more than held notes do, and our acoustic model is sure of some of its phones.
-Noise hides both, so less is asked where the sound stands less above its
-pauses. A recording is only called speechless if no part of it could be speech.
+Noise hides both, so less is asked where the sound stands less above its pauses. A recording is only called speechless
+if no part of it could be speech.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ACTIVE = -5.0  # natural-log units relative to the level of speech; quieter mome
 CHANGE_PERCENTILE = 75  # of the changes between active moments
 SUREST_SHARE = 0.1  # of the moments, over which the model's sureness is averaged
 # From a lift above the pauses on, in natural-log units: the least change, natural-log units, and the least sureness.
-LIMITS = ((2.5, 0.75, 0.4), (1.2, 0.46, 0.4), (0.6, 0.33, 0.2))
+LIMITS = ((2.5, 0.75, 0.3), (1.2, 0.46, 0.3), (0.6, 0.33, 0.2))
 
 Array = NDArray[np.float32]
 
