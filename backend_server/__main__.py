@@ -15,6 +15,7 @@ from typer.models import OptionInfo
 from backend_server.commands.console import ManyValues, SpeechAndImages, StageBars, output, plain_failures
 from backend_server.commands.identities import identities
 from backend_server.export.formats import FrameFormat
+from backend_server.service.command_line import status
 from shared.motion_controls import RANGES, MotionControls
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
@@ -172,6 +173,9 @@ def serve(
         from backend_server.service.server import serve
 
         serve(connection_file=connection_file, device=device, bind=bind, data_dir=data_dir, parent_pid=parent_pid)
+
+
+app.command()(status)
 
 
 @app.command()

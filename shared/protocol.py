@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from .buffers import Buffer
 from .errors import ErrorCode, MessageError
+from .health import JobCounts, WorkerHealth
 from .motion_controls import RANGES, MotionControls
 from .notes import Notes
 
-PROTOCOL_VERSION = "2.0"  # another major version is refused; a minor one adds fields and messages
+PROTOCOL_VERSION = "2.1"  # another major version is refused; a minor one adds fields and messages
 
 MAX_STRIP_SECONDS = 60 * 60
 MAX_FRAME_COUNT = MAX_STRIP_SECONDS * 120  # each takes 544 bytes in a buffer of `LandmarkCurves`
@@ -280,11 +281,36 @@ class Pong(Message, frozen=True, kw_only=True, eq=False):
     """Shows that the backend is alive."""
 
 
+class Status(Message, frozen=True, kw_only=True, eq=False):
+    """Asks for a `StatusReport`; the one message that needs no `Hello`."""
+
+
+class StatusReport(Message, frozen=True, kw_only=True, eq=False):
+    """Tells how the backend is."""
+
+    backend: Text  # program and version
+    protocol: Text  # its version
+    pid: Count
+    uptime_seconds: Seconds
+    state: Text  # "ready", "loading", "unhealthy"
+    trouble: Text = ""  # why it is unhealthy, one sentence
+    device: Text = ""
+    weights_version: Text = ""
+    worker: WorkerHealth | None = None
+    queue_length: Count = 0
+    jobs: JobCounts = JobCounts()
+    client_count: Count = 0  # that said Hello and are connected
+    spool_bytes: Count = 0
+    spool_limit_bytes: Count = 0
+    disk_free_bytes: Count = 0
+    memory_bytes: Count = 0  # of the server process
+
+
 MESSAGE_TYPES: dict[str, type[Message]] = {
     kind.__name__: kind
     for kind in (
         Hello, Welcome, AdaptRequest, Adapted, AnimateRequest, Accepted, Progress, LandmarkCurves, TextureFrames,
-        Done, Failed, Cancelled, Attach, Cancel, Ping, Pong,
+        Done, Failed, Cancelled, Attach, Cancel, Ping, Pong, Status, StatusReport,
     )
 }  # fmt: skip
 

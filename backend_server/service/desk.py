@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from importlib import metadata
 from pathlib import Path
 
 import backend_server
 from backend_server.identities.store import IdentityStore
 from backend_server.service.clients import Clients
+from backend_server.service.health import Health, backend_name
 from backend_server.service.intake import Arrival
 from backend_server.service.jobs import Scheduler
 from backend_server.service.outcome import adapted_answer, failure
@@ -25,6 +25,7 @@ from shared.protocol import (
     Message,
     Ping,
     Pong,
+    Status,
     Welcome,
 )
 
@@ -43,6 +44,9 @@ class Desk:
         store: the jobs.
         scheduler: the queue and the worker.
         identities: known faces.
+
+    Attributes:
+        health: of the service.
     """
 
     def __init__(
@@ -53,6 +57,7 @@ class Desk:
         self._store = store
         self._scheduler = scheduler
         self._identities = identities
+        self.health = Health(device, clients, store, scheduler)
 
     @property
     def weights_version(self) -> str | None:
@@ -74,6 +79,8 @@ class Desk:
                 LOG.info("client %.200s says hello", message.client or "without a name")
                 self._clients.greet(client)
                 self._clients.reply(client, self._welcome(message))
+            elif isinstance(message, Status):
+                self._clients.reply(client, self.health.report(message.id))
             elif not is_known:
                 raise MessageError(
                     "this connection is new to the backend; send Hello first", code=ErrorCode.UNKNOWN_CLIENT
@@ -138,7 +145,7 @@ class Desk:
         weights = Path(backend_server.__file__).with_name("weights").glob("*.safetensors")
         return Welcome(
             parent=hello.id,
-            backend=f"Speech Face {_version()}",
+            backend=backend_name(),
             device=worker.device if (worker := self._scheduler.welcome) else self._device,
             weights=tuple(sorted(path.stem for path in weights)),
             weights_version=self.weights_version or "",
@@ -148,10 +155,3 @@ class Desk:
 
 def _unknown_job(job: str) -> SpeechFaceError:
     return SpeechFaceError(f"there is no job {job or 'without an ID'}; send it again", code=ErrorCode.UNKNOWN_JOB)
-
-
-def _version() -> str:
-    try:
-        return metadata.version("speech-face")
-    except metadata.PackageNotFoundError:
-        return "from source"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -29,6 +30,25 @@ class StoreLimits:
     keep_seconds: float = 7 * 24 * 3600.0
     keep_undelivered_seconds: float = 30 * 24 * 3600.0
     grace_seconds: float = 60.0
+
+
+@dataclass(frozen=True)
+class StoreUsage:
+    """How much a store holds.
+
+    Attributes:
+        states: arriving, queued, running, ended -> number of jobs.
+        queued: jobs that wait.
+        used_bytes: of all requests and results.
+        limit_bytes: that they may take.
+        disk_free_bytes: that may be written to the disk.
+    """
+
+    states: dict[str, int]
+    queued: int
+    used_bytes: int
+    limit_bytes: int
+    disk_free_bytes: int
 
 
 @dataclass(frozen=True)
@@ -139,6 +159,11 @@ class JobIndex:
     def queue(self) -> list[str]:
         """IDs of the queued jobs, the next one first."""
         return [job for _, job in self._waiting]
+
+    def states(self) -> dict[str, int]:
+        """How many jobs are in each state."""
+        counts = Counter(job.row.state.value for job in self._jobs.values())
+        return {state.value: counts[state.value] for state in JobState}
 
     def next_job(self) -> str | None:
         """ID of the queued job that is next."""

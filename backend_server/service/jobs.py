@@ -15,11 +15,12 @@ from dataclasses import dataclass
 import msgspec
 
 from backend_server.service.expectation import Expectation, expectation
-from backend_server.service.outcome import failed, failure
+from backend_server.service.outcome import failure, worker_died
 from backend_server.service.positions import Positions
 from backend_server.service.seat import WorkerSeat
 from backend_server.service.settings import ServiceSettings
 from backend_server.service.store import JobStore
+from backend_server.service.tally import Tally
 from backend_server.service.worker_process import WorkerProcess
 from shared import wire
 from shared.errors import ErrorCode, MessageError, SpeechFaceError
@@ -39,6 +40,7 @@ class _Running:
     cancelled_at: float | None = None
     is_answered: bool = False  # the client was told that it ended; the worker does not know yet
     loss: str | None = None  # what was lost between worker and server
+    progress: Progress | None = None  # the last that was reported
 
 
 class Scheduler:
@@ -49,6 +51,9 @@ class Scheduler:
         settings: of the service.
         start_worker: starts a worker process.
         tell: sends a message that is not stored to the clients that follow its job.
+
+    Attributes:
+        tally: how jobs ended.
     """
 
     def __init__(
@@ -65,7 +70,8 @@ class Scheduler:
         self._running: _Running | None = None
         self._loading_deaths = 0  # of workers, one after the other
         self._refused_since: float | None = None  # since when the worker takes no job
-        store.on_fault = self._fail
+        self.tally = Tally()
+        store.on_fault, store.on_ended = self._fail, self.tally.note_end
         self._seat = WorkerSeat(settings, start_worker)
 
     @property
@@ -77,6 +83,16 @@ class Scheduler:
     def worker(self) -> WorkerProcess | None:
         """The worker; None while there is none."""
         return self._seat.worker
+
+    @property
+    def running(self) -> tuple[str, Progress | None]:
+        """ID of the job that runs, empty if none does, and its last progress report."""
+        return (self._running.job, self._running.progress) if self._running is not None else ("", None)
+
+    @property
+    def load_failure(self) -> Failed | None:
+        """Why there is no worker that can work; None if that is not known."""
+        return self._seat.load_failure
 
     def close(self) -> None:
         """Ends the worker; its job stays in the store, and the next service runs it again."""
@@ -100,6 +116,7 @@ class Scheduler:
             if error is None:
                 self._tell(job, Accepted(job=job, position=self.position(job)))
             else:
+                self.tally.forget(job)
                 self._tell(job, failure(error, job=job, parent=parent))
 
         self._store.add(job, request, needed_bytes, then)
@@ -212,6 +229,7 @@ class Scheduler:
         message = wire.decode(parts)
         if isinstance(message, Progress):
             self._seat.watchdog.progress(message.stage)
+            running.progress = message
             if running.cancelled_at is None:
                 self._tell(running.job, message)
         elif isinstance(message, Done | Failed | Cancelled):
@@ -280,7 +298,7 @@ class Scheduler:
             return
         self._loading_deaths = 0
         if job is not None:
-            self._end(job, self._seat.load_failure or _worker_died("while it was loading", reason))
+            self._end(job, self._seat.load_failure or worker_died("while it was loading", reason))
 
     def _retry(self, running: _Running, reason: str) -> None:
         record = self._store.find(running.job)
@@ -291,9 +309,10 @@ class Scheduler:
         elif record.attempts < self._settings.worker_attempts:
             LOG.info("job %s is tried again", running.job)
             self._store.put_back(running.job)
+            self.tally.note_retry()
             self._positions.change()
         else:
-            self._end(running.job, _worker_died("in the middle of this job", reason))
+            self._end(running.job, worker_died("in the middle of this job", reason))
 
     def _enforce_cancel(self, running: _Running, seconds: float) -> None:
         """Ends a cancelled job in time, whatever the worker does."""
@@ -320,11 +339,8 @@ class Scheduler:
         self._seat.start()
 
     def _end(self, job: str, message: Message) -> None:
+        if not self._store.is_ending(job):
+            self.tally.expect(job, message)
         self._store.end(
             job, lambda sequence: wire.encode(msgspec.structs.replace(message, job=job, sequence=sequence, parent=""))
         )
-
-
-def _worker_died(when: str, reason: str) -> Failed:
-    sentence = f"the worker process died {when} ({reason}); if memory ran out, use a shorter strip or fewer images"
-    return failed(ErrorCode.WORKER_DIED, sentence)

@@ -62,6 +62,12 @@ def failure(error: BaseException, *, job: str = "", parent: str = "") -> Failed:
     return failed(ErrorCode.INTERNAL, sentence, detail, job=job, parent=parent)
 
 
+def worker_died(when: str, reason: str) -> Failed:
+    """The message for a job whose worker process died."""
+    sentence = f"the worker process died {when} ({reason}); if memory ran out, use a shorter strip or fewer images"
+    return failed(ErrorCode.WORKER_DIED, sentence)
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an exception says that memory ran out, in whatever words."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # torch's own

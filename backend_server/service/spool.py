@@ -54,6 +54,22 @@ def not_enough_space(folder: Path, free: int, needed: int) -> NoSpaceError:
     )
 
 
+def spool_is_full(folder: Path, used: int, needed: int, most: int) -> NoSpaceError:
+    """The error that says how many bytes messages take, how many more are needed, and how many are allowed."""
+    return NoSpaceError(
+        f"requests and results in {folder} take {used / 1e6:,.0f} MB, this needs {needed / 1e6:,.0f} MB "
+        f"more, and {most / 1e6:,.0f} MB are allowed; fetch the results of earlier jobs, or use a shorter strip"
+    )
+
+
+def as_reason(error: Exception) -> SpeechFaceError:
+    """Why something could not be stored, in one sentence; what nobody expected is logged."""
+    if isinstance(error, SpeechFaceError):
+        return error
+    LOG.error("the store met an unexpected error", exc_info=error)
+    return SpeechFaceError(f"the backend cannot store this job ({type(error).__name__}: {error}); read its log")
+
+
 def _with_a_descriptor(action: Callable[[], _Result]) -> _Result:
     """What the action returns; while no file can be opened because too many are, it is tried again."""
     for _ in range(_DESCRIPTOR_TRIES):

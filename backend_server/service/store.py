@@ -14,11 +14,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from backend_server.service.job_files import JobFiles
-from backend_server.service.job_index import Job, JobIndex, JobRecord, StoreLimits
+from backend_server.service.job_index import Job, JobIndex, JobRecord, StoreLimits, StoreUsage
 from backend_server.service.job_writer import JobWriter, SkippedError
 from backend_server.service.queue_file import JobState
 from backend_server.service.reading import MessageReader
-from backend_server.service.spool import FreeBytes, free_bytes, not_enough_space
+from backend_server.service.spool import FreeBytes, as_reason, free_bytes, not_enough_space, spool_is_full
 from shared.errors import ErrorCode, NoSpaceError, SpeechFaceError
 from shared.wire import Bytes
 
@@ -41,6 +41,7 @@ class JobStore:
 
     Attributes:
         on_fault: called with a job and the reason why one of its results could not be stored.
+        on_ended: called with a job whose end is stored.
         is_attached: whether a client is being sent the results of a job; these are never purged.
 
     Raises:
@@ -58,6 +59,7 @@ class JobStore:
         self._measure = measure
         self._now = now
         self.on_fault: Callable[[str, SpeechFaceError], None] = lambda _job, _error: None
+        self.on_ended: Callable[[str], None] = lambda _job: None
         self.is_attached: Callable[[str], bool] = lambda _job: False
         self._files = JobFiles(folder)
         try:
@@ -87,10 +89,10 @@ class JobStore:
         """Whether so much waits to be written that no more results should be taken."""
         return self._writer.is_behind
 
-    @property
-    def used_bytes(self) -> int:
-        """Bytes of all requests and results."""
-        return self._index.used
+    def usage(self) -> StoreUsage:
+        """How much the store holds."""
+        free = self._measure(self._files.folder)
+        return StoreUsage(self._index.states(), len(self.queue()), self._index.used, self._limits.spool_bytes, free)
 
     def free_bytes(self) -> int:
         """Bytes that jobs may still fill."""
@@ -283,11 +285,7 @@ class JobStore:
             raise not_enough_space(self._files.folder, free(), on_disk)
 
     def _spool_is_full(self, needed: int) -> NoSpaceError:
-        used, most = self._index.used / 1e6, self._limits.spool_bytes / 1e6
-        return NoSpaceError(
-            f"requests and results in {self._files.folder} take {used:,.0f} MB, this needs {needed / 1e6:,.0f} MB "
-            f"more, and {most:,.0f} MB are allowed; fetch the results of earlier jobs, or use a shorter strip"
-        )
+        return spool_is_full(self._files.folder, self._index.used, needed, self._limits.spool_bytes)
 
     def _give_up(self, needed: int) -> None:
         if needed > 0:
@@ -311,7 +309,7 @@ class JobStore:
     def _arrived(self, known: Job, error: Exception | None, then: Arrived) -> None:
         if error is not None:
             self._writer.drop(known)
-            then(_as_reason(error))
+            then(as_reason(error))
             return
         if not known.is_ending:
             self._index.enter_queue(known.row)
@@ -324,7 +322,7 @@ class JobStore:
         self._index.grow(known, -size)
         if not isinstance(error, SkippedError):
             known.appended, known.is_ending = known.row.results, False
-            self.on_fault(known.row.id, _as_reason(error))
+            self.on_fault(known.row.id, as_reason(error))
 
     def _ended(self, known: Job, sequence: int, message: list[Bytes], error: Exception | None) -> None:
         if isinstance(error, SkippedError):
@@ -333,6 +331,7 @@ class JobStore:
             LOG.error("the end of job %s cannot be stored yet: %s", known.row.id, error)
             known.unstored_end = message
         self._index.end(known, sequence, self.clock())
+        self.on_ended(known.row.id)
 
     def _then_ended_again(self, known: Job) -> Callable[[Exception | None], None]:
         def then(error: Exception | None) -> None:
@@ -340,10 +339,3 @@ class JobStore:
                 known.unstored_end = None
 
         return then
-
-
-def _as_reason(error: Exception) -> SpeechFaceError:
-    if isinstance(error, SpeechFaceError):
-        return error
-    LOG.error("the store met an unexpected error", exc_info=error)
-    return SpeechFaceError(f"the backend cannot store this job ({type(error).__name__}: {error}); read its log")

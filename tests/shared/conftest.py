@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from shared import protocol
+from shared.health import JobCounts, WorkerHealth
 from shared.notes import Note, NoteCode
 
 
@@ -65,5 +66,18 @@ def messages():
             protocol.Cancel(job="j1"),
             protocol.Ping(),
             protocol.Pong(),
+            protocol.Status(),
+            protocol.StatusReport(
+                backend="Speech Face 1.0",
+                protocol="2.1",
+                pid=47,
+                uptime_seconds=1.5,
+                state="ready",
+                device="cpu",
+                worker=WorkerHealth(
+                    pid=48, memory_bytes=1, job="j1", stage="texture", step=3, steps=9, seconds_left=2.5
+                ),
+                jobs=JobCounts(by_state={"queued": 2}, done=3, failed={"no_face": 1}, cancelled=4, retried=5),
+            ),
         )
     }

@@ -1,0 +1,101 @@
+"""Tells how the service is: one report for `status` and for Prometheus."""
+
+from __future__ import annotations
+
+import os
+import time
+from importlib import metadata
+
+import psutil
+
+from backend_server.service.clients import Clients
+from backend_server.service.jobs import Scheduler
+from backend_server.service.store import JobStore
+from shared.health import WorkerHealth
+from shared.protocol import PROTOCOL_VERSION, StatusReport
+
+READY, LOADING, UNHEALTHY = "ready", "loading", "unhealthy"
+
+
+def backend_name() -> str:
+    """Program and version."""
+    try:
+        return f"Speech Face {metadata.version('speech-face')}"
+    except metadata.PackageNotFoundError:
+        return "Speech Face from source"
+
+
+class Health:
+    """What the parts of one service say of themselves.
+
+    Args:
+        device: as requested; the report names it until the worker has chosen one.
+        clients: the connected clients.
+        store: the jobs.
+        scheduler: the queue and the worker.
+    """
+
+    def __init__(self, device: str, clients: Clients, store: JobStore, scheduler: Scheduler) -> None:
+        self._device = device
+        self._clients = clients
+        self._store = store
+        self._scheduler = scheduler
+        self._began = time.monotonic()
+        self._backend = backend_name()
+
+    def report(self, parent: str = "") -> StatusReport:
+        """How the service is now; `parent` is the ID of the message that asked."""
+        usage, welcome, trouble = self._store.usage(), self._scheduler.welcome, self._trouble()
+        state = UNHEALTHY if trouble else READY if welcome is not None else LOADING
+        return StatusReport(
+            parent=parent,
+            backend=self._backend,
+            protocol=PROTOCOL_VERSION,
+            pid=os.getpid(),
+            uptime_seconds=time.monotonic() - self._began,
+            state=state,
+            trouble=trouble,
+            device=welcome.device if welcome else self._device,
+            weights_version=welcome.weights_version if welcome else "",
+            worker=self._worker(),
+            queue_length=usage.queued,
+            jobs=self._scheduler.tally.counts(usage.states),
+            client_count=len(self._clients.names),
+            spool_bytes=usage.used_bytes,
+            spool_limit_bytes=usage.limit_bytes,
+            disk_free_bytes=usage.disk_free_bytes,
+            memory_bytes=_memory(os.getpid()),
+        )
+
+    def _trouble(self) -> str:
+        """Why jobs cannot be done, in one sentence; empty if they can, or while the worker loads."""
+        failure = self._scheduler.load_failure
+        if failure is not None:
+            return failure.sentence[:4000]
+        if self._scheduler.worker is None:
+            return "no worker process runs; the next job starts one, and the log says why the last one ended"
+        if self._store.free_bytes() == 0:
+            return "there is no room for the results of jobs; free some space on the disk of the data folder"
+        return ""
+
+    def _worker(self) -> WorkerHealth | None:
+        worker = self._scheduler.worker
+        if worker is None:
+            return None
+        job, progress = self._scheduler.running
+        return WorkerHealth(
+            pid=worker.pid,
+            memory_bytes=_memory(worker.pid),
+            job=job,
+            stage=progress.stage if progress else "",
+            step=progress.step if progress else 0,
+            steps=progress.steps if progress else 0,
+            seconds_left=progress.seconds_left if progress else None,
+        )
+
+
+def _memory(pid: int) -> int:
+    try:
+        return psutil.Process(pid).memory_info().rss
+    except psutil.Error:  # it has just ended
+        return 0

@@ -1,0 +1,52 @@
+"""Defines what a backend tells of its worker and of its jobs in a `StatusReport`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+_Count = Annotated[int, Meta(ge=0, le=2**53)]
+_Counts = Annotated[dict[str, _Count], Meta(max_length=256)]
+_Text = Annotated[str, Meta(max_length=20_000)]
+
+
+class WorkerHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """The worker process.
+
+    Attributes:
+        pid: its process ID.
+        memory_bytes: that it occupies.
+        job: ID of the job it does; empty if none.
+        stage: of that job; empty before the first progress report.
+        step: how much of the stage is done.
+        steps: of the stage.
+        seconds_left: of the stage; None while unknown.
+    """
+
+    pid: _Count
+    memory_bytes: _Count = 0
+    job: _Text = ""
+    stage: _Text = ""
+    step: _Count = 0
+    steps: _Count = 0
+    seconds_left: Annotated[float, Meta(ge=0.0)] | None = None
+
+
+class JobCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """Jobs in numbers.
+
+    Attributes:
+        by_state: arriving, queued, running, ended -> jobs that the backend keeps now.
+        done: jobs that succeeded since the backend began.
+        failed: code of the failure -> jobs that failed since then.
+        cancelled: jobs that were cancelled since then.
+        retried: how often a job was tried again since then.
+    """
+
+    by_state: _Counts = {}
+    done: _Count = 0
+    failed: _Counts = {}
+    cancelled: _Count = 0
+    retried: _Count = 0
