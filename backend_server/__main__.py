@@ -167,12 +167,22 @@ def serve(
     bind: Annotated[str, typer.Option(help="Address to listen on; by default this machine only.")] = "127.0.0.1",
     data_dir: Annotated[Path | None, typer.Option(help="Where the queue, results and identities are kept.")] = None,
     parent_pid: Annotated[int | None, typer.Option(help="End when the process with this ID ends.")] = None,
+    metrics: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port for Prometheus, on this machine only; 0: any free one.")
+    ] = None,
 ) -> None:
     """Serves the add-on and other clients until it is stopped."""
     with plain_failures():
         from backend_server.service.server import serve
 
-        serve(connection_file=connection_file, device=device, bind=bind, data_dir=data_dir, parent_pid=parent_pid)
+        serve(
+            connection_file=connection_file,
+            device=device,
+            bind=bind,
+            data_dir=data_dir,
+            parent_pid=parent_pid,
+            metrics_port=metrics,
+        )
 
 
 app.command()(status)

@@ -16,6 +16,7 @@ BACKEND_MUST_NOT = {"bpy", "bpy_extras", "aud", "mathutils", "blender_addon"}
 # A library that only one part of the backend may import.
 BACKEND_ONLY_IN = {
     "zmq": ("service.", "chaos.client."),
+    "prometheus_client": "service.metrics",
     "soundfile": "speech.audio",
     "onnxruntime": "speech.onnx_model",
     "OpenEXR": "export.exr",

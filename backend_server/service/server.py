@@ -25,6 +25,7 @@ from backend_server.service.door import Door, raise_descriptor_limit
 from backend_server.service.intake import Arrival, Intake, read
 from backend_server.service.jobs import Scheduler
 from backend_server.service.logs import Complaints, start_log
+from backend_server.service.metrics import Exporter
 from backend_server.service.outcome import failure
 from backend_server.service.security import Gate, KeyPair, announce, bind, withdraw
 from backend_server.service.settings import ServiceSettings, store_limits
@@ -93,6 +94,7 @@ class Server:
             )
             stack.callback(self._scheduler.close)
             self._desk = Desk(settings.device, self._clients, store, self._scheduler, identities)
+            self._exporter = self._start_exporter(stack)
             LOG.info("listening at %s, connection file %s", address, settings.connection_file)
             self._resources = stack.pop_all()
 
@@ -109,6 +111,14 @@ class Server:
     def close(self) -> None:
         """Removes the connection file, ends the worker and frees everything."""
         self._resources.close()
+
+    def _start_exporter(self, stack: ExitStack) -> Exporter | None:
+        if self._settings.metrics_port is None:
+            return None
+        exporter = Exporter(self._settings.metrics_port, self._desk.health.report())
+        stack.callback(exporter.close)
+        LOG.info("figures for Prometheus at %s", exporter.address)
+        return exporter
 
     def _try(self, what: str, step: Callable[[], object]) -> bool:
         """Does one step; whatever it raises is logged, and the loop goes on."""
@@ -181,6 +191,9 @@ class Server:
         self._try("unfinished messages", lambda: self._intake.keep_only(self._clients.names))
         self._try("upkeep of the store", self._store.do_upkeep)
         self._try("looking for the parent process", self._look_for_parent)
+        if self._exporter is not None:
+            exporter = self._exporter
+            self._try("figures for Prometheus", lambda: exporter.publish(self._desk.health.report()))
 
     def _look_for_parent(self) -> None:
         if self._settings.parent_pid is not None and not _is_alive(self._parent):
@@ -195,6 +208,7 @@ def serve(
     bind: str = "127.0.0.1",
     data_dir: Path | None = None,
     parent_pid: int | None = None,
+    metrics_port: int | None = None,
 ) -> None:
     """Serves clients until SIGINT or SIGTERM, or until the parent process ends.
 
@@ -204,6 +218,7 @@ def serve(
         bind: IP address to listen on, optionally with ":port".
         data_dir: keeps queue, results, identities and logs; the user's data folder if None.
         parent_pid: the service ends when this process does.
+        metrics_port: where Prometheus finds figures, on this machine only; 0: any free port; None: nowhere.
 
     Raises:
         SpeechFaceError: the address, the data folder or the connection file cannot be used.
@@ -215,6 +230,7 @@ def serve(
             device=device,
             bind=bind,
             parent_pid=parent_pid,
+            metrics_port=metrics_port,
         )
     )
 

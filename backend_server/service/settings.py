@@ -22,6 +22,7 @@ class ServiceSettings:
         bind: IP address to listen on, optionally with ":port".
         cascade: "module:attribute" of the class that the worker loads.
         parent_pid: the service ends when this process does; None: it goes on.
+        metrics_port: where Prometheus finds figures, on this machine only; 0: any free port; None: nowhere.
         cancel_seconds: how long a cancelled worker may take before the client is answered without it.
         stuck_seconds: how long after that it may take before it is killed.
         worker_attempts: how often a job is started in all when its worker dies, stops or loses results.
@@ -46,6 +47,7 @@ class ServiceSettings:
     bind: str = "127.0.0.1"
     cascade: str = CASCADE
     parent_pid: int | None = None
+    metrics_port: int | None = None
     cancel_seconds: float = 0.3
     stuck_seconds: float = 5.0
     worker_attempts: int = 2
