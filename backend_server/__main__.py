@@ -15,7 +15,7 @@ from typer.models import OptionInfo
 from backend_server.commands.console import ManyValues, SpeechAndImages, StageBars, output, plain_failures
 from backend_server.commands.identities import identities
 from backend_server.export.formats import FrameFormat
-from backend_server.service.command_line import status
+from backend_server.service.command_line import clients, status
 from shared.motion_controls import RANGES, MotionControls
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
@@ -164,7 +164,8 @@ app.add_typer(identities, name="identities")
 def serve(
     connection_file: Annotated[Path | None, typer.Option(help="Where to write the address and keys.")] = None,
     device: Device = "auto",
-    bind: Annotated[str, typer.Option(help="Address to listen on; by default this machine only.")] = "127.0.0.1",
+    bind: Annotated[str, typer.Option(help="IP address[:port]; by default this machine only.")] = "127.0.0.1",
+    keep_keys: Annotated[bool, typer.Option("--keep-keys", help="Keys outlive a restart, as with --bind.")] = False,
     data_dir: Annotated[Path | None, typer.Option(help="Where the queue, results and identities are kept.")] = None,
     parent_pid: Annotated[int | None, typer.Option(help="End when the process with this ID ends.")] = None,
     metrics: Annotated[
@@ -182,10 +183,12 @@ def serve(
             data_dir=data_dir,
             parent_pid=parent_pid,
             metrics_port=metrics,
+            keep_keys=keep_keys,
         )
 
 
 app.command()(status)
+app.add_typer(clients, name="clients")
 
 
 @app.command()

@@ -18,7 +18,7 @@ LOG = logging.getLogger(__name__)
 
 _DIGITS = 16  # of the random part of a temporary name
 _SWEPT_SECONDS = 7 * 24 * 3600.0  # what was not written to for so long was left by a run that was killed
-_OWN_NAMES = ("jobs", "identities", "backend.log", "worker.log")
+_OWN_NAMES = ("jobs", "identities", "clients", "server_key.json", "backend.log", "worker.log")
 _DIGITS = 16  # of the random part of a temporary name
 _SWEPT_SECONDS = 7 * 24 * 3600.0  # what was not written to for so long was left by a run that was killed
 

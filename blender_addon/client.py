@@ -147,6 +147,7 @@ class Client:
         socket.rcvhwm = _RECEIVE_QUEUE
         socket.sndhwm = _SEND_QUEUE
         socket.maxmsgsize = protocol.MAX_CHUNK_BYTES
+        socket.ipv6 = "[" in connection.address
         socket.curve_serverkey = connection.server_public_key.encode()
         socket.curve_publickey = connection.client_public_key.encode()
         socket.curve_secretkey = connection.client_secret_key.encode()

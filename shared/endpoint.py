@@ -39,7 +39,7 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
         client_public_key: by which the backend recognises its clients.
         client_secret_key: proves a client to the backend.
         version: protocol version of the backend.
-        pid: process of the backend, on its machine.
+        pid: process of the backend, on its machine; 0 in a file that was made for another machine.
     """
 
     address: Annotated[str, Meta(pattern=r"\Atcp://[^\s/]{1,255}:[0-9]{1,5}\Z")]

@@ -133,6 +133,10 @@ class Clients:
                     client.next_results.pop(job, None)
                     client.queue.append(wire.encode(failure(error, job=job)))
 
+    def forget(self, name: bytes) -> None:
+        """Forgets a client; its next message is that of a stranger."""
+        self._clients.pop(name, None)
+
     def forget_silent(self, seconds: float) -> None:
         """Forgets clients that sent nothing for this long."""
         limit = time.monotonic() - seconds

@@ -1,4 +1,4 @@
-"""Runs the commands for people who look after a service: how it is."""
+"""Runs the commands for people who look after a service: how it is, and which other machines may use it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ import typer
 
 from backend_server.commands.console import output, plain_failures
 
+clients = typer.Typer(no_args_is_help=True, help="Adds, lists and revokes clients on other machines.")
+
+DataDir = Annotated[Path | None, typer.Option(help="Of the backend, as with `serve`.")]
+Name = Annotated[str, typer.Argument(help="Small letters, digits, - and _, such as studio-2.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
@@ -29,3 +33,58 @@ def status(
     else:
         output.print(show.status_table(report))
     raise typer.Exit(0 if report.state == READY else 1)
+
+
+@clients.command()
+def add(
+    name: Name,
+    out: Annotated[Path, typer.Option(help="The connection file for the other machine; keep it private.")],
+    address: Annotated[str, typer.Option(help="Where that machine reaches this one: tcp://host:port.")],
+    data_dir: DataDir = None,
+) -> None:
+    """Makes keys for one client and writes its connection file."""
+    with plain_failures():
+        from backend_server.service.invitation import invite
+
+        is_first = invite(_data_dir(data_dir), name, address, out)
+        _print(f"client {name} added; move {out} to its machine, and keep it private there")
+        if is_first:
+            _print("a backend that runs must be started again once: from then on it uses kept keys")
+
+
+@clients.command("list")
+def list_clients(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Lists the clients that were added."""
+    with plain_failures():
+        import msgspec
+
+        from backend_server.commands.client_table import client_table
+        from backend_server.service.roster import Roster
+        from backend_server.service.settings import client_folder
+
+        guests = Roster(client_folder(_data_dir(data_dir))).guests()
+        if as_json:
+            output.out(msgspec.json.format(msgspec.json.encode(guests)).decode(), highlight=False)
+        else:
+            output.print(client_table([(guest.name, guest.added, guest.public_key) for guest in guests]))
+
+
+@clients.command()
+def revoke(name: Name, data_dir: DataDir = None) -> None:
+    """Takes a client's right away; a backend that runs notices within two seconds."""
+    with plain_failures():
+        from backend_server.service.roster import Roster
+        from backend_server.service.settings import client_folder
+
+        Roster(client_folder(_data_dir(data_dir))).revoke(name)
+        _print(f"client {name} revoked")
+
+
+def _data_dir(given: Path | None) -> Path:
+    from backend_server.identities.store import data_folder
+
+    return given or data_folder()
+
+
+def _print(sentence: str) -> None:
+    output.print(sentence, soft_wrap=True, highlight=False, markup=False)

@@ -82,6 +82,15 @@ class Door:
         if len(self._open) > self._most and sys.platform != "win32":  # there, descriptors do not run out
             self._cut(len(self._open) - self._most)
 
+    def accepted(self, descriptor: int) -> float | None:
+        """When the connection with this descriptor was accepted; None if none is open."""
+        return self._open.get(descriptor)
+
+    def cut(self, descriptor: int) -> None:
+        """Ends one connection."""
+        if self._open.pop(descriptor, None) is not None:
+            self._shut(descriptor)
+
     def close(self) -> None:
         """Ends the counting."""
         self._guarded.disable_monitor()

@@ -8,15 +8,18 @@ instead (PLAIN, over loopback), so that frames are not encrypted twice.
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import socket as system_socket
 from pathlib import Path
-from typing import NamedTuple
 
 import psutil
 import zmq
 from zmq.utils import z85
 
+from backend_server.service.address import bracketed, listening
+from backend_server.service.keys import KeyPair
+from backend_server.service.roster import Roster
 from shared.endpoint import MAX_FILE_BYTES, Connection, read_connection_file, write_connection_file
 from shared.errors import ConnectionFileError, ValueRangeError
 
@@ -25,27 +28,18 @@ _WORKER = b"worker"
 _HANDSHAKES_PER_TURN = 64
 
 
-class KeyPair(NamedTuple):
-    """A CURVE key pair, Z85."""
-
-    public: bytes
-    secret: bytes
-
-    @classmethod
-    def fresh(cls) -> KeyPair:
-        """A new pair."""
-        return cls(*zmq.curve_keypair())
-
-
 class Gate:
     """Lets listed keys in, each to its own domain: a ZAP handler (ZeroMQ RFC 27) without a thread.
 
     Args:
         context: of the guarded sockets; one gate per context.
+        server_keys: by which clients recognise the service; new ones if None.
+        roster: of the clients on other machines.
     """
 
-    def __init__(self, context: zmq.Context) -> None:
-        self.server_keys = KeyPair.fresh()
+    def __init__(self, context: zmq.Context, server_keys: KeyPair | None = None, roster: Roster | None = None) -> None:
+        self.server_keys = server_keys or KeyPair.fresh()
+        self._roster = roster
         self._client_keys: set[bytes] = set()
         self._worker_password = secrets.token_bytes(32)  # nobody knows it until a worker starts
         self.socket = context.socket(zmq.REP)
@@ -61,13 +55,19 @@ class Gate:
                 )
             except zmq.Again:
                 return
-            is_listed = self._knows(domain, mechanism, credentials)
-            verdict = (b"200", b"OK") if is_listed else (b"400", b"unknown")
-            self.socket.send_multipart([version, request, *verdict, b"", b""])
+            user = self._user(domain, mechanism, credentials)
+            verdict = (b"200", b"OK", user) if user else (b"400", b"unknown", b"")
+            self.socket.send_multipart([version, request, *verdict, b""])
 
     def allow_client(self, public_key: bytes) -> None:
         """Lets clients with this key in."""
         self._client_keys.add(public_key)
+
+    def lists(self, public_key: bytes) -> bool:
+        """Whether clients with this key may come in."""
+        return public_key in self._client_keys or (
+            self._roster is not None and public_key in self._roster.public_keys()
+        )
 
     def guard_clients(self, socket: zmq.Socket) -> None:
         """Prepares the socket for clients; call it before binding."""
@@ -89,32 +89,35 @@ class Gate:
         """Refuses everybody from now on."""
         self.socket.close()
 
-    def _knows(self, domain: bytes, mechanism: bytes, credentials: list[bytes]) -> bool:
+    def _user(self, domain: bytes, mechanism: bytes, credentials: list[bytes]) -> bytes:
+        """The public key of a client, or "worker"; empty for a stranger."""
         match domain, mechanism, credentials:
-            case (b"clients", b"CURVE", [key]):
-                return z85.encode(key) in self._client_keys
+            case (b"clients", b"CURVE", [raw]):
+                key = z85.encode(raw)
+                return key if self.lists(key) else b""
             case (b"worker", b"PLAIN", [_name, password]):
-                return secrets.compare_digest(password, self._worker_password)
+                return _WORKER if secrets.compare_digest(password, self._worker_password) else b""
             case _:
-                return False
+                return b""
 
 
-def bind(socket: zmq.Socket, host: str) -> str:
+def bind(socket: zmq.Socket, address: str) -> str:
     """Binds to an IP address, at a free port unless one is given; returns the address for clients.
 
     Raises:
         ValueRangeError: the address cannot be used.
     """
-    wanted = host if ":" in host else f"{host}:*"
+    host, port = listening(address)
+    socket.ipv6 = ":" in host
     try:
-        socket.bind(f"tcp://{wanted}")
+        socket.bind(f"tcp://{bracketed(host)}:{port}")
     except zmq.ZMQError as error:
-        raise ValueRangeError(
-            f"cannot listen on {host} ({zmq.strerror(error.errno or 0)}); "
-            "give --bind an IP address of this machine, such as 127.0.0.1"
-        ) from error
-    address = socket.get_string(zmq.LAST_ENDPOINT)
-    return address.replace("//0.0.0.0:", f"//{system_socket.gethostname()}:")
+        advice = "give --bind an IP address of this machine, such as 127.0.0.1"
+        if error.errno == zmq.EADDRINUSE:
+            advice = "another program listens there, so choose another port"
+        raise ValueRangeError(f"cannot listen on {address} ({zmq.strerror(error.errno or 0)}); {advice}") from error
+    bound = socket.get_string(zmq.LAST_ENDPOINT)
+    return re.sub(r"//(0\.0\.0\.0|\[::\]):", f"//{system_socket.gethostname()}:", bound)
 
 
 def announce(path: Path, address: str, server: KeyPair, client: KeyPair) -> None:

@@ -19,15 +19,19 @@ import zmq
 
 from backend_server.files import close_if_ours
 from backend_server.identities.store import IdentityStore, data_folder
+from backend_server.service.address import is_loopback, listening
 from backend_server.service.clients import Clients
 from backend_server.service.desk import Desk
 from backend_server.service.door import Door, raise_descriptor_limit
+from backend_server.service.guests import Guests
 from backend_server.service.intake import Arrival, Intake, read
 from backend_server.service.jobs import Scheduler
+from backend_server.service.keys import KeyPair, has_kept_keys, kept_keys
 from backend_server.service.logs import Complaints, start_log
 from backend_server.service.metrics import Exporter
 from backend_server.service.outcome import failure
-from backend_server.service.security import Gate, KeyPair, announce, bind, withdraw
+from backend_server.service.roster import Roster
+from backend_server.service.security import Gate, announce, bind, withdraw
 from backend_server.service.settings import ServiceSettings, store_limits
 from backend_server.service.spool import FreeBytes, free_bytes
 from backend_server.service.store import JobStore
@@ -73,7 +77,7 @@ class Server:
             identities = IdentityStore(settings.identity_dir).prepare()
             context = zmq.Context(_NETWORK_THREADS)
             stack.callback(context.term)
-            self._gate = gate = Gate(context)
+            self._gate = gate = Gate(context, _server_keys(settings), Roster(settings.client_dir))
             stack.callback(gate.close)
             self._socket = _listening_socket(context, gate, settings)
             stack.callback(self._socket.close, linger=_LINGER_MILLISECONDS)
@@ -88,6 +92,7 @@ class Server:
             stack.callback(self._intake.close)
             self._store = store
             self._clients = Clients(self._socket, store)
+            self._guests = Guests(gate, self._door, self._clients)
             store.is_attached = self._clients.is_attached
             self._scheduler = Scheduler(
                 store, settings, lambda: WorkerProcess(context, gate, settings), self._clients.tell
@@ -155,7 +160,8 @@ class Server:
                 name, *frames = self._socket.recv_multipart(zmq.NOBLOCK, copy=False)
             except zmq.Again:
                 return
-            self._receive(name.bytes, [frame.buffer for frame in frames])
+            if self._guests.may_speak(name.bytes, frames[0]):
+                self._receive(name.bytes, [frame.buffer for frame in frames])
 
     def _receive(self, client: bytes, parts: list[Bytes]) -> None:
         version = self._desk.weights_version
@@ -187,6 +193,7 @@ class Server:
 
     def _do_upkeep(self) -> None:
         self._try("heartbeats", self._clients.send_heartbeats)
+        self._try("revoked clients", self._guests.turn)
         self._try("forgetting clients", lambda: self._clients.forget_silent(self._settings.silent_seconds))
         self._try("unfinished messages", lambda: self._intake.keep_only(self._clients.names))
         self._try("upkeep of the store", self._store.do_upkeep)
@@ -209,6 +216,7 @@ def serve(
     data_dir: Path | None = None,
     parent_pid: int | None = None,
     metrics_port: int | None = None,
+    keep_keys: bool = False,
 ) -> None:
     """Serves clients until SIGINT or SIGTERM, or until the parent process ends.
 
@@ -219,6 +227,7 @@ def serve(
         data_dir: keeps queue, results, identities and logs; the user's data folder if None.
         parent_pid: the service ends when this process does.
         metrics_port: where Prometheus finds figures, on this machine only; 0: any free port; None: nowhere.
+        keep_keys: the service's keys outlive a restart; they do anyway when other machines may connect.
 
     Raises:
         SpeechFaceError: the address, the data folder or the connection file cannot be used.
@@ -231,6 +240,7 @@ def serve(
             bind=bind,
             parent_pid=parent_pid,
             metrics_port=metrics_port,
+            keep_keys=keep_keys,
         )
     )
 
@@ -250,6 +260,13 @@ def serve_with(settings: ServiceSettings) -> None:
         server.run()
     finally:
         server.close()
+
+
+def _server_keys(settings: ServiceSettings) -> KeyPair:
+    """Kept ones when they are wanted, other machines may connect, or clients on others were given them."""
+    host, _ = listening(settings.bind)
+    is_kept = settings.keep_keys or not is_loopback(host) or has_kept_keys(settings.data_dir)
+    return kept_keys(settings.data_dir) if is_kept else KeyPair.fresh()
 
 
 def _is_ping(parts: list[Bytes]) -> bool:

@@ -20,6 +20,7 @@ class ServiceSettings:
         data_dir: keeps queue, results, identities and logs.
         device: of the worker, "cpu", "cuda:0" or "auto".
         bind: IP address to listen on, optionally with ":port".
+        keep_keys: the service's keys outlive a restart; they do anyway when other machines may connect.
         cascade: "module:attribute" of the class that the worker loads.
         parent_pid: the service ends when this process does; None: it goes on.
         metrics_port: where Prometheus finds figures, on this machine only; 0: any free port; None: nowhere.
@@ -45,6 +46,7 @@ class ServiceSettings:
     data_dir: Path
     device: str = "auto"
     bind: str = "127.0.0.1"
+    keep_keys: bool = False
     cascade: str = CASCADE
     parent_pid: int | None = None
     metrics_port: int | None = None
@@ -71,9 +73,19 @@ class ServiceSettings:
         return identity_folder(self.data_dir)
 
     @property
+    def client_dir(self) -> Path:
+        """Where the keys of clients on other machines are kept."""
+        return client_folder(self.data_dir)
+
+    @property
     def job_dir(self) -> Path:
         """Where the queue and the results are kept."""
         return self.data_dir / "jobs"
+
+
+def client_folder(data_dir: Path) -> Path:
+    """Where a data folder keeps the keys of clients on other machines."""
+    return data_dir / "clients"
 
 
 def store_limits(settings: ServiceSettings) -> StoreLimits:

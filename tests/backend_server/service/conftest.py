@@ -42,6 +42,7 @@ class Client:
         if public:
             self.socket.curve_publickey, self.socket.curve_secretkey = public, secret
             self.socket.curve_serverkey = server_key or connection.server_public_key.encode()
+        self.socket.ipv6 = "[" in connection.address
         self.socket.connect(connection.address)
         self.welcome = None
         self.assembler = Assembler()
