@@ -16,6 +16,7 @@ from shared.protocol import Failed, Status, StatusReport
 WAIT_SECONDS = 3.0
 
 _REFUSED = zmq.EVENT_HANDSHAKE_FAILED_AUTH
+_CLOSED = zmq.EVENT_DISCONNECTED
 _NOBODY = zmq.EVENT_CONNECT_RETRIED
 
 
@@ -37,7 +38,7 @@ def ask_status(connection_file: Path, seconds: float = WAIT_SECONDS) -> StatusRe
         socket.curve_serverkey = connection.server_public_key.encode()
         socket.curve_publickey = connection.client_public_key.encode()
         socket.curve_secretkey = connection.client_secret_key.encode()
-        monitor = socket.get_monitor_socket(_REFUSED | _NOBODY)
+        monitor = socket.get_monitor_socket(_REFUSED | _CLOSED | _NOBODY)
         socket.connect(connection.address)
         socket.send_multipart(wire.encode(Status()), zmq.NOBLOCK)
         return _answer(socket, monitor, connection_file, connection, seconds)
@@ -66,6 +67,12 @@ def _answer(
                 raise SpeechFaceError(
                     f"the backend at {connection.address} refuses the keys in {file}; "
                     "take a new connection file from the backend's machine",
+                    code=ErrorCode.BACKEND_UNREACHABLE,
+                )
+            if event == _CLOSED:
+                raise SpeechFaceError(
+                    f"what listens at {connection.address} closed the connection; it is no backend, or its key is "
+                    f"another than in {file}: take a new connection file from the backend's machine",
                     code=ErrorCode.BACKEND_UNREACHABLE,
                 )
             raise _unreachable(file, connection, "nothing listens there")

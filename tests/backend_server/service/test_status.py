@@ -1,6 +1,8 @@
 import json
+import socket
 import time
 
+import msgspec
 import psutil
 import pytest
 from typer.testing import CliRunner
@@ -8,7 +10,8 @@ from typer.testing import CliRunner
 from backend_server.__main__ import app
 from backend_server.service.inquiry import ask_status
 from shared import protocol
-from shared.errors import ErrorCode
+from shared.endpoint import write_connection_file
+from shared.errors import ErrorCode, SpeechFaceError
 
 DIE_ONCE, BAD_SOUND, WAIT = 4, 6, 9
 
@@ -131,3 +134,18 @@ def test_a_backend_that_is_gone_or_stopped_costs_one_sentence_and_3_seconds(new_
     assert result.exit_code == 2
     assert result.stderr.count("\n") == 1
     assert ("no answer within 3 s" if is_stopped else "nothing listens there") in result.stderr
+
+
+def test_another_server_key_and_another_program_are_named(service, tmp_path):
+    path, connection = tmp_path / "connection.json", service.connection
+    write_connection_file(path, msgspec.structs.replace(connection, server_public_key=connection.client_public_key))
+    with pytest.raises(SpeechFaceError, match="closed the connection"):
+        ask_status(path)
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        path.unlink()
+        address = f"tcp://127.0.0.1:{other.getsockname()[1]}"
+        write_connection_file(path, msgspec.structs.replace(connection, address=address))
+        with pytest.raises(SpeechFaceError, match=r"no answer within 0\.3 s"):
+            ask_status(path, 0.3)
