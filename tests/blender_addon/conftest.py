@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import socket
 import sys
 import threading
 import time
@@ -127,7 +128,7 @@ class FakeBackend:
     Landmarks are NEUTRAL + (sin(i / 3), 0.5 i) pixels.
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder, host="127.0.0.1"):
         import zmq
 
         from blender_addon._shared import endpoint
@@ -140,10 +141,11 @@ class FakeBackend:
         self._socket.rcvhwm = 1
         self._socket.curve_server = True
         self._socket.curve_secretkey = secret
-        port = self._socket.bind_to_random_port("tcp://127.0.0.1")
+        self._socket.ipv6 = "[" in host
+        port = self._socket.bind_to_random_port(f"tcp://{host}")
         self.connection_file = Path(folder) / "fake" / "connection.json"
         connection = endpoint.Connection(
-            address=f"tcp://127.0.0.1:{port}",
+            address=f"tcp://{host}:{port}",
             server_public_key=public.decode(),
             client_public_key=client_public.decode(),
             client_secret_key=client_secret.decode(),
@@ -306,6 +308,19 @@ class FakeBackend:
 def fake_backend(tmp_path):
     """A backend that answers at once, for what the message flow alone decides."""
     backend = FakeBackend(tmp_path)
+    yield backend
+    backend.close()
+
+
+@pytest.fixture
+def fake_backend_on_ipv6(tmp_path):
+    """The same, on an IPv6 address."""
+    try:
+        with socket.socket(socket.AF_INET6) as six:
+            six.bind(("::1", 0))
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    backend = FakeBackend(tmp_path / "six", "[::1]")
     yield backend
     backend.close()
 

@@ -50,6 +50,13 @@ def test_a_job_brings_curves_and_pictures_in_order(parts, connect, fake_backend)
     assert (animate.identity, animate.seed, animate.wants_blink, animate.wants_texture) == ("a" * 64, 5, False, True)
 
 
+def test_a_backend_at_an_ipv6_address_answers(parts, connect, fake_backend_on_ipv6):
+    client = connect(read=lambda: parts.endpoint.read_connection_file(fake_backend_on_ipv6.connection_file))
+    job = parts.job.AnimationJob(request(parts, images=0, texture=False), client, list.append)
+    job.run_until_done(timeout=20)
+    assert job.state is parts.job.JobState.DONE
+
+
 def test_without_images_the_mean_face_moves(parts, connect, fake_backend):
     job = parts.job.AnimationJob(request(parts, images=0, texture=False), connect(), list.append)
     job.run_until_done(timeout=20)
