@@ -15,7 +15,7 @@ from typer.models import OptionInfo
 from backend_server.commands.console import ManyValues, SpeechAndImages, StageBars, output, plain_failures
 from backend_server.commands.identities import identities
 from backend_server.export.formats import FrameFormat
-from backend_server.service.command_line import clients, status
+from backend_server.service.command_line import clients, serve, status
 from shared.motion_controls import RANGES, MotionControls
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
@@ -160,33 +160,7 @@ def adapt(
 app.add_typer(identities, name="identities")
 
 
-@app.command()
-def serve(
-    connection_file: Annotated[Path | None, typer.Option(help="Where to write the address and keys.")] = None,
-    device: Device = "auto",
-    bind: Annotated[str, typer.Option(help="IP address[:port]; by default this machine only.")] = "127.0.0.1",
-    keep_keys: Annotated[bool, typer.Option("--keep-keys", help="Keys outlive a restart, as with --bind.")] = False,
-    data_dir: Annotated[Path | None, typer.Option(help="Where the queue, results and identities are kept.")] = None,
-    parent_pid: Annotated[int | None, typer.Option(help="End when the process with this ID ends.")] = None,
-    metrics: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="Port for Prometheus, on this machine only; 0: any free one.")
-    ] = None,
-) -> None:
-    """Serves the add-on and other clients until it is stopped."""
-    with plain_failures():
-        from backend_server.service.server import serve
-
-        serve(
-            connection_file=connection_file,
-            device=device,
-            bind=bind,
-            data_dir=data_dir,
-            parent_pid=parent_pid,
-            metrics_port=metrics,
-            keep_keys=keep_keys,
-        )
-
-
+app.command()(serve)
 app.command()(status)
 app.add_typer(clients, name="clients")
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from shared.errors import ErrorCode
+from shared.health import JobCounts, WorkerHealth
 from shared.landmarks import POINT_COUNT
 from shared.protocol import (
     MESSAGE_TYPES,
@@ -25,6 +26,8 @@ from shared.protocol import (
     Ping,
     Pong,
     Progress,
+    Status,
+    StatusReport,
     TextureFrames,
     Welcome,
 )
@@ -76,6 +79,20 @@ def _animate(random: Random) -> AnimateRequest:
     )
 
 
+def _report(random: Random) -> StatusReport:
+    worker = WorkerHealth(pid=2, job=_job(random), stage="motion", step=1, steps=2, seconds_left=0.5)
+    counts = JobCounts(by_state={"queued": int(random.integers(0, 9))}, failed={"no_face": 1})
+    return StatusReport(
+        backend="chaos",
+        protocol="2.1",
+        pid=1,
+        uptime_seconds=1.0,
+        state="ready",
+        worker=worker if random.random() < 0.5 else None,
+        jobs=counts,
+    )
+
+
 _MAKERS: dict[str, Callable[[Random], Message]] = {
     "Hello": lambda random: Hello(client="chaos"),
     "Welcome": lambda random: Welcome(backend="chaos", device="cpu", weights=("motion",)),
@@ -97,6 +114,8 @@ _MAKERS: dict[str, Callable[[Random], Message]] = {
     "Cancel": lambda random: Cancel(job=_job(random)),
     "Ping": lambda random: Ping(),
     "Pong": lambda random: Pong(),
+    "Status": lambda random: Status(),
+    "StatusReport": _report,
 }
 
 

@@ -1,4 +1,4 @@
-"""Runs the commands for people who look after a service: how it is, and which other machines may use it."""
+"""Runs the commands of the service: serving, how it is, and which other machines may use it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,32 @@ clients = typer.Typer(no_args_is_help=True, help="Adds, lists and revokes client
 DataDir = Annotated[Path | None, typer.Option(help="Of the backend, as with `serve`.")]
 Name = Annotated[str, typer.Argument(help="Small letters, digits, - and _, such as studio-2.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+def serve(
+    connection_file: Annotated[Path | None, typer.Option(help="Where to write the address and keys.")] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:N, or auto for CUDA if there is a GPU.")] = "auto",
+    bind: Annotated[str, typer.Option(help="IP address[:port]; by default this machine only.")] = "127.0.0.1",
+    keep_keys: Annotated[bool, typer.Option("--keep-keys", help="Keys outlive a restart, as with --bind.")] = False,
+    data_dir: Annotated[Path | None, typer.Option(help="Where the queue, results and identities are kept.")] = None,
+    parent_pid: Annotated[int | None, typer.Option(help="End when the process with this ID ends.")] = None,
+    metrics: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port for Prometheus, on this machine only; 0: any free one.")
+    ] = None,
+) -> None:
+    """Serves the add-on and other clients until it is stopped."""
+    with plain_failures():
+        from backend_server.service import server
+
+        server.serve(
+            connection_file=connection_file,
+            device=device,
+            bind=bind,
+            data_dir=data_dir,
+            parent_pid=parent_pid,
+            metrics_port=metrics,
+            keep_keys=keep_keys,
+        )
 
 
 def status(
