@@ -79,6 +79,7 @@ class BackendProcess:
         self.connection_file = folder / f"connection-{os.getpid()}.json"
         self.log_file = folder / f"backend-{os.getpid()}.log"
         self._process: subprocess.Popen[bytes] | None = None
+        self._has_served = False
 
     @property
     def is_running(self) -> bool:
@@ -90,8 +91,18 @@ class BackendProcess:
         """The process ID while it runs."""
         return self._process.pid if self._process is not None and self.is_running else None
 
-    def start(self) -> None:
+    @property
+    def has_served(self) -> bool:
+        """Whether the process, which may have ended, came as far as its connection file."""
+        if not self._has_served and self._process is not None:
+            self._has_served = self.connection_file.exists()
+        return self._has_served
+
+    def start(self, again_because: str = "") -> None:
         """Starts the process and returns at once.
+
+        Args:
+            again_because: why it is started again; the log then goes on, with this reason.
 
         Raises:
             SpeechFaceError: it cannot be started.
@@ -106,7 +117,11 @@ class BackendProcess:
         try:
             self.connection_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self.connection_file.unlink(missing_ok=True)
-            with self.log_file.open("wb") as log:
+            self._has_served = False
+            with self.log_file.open("ab" if again_because else "wb") as log:
+                if again_because:
+                    log.write(f"\nThe add-on starts the backend again: {again_because}.\n".encode())
+                    log.flush()
                 self._process = self._spawn([*arguments, *command.options], log)
         except OSError as error:
             raise errors.SpeechFaceError(
@@ -132,23 +147,29 @@ class BackendProcess:
         Raises:
             ConnectionFileError: it has not written its connection file yet.
         """
-        return endpoint.read_connection_file(self.connection_file)
+        connection = endpoint.read_connection_file(self.connection_file)
+        self._has_served = True
+        return connection
 
     def check(self) -> None:
         """Checks that the process still runs.
 
         Raises:
-            SpeechFaceError: it has ended; the sentence ends with the last line of its log.
+            SpeechFaceError: it has ended; the sentence has the last line of its log.
         """
+        if reason := self.end_reason():
+            raise errors.SpeechFaceError(
+                f"the backend {reason}; its log is {self.log_file}",
+                code=errors.ErrorCode.BACKEND_UNREACHABLE,
+                detail=self.log_tail(),
+            )
+
+    def end_reason(self) -> str:
+        """With which code and last words the process ended; empty while it runs, and before it was started."""
         if self._process is None or (code := self._process.poll()) is None:
-            return
-        log = self.log_tail()
-        last = log.strip().splitlines()[-1] if log.strip() else "its log is empty"
-        raise errors.SpeechFaceError(
-            f"the backend ended with code {code} ({last}); read its log for details",
-            code=errors.ErrorCode.BACKEND_UNREACHABLE,
-            detail=log,
-        )
+            return ""
+        lines = self.log_tail().strip().splitlines()
+        return f"ended with code {code} ({lines[-1] if lines else 'its log is empty'})"
 
     def log_tail(self) -> str:
         """The end of the backend's log; empty when there is none."""

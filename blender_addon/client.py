@@ -129,6 +129,13 @@ class Client:
             has_more = bool(self._small or self._large)
             self._socket.poll(int(seconds * 1000), zmq.POLLIN | zmq.POLLOUT if has_more else zmq.POLLIN)
 
+    def reconnect(self) -> None:
+        """Leaves a backend that has ended; `poll` connects to the one that takes its place as soon as it can."""
+        if self.state is not ClientState.CLOSED:
+            self._schedule_reconnect()
+            self._next_attempt = self.unready_since = self._clock()
+            self._pause = FIRST_PAUSE_SECONDS
+
     def close(self) -> None:
         """Ends the connection at once."""
         self._drop_socket()

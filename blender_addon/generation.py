@@ -135,7 +135,7 @@ class Generation:
         self._owner = owner
         client = owner.connect(settings)
         self._folder = FrameFolder(plan.pictures, plan.strip_name) if plan.use_texture else None
-        self.job = AnimationJob(request, client, self._keep, owner.check_backend)
+        self.job = AnimationJob(request, client, self._keep, owner.keep_backend)
 
     def discard(self) -> None:
         """Cancels the job if it runs, and deletes pictures that are not in use."""

@@ -74,7 +74,7 @@ class AnimationJob:
         request: what to make.
         client: the connection; shared with later jobs, so the job does not close it.
         on_frames: receives rendered pictures u8 (n, H, W, 4) in order.
-        check_backend: raises SpeechFaceError when the backend has ended.
+        keep_backend: starts a backend that has ended again, and raises SpeechFaceError when it cannot.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class AnimationJob:
         request: JobRequest,
         client: Client,
         on_frames: Callable[[NDArray[np.uint8]], None],
-        check_backend: Callable[[], None] = lambda: None,
+        keep_backend: Callable[[], None] = lambda: None,
     ) -> None:
         self.request = request
         self.state = JobState.WAITING
@@ -98,7 +98,7 @@ class AnimationJob:
         self.error: errors.SpeechFaceError | None = None
         self._client = client
         self._on_frames = on_frames
-        self._check_backend = check_backend
+        self._keep_backend = keep_backend
         self._job_id = ""
         self._order = ResultOrder()
         self._sent: protocol.Message | None = None
@@ -152,6 +152,7 @@ class AnimationJob:
             self._cancel_remote()
             self.state = JobState.CANCELLED
             return
+        self._keep_backend()
         messages = self._client.poll()
         if self._client.is_ready:
             self._was_ready = True
@@ -229,7 +230,6 @@ class AnimationJob:
         self._client.send(protocol.Attach(job=self._job_id, received=self._order.received))
 
     def _check_patience(self) -> None:
-        self._check_backend()
         patience = LOST_SECONDS if self._was_ready else STARTUP_SECONDS
         if self._client.seconds_unready > patience:
             reason = f" ({self._client.last_error.sentence})" if self._client.last_error else ""

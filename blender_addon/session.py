@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .preferences import BackendSettings
 
 _WATCH_SECONDS = 0.5
+_MOST_RESTARTS = 2  # of the backend, within one generation
 _AREAS = {"VIEW_3D": "UI", "SEQUENCE_EDITOR": "UI", "PREFERENCES": "WINDOW"}  # editor -> region with our panel
 
 
@@ -35,6 +36,7 @@ class Session:
         self.notes: list[str] = []  # of the last generation
         self._settings: BackendSettings | None = None
         self._refusal = ""
+        self._restarts = 0
 
     def connect(self, settings: BackendSettings) -> Client:
         """The connection to the backend, which is started if it is ours and does not run.
@@ -46,6 +48,7 @@ class Session:
             self.close()
         self._settings = settings
         self._refusal = ""
+        self._restarts = 0
         if not settings.connection_file and (self.backend is None or not self.backend.is_running):
             self._drop_client()  # of a backend that has ended
             self.backend = BackendProcess(settings.command(), settings.data_folder)
@@ -54,14 +57,27 @@ class Session:
             self.client = Client(self._read_connection)
         return self.client
 
-    def check_backend(self) -> None:
-        """Checks that our own backend still runs.
+    def keep_backend(self) -> None:
+        """Starts our own backend again if it has ended, so that jobs can go on; twice in one generation.
 
         Raises:
-            SpeechFaceError: it has ended.
+            SpeechFaceError: it could not start, or it ended once more.
         """
-        if self.backend is not None:
+        if self.backend is None or not (reason := self.backend.end_reason()):
+            return
+        if not self.backend.has_served:
             self.backend.check()
+        if self._restarts == _MOST_RESTARTS:
+            raise errors.SpeechFaceError(
+                f"the backend was started again {self._restarts} times and still {reason}; "
+                f"its log is {self.backend.log_file}",
+                code=errors.ErrorCode.BACKEND_UNREACHABLE,
+                detail=self.backend.log_tail(),
+            )
+        self._restarts += 1
+        self.backend.start(again_because=f"it {reason}")
+        if self.client is not None:
+            self.client.reconnect()
 
     @property
     def is_connected(self) -> bool:
@@ -88,7 +104,8 @@ class Session:
         if self._refusal or self.client is None or self.client.is_ready:
             return self._refusal
         try:
-            self.check_backend()
+            if self.backend is not None:
+                self.backend.check()
         except errors.SpeechFaceError as error:
             return error.sentence
         return self.client.last_error.sentence if self.backend is None and self.client.last_error else ""

@@ -102,6 +102,8 @@ def read_connection_file(path: Path) -> Connection:
         ConnectionFileError: it is missing, readable by others, damaged, or of another protocol version.
     """
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):  # opening a pipe would wait for its other end
+            raise ConnectionFileError(f"cannot read the connection file {path}: it is not a file; choose another")
         with path.open("rb") as file:
             _check_owner(path, os.fstat(file.fileno()))
             content = file.read(MAX_FILE_BYTES + 1)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import socket as system_socket
+import threading
 import time
 from pathlib import Path
 
 import zmq
 from zmq.utils.monitor import parse_monitor_message
 
+from backend_server.service.address import bracketed
 from shared import chunks, wire
 from shared.endpoint import Connection, read_connection_file
 from shared.errors import ErrorCode, MessageError, SpeechFaceError
@@ -31,30 +34,58 @@ def ask_status(connection_file: Path, seconds: float = WAIT_SECONDS) -> StatusRe
         SpeechFaceError: the file cannot be used, or no backend answers.
     """
     connection = read_connection_file(connection_file)
+    deadline = time.monotonic() + seconds
+    address = _resolved(connection.address, seconds)
+    if address is None:
+        raise _unreachable(connection_file, connection, "its name cannot be looked up")
     context = zmq.Context()
     try:
         socket = context.socket(zmq.DEALER)
-        socket.ipv6 = "[" in connection.address
+        socket.ipv6 = "[" in address
         socket.curve_serverkey = connection.server_public_key.encode()
         socket.curve_publickey = connection.client_public_key.encode()
         socket.curve_secretkey = connection.client_secret_key.encode()
         monitor = socket.get_monitor_socket(_REFUSED | _CLOSED | _NOBODY)
-        socket.connect(connection.address)
+        socket.connect(address)
         socket.send_multipart(wire.encode(Status()), zmq.NOBLOCK)
-        return _answer(socket, monitor, connection_file, connection, seconds)
+        return _answer(socket, monitor, connection_file, connection, deadline)
     except zmq.ZMQError as error:
         raise _unreachable(connection_file, connection, zmq.strerror(error.errno or 0)) from error
     finally:
         context.destroy(linger=0)
 
 
+def _resolved(address: str, seconds: float) -> str | None:
+    """The address with a number for the host's name; None if the name is not found in time.
+
+    ZeroMQ looks names up itself, but cannot be ended while it does.
+    """
+    host, _, port = address.removeprefix("tcp://").rpartition(":")
+    if host.startswith("["):
+        return address
+    found: list[str] = []
+
+    def look_up() -> None:
+        try:
+            entries = system_socket.getaddrinfo(host, int(port), type=system_socket.SOCK_STREAM)
+        except (OSError, UnicodeError):
+            return
+        entries.sort(key=lambda entry: entry[0] != system_socket.AF_INET)  # as other clients: the old kind first
+        found.extend(f"tcp://{bracketed(str(entry[4][0]))}:{port}" for entry in entries)
+
+    thread = threading.Thread(target=look_up, daemon=True)  # which does not keep the program from ending
+    thread.start()
+    thread.join(seconds)
+    return next(iter(found), None)
+
+
 def _answer(
-    socket: zmq.Socket, monitor: zmq.Socket, file: Path, connection: Connection, seconds: float
+    socket: zmq.Socket, monitor: zmq.Socket, file: Path, connection: Connection, deadline: float
 ) -> StatusReport:
     poller = zmq.Poller()
     poller.register(socket, zmq.POLLIN)
     poller.register(monitor, zmq.POLLIN)
-    deadline = time.monotonic() + seconds
+    began = time.monotonic()
     while (left := deadline - time.monotonic()) > 0:
         ready = dict(poller.poll(round(left * 1000)))
         if socket in ready:
@@ -76,7 +107,7 @@ def _answer(
                     code=ErrorCode.BACKEND_UNREACHABLE,
                 )
             raise _unreachable(file, connection, "nothing listens there")
-    raise _unreachable(file, connection, f"no answer within {seconds:g} s")
+    raise _unreachable(file, connection, f"no answer within {deadline - began:.1g} s")
 
 
 def _report(parts: list[bytes], connection: Connection) -> StatusReport | None:

@@ -103,3 +103,11 @@ def test_a_folder_that_cannot_be_written_is_named(path):
     path.parent.chmod(0o500)
     with pytest.raises(ConnectionFileError, match="cannot write"):
         endpoint.write_connection_file(path, CONNECTION)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="POSIX only")
+def test_a_pipe_is_not_waited_for(tmp_path):
+    path = tmp_path / "connection.json"
+    os.mkfifo(path, 0o600)
+    with pytest.raises(ConnectionFileError, match="it is not a file"):
+        endpoint.read_connection_file(path)

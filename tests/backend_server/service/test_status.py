@@ -1,5 +1,6 @@
 import json
 import socket
+import threading
 import time
 
 import msgspec
@@ -149,3 +150,18 @@ def test_another_server_key_and_another_program_are_named(service, tmp_path):
         write_connection_file(path, msgspec.structs.replace(connection, address=address))
         with pytest.raises(SpeechFaceError, match=r"no answer within 0\.3 s"):
             ask_status(path, 0.3)
+
+
+def test_a_name_is_looked_up_and_one_that_takes_long_is_given_up(service, tmp_path, monkeypatch):
+    path, connection = tmp_path / "connection.json", service.connection
+    named = connection.address.replace("127.0.0.1", "gpu.test")
+    write_connection_file(path, msgspec.structs.replace(connection, address=named))
+    look_up, release = socket.getaddrinfo, threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *args, **kinds: look_up("127.0.0.1", *args, **kinds))
+    assert ask_status(path).pid == service.process.pid
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_kinds: release.wait(20) and [])
+    began = time.monotonic()
+    with pytest.raises(SpeechFaceError, match=r"gpu\.test.*its name cannot be looked up"):
+        ask_status(path, 0.3)
+    assert time.monotonic() - began < 3
+    release.set()
