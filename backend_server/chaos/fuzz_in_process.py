@@ -23,8 +23,8 @@ from backend_server.service.desk import Desk
 from backend_server.service.intake import read
 from backend_server.service.jobs import Scheduler
 from backend_server.service.settings import ServiceSettings
-from backend_server.service.store import JobStore
-from backend_server.service.worker_process import WorkerProcess
+from backend_server.service.storage.store import JobStore
+from backend_server.service.work.worker_process import WorkerProcess
 from shared import wire
 from shared.assembly import Assembler
 from shared.errors import MessageError

@@ -23,7 +23,7 @@ from shared.errors import ConnectionFileError, SpeechFaceError
 START_SECONDS = 30.0
 END_SECONDS = 10.0
 ORDER_SECONDS = 5.0
-WORKER_MODULE = "backend_server.service.worker"
+WORKER_MODULE = "backend_server.service.work.worker"
 
 
 class ChaosServer:

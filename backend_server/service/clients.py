@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 import zmq
 
 from backend_server.service.outcome import failed, failure
-from backend_server.service.queue_file import JobState
-from backend_server.service.store import JobStore
+from backend_server.service.storage.queue_file import JobState
+from backend_server.service.storage.store import JobStore
 from shared import wire
 from shared.chunks import Sending
 from shared.errors import MessageError

@@ -70,7 +70,7 @@ def add(
 ) -> None:
     """Makes keys for one client and writes its connection file."""
     with plain_failures():
-        from backend_server.service.invitation import invite
+        from backend_server.service.access.invitation import invite
 
         is_first = invite(_data_dir(data_dir), name, address, out)
         _print(f"client {name} added; move {out} to its machine, and keep it private there")
@@ -85,7 +85,7 @@ def list_clients(data_dir: DataDir = None, as_json: AsJson = False) -> None:
         import msgspec
 
         from backend_server.commands.client_table import client_table
-        from backend_server.service.roster import Roster
+        from backend_server.service.access.roster import Roster
         from backend_server.service.settings import client_folder
 
         guests = Roster(client_folder(_data_dir(data_dir))).guests()
@@ -99,7 +99,7 @@ def list_clients(data_dir: DataDir = None, as_json: AsJson = False) -> None:
 def revoke(name: Name, data_dir: DataDir = None) -> None:
     """Takes a client's right away; a backend that runs notices within two seconds."""
     with plain_failures():
-        from backend_server.service.roster import Roster
+        from backend_server.service.access.roster import Roster
         from backend_server.service.settings import client_folder
 
         Roster(client_folder(_data_dir(data_dir))).revoke(name)

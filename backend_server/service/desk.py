@@ -12,8 +12,8 @@ from backend_server.service.health import Health, backend_name
 from backend_server.service.intake import Arrival
 from backend_server.service.jobs import Scheduler
 from backend_server.service.outcome import adapted_answer, failure
-from backend_server.service.queue_file import JobState
-from backend_server.service.store import JobStore
+from backend_server.service.storage.queue_file import JobState
+from backend_server.service.storage.store import JobStore
 from shared.errors import ErrorCode, MessageError, SpeechFaceError
 from shared.protocol import (
     Accepted,

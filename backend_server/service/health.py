@@ -10,7 +10,7 @@ import psutil
 
 from backend_server.service.clients import Clients
 from backend_server.service.jobs import Scheduler
-from backend_server.service.store import JobStore
+from backend_server.service.storage.store import JobStore
 from shared.health import WorkerHealth
 from shared.protocol import PROTOCOL_VERSION, StatusReport
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import zmq
 from zmq.utils.monitor import parse_monitor_message
 
-from backend_server.service.address import bracketed
+from backend_server.service.access.address import bracketed
 from shared import chunks, wire
 from shared.endpoint import Connection, read_connection_file
 from shared.errors import ErrorCode, MessageError, SpeechFaceError

@@ -14,14 +14,14 @@ from dataclasses import dataclass
 
 import msgspec
 
-from backend_server.service.expectation import Expectation, expectation
 from backend_server.service.outcome import failure, worker_died
 from backend_server.service.positions import Positions
-from backend_server.service.seat import WorkerSeat
 from backend_server.service.settings import ServiceSettings
-from backend_server.service.store import JobStore
+from backend_server.service.storage.store import JobStore
 from backend_server.service.tally import Tally
-from backend_server.service.worker_process import WorkerProcess
+from backend_server.service.work.expectation import Expectation, expectation
+from backend_server.service.work.seat import WorkerSeat
+from backend_server.service.work.worker_process import WorkerProcess
 from shared import wire
 from shared.errors import ErrorCode, MessageError, SpeechFaceError
 from shared.protocol import Accepted, Attach, Cancel, Cancelled, Done, Failed, Message, Progress, Welcome

@@ -19,23 +19,23 @@ import zmq
 
 from backend_server.files import close_if_ours
 from backend_server.identities.store import IdentityStore, data_folder
-from backend_server.service.address import is_loopback, listening
+from backend_server.service.access.address import is_loopback, listening
+from backend_server.service.access.door import Door, raise_descriptor_limit
+from backend_server.service.access.guests import Guests
+from backend_server.service.access.keys import KeyPair, has_kept_keys, kept_keys
+from backend_server.service.access.roster import Roster
+from backend_server.service.access.security import Gate, announce, bind, withdraw
 from backend_server.service.clients import Clients
 from backend_server.service.desk import Desk
-from backend_server.service.door import Door, raise_descriptor_limit
-from backend_server.service.guests import Guests
 from backend_server.service.intake import Arrival, Intake, read
 from backend_server.service.jobs import Scheduler
-from backend_server.service.keys import KeyPair, has_kept_keys, kept_keys
 from backend_server.service.logs import Complaints, start_log
 from backend_server.service.metrics import Exporter
 from backend_server.service.outcome import failure
-from backend_server.service.roster import Roster
-from backend_server.service.security import Gate, announce, bind, withdraw
 from backend_server.service.settings import ServiceSettings, store_limits
-from backend_server.service.spool import FreeBytes, free_bytes
-from backend_server.service.store import JobStore
-from backend_server.service.worker_process import WorkerProcess
+from backend_server.service.storage.spool import FreeBytes, free_bytes
+from backend_server.service.storage.store import JobStore
+from backend_server.service.work.worker_process import WorkerProcess
 from shared import chunks, wire
 from shared.endpoint import default_connection_file
 from shared.errors import ErrorCode, MessageError

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backend_server.identities.store import identity_folder
-from backend_server.service.job_index import StoreLimits
+from backend_server.service.storage.job_index import StoreLimits
 
 CASCADE = "backend_server.cascade:Cascade"
 

@@ -71,7 +71,7 @@ def test_it_is_cancelled_at_once_and_leaves_nothing(command, tmp_path):
 
     def has_worker():
         children[:] = psutil.Process(process.pid).children(recursive=True)
-        return any("backend_server.service.worker" in child.cmdline() for child in children)
+        return any("backend_server.service.work.worker" in child.cmdline() for child in children)
 
     assert wait_until(has_worker, DEADLINE)
     begin = time.monotonic()

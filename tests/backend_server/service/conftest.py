@@ -10,7 +10,7 @@ import psutil
 import pytest
 import zmq
 
-from backend_server.service.store import JobStore
+from backend_server.service.storage.store import JobStore
 from shared import chunks, protocol, wire
 from shared.assembly import Assembler
 from shared.endpoint import read_connection_file

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from backend_server.service.jobs import Scheduler
-from backend_server.service.queue_file import JobState
 from backend_server.service.settings import ServiceSettings
+from backend_server.service.storage.queue_file import JobState
 from shared import protocol, wire
 from shared.errors import ErrorCode, SpeechFaceError
 
@@ -240,7 +240,7 @@ def test_a_result_that_the_disk_does_not_take_fails_the_job(play, request_, monk
         raise SpeechFaceError("the disk is full", code=ErrorCode.NO_SPACE)
 
     with monkeypatch.context() as patch:
-        patch.setattr("backend_server.service.job_files.write_message", refuse)
+        patch.setattr("backend_server.service.storage.job_files.write_message", refuse)
         scene.worker.sent += results_of(request_.job)[:1]
         scene.scheduler.tick()
         scene.store.settle()  # the result is refused, and then the end of the job too
@@ -264,7 +264,7 @@ def test_whatever_the_scheduler_meets_costs_the_running_job_alone(play, request_
 
 def test_a_worker_that_cannot_be_started_fails_the_job_after_some_tries(store, tmp_path, request_, monkeypatch):
     now = [0.0]
-    monkeypatch.setattr("backend_server.service.seat.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("backend_server.service.work.seat.time.monotonic", lambda: now[0])
     tries = []
 
     class NoProcess(Play):

@@ -1,6 +1,6 @@
 import pytest
 
-from backend_server.service.address import check_reachable, is_loopback, listening
+from backend_server.service.access.address import check_reachable, is_loopback, listening
 from shared.errors import ValueRangeError
 
 

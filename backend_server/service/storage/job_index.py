@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from backend_server.service.queue_file import JobState, QueueRow
+from backend_server.service.storage.queue_file import JobState, QueueRow
 from shared.wire import Bytes
 
 

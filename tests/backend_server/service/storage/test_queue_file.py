@@ -3,10 +3,10 @@ import sys
 
 import pytest
 
-from backend_server.service import spool
-from backend_server.service.job_index import JobRecord
-from backend_server.service.queue_file import JobState
-from backend_server.service.store import JobStore
+from backend_server.service.storage import spool
+from backend_server.service.storage.job_index import JobRecord
+from backend_server.service.storage.queue_file import JobState
+from backend_server.service.storage.store import JobStore
 from shared import protocol, wire
 from shared.errors import ErrorCode, SpeechFaceError
 
@@ -63,7 +63,7 @@ def test_no_sentence_tells_to_delete_a_queue_that_cannot_be_written(tmp_path, mo
         def refuse(*_, text=text):
             raise sqlite3.OperationalError(text)
 
-        monkeypatch.setattr("backend_server.service.queue_file._open", refuse)
+        monkeypatch.setattr("backend_server.service.storage.queue_file._open", refuse)
         with pytest.raises(SpeechFaceError, match=words) as caught:
             JobStore(tmp_path / "jobs")
         assert caught.value.code is code

@@ -17,9 +17,9 @@ import psutil
 import zmq
 from zmq.utils import z85
 
-from backend_server.service.address import bracketed, listening
-from backend_server.service.keys import KeyPair
-from backend_server.service.roster import Roster
+from backend_server.service.access.address import bracketed, listening
+from backend_server.service.access.keys import KeyPair
+from backend_server.service.access.roster import Roster
 from shared.endpoint import MAX_FILE_BYTES, Connection, read_connection_file, write_connection_file
 from shared.errors import ConnectionFileError, ValueRangeError
 

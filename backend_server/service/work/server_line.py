@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import zmq
 
-from backend_server.service.pulse import Pulse
-from backend_server.service.worker_process import BUFFERED_MESSAGES, WorkerConfig
+from backend_server.service.work.pulse import Pulse
+from backend_server.service.work.worker_process import BUFFERED_MESSAGES, WorkerConfig
 from shared import wire
 from shared.errors import Cancelled
 from shared.protocol import Cancel, Message

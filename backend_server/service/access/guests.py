@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import zmq
 
+from backend_server.service.access.door import Door
+from backend_server.service.access.security import Gate
 from backend_server.service.clients import Clients
-from backend_server.service.door import Door
-from backend_server.service.security import Gate
 
 LOG = logging.getLogger(__name__)
 

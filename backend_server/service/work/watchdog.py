@@ -8,8 +8,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from backend_server.service.pulse import Beat
 from backend_server.service.settings import ServiceSettings
+from backend_server.service.work.pulse import Beat
 
 _LONGEST_STEP = 1.0  # seconds between two looks that count
 

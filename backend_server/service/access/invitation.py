@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from backend_server.service.address import check_reachable
-from backend_server.service.keys import KeyPair, has_kept_keys, kept_keys
-from backend_server.service.roster import Roster
+from backend_server.service.access.address import check_reachable
+from backend_server.service.access.keys import KeyPair, has_kept_keys, kept_keys
+from backend_server.service.access.roster import Roster
 from backend_server.service.settings import client_folder
 from shared.endpoint import Connection, write_connection_file
 

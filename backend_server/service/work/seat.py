@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 
 from backend_server.service.outcome import failed
 from backend_server.service.settings import ServiceSettings
-from backend_server.service.watchdog import Watchdog
-from backend_server.service.worker_process import WorkerProcess
+from backend_server.service.work.watchdog import Watchdog
+from backend_server.service.work.worker_process import WorkerProcess
 from shared.errors import ErrorCode
 from shared.protocol import Failed, Welcome
 

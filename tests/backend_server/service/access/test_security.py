@@ -8,7 +8,7 @@ import psutil
 import pytest
 import zmq
 
-from backend_server.service import security
+from backend_server.service.access import security
 from shared import endpoint, protocol, wire
 from shared.errors import ConnectionFileError, ErrorCode, ValueRangeError
 

@@ -1,7 +1,7 @@
 """Runs the worker process: loads the cascade once, then does one job after the other.
 
 For each job it gets an `Attach` (which results already exist) and the request, and answers with the job's messages.
-Every progress report also reads whether a `Cancel` arrived. Run as `python -m backend_server.service.worker`.
+Every progress report also reads whether a `Cancel` arrived. Run as `python -m backend_server.service.work.worker`.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, NoReturn
 import msgspec
 
 from backend_server.identities.store import IdentityStore
-from backend_server.service.job_run import JobRun
 from backend_server.service.logs import start_log
 from backend_server.service.outcome import failure, is_out_of_memory
-from backend_server.service.server_line import ServerLine
-from backend_server.service.worker_process import OUT_OF_MEMORY_STATUS, WorkerConfig
+from backend_server.service.work.job_run import JobRun
+from backend_server.service.work.server_line import ServerLine
+from backend_server.service.work.worker_process import OUT_OF_MEMORY_STATUS, WorkerConfig
 from shared.errors import Cancelled as CancelledError
 from shared.protocol import AdaptRequest, AnimateRequest, Attach, Cancelled, Message, Welcome
 

@@ -9,8 +9,8 @@ import shutil
 from collections.abc import Collection
 from pathlib import Path
 
-from backend_server.service.queue_file import JobState, QueueRow
-from backend_server.service.spool import read_message
+from backend_server.service.storage.queue_file import JobState, QueueRow
+from backend_server.service.storage.spool import read_message
 from shared import wire
 from shared.errors import MessageError
 

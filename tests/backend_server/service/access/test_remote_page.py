@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from backend_server.__main__ import app
 from backend_server.service import server
 
-PAGE = (Path(__file__).parents[3] / "docs" / "remote.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[4] / "docs" / "remote.md").read_text(encoding="utf-8")
 START = "python -m backend_server "
 
 
@@ -75,7 +75,7 @@ def test_the_steps_lead_to_a_ready_backend(follow, section):
 
 
 def test_the_sentences_of_the_page_are_those_of_the_programs():
-    root = Path(__file__).parents[3]
+    root = Path(__file__).parents[4]
     sources = (root / "backend_server" / "service" / "inquiry.py", root / "shared" / "endpoint.py")
     text = "".join(path.read_text("utf-8") for path in sources)
     for words in (

@@ -13,12 +13,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from backend_server.service.job_files import JobFiles
-from backend_server.service.job_index import Job, JobIndex, JobRecord, StoreLimits, StoreUsage
-from backend_server.service.job_writer import JobWriter, SkippedError
-from backend_server.service.queue_file import JobState
-from backend_server.service.reading import MessageReader
-from backend_server.service.spool import FreeBytes, as_reason, free_bytes, not_enough_space, spool_is_full
+from backend_server.service.storage.job_files import JobFiles
+from backend_server.service.storage.job_index import Job, JobIndex, JobRecord, StoreLimits, StoreUsage
+from backend_server.service.storage.job_writer import JobWriter, SkippedError
+from backend_server.service.storage.queue_file import JobState
+from backend_server.service.storage.reading import MessageReader
+from backend_server.service.storage.spool import FreeBytes, as_reason, free_bytes, not_enough_space, spool_is_full
 from shared.errors import ErrorCode, NoSpaceError, SpeechFaceError
 from shared.wire import Bytes
 

@@ -6,8 +6,8 @@ from collections.abc import Hashable
 from pathlib import Path
 from typing import cast
 
-from backend_server.service.disk import DiskThread
-from backend_server.service.spool import read_message
+from backend_server.service.storage.disk import DiskThread
+from backend_server.service.storage.spool import read_message
 from shared.errors import MessageError
 
 _KEPT_BYTES = 64 * 1024 * 1024

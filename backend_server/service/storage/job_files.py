@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from backend_server.files import private_folder
-from backend_server.service import folders
-from backend_server.service.queue_file import JobState, QueueFile, QueueRow, is_full, open_error
-from backend_server.service.spool import Reserve, write_message
+from backend_server.service.storage import folders
+from backend_server.service.storage.queue_file import JobState, QueueFile, QueueRow, is_full, open_error
+from backend_server.service.storage.spool import Reserve, write_message
 from shared.errors import ErrorCode, NoSpaceError, SpeechFaceError
 from shared.wire import Bytes
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend_server.service import job_run
+from backend_server.service.work import job_run
 from shared.protocol import Progress, TextureFrames
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from backend_server.files import atomic_write, private_folder
-from backend_server.service.keys import check_private
+from backend_server.service.access.keys import check_private
 from shared.endpoint import Key
 from shared.errors import ErrorCode, SpeechFaceError, ValueRangeError
 

@@ -5,9 +5,9 @@ import sqlite3
 
 import pytest
 
-from backend_server.service import folders, spool
-from backend_server.service.job_index import JobRecord
-from backend_server.service.queue_file import JobState, QueueFile
+from backend_server.service.storage import folders, spool
+from backend_server.service.storage.job_index import JobRecord
+from backend_server.service.storage.queue_file import JobState, QueueFile
 from shared.errors import ErrorCode, MessageError, NoSpaceError, SpeechFaceError
 
 

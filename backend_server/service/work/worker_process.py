@@ -18,9 +18,9 @@ import msgspec
 import zmq
 
 import backend_server
-from backend_server.service.pulse import Beat
-from backend_server.service.security import Gate, bind
+from backend_server.service.access.security import Gate, bind
 from backend_server.service.settings import ServiceSettings
+from backend_server.service.work.pulse import Beat
 from shared.wire import Bytes
 
 LOG = logging.getLogger(__name__)
@@ -133,7 +133,7 @@ class WorkerProcess:
         root = str(Path(backend_server.__file__).parents[1])
         path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
         process = subprocess.Popen(
-            [sys.executable, "-m", "backend_server.service.worker"],
+            [sys.executable, "-m", "backend_server.service.work.worker"],
             stdin=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": path},
         )

@@ -2,10 +2,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backend_server.service import spool
-from backend_server.service.job_index import JobRecord
-from backend_server.service.queue_file import JobState
-from backend_server.service.store import JobStore
+from backend_server.service.storage import spool
+from backend_server.service.storage.job_index import JobRecord
+from backend_server.service.storage.queue_file import JobState
+from backend_server.service.storage.store import JobStore
 from shared.errors import MessageError, SpeechFaceError
 
 

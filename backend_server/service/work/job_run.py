@@ -17,9 +17,9 @@ from backend_server.identities.learning import FaceSource, Learning, find_or_lea
 from backend_server.identities.store import IdentityStore
 from backend_server.identity import Identity
 from backend_server.progress import StageClock
-from backend_server.service.expectation import FRAMES_PER_MESSAGE
 from backend_server.service.outcome import adapted_answer
-from backend_server.service.server_line import ServerLine
+from backend_server.service.work.expectation import FRAMES_PER_MESSAGE
+from backend_server.service.work.server_line import ServerLine
 from shared.notes import Note
 from shared.protocol import AdaptRequest, AnimateRequest, Done, LandmarkCurves, Progress, TextureFrames
 

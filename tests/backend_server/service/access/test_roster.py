@@ -3,8 +3,8 @@ import sys
 import pytest
 import zmq
 
-from backend_server.service.keys import kept_keys
-from backend_server.service.roster import Roster
+from backend_server.service.access.keys import kept_keys
+from backend_server.service.access.roster import Roster
 from shared.errors import SpeechFaceError, ValueRangeError
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX only")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 
-from backend_server.service.disk import DiskThread
-from backend_server.service.job_files import JobFiles
-from backend_server.service.job_index import Job, JobIndex
+from backend_server.service.storage.disk import DiskThread
+from backend_server.service.storage.job_files import JobFiles
+from backend_server.service.storage.job_index import Job, JobIndex
 from shared.wire import Bytes
 
 LOG = logging.getLogger(__name__)

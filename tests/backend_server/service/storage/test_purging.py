@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from backend_server.service.job_index import StoreLimits
+from backend_server.service.storage.job_index import StoreLimits
 from shared.errors import ErrorCode, NoSpaceError, SpeechFaceError
 
 

@@ -1,8 +1,8 @@
 import pytest
 
-from backend_server.service.pulse import Beat
 from backend_server.service.settings import ServiceSettings
-from backend_server.service.watchdog import Watchdog
+from backend_server.service.work.pulse import Beat
+from backend_server.service.work.watchdog import Watchdog
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""Keeps jobs and their results on disk, and reads and writes them beside the loop."""
