@@ -33,6 +33,7 @@ from backend_server.service.outcome import failure
 from backend_server.service.roster import Roster
 from backend_server.service.security import Gate, announce, bind, withdraw
 from backend_server.service.settings import ServiceSettings, store_limits
+from backend_server.service.sharing import offered
 from backend_server.service.spool import FreeBytes, free_bytes
 from backend_server.service.store import JobStore
 from backend_server.service.worker_process import WorkerProcess
@@ -257,7 +258,8 @@ def serve_with(settings: ServiceSettings) -> None:
         signal.signal(number, lambda *_: stop.set())
     server = Server(settings, stop)
     try:
-        server.run()
+        with offered(settings.connection_file, settings.data_dir):
+            server.run()
     finally:
         server.close()
 

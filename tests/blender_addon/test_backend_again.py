@@ -4,6 +4,7 @@ import os
 import signal
 import stat
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,12 @@ def settings(light_python, tmp_path, monkeypatch):
 
     monkeypatch.setenv("SPEECH_FACE_DATA", str(tmp_path / "service"))
     return BackendSettings(str(light_python), str(ROOT), "", "cpu", tmp_path / "addon")
+
+
+@pytest.fixture
+def other_settings(settings, tmp_path):
+    """Those of a second Blender, whose backend would use the same data folder."""
+    return replace(settings, data_folder=tmp_path / "other addon")
 
 
 @pytest.fixture
@@ -161,3 +168,84 @@ def test_a_backend_that_cannot_start_fails_at_once_with_its_reason(open_session,
     assert "the backend ended with code" in run.job.error.sentence
     assert "a file" in run.job.error.sentence
     assert "starts the backend again" not in session.backend.log_file.read_text()
+
+
+def both(first, second):
+    """Runs two jobs side by side to their ends."""
+    deadline = time.monotonic() + 60
+    while not (first.job.is_over and second.job.is_over):
+        first.job.tick()
+        second.job.tick()
+        assert time.monotonic() < deadline, "the deadline has passed"
+        first.job._client.wait(0.01)
+    first.check_complete()
+    second.check_complete()
+
+
+def test_two_blenders_share_one_backend_and_each_gets_its_answers(open_session, settings, other_settings):
+    owner, guest = open_session(), open_session()
+    first = Run(owner, settings)
+    first.until(lambda: owner.client.is_ready)
+    second = Run(guest, other_settings, frames=30)
+    both(first, second)
+    assert guest.is_sharing
+    assert guest.status == f"{owner.status}, shared"
+    assert guest.is_connected
+    assert guest.backend.pid is None
+    running = owner.backend.pid
+    guest.close()  # as Stop does
+    assert guest.status == "Not running"
+    Run(owner, settings, frames=9).check_complete()
+    assert owner.backend.pid == running
+
+
+def test_blenders_that_start_at_once_share_one_backend(open_session, settings, other_settings):
+    sessions = open_session(), open_session()
+    both(Run(sessions[0], settings, frames=20), Run(sessions[1], other_settings, frames=20))
+    assert sorted(session.is_sharing for session in sessions) == [False, True]
+
+
+def test_a_job_goes_on_when_the_blender_that_owned_the_backend_closes(open_session, settings, other_settings):
+    owner, guest = open_session(), open_session()
+    owner.connect(settings)
+    deadline = time.monotonic() + 60
+    while not owner.client.is_ready:
+        owner.poll_idle()
+        assert time.monotonic() < deadline
+    run = Run(guest, other_settings, frames=100)
+    run.until(lambda: run.job.frame_count > 0)
+    assert guest.is_sharing
+    owner.close()
+    assert run.job.frame_count < 100
+    run.check_complete()
+    assert not guest.is_sharing
+    assert guest.backend.is_running
+    assert "the backend that it shared does not answer" in guest.backend.log_file.read_text()
+
+
+def test_both_jobs_go_on_when_the_shared_backend_is_killed(open_session, settings, other_settings):
+    owner, guest = open_session(), open_session()
+    first = Run(owner, settings)
+    first.until(lambda: owner.client.is_ready)
+    second = Run(guest, other_settings)
+    second.until(lambda: guest.client.is_ready)
+    kill(owner)
+    both(first, second)
+    assert sorted(session.is_sharing for session in (owner, guest)) == [False, True]
+
+
+def test_a_guest_without_a_job_says_that_no_backend_runs_any_more(open_session, settings, other_settings):
+    owner, guest = open_session(), open_session()
+    deadline = time.monotonic() + 60
+    for session, chosen in ((owner, settings), (guest, other_settings)):
+        session.connect(chosen)
+        while not session.client.is_ready:
+            session.poll_idle()
+            assert time.monotonic() < deadline
+    owner.close()
+    while guest.is_connected:
+        guest.poll_idle()
+        assert time.monotonic() < deadline
+    assert guest.status == "Not running"
+    assert guest.problem == ""
+    Run(guest, other_settings, frames=9).check_complete()
