@@ -69,6 +69,9 @@ def find_python(configured: str, folder: str, environment: Mapping[str, str] = o
 class BackendProcess:
     """One backend that belongs to this Blender, and ends with it.
 
+    While the backend of another Blender uses the data folder, that one is shared: the process ends with code 0 and
+    leaves its connection.
+
     Args:
         command: what to run.
         folder: for the connection file and the log; made when missing.
@@ -85,6 +88,11 @@ class BackendProcess:
     def is_running(self) -> bool:
         """Whether the process runs; it may not answer yet."""
         return self._process is not None and self._process.poll() is None
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether the process has ended and left the connection of another backend, which uses its data folder."""
+        return self._process is not None and self._process.poll() == 0 and self.connection_file.exists()
 
     @property
     def pid(self) -> int | None:
@@ -111,7 +119,7 @@ class BackendProcess:
             return
         command = self.command
         arguments = [str(command.python), "-m", "backend_server", "serve"]
-        arguments += ["--connection-file", str(self.connection_file), "--parent-pid", str(os.getpid())]
+        arguments += ["--connection-file", str(self.connection_file), "--parent-pid", str(os.getpid()), "--share"]
         if command.device:
             arguments += ["--device", command.device]
         try:
@@ -165,8 +173,8 @@ class BackendProcess:
             )
 
     def end_reason(self) -> str:
-        """With which code and last words the process ended; empty while it runs, and before it was started."""
-        if self._process is None or (code := self._process.poll()) is None:
+        """With which code and last words the process ended; empty while it runs or shares, and before it started."""
+        if self._process is None or (code := self._process.poll()) is None or self.is_shared:
             return ""
         lines = self.log_tail().strip().splitlines()
         return f"ended with code {code} ({lines[-1] if lines else 'its log is empty'})"

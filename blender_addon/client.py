@@ -133,7 +133,7 @@ class Client:
         """Leaves a backend that has ended; `poll` connects to the one that takes its place as soon as it can."""
         if self.state is not ClientState.CLOSED:
             self._schedule_reconnect()
-            self._next_attempt = self.unready_since = self._clock()
+            self._next_attempt = self._clock()
             self._pause = FIRST_PAUSE_SECONDS
 
     def close(self) -> None:

@@ -8,6 +8,7 @@ panels use it; nothing of it is stored in the .blend.
 from __future__ import annotations
 
 import atexit
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _WATCH_SECONDS = 0.5
 _MOST_RESTARTS = 2  # of the backend, within one generation
+_LOOK_SECONDS = 5.0  # between looks for the backend that takes the place of a shared one
 _AREAS = {"VIEW_3D": "UI", "SEQUENCE_EDITOR": "UI", "PREFERENCES": "WINDOW"}  # editor -> region with our panel
 
 
@@ -37,6 +39,8 @@ class Session:
         self._settings: BackendSettings | None = None
         self._refusal = ""
         self._restarts = 0
+        self._given: endpoint.Connection | None = None  # to the client
+        self._next_look = 0.0
 
     def connect(self, settings: BackendSettings) -> Client:
         """The connection to the backend, which is started if it is ours and does not run.
@@ -49,7 +53,7 @@ class Session:
         self._settings = settings
         self._refusal = ""
         self._restarts = 0
-        if not settings.connection_file and (self.backend is None or not self.backend.is_running):
+        if not settings.connection_file and not self._has_backend:
             self._drop_client()  # of a backend that has ended
             self.backend = BackendProcess(settings.command(), settings.data_folder)
             self.backend.start()
@@ -63,7 +67,11 @@ class Session:
         Raises:
             SpeechFaceError: it could not start, or it ended once more.
         """
-        if self.backend is None or not (reason := self.backend.end_reason()):
+        if self.backend is None:
+            return
+        if self.client is not None and not self.client.is_ready:
+            self._keep_shared(self.backend, self.client)
+        if not (reason := self.backend.end_reason()):
             return
         if not self.backend.has_served:
             self.backend.check()
@@ -79,10 +87,27 @@ class Session:
         if self.client is not None:
             self.client.reconnect()
 
+    def _keep_shared(self, backend: BackendProcess, client: Client) -> None:
+        """Looks for what takes the place of a shared backend that no longer answers: our own, or another to share."""
+        try:
+            if self._given not in (None, backend.connection()):
+                client.reconnect()
+        except errors.ConnectionFileError:
+            return  # it is starting
+        is_lost = client.welcome is not None or client.seconds_unready > _LOOK_SECONDS
+        if backend.is_shared and is_lost and time.monotonic() > self._next_look:
+            self._next_look = time.monotonic() + _LOOK_SECONDS
+            backend.start(again_because="the backend that it shared does not answer")
+
+    @property
+    def is_sharing(self) -> bool:
+        """Whether the backend is another Blender's."""
+        return self.backend is not None and self.backend.is_shared
+
     @property
     def is_connected(self) -> bool:
         """Whether there is a connection, ready or not, to a backend that has not ended."""
-        return self.client is not None and (self.backend is None or self.backend.is_running)
+        return self.client is not None and (self.backend is None or self.backend.is_running or self.backend.is_shared)
 
     @property
     def status(self) -> str:
@@ -95,7 +120,8 @@ class Session:
             return "Ended unexpectedly"
         if self.client.is_ready and self.client.welcome is not None:
             device = self.client.welcome.device
-            return "Ready" if device == "auto" else f"Ready on {device}"  # the worker has not chosen yet
+            ready = "Ready" if device == "auto" else f"Ready on {device}"  # the worker has not chosen yet
+            return f"{ready}, shared" if self.is_sharing else ready
         return "Starting" if self.backend is not None else "Connecting"
 
     @property
@@ -119,6 +145,9 @@ class Session:
         except errors.SpeechFaceError as error:
             self.close()
             self._refusal = error.sentence
+            return
+        if self.is_sharing and self.client.welcome is not None and not self.client.is_ready:
+            self.close()  # its Blender has ended; the next generation starts our own
 
     def close(self) -> None:
         """Ends the connection, and the backend if it is ours."""
@@ -129,13 +158,21 @@ class Session:
             self.backend = None
 
     def _drop_client(self) -> None:
+        self._given = None
         if self.client is not None:
             self.client.close()
             self.client = None
 
+    @property
+    def _has_backend(self) -> bool:
+        if self.backend is None:
+            return False
+        return self.backend.is_running or (self.backend.is_shared and self.client is not None and self.client.is_ready)
+
     def _read_connection(self) -> endpoint.Connection:
         if self.backend is not None:
-            return self.backend.connection()
+            self._given = self.backend.connection()
+            return self._given
         return endpoint.read_connection_file(Path(self._settings.connection_file if self._settings else ""))
 
 

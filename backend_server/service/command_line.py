@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -26,12 +27,17 @@ def serve(
     metrics: Annotated[
         int | None, typer.Option(min=0, max=65535, help="Port for Prometheus, on this machine only; 0: any free one.")
     ] = None,
+    share: Annotated[
+        bool, typer.Option("--share", help="If a backend uses the data folder, write its address and keys, and end.")
+    ] = False,
 ) -> None:
     """Serves the add-on and other clients until it is stopped."""
     with plain_failures():
         from backend_server.service import server
+        from backend_server.service.access import sharing
 
-        server.serve(
+        run = partial(
+            server.serve,
             connection_file=connection_file,
             device=device,
             bind=bind,
@@ -40,6 +46,10 @@ def serve(
             metrics_port=metrics,
             keep_keys=keep_keys,
         )
+        if share:
+            sharing.serve_or_share(run, connection_file, data_dir)
+        else:
+            run()
 
 
 def status(

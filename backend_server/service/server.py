@@ -25,6 +25,7 @@ from backend_server.service.access.guests import Guests
 from backend_server.service.access.keys import KeyPair, has_kept_keys, kept_keys
 from backend_server.service.access.roster import Roster
 from backend_server.service.access.security import Gate, announce, bind, withdraw
+from backend_server.service.access.sharing import offered
 from backend_server.service.clients import Clients
 from backend_server.service.desk import Desk
 from backend_server.service.intake import Arrival, Intake, read
@@ -257,7 +258,8 @@ def serve_with(settings: ServiceSettings) -> None:
         signal.signal(number, lambda *_: stop.set())
     server = Server(settings, stop)
     try:
-        server.run()
+        with offered(settings.connection_file, settings.data_dir):
+            server.run()
     finally:
         server.close()
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from backend_server.identity import FaceReferences, Identity, IdentityRecord, rows
 
-DIES, WAITS = 7, 8  # seeds
+DIES, WAITS, CRAWLS = 7, 8, 9  # seeds
 
 
 def neutral():
@@ -71,6 +71,7 @@ class Cascade:
 
     def animate(self, speech, sample_rate, frame_times, identity, *, seed, progress, **_):
         progress("speech", 0, 2)
+        self.pause = 0.2 if seed == CRAWLS else 0.0
         if seed == DIES:
             os.kill(os.getpid(), signal.SIGKILL)
         step = 0
@@ -95,5 +96,6 @@ class Cascade:
         numbers = np.round(2 * (landmarks[:, 0, 1] - neutral()[0, 1])).astype(np.uint8)
         for first in range(0, len(landmarks), 8):
             progress("texture", first, len(landmarks))
+            threading.Event().wait(self.pause)
             part = numbers[first : first + 8]
             yield np.broadcast_to(part[:, None, None, None], (len(part), 256, 256, 4))

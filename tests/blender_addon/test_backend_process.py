@@ -73,7 +73,7 @@ def test_arguments_and_environment(start, monkeypatch):
     process = start("import os, sys; print(sys.argv[1:], os.environ.get('PYTHONPATH'))")
     until(lambda: not process.is_running)
     arguments = ["serve", "--connection-file", str(process.connection_file), "--parent-pid", str(os.getpid())]
-    assert process.log_tail().strip() == f"{arguments} None"
+    assert process.log_tail().strip() == f"{[*arguments, '--share']} None"
 
 
 def test_a_backend_that_ends_is_noticed_with_its_last_words(start):

@@ -34,6 +34,12 @@ _LATER_COLUMNS = {"ended": "REAL", "delivered": "REAL", "size": "INTEGER NOT NUL
 _CLOCK = "CREATE TABLE IF NOT EXISTS clock (one INTEGER PRIMARY KEY CHECK (one = 1), seconds REAL NOT NULL)"
 
 
+class DataFolderInUseError(SpeechFaceError):
+    """Another service uses the data folder."""
+
+    code = ErrorCode.BAD_VALUE
+
+
 class JobState(StrEnum):
     """The state of a job; the values are stored in the SQLite file, except `ARRIVING`."""
 
@@ -152,9 +158,8 @@ def open_error(path: Path, error: sqlite3.Error) -> SpeechFaceError:
     text = str(error)
     folder = path.parent
     if "locked" in text:
-        return SpeechFaceError(
-            f"another backend uses the data folder {folder.parent}; stop it, or choose another folder with --data-dir",
-            code=ErrorCode.BAD_VALUE,
+        return DataFolderInUseError(
+            f"another backend uses the data folder {folder.parent}; stop it, or choose another folder with --data-dir"
         )
     if is_full(error):
         return NoSpaceError(
