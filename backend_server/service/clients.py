@@ -99,6 +99,7 @@ class Clients:
         client = self._clients.get(name)
         if client is not None:
             client.next_results[job] = received + 1
+            self._store.unpark(job)
 
     def follows(self, name: bytes, job: str) -> bool:
         """Whether a client is being sent the results of a job."""

@@ -34,6 +34,7 @@ class ServiceSettings:
         lost_seconds: a worker that does nothing for this long, while its job has not ended, is replaced.
         keep_seconds: how long the results of an ended job stay after a client got them.
         keep_undelivered_seconds: how long they stay when no client got them.
+        park_seconds: how long after a restart jobs wait for their clients; without them they come after all others.
         spare_bytes: free space that jobs must leave on the disk.
         spool_bytes: how much requests and results may take in all.
         longest_queue: how many jobs may wait and run.
@@ -60,6 +61,7 @@ class ServiceSettings:
     lost_seconds: float = 10.0
     keep_seconds: float = 7 * 24 * 3600.0
     keep_undelivered_seconds: float = 30 * 24 * 3600.0
+    park_seconds: float = 30.0
     spare_bytes: int = 256 * 1024 * 1024
     spool_bytes: int = 64 * 1024 * 1024 * 1024  # an hour of texture takes 24 GB
     longest_queue: int = 2000
@@ -96,4 +98,5 @@ def store_limits(settings: ServiceSettings) -> StoreLimits:
         longest_queue=settings.longest_queue,
         keep_seconds=settings.keep_seconds,
         keep_undelivered_seconds=settings.keep_undelivered_seconds,
+        park_seconds=settings.park_seconds,
     )

@@ -22,6 +22,7 @@ class StoreLimits:
         keep_seconds: how long delivered results stay.
         keep_undelivered_seconds: how long results stay that nobody fetched.
         grace_seconds: how long delivered results stay even when space is short.
+        park_seconds: how long after a restart jobs wait for their clients before they run without them.
     """
 
     spare_bytes: int = 0
@@ -30,6 +31,7 @@ class StoreLimits:
     keep_seconds: float = 7 * 24 * 3600.0
     keep_undelivered_seconds: float = 30 * 24 * 3600.0
     grace_seconds: float = 60.0
+    park_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ class Job:
         broken: the generation in which a write failed; what follows in it would leave a gap.
         is_ending: its last message was given to the store's thread.
         unstored_end: its last message, when the disk did not take it.
+        is_parked: it waited before the restart, and no client has asked for it since; it comes after all others.
     """
 
     row: QueueRow
@@ -87,6 +90,7 @@ class Job:
     broken: int = -1
     is_ending: bool = False
     unstored_end: list[Bytes] | None = None
+    is_parked: bool = False
 
 
 class JobIndex:
@@ -98,12 +102,12 @@ class JobIndex:
 
     def __init__(self, rows: list[QueueRow]) -> None:
         self._jobs: dict[str, Job] = {}
-        self._waiting: list[tuple[int, str]] = []  # by number
+        self._waiting: list[tuple[bool, int, str]] = []  # parked jobs last, then by number
         self._last_number = max((row.number for row in rows), default=0)
         self.live = 0  # jobs that have not ended
         self.used = 0  # bytes of all jobs
         for row in rows:
-            self._put(Job(row, appended=row.results))
+            self._put(Job(row, appended=row.results, is_parked=row.state is JobState.QUEUED))
             if row.state is JobState.QUEUED:
                 self.enter_queue(row)
 
@@ -128,8 +132,8 @@ class JobIndex:
 
     def forget(self, job: Job) -> None:
         """Takes a job out."""
-        del self._jobs[job.row.id]
         self.leave_queue(job.row)
+        del self._jobs[job.row.id]
         self.used -= job.row.size
         if job.row.state is not JobState.ENDED:
             self.live -= 1
@@ -149,25 +153,38 @@ class JobIndex:
         """Puts a job at its place in the queue."""
         row.state = JobState.QUEUED
         if self._place(row) is None:
-            insort(self._waiting, (row.number, row.id))
+            insort(self._waiting, self._key(row))
 
     def leave_queue(self, row: QueueRow) -> None:
         """Takes a job out of the queue if it waits there."""
         if (place := self._place(row)) is not None:
             del self._waiting[place]
 
+    def unpark(self, job: str) -> None:
+        """Gives a parked job its place back."""
+        known = self._jobs.get(job)
+        if known is None or not known.is_parked:
+            return
+        is_waiting = self._place(known.row) is not None
+        self.leave_queue(known.row)
+        known.is_parked = False
+        if is_waiting:
+            self.enter_queue(known.row)
+
     def queue(self) -> list[str]:
         """IDs of the queued jobs, the next one first."""
-        return [job for _, job in self._waiting]
+        return [job for _, _, job in self._waiting]
 
     def states(self) -> dict[str, int]:
         """How many jobs are in each state."""
         counts = Counter(job.row.state.value for job in self._jobs.values())
         return {state.value: counts[state.value] for state in JobState}
 
-    def next_job(self) -> str | None:
+    def next_job(self, may_be_parked: bool = True) -> str | None:
         """ID of the queued job that is next."""
-        return self._waiting[0][1] if self._waiting else None
+        if not self._waiting or (self._waiting[0][0] and not may_be_parked):
+            return None
+        return self._waiting[0][2]
 
     def position(self, job: str) -> int | None:
         """How many queued jobs come before this one; None if it is not queued."""
@@ -217,5 +234,9 @@ class JobIndex:
         return job
 
     def _place(self, row: QueueRow) -> int | None:
-        place = bisect_left(self._waiting, (row.number, row.id))
-        return place if place < len(self._waiting) and self._waiting[place] == (row.number, row.id) else None
+        place = bisect_left(self._waiting, self._key(row))
+        return place if place < len(self._waiting) and self._waiting[place] == self._key(row) else None
+
+    def _key(self, row: QueueRow) -> tuple[bool, int, str]:
+        known = self._jobs.get(row.id)
+        return known is not None and known.is_parked, row.number, row.id

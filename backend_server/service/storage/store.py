@@ -159,8 +159,12 @@ class JobStore:
         return self._index.queue()
 
     def next_job(self) -> str | None:
-        """ID of the queued job that is next."""
-        return self._index.next_job()
+        """ID of the queued job that is next; after a restart, none whose client may still come back."""
+        return self._index.next_job(self._now() - self._began >= self._limits.park_seconds)
+
+    def unpark(self, job: str) -> None:
+        """Gives a job from before a restart its place back, as a client asks for it."""
+        self._index.unpark(job)
 
     def position(self, job: str) -> int | None:
         """How many queued jobs come before this one; None if it is not queued."""
