@@ -64,7 +64,7 @@ class SpeechEvidence:
         if self._could_be_speech or not self._is_judged:
             return ()
         sentence = (
-            f"no speech was heard in the {self._seconds:.1f} s of sound, which are like music or noise; the mouth "
-            "moves to them all the same: choose a sound with a voice"
+            f"no speech was heard: {self._seconds:.1f} s of sound are like music or noise, and the mouth moves to them "
+            "all the same; choose a sound with a voice"
         )
         return (Note(NoteCode.NO_SPEECH, sentence),)
