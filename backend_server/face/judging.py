@@ -2,7 +2,7 @@
 
 Every measure is taken on the face crop. The bounds were chosen on the people of GRID, on paintings, drawings and
 portraits, in colour and grey, darkened, flattened and compressed, and with masks, hands, microphones and sunglasses
-laid over them: nothing is said of the former, and most of the latter are named.
+laid over them. `tests/backend_server/face/test_judging.py` shows what they tell apart.
 """
 
 from __future__ import annotations

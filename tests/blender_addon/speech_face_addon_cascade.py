@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from backend_server.chaos.light_cascade import LightJudge
 from backend_server.identity import FaceReferences, Identity, IdentityRecord, rows
 
 DIES, WAITS, CRAWLS = 7, 8, 9  # seeds
@@ -16,22 +17,6 @@ DIES, WAITS, CRAWLS = 7, 8, 9  # seeds
 def neutral():
     x, y = np.meshgrid(np.linspace(60, 190, 17), np.linspace(90, 220, 4))
     return np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float32)
-
-
-class Judge:
-    """Sees nothing wrong with the frames it lets pass."""
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        pass
-
-    def watch(self, chunks, first=0):
-        return chunks
-
-    def notes(self):
-        return ()
 
 
 class Cascade:
@@ -67,7 +52,7 @@ class Cascade:
         return Identity(references, {}, record)
 
     def result_judge(self, landmarks):
-        return Judge()
+        return LightJudge()
 
     def animate(self, speech, sample_rate, frame_times, identity, *, seed, progress, **_):
         progress("speech", 0, 2)

@@ -151,20 +151,23 @@ def test_what_killed_runs_left_is_swept_when_it_is_old(tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_run_that_is_told_to_end_leaves_nothing(tmp_path, number):
     program = (
-        "import sys, time\n"
+        "import sys\n"
         "from pathlib import Path\n"
         "from backend_server.commands.console import plain_failures\n"
         "from backend_server.commands.output_folder import output_folder\n"
         "with plain_failures(), output_folder(Path(sys.argv[1])) as folder:\n"
         "    (folder / 'half').touch()\n"
         "    print('ready', flush=True)\n"
-        "    time.sleep(60)\n"
+        "    sys.stdin.read()\n"
     )
     command = [sys.executable, "-c", program, tmp_path / "out"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes, text=True) as run:
         assert run.stdout is not None and run.stdout.readline() == "ready\n"
         run.send_signal(number)
-        _, errors = run.communicate(timeout=10)
+        run.wait(10)
+        assert run.stderr is not None
+        errors = run.stderr.read()
     assert run.returncode == 128 + number
     assert errors == "cancelled; nothing was written\n"
     assert list(tmp_path.iterdir()) == []
