@@ -1,4 +1,4 @@
-"""Turns one video into one clip of the corpus: sound, face crops, landmarks.
+"""Turns one video into one clip of the corpus: sound, face crops, landmarks, ARKit scores.
 
 Runs inside a worker process, which keeps its models from clip to clip. A clip's folder is made under a temporary name
 and renamed when it is complete.
@@ -21,19 +21,22 @@ from backend_server.face.crop import crop_image, crop_transform, to_crop
 from backend_server.face.detector import LARGEST_YAW_DEGREES, SMALLEST_SIDE_PIXELS
 from backend_server.face.mesh_points import landmarks_of_mesh, yaw_degrees_of_mesh
 from backend_server.face.tracker import FaceTracker
+from shared import arkit
 from shared.landmarks import POINT_COUNT
 
 SHORTEST_SECONDS = 1.0
 MOST_LOST_FRAMES = 0.05  # of a clip's frames; in these few the landmarks are interpolated
 JPEG_QUALITY = 95
 _LOOK_FOR_OTHERS_EVERY = 15  # frames
+_NO_POINTS = np.full((POINT_COUNT, 2), np.nan, np.float32)  # of a frame without a face
+_NO_SHAPES = np.full(len(arkit.SHAPES), np.nan, np.float32)
 
 
 class ClipMaker:
     """Makes clips of the corpus; holds the models; one per process."""
 
     def __init__(self) -> None:
-        self._tracker = FaceTracker()
+        self._tracker = FaceTracker(scores_shapes=True)
 
     def make(self, video: Path, folder: Path, partial: Path) -> None:
         """Makes the clip's folder from a video.
@@ -46,6 +49,8 @@ class ClipMaker:
         Raises:
             ClipRefused: the video cannot be used; the message says why.
         """
+        if (folder / "landmarks.npz").is_file():  # an earlier version's, without ARKit scores
+            shutil.rmtree(folder)
         if folder.exists():
             raise ClipRefused(f"{folder} exists but is not a finished clip; remove it")
         shutil.rmtree(partial, ignore_errors=True)
@@ -59,9 +64,9 @@ class ClipMaker:
 
     def _make(self, video: Path, partial: Path) -> None:
         sound, sound_start = read_sound(video)
-        times, tracked = self._track(video, sound_start)
+        times, tracked, shapes = self._track(video, sound_start)
         kept = frames_to_keep(times)
-        times, tracked = times[kept], smooth(tracked[kept])
+        times, tracked, shapes = times[kept], smooth(tracked[kept]), shapes[kept]
         transform = crop_transform(np.median(tracked, axis=0))
         landmarks = to_crop(tracked, transform)
         is_outside = ((landmarks < 0) | (landmarks > CROP_SIZE - 1)).any(axis=(1, 2))
@@ -82,28 +87,35 @@ class ClipMaker:
             neutral=neutral_shape(landmarks, times, sound),
             crop=transform,
         )
+        np.savez(partial / "arkit.npz", names=arkit.SHAPES, weights=shapes)
 
-    def _track(self, video: Path, sound_start: float) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-        """Returns the times (T,) and landmarks (T, 68, 2), source pixels, of all frames of a video."""
+    def _track(
+        self, video: Path, sound_start: float
+    ) -> tuple[NDArray[np.float64], NDArray[np.float32], NDArray[np.float32]]:
+        """Returns times (T,), landmarks (T, 68, 2) in source pixels and ARKit scores (T, 52) of a video's frames."""
         self._tracker.forget()
         times: list[float] = []
         points: list[NDArray[np.float32]] = []
+        shapes: list[NDArray[np.float32]] = []
         yaws: list[float] = []
         others: list[bool] = []
         for number, frame in enumerate(read_frames(video, sound_start)):
             if number % _LOOK_FOR_OTHERS_EVERY == 0:
                 others.append(self._tracker.shows_others(frame.image))
-            mesh = self._tracker.find(frame.image)
+            face = self._tracker.measure(frame.image)
             times.append(frame.seconds)
-            points.append(np.full((POINT_COUNT, 2), np.nan, np.float32) if mesh is None else landmarks_of_mesh(mesh))
-            if mesh is not None:
-                yaws.append(abs(yaw_degrees_of_mesh(mesh)))
+            points.append(_NO_POINTS if face is None else landmarks_of_mesh(face.mesh))
+            shapes.append(_NO_SHAPES if face is None or face.shapes is None else face.shapes)
+            if face is not None:
+                yaws.append(abs(yaw_degrees_of_mesh(face.mesh)))
         at, tracked = np.array(times), np.stack(points) if points else np.empty((0, POINT_COUNT, 2), np.float32)
         _refuse_bad_track(at, tracked, yaws, others)
+        scores = np.stack(shapes)
         is_lost = np.isnan(tracked[:, 0, 0])
         for lost in np.flatnonzero(is_lost):
             tracked[lost] = _between(tracked, at, is_lost, times[lost])
-        return at, tracked
+            scores[lost] = _between(scores, at, is_lost, times[lost])
+        return at, tracked, scores
 
 
 def frames_to_keep(times: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -143,7 +155,7 @@ def _refuse_bad_track(
 def _between(
     tracked: NDArray[np.float32], times: NDArray[np.float64], is_lost: NDArray[np.bool_], time: float
 ) -> NDArray[np.float32]:
-    """Returns the landmarks at `time` on the line between the nearest frames in which the face was seen."""
+    """Returns the values at `time` on the line between the nearest frames in which the face was seen."""
     seen = np.flatnonzero(~is_lost)
     after = int(np.searchsorted(times[seen], time))
     low, high = seen[max(after - 1, 0)], seen[min(after, len(seen) - 1)]

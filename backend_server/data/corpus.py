@@ -3,7 +3,8 @@
 index.tsv        speaker, clip, split, seconds, frames, text
 canonical.npz    neutral_canonical (68, 2)
 report.json, report.md
-SPEAKER/CLIP/    speech.wav (16 kHz mono), faces/0001.jpg ... (256x256), landmarks.npz
+SPEAKER/CLIP/    speech.wav (16 kHz mono), faces/0001.jpg ... (256x256), landmarks.npz,
+                 arkit.npz (what the Face Landmarker scores)
 """
 
 from __future__ import annotations
@@ -72,6 +73,19 @@ class Clip:
         try:
             with np.load(path) as arrays:
                 return ClipLandmarks(**{name: arrays[name] for name in ClipLandmarks.__dataclass_fields__})
+        except DAMAGE as error:
+            raise CorpusError(f"{path} is missing or damaged; prepare the corpus again.", detail=str(error)) from error
+
+    def arkit(self) -> NDArray[np.float32]:
+        """Reads the scores of `arkit.SHAPES` in each frame, f32 (T, 52), 0 to 1.
+
+        Raises:
+            CorpusError: the file is missing or damaged.
+        """
+        path = self.folder / "arkit.npz"
+        try:
+            with np.load(path) as arrays:
+                return arrays["weights"]
         except DAMAGE as error:
             raise CorpusError(f"{path} is missing or damaged; prepare the corpus again.", detail=str(error)) from error
 

@@ -99,7 +99,7 @@ def _first_of_each(sources: list[Source], count: int) -> list[Source]:
 
 
 def _is_made(source: Source, out: Path) -> bool:
-    return (out / source.name / "landmarks.npz").is_file()
+    return (out / source.name / "arkit.npz").is_file()  # the last that is written
 
 
 def _make_clips(missing: list[Source], out: Path, workers: int, progress: Progress, total: int) -> list[Refusal]:

@@ -15,7 +15,11 @@ import numpy as np
 from mediapipe.tasks.python.core.base_options import BaseOptions
 from mediapipe.tasks.python.vision.core.vision_task_running_mode import VisionTaskRunningMode
 from mediapipe.tasks.python.vision.face_detector import FaceDetector, FaceDetectorOptions
-from mediapipe.tasks.python.vision.face_landmarker import FaceLandmarker, FaceLandmarkerOptions
+from mediapipe.tasks.python.vision.face_landmarker import (
+    FaceLandmarker,
+    FaceLandmarkerOptions,
+    FaceLandmarkerResult,
+)
 from mediapipe.tasks.python.vision.image_segmenter import ImageSegmenter, ImageSegmenterOptions
 from numpy.typing import NDArray
 
@@ -25,6 +29,7 @@ from shared.errors import WeightsError
 LANDMARKER = WEIGHTS_DIR / "face_landmarker.task"
 SEGMENTER = WEIGHTS_DIR / "selfie_segmentation.tflite"
 _DETECTOR_IN_LANDMARKER = "face_detector.tflite"
+__all__ = ["FaceLandmarkerResult", "as_mediapipe", "open_detector", "open_landmarker", "open_segmenter"]
 
 
 def open_detector(lowest_score: float) -> FaceDetector:
@@ -39,11 +44,12 @@ def open_detector(lowest_score: float) -> FaceDetector:
     return FaceDetector.create_from_options(options)
 
 
-def open_landmarker(*, is_video: bool) -> FaceLandmarker:
+def open_landmarker(*, is_video: bool, scores_shapes: bool = False) -> FaceLandmarker:
     """Opens the face mesh of 478 points.
 
     Args:
         is_video: pictures follow one another, so the face is looked for where it was.
+        scores_shapes: ARKit's blend shapes are scored as well.
 
     Raises:
         WeightsError: the model file is missing or damaged.
@@ -53,6 +59,7 @@ def open_landmarker(*, is_video: bool) -> FaceLandmarker:
         running_mode=VisionTaskRunningMode.VIDEO if is_video else VisionTaskRunningMode.IMAGE,
         # The mesh of a single face is smoothed over time in videos, which shortens quick movements of the lips.
         num_faces=2 if is_video else 1,
+        output_face_blendshapes=scores_shapes,
     )
     return FaceLandmarker.create_from_options(options)
 

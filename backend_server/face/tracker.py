@@ -6,33 +6,44 @@ the face detector says where to look, and the face mesh gets only that part of t
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from backend_server.face.boxes import Box, BoxFinder
-from backend_server.face.mesh import FaceMesh
+from backend_server.face.mesh import FaceMesh, MeasuredFace
 
 _REGION_OF_BOX = 4.0  # side of the part looked at over the side of the face: the head may move about in it
 
 
 class FaceTracker:
-    """Follows one face through the frames of a video; make one per process and close it after use."""
+    """Follows one face through the frames of a video; make one per process and close it after use.
 
-    def __init__(self) -> None:
-        self._mesh = FaceMesh(is_video=True)
+    Args:
+        scores_shapes: `measure` scores ARKit's blend shapes, too.
+    """
+
+    def __init__(self, *, scores_shapes: bool = False) -> None:
+        self._mesh = FaceMesh(is_video=True, scores_shapes=scores_shapes)
         self._boxes = BoxFinder()
         self._region: tuple[slice, slice] | None = None
 
     def find(self, image: NDArray[np.uint8]) -> NDArray[np.float32] | None:
         """Returns the mesh (478, 3) of the face in the next frame u8 (H, W, 3), in its pixels, or None."""
-        mesh = self._find_in_region(image)
-        if mesh is None:
+        face = self.measure(image)
+        return None if face is None else face.mesh
+
+    def measure(self, image: NDArray[np.uint8]) -> MeasuredFace | None:
+        """Returns the face in the next frame u8 (H, W, 3), or None."""
+        face = self._measure_in_region(image)
+        if face is None:
             self._region = None
-            mesh = self._find_in_region(image)
-        if mesh is None and (boxes := self._boxes.find(image)):
+            face = self._measure_in_region(image)
+        if face is None and (boxes := self._boxes.find(image)):
             self._region = _region_around(boxes[0], image)
-            mesh = self._find_in_region(image)
-        return mesh
+            face = self._measure_in_region(image)
+        return face
 
     def shows_others(self, image: NDArray[np.uint8]) -> bool:
         """Tells whether a second face in the frame is at least half as large as the largest."""
@@ -49,12 +60,14 @@ class FaceTracker:
         self._mesh.close()
         self._boxes.close()
 
-    def _find_in_region(self, image: NDArray[np.uint8]) -> NDArray[np.float32] | None:
+    def _measure_in_region(self, image: NDArray[np.uint8]) -> MeasuredFace | None:
         if self._region is None:
-            return self._mesh.find(image)
+            return self._mesh.measure(image)
         rows, columns = self._region
-        mesh = self._mesh.find(image[rows, columns])
-        return None if mesh is None else (mesh + np.array([columns.start, rows.start, 0.0])).astype(np.float32)
+        face = self._mesh.measure(image[rows, columns])
+        if face is None:
+            return None
+        return replace(face, mesh=(face.mesh + np.array([columns.start, rows.start, 0.0])).astype(np.float32))
 
 
 def _region_around(box: Box, image: NDArray[np.uint8]) -> tuple[slice, slice]:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from backend_server.data.corpus import Corpus, long_enough
+from shared import arkit
 from shared.errors import CorpusError
 
 
@@ -30,6 +31,7 @@ def corpus(tmp_path):
         neutral=points[0],
         crop=np.eye(2, 3, dtype=np.float32),
     )
+    np.savez(folder / "arkit.npz", names=arkit.SHAPES, weights=np.full((2, 52), 0.5, np.float32))
     np.savez(tmp_path / "canonical.npz", neutral_canonical=points[0] + 2)
     (tmp_path / "index.tsv").write_text(
         'speaker\tclip\tsplit\tseconds\tframes\ttext\nann\tone\ttrain\t0.080\t2\tsay "no" now\n'
@@ -43,6 +45,7 @@ def test_a_corpus_is_read_as_it_was_written(corpus):
     assert clip.text == 'say "no" now'
     np.testing.assert_array_equal(clip.waveform(), [0, 0.5, -1])
     assert clip.landmarks().canonical[0, 0, 0] == 1
+    assert clip.arkit().shape == (2, len(arkit.SHAPES))
     assert Corpus(corpus).neutral_canonical[0, 0] == 2
     faces = clip.faces([1])
     assert faces.shape == (1, 256, 256, 3)
@@ -57,13 +60,14 @@ def test_clips_are_chosen_by_split_and_speaker(corpus):
 
 
 @pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 torn"], ids=["empty", "torn"])
-@pytest.mark.parametrize("file", ["landmarks.npz", "speech.wav", "faces/0001.jpg"])
+@pytest.mark.parametrize("file", ["landmarks.npz", "arkit.npz", "speech.wav", "faces/0001.jpg"])
 def test_a_damaged_file_is_named(corpus, file, damage):
     path = corpus / "ann" / "one" / file
     path.write_bytes(damage)
     [clip] = Corpus(corpus).clips()
     with pytest.raises(CorpusError, match="damaged") as error:
-        {"landmarks.npz": clip.landmarks, "speech.wav": clip.waveform, "faces/0001.jpg": clip.faces}[file]()
+        readers = {"landmarks.npz": clip.landmarks, "arkit.npz": clip.arkit, "speech.wav": clip.waveform}
+        readers.get(file, clip.faces)()
     assert str(path) in error.value.sentence
 
 

@@ -1,5 +1,6 @@
 import errno
 import json
+import shutil
 import threading
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from backend_server.data.corpus import Corpus
 from backend_server.data.prepare import _first_of_each, prepare
 from backend_server.data.sources import Source
 from backend_server.retarget import retarget, stabilise
+from shared import arkit
 from shared.errors import Cancelled, CorpusError, NoSpaceError, ValueRangeError
 
 GRID = Path(__file__).resolve().parents[4] / "shared" / "data" / "grid"
@@ -66,7 +68,8 @@ def test_refusals_name_the_clip_and_the_reason(prepared):
 def test_nothing_half_written_is_left(prepared):
     out, _ = prepared
     names = {p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file() and p.suffix != ".jpg"}
-    clip_files = {f"{clip}/{file}" for clip in ("ann/one", "bob/two") for file in ("speech.wav", "landmarks.npz")}
+    files = ("speech.wav", "landmarks.npz", "arkit.npz")
+    clip_files = {f"{clip}/{file}" for clip in ("ann/one", "bob/two") for file in files}
     assert names == clip_files | {"index.tsv", "canonical.npz", "report.json", "report.md"}
 
 
@@ -78,6 +81,9 @@ def test_a_clip_holds_what_the_video_shows(prepared):
     np.testing.assert_allclose(arrays.frame_times, np.arange(35) / 25, atol=1e-6)
     assert clip.faces().shape == (35, 256, 256, 3)
     assert arrays.landmarks.shape == arrays.canonical.shape == (35, 68, 2)
+    assert clip.arkit().shape == (35, 52)
+    assert np.ptp(clip.arkit()[:, arkit.SHAPES.index("eyeLookInLeft")]) > 0
+    assert not clip.arkit()[:, arkit.SHAPES.index("tongueOut")].any()
     assert clip.seconds == pytest.approx(1.4, abs=0.03)
     sound = clip.waveform()
     assert np.argmax(np.abs(sound) > 0.1) / 16000 == pytest.approx(0.8, abs=0.005)
@@ -117,6 +123,15 @@ def test_a_second_run_keeps_the_clips(videos, prepared):
     report = prepare(videos, out, workers=1)
     assert (report.clips, report.reused) == (2, 2)
     assert (out / "ann" / "one" / "faces" / "0001.jpg").stat().st_mtime_ns == before
+
+
+def test_clips_of_an_earlier_version_are_made_anew(videos, prepared, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(prepared[0], out)
+    (out / "ann" / "one" / "arkit.npz").unlink()
+    report = prepare(videos, out, workers=1)
+    assert (report.clips, report.reused) == (2, 1)
+    assert Corpus(out).clips(speaker="ann")[0].arkit().shape == (35, 52)
 
 
 def test_cancelling_leaves_whole_clips_and_a_later_run_ends_the_work(tmp_path, make_video):
@@ -182,6 +197,8 @@ def test_two_grid_clips_open_their_mouths_and_close_them(tmp_path):
         opening = np.linalg.norm(canonical[:, 62] - canonical[:, 66], axis=-1)
         assert opening.min() < 0.03
         assert 0.08 < opening.max() < 0.5
+        jaw = clip.arkit()[:, arkit.SHAPES.index("jawOpen")]
+        assert np.corrcoef(jaw, opening)[0, 1] > 0.8
 
 
 def test_a_small_corpus_has_the_first_clips_of_each_speaker_and_split():
