@@ -210,8 +210,10 @@ def train(
         str, typer.Option(help="shipped, or paper for the paper's settings (motion, texture).")
     ] = "shipped",
     seed: Seed = 0,
-    start: Annotated[
-        Path | None, typer.Option(help="Weights to start from instead of random ones (speech, texture).")
+    start: Annotated[Path | None, typer.Option(help="Weights to start from instead of random ones (texture).")] = None,
+    encoder: Annotated[
+        Path | None,
+        typer.Option(help="The encoder to begin with: wheel of moonshine-voice, or its encoder_model.ort (speech)."),
     ] = None,
     speech: Annotated[Path | None, typer.Option(help="Acoustic model, ours or ONNX (motion).")] = None,
     flite: Flite = False,
@@ -237,6 +239,7 @@ def train(
             preset,
             seed,
             start,
+            encoder,
             speech,
             flite,
             vgg19,

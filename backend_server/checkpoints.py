@@ -31,6 +31,8 @@ _NOT_SAVED_BY_TORCH = (
     *(LookupError, ValueError, TypeError, AttributeError),
 )
 WEIGHTS_DIR = Path(__file__).with_name("weights")
+_SCALE = ".scale"  # ends the name of the scales of a tensor in eight bits
+_FEWEST = 4096  # numbers of a tensor that is worth eight bits
 
 
 def save_checkpoint(
@@ -63,7 +65,7 @@ def load_checkpoint(
     try:
         with safe_open(path, framework="pt", device=device) as file:
             notes = dict(file.metadata() or {})
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (safe_open is no mapping)
+            tensors = _whole({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118 (no mapping)
     except (OSError, SafetensorError) as error:
         raise WeightsError(f"cannot read the weights file {path}: {error}") from error
     if notes.pop("kind", None) != kind:
@@ -73,6 +75,33 @@ def load_checkpoint(
     except (KeyError, msgspec.DecodeError) as error:
         raise WeightsError(f"the settings inside {path} are damaged: {error}") from error
     return config, tensors, notes
+
+
+def in_eight_bits(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Large matrices as 8-bit whole numbers with one scale for each row, all else in half precision.
+
+    `load_checkpoint` gives them back as numbers. The error is below 0.4 % of a row's largest weight.
+    """
+    result: dict[str, Tensor] = {}
+    for name, tensor in tensors.items():
+        if not tensor.is_floating_point():
+            result[name] = tensor
+        elif tensor.ndim < 2 or tensor.numel() < _FEWEST:
+            result[name] = tensor.half()
+        else:
+            scale = tensor.flatten(1).abs().amax(1).clamp(min=1e-12) / 127
+            result[name] = (tensor / scale.view(-1, *[1] * (tensor.ndim - 1))).round().to(torch.int8)
+            result[name + _SCALE] = scale
+    return result
+
+
+def _whole(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors in which those that `in_eight_bits` made are numbers again."""
+    scales = {name.removesuffix(_SCALE): tensor for name, tensor in tensors.items() if name.endswith(_SCALE)}
+    whole = {name: tensor for name, tensor in tensors.items() if not name.endswith(_SCALE)}
+    for name, scale in scales.items():
+        whole[name] = whole[name] * scale.view(-1, *[1] * (whole[name].ndim - 1))
+    return whole
 
 
 def read_torch_file(path: Path) -> Any:  # noqa: ANN401 (whatever was saved)

@@ -25,26 +25,26 @@ QUIETEST_SPEECH_DB = -60.0  # dBFS; a clip whose loudest sample stays below is s
 
 @dataclass(frozen=True)
 class SpeechConfig:
-    """The CTC acoustic model, a network of the DeepSpeech kind (Section 3.1), and its training."""
+    """The acoustic model, a network of the DeepSpeech kind (Section 3.1): Moonshine's encoder with two heads."""
 
-    mel_bands: int = 64
-    window_samples: int = 400  # 25 ms
-    hop_samples: int = 160  # 100 mel frames a second
-    stem_channels: int = 192  # at 50 positions a second
-    channels: int = 256  # at 25 positions a second
-    kernel: int = 7
-    blocks: int = 7
+    width: int = 288  # of the encoder, as all sizes to `layers`: Moonshine tiny
+    heads: int = 8
+    rotary_size: int = 32  # dimensions of a head that positions turn
+    layers: int = 6
+    heard_layer: int = 4  # whose output motion and phones listen to; characters take the last
     classes: int = 29  # Section 3.1
-    scores_per_second: float = 50.0
+    scores_per_second: float = 125 / 3  # one for 384 samples
     label_prior: float = 0.3  # flattens the peaks of CTC (Huang et al. 2024)
     phone_weight: float = 0.5  # of CTC over phones, beside CTC over characters
     timed_phone_weight: float = 1.0  # of the cross-entropy of phones whose times are known
     mouth_weight: float = 2.0  # of the squared error of the mouth's spans
-    mouth_repeats: int = 8  # how often an epoch has each utterance with a measured mouth
-    learning_rate: float = 1.5e-3
+    clean_weight: float = 1.0  # of the squared error against what the first encoder hears without noise
+    mouth_repeats: int = 4  # how often an epoch has each utterance with a measured mouth
+    learning_rate: float = 2e-4  # of the encoder
+    head_learning_rate: float = 1e-3
     weight_decay: float = 1e-2
-    batch_seconds: float = 60.0
-    epochs: int = 5
+    batch_seconds: float = 48.0
+    epochs: int = 1
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ BACKEND_ONLY_IN = {
     "zmq": ("service.", "chaos.client."),
     "prometheus_client": "service.metrics",
     "soundfile": "speech.audio",
-    "onnxruntime": "speech.onnx_model",
+    "onnxruntime": ("speech.onnx_model", "speech.moonshine"),
     "OpenEXR": "export.exr",
     "mediapipe": "face.models",
     "pillow_heif": "face.images",

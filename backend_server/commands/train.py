@@ -26,7 +26,7 @@ from shared.errors import ValueRangeError
 PRESETS = ("shipped", "paper")
 TEXTURE_MINUTES = 60.0  # the texture network has no last epoch; the default time
 TAKEN = {  # by stage, the options that not every stage takes
-    "speech": ("further --data", "--resume", "--minutes", "--start"),
+    "speech": ("further --data", "--resume", "--minutes", "--encoder"),
     "motion": ("further --data", "--resume", "--preset paper", "--speech", "--flite"),
     "blink": ("--resume",),
     "texture": ("--resume", "--minutes", "--preset paper", "--start", "--vgg19", "--vggface", "--second-order"),
@@ -47,6 +47,7 @@ class TrainSettings:
     preset: str
     seed: int
     start: Path | None = None
+    encoder: Path | None = None
     speech: Path | None = None
     with_flite: bool = False
     vgg19: Path | None = None
@@ -67,6 +68,7 @@ class TrainSettings:
             "--minutes": self.minutes is not None,
             "--preset paper": self.preset == "paper",
             "--start": self.start is not None,
+            "--encoder": self.encoder is not None,
             "--speech": self.speech is not None,
             "--flite": self.with_flite,
             "--vgg19": self.vgg19 is not None,
@@ -101,15 +103,21 @@ def _check(settings: TrainSettings) -> None:
         raise ValueRangeError("train motion --flite needs further --data: folders of speech whose texts flite speaks")
     if settings.with_flite:
         require_flite()
+    if settings.stage == "speech" and settings.encoder is None:
+        raise ValueRangeError(
+            "train speech begins with a trained encoder; give --encoder: the wheel of the package moonshine-voice, or "
+            "the encoder_model.ort in it"
+        )
 
 
 def _speech(settings: TrainSettings, device: str, progress: Progress) -> str:
-    out = settings.weights_file
+    out, encoder = settings.weights_file, settings.encoder
+    assert encoder is not None  # checked before
     rates = train_speech(
         corpora=settings.data,
+        encoder=encoder,
         out=out,
         resume=settings.resume,
-        start=settings.start,
         transcribe=phones_of_text,
         mouth_of=MouthTargets(settings.data, visemes_beside(out.parent)),
         device=device,

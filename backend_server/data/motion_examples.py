@@ -14,21 +14,17 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import resample_poly
 
 from backend_server.data.corpus import Clip
-from backend_server.data.noise import add_noise, babble, steady_noise
 from backend_server.progress import Progress, silent
 from backend_server.speech.acoustic_model import AcousticModel
+from backend_server.speech.augmentation import Augmentation, change_speed, vary_place
 from backend_server.speech.listener import open_acoustic_model
 from backend_server.speech.presence import speech_presence
 from backend_server.speech.windows import feature_windows
 from shared.landmarks import JAW, LIPS
 
-SPEEDS = (0.88, 0.94, 1.06, 1.12)  # voices between a man's and a woman's, tempos as people vary
-SNR_DB = (-5.0, 25.0)  # of speech over noise
-BABBLE_SHARE = 0.7  # of the noise is other people talking
-BABBLE_VOICES = (2, 6)
+AUGMENTATION = Augmentation()
 HOLD_SECONDS = 0.1  # lips leave rest 0.2 s before the first sound at the earliest
 KEPT_VOICES = 60  # clips that babble is made of
 
@@ -85,11 +81,6 @@ def load_listener(path: Path, device: str, listens_to: Literal["hidden", "scores
     return open_acoustic_model(path, device, listens_to)
 
 
-def change_speed(waveform: Array, speed: float) -> Array:
-    """A waveform (S,) played `speed` times as fast, and as much higher; speed is rounded to hundredths."""
-    return resample_poly(waveform, 100, round(100 * speed)).astype(np.float32)
-
-
 def rest_in_silence(canonical: Array, neutral: Array, waveform: Array, frame_times: NDArray[np.float64]) -> Array:
     """Landmarks (T, 68, 2) whose jaw and lips are at rest where nobody speaks.
 
@@ -106,17 +97,11 @@ def rest_in_silence(canonical: Array, neutral: Array, waveform: Array, frame_tim
 def make_views(
     waveform: Array, model: AcousticModel, count: int, random: np.random.Generator, voices: Sequence[Array] = ()
 ) -> tuple[View, ...]:
-    """The clip as it is and `count` variations of it, every second one with noise or babble of the voices."""
+    """The clip as it is and `count` variations: another tempo and pitch, in another place, where the voices talk."""
     views = [View(model.features(waveform), model.features_per_second)]
-    for index in range(count):
-        speed = float(random.choice(SPEEDS))
-        heard = change_speed(waveform, speed)
-        if index % 2 == 0:
-            if voices and random.random() < BABBLE_SHARE:
-                noise = babble(voices, len(heard), int(random.integers(*BABBLE_VOICES, endpoint=True)), random)
-            else:
-                noise = steady_noise(len(heard), random)
-            heard = add_noise(heard, noise, random.uniform(*SNR_DB))
+    for _ in range(count):
+        speed = round(random.uniform(*AUGMENTATION.speed), 2)
+        heard = vary_place(change_speed(waveform, speed), voices, AUGMENTATION, random)
         views.append(View(model.features(heard), model.features_per_second, speed))
     return tuple(views)
 

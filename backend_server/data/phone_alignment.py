@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.fft import dct
 
 from backend_server.articulation.phones import SILENCE, TimedPhone
-from backend_server.config import SAMPLE_RATE, SpeechConfig
+from backend_server.config import SAMPLE_RATE
 from backend_server.progress import Progress, silent
 from backend_server.speech.features import log_mel, normalise, speech_level
 
@@ -142,7 +142,7 @@ class _Heard:
 
 def _cepstra(waveform: NDArray[np.float32]) -> Array:
     """Cepstra (F, CEPSTRA) relative to the level of the speech; the first of each frame is its loudness."""
-    mel = log_mel(torch.from_numpy(waveform), SpeechConfig())
+    mel = log_mel(torch.from_numpy(waveform))
     return np.asarray(dct(normalise(mel, speech_level(mel)).double().numpy(), axis=1, norm="ortho"))[:, :CEPSTRA]
 
 

@@ -6,13 +6,13 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 
-from backend_server.data.codecs import CODECS, through_codec
 from backend_server.data.flite_speech import VOICES, synthesise_flite
 from backend_server.data.stop_closures import begin_with_closures
 from backend_server.data.synthetic_speech import SyntheticSpeech, synthesise
 from backend_server.files import atomic_write
 from backend_server.progress import Progress, silent
 from backend_server.speech.audio import to_waveform, write_wav
+from backend_server.speech.codecs import CODECS, through_codec
 from backend_server.speech.dataset import write_phones
 
 ACCENTS = ("en", "en-us", "en-gb-scotland", "en-gb-x-rp", "en-us-nyc", "en-gb-x-gbcwmd", "en-029", "en-gb-x-gbclan")

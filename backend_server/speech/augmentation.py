@@ -1,173 +1,197 @@
-"""Turns one recording into many: other tempo, voice, silence, room, noise and bandwidth, all in log-mel frames.
+"""Turns one recording into many: other tempo and pitch, silence, room, noise, bandwidth, gates and codecs.
 
-On frames instead of samples this costs almost nothing; powers of sound and noise add. Gain is not varied, because the
-features do not depend on it.
+All of it happens to the waveform, before the encoder hears it: an encoder that never heard noise is lost in it.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from scipy.signal import lfilter
+from scipy.signal import butter, fftconvolve, lfilter, resample_poly, sosfilt
 
 from backend_server.articulation.phones import PHONES, SILENCE
-from backend_server.config import SAMPLE_RATE, SpeechConfig
-from backend_server.speech.dataset import Features
-from backend_server.speech.features import POWER_FLOOR, log_mel
+from backend_server.config import SAMPLE_RATE
+from backend_server.speech.codecs import CODECS, through_codec
+from backend_server.speech.dataset import Example
 
-_LEAST_POWER = 1e-7  # of a frame, summed over its bands; a weaker frame is silence and does not count
+Waveform = NDArray[np.float32]
+
+_BLOCK = 320  # samples, 20 ms
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How much to vary; the defaults are those of the shipped weights."""
+    """How much to vary; the defaults are those of the shipped weights. Probabilities are of one recording."""
 
-    tempo: float = 0.12  # +- share
-    vocal_tract: float = 0.08  # +- share by which bands shift (Jaitly and Hinton 2013)
+    speed: tuple[float, float] = (0.86, 1.16)  # times as fast, and as much higher
     silence_probability: float = 0.3  # at either end
     silence_seconds: float = 0.6  # mean, drawn from an exponential distribution
     longest_silence: float = 2.5  # seconds
-    room_probability: float = 0.3
+    room_probability: float = 0.35
     reverberation_seconds: tuple[float, float] = (0.15, 0.9)  # until it is 60 dB weaker
-    direct_db: tuple[float, float] = (-3.0, 15.0)  # direct over reverberant power
-    noise_probability: float = 0.7
-    babble_share: float = 0.6  # of the noise is other people talking
-    babble_voices: tuple[int, int] = (2, 8)
-    snr_db: tuple[float, float] = (-5.0, 40.0)  # of speech over noise
-    band_limit_probability: float = 0.2
-    time_masks_per_second: float = 0.5  # SpecAugment (Park et al. 2019)
-    longest_time_mask: int = 15  # frames
-    band_masks: int = 2
-    widest_band_mask: int = 9
+    direct_db: tuple[float, float] = (-3.0, 12.0)  # direct over reverberant power
+    noise_probability: float = 0.65
+    babble_share: float = 0.55  # of the noise is other people talking
+    music_share: float = 0.15  # and so much is music
+    babble_voices: tuple[int, int] = (1, 6)
+    snr_db: tuple[float, float] = (-5.0, 25.0)  # of speech over noise
+    band_probability: float = 0.2
+    gate_probability: float = 0.1
+    gate_db: tuple[float, float] = (-40.0, -24.0)  # below the loudest 20 ms
+    codec_probability: float = 0.15
+    level_db: tuple[float, float] = (-1.5, 1.5)  # how wrong the level is that is measured
 
 
-class NoiseBank:
-    """White and pink noise and mains hum, some 30 s each, and voices for babble, all as log-mel frames.
+def change_speed(waveform: Waveform, speed: float) -> Waveform:
+    """A waveform (S,) played `speed` times as fast, and as much higher; speed is rounded to hundredths."""
+    return np.asarray(resample_poly(waveform, 100, round(100 * speed)), np.float32)
+
+
+def steady_noise(count: int, random: np.random.Generator) -> Waveform:
+    """Noise (count,): white, or brighter or duller by a random one-pole filter, at times with mains hum."""
+    noise = np.asarray(lfilter([1.0], [1.0, -random.uniform(-0.3, 0.98)], random.standard_normal(count)))
+    noise /= max(float(np.std(noise)), 1e-9)
+    if random.random() < 0.2:
+        mains, seconds = random.choice((50, 60)), np.arange(count) / SAMPLE_RATE
+        noise += random.uniform(0.5, 4.0) * sum(
+            np.sin(2 * np.pi * mains * overtone * seconds + random.uniform(0, 6)) / overtone for overtone in range(1, 9)
+        )
+    return noise.astype(np.float32)
+
+
+def babble(voices: Sequence[NDArray], count: int, talkers: int, random: np.random.Generator) -> Waveform:
+    """`talkers` random voices at once, (count,), equally strong, each from a random moment on."""
+    together = np.zeros(count, np.float32)
+    for index in random.integers(len(voices), size=talkers):
+        voice = np.asarray(voices[index], np.float32)
+        voice = np.resize(np.roll(voice, int(random.integers(len(voice)))), count)
+        together += voice / max(float(np.sqrt(np.mean(np.square(voice)))), 1e-9)
+    return together
+
+
+def music(count: int, random: np.random.Generator) -> Waveform:
+    """Chords of notes with overtones that begin and die away, and a drum, (count,)."""
+    played = np.zeros(count + SAMPLE_RATE, np.float32)
+    beat = int(SAMPLE_RATE * random.uniform(0.15, 0.6))
+    decay, brightness = random.uniform(0.1, 1.0), random.uniform(0.5, 2.0)
+    seconds = np.arange(SAMPLE_RATE, dtype=np.float32) / SAMPLE_RATE
+    fade = np.exp(-seconds / decay) * np.minimum(seconds / 0.01, 1.0)
+    root, drum = random.uniform(80, 300), random.random() < 0.5
+    for begin in range(0, count, beat):
+        for step in random.choice((0, 2, 4, 5, 7, 9, 11, 12), random.integers(1, 4)):
+            pitch = root * 2.0 ** (step / 12)
+            note = sum(np.sin(2 * np.pi * pitch * n * seconds) / n**brightness for n in range(1, 7))
+            played[begin : begin + SAMPLE_RATE] += fade * note
+        if drum:
+            played[begin : begin + 1600] += 3 * np.exp(-seconds[:1600] / 0.03) * random.standard_normal(1600)
+    return played[:count]
+
+
+def add_noise(waveform: Waveform, noise: NDArray[np.floating], snr_db: float) -> Waveform:
+    """A waveform (S,) with noise (S,) at a signal-to-noise ratio: mean power over mean power, in dB."""
+    speech_power, noise_power = (float(np.mean(np.square(part, dtype=np.float64))) for part in (waveform, noise))
+    gain = np.sqrt(speech_power / max(noise_power, 1e-20) * 10.0 ** (-snr_db / 10.0))
+    return (waveform + gain * noise).astype(np.float32)
+
+
+def _block_powers(waveform: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Mean square of every 20 ms of a waveform (S,), (1 + S // 320,)."""
+    padded = np.pad(waveform, (0, _BLOCK - len(waveform) % _BLOCK)).astype(np.float64)
+    return np.square(padded).reshape(-1, _BLOCK).mean(1)
+
+
+def add_room(
+    waveform: Waveform, reverberation_seconds: float, direct_db: float, random: np.random.Generator
+) -> Waveform:
+    """A waveform (S,) in a room whose echo is noise that dies away exponentially (Polack 1988).
 
     Args:
-        voices: log-mel frames of people talking, (F, bands) each; without them there is no babble.
-        config: of the frames.
-        rng: of the noise.
-    """
-
-    def __init__(self, voices: Sequence[NDArray[np.floating]], config: SpeechConfig, rng: np.random.Generator) -> None:
-        count = 30 * SAMPLE_RATE
-        white = rng.standard_normal(count).astype(np.float32) * 0.1
-        spectrum = np.fft.rfft(white)
-        pink = np.fft.irfft(spectrum / np.sqrt(np.maximum(np.arange(len(spectrum)), 40)), count).astype(np.float32)
-        seconds = np.arange(count) / SAMPLE_RATE
-        overtones = np.arange(1, 12)[:, None]
-        hums = [(np.sin(2 * np.pi * mains * overtones * seconds) / overtones).sum(0) for mains in (50, 60)]
-        sounds = (white, pink * 30, *(hum.astype(np.float32) * 0.1 + white * 0.01 for hum in hums))
-        self._steady = [log_mel(torch.from_numpy(noise), config).numpy() for noise in sounds]
-        self._voices = voices
-
-    def draw(self, count: int, settings: Augmentation, rng: np.random.Generator) -> NDArray[np.float32]:
-        """Noise of `count` frames, (count, bands): other people talking, equally strong, or steady noise."""
-        if not self._voices or rng.random() >= settings.babble_share:
-            noise = self._steady[rng.integers(len(self._steady))]
-            return noise[(rng.integers(len(noise)) + np.arange(count)) % len(noise)]
-        power = np.full((count, self._steady[0].shape[1]), POWER_FLOOR, np.float32)
-        for index in rng.integers(len(self._voices), size=rng.integers(*settings.babble_voices, endpoint=True)):
-            voice = np.exp(np.asarray(self._voices[index], np.float32))
-            rows = (rng.integers(len(voice)) + np.arange(count)) % len(voice)
-            power += voice[rows] / max(float(voice.sum(1).mean()), 1e-9)
-        return np.log(power)
-
-
-def add_noise(mel: NDArray[np.float32], noise: NDArray[np.float32], snr_db: float) -> NDArray[np.float32]:
-    """Adds noise frames of the same shape at a signal-to-noise ratio.
-
-    Frames of digital silence are no part of the speech.
-    """
-    speech_power, noise_power = np.exp(mel), np.exp(noise)
-    loudness = speech_power.sum(1)
-    loudness = loudness[loudness > _LEAST_POWER]
-    level = float(loudness.mean()) if len(loudness) else 0.0
-    gain = level / max(float(noise_power.sum(1).mean()), 1e-12) * 10.0 ** (-snr_db / 10.0)
-    return np.log(speech_power + gain * noise_power)
-
-
-def add_room(mel: NDArray[np.float32], reverberation_seconds: float, direct_db: float) -> NDArray[np.float32]:
-    """Log-mel frames (F, bands), 100 a second, in a room whose echo dies away exponentially (Polack 1988).
-
-    Args:
-        mel: 100 frames a second.
+        waveform: dry.
         reverberation_seconds: until the echo is 60 dB weaker.
         direct_db: power of the direct sound over that of the echo.
+        random: of the echo.
     """
-    power = np.exp(mel)
-    decay = 10.0 ** (-0.06 / reverberation_seconds)  # of power, a frame of 10 ms
-    echo = np.asarray(lfilter([0.0, 1.0 - decay], [1.0, -decay], power, axis=0))
-    return np.log(power + 10.0 ** (-direct_db / 10.0) * echo).astype(np.float32)
+    count = round(reverberation_seconds * SAMPLE_RATE)
+    echo = random.standard_normal(count) * 10.0 ** (-3.0 * np.arange(count) / count)
+    echo[: round(random.uniform(0.001, 0.02) * SAMPLE_RATE)] = 0.0
+    echo *= 10.0 ** (-direct_db / 20.0) / np.sqrt(np.square(echo).sum())
+    echo[0] = 1.0
+    return np.asarray(fftconvolve(waveform, echo)[: len(waveform)], np.float32)
 
 
-def _interpolate(rows: NDArray[np.float32], positions: NDArray[np.floating]) -> NDArray[np.float32]:
-    positions = positions.clip(0, len(rows) - 1)
-    lower = np.minimum(positions.astype(np.int64), max(len(rows) - 2, 0))
-    share = (positions - lower).astype(np.float32)[:, None]
-    return np.asarray(rows[lower] * (1 - share) + rows[np.minimum(lower + 1, len(rows) - 1)] * share, np.float32)
+def gate(waveform: Waveform, threshold_db: float) -> Waveform:
+    """A waveform (S,) whose 20 ms blocks are mute where they are so far below the loudest one."""
+    powers = _block_powers(waveform)
+    is_open = powers >= powers.max() * 10.0 ** (threshold_db / 10.0)
+    return np.asarray(waveform * np.repeat(is_open, _BLOCK)[: len(waveform)], np.float32)
 
 
-def vary_voice(mel: NDArray[np.float32], settings: Augmentation, rng: np.random.Generator) -> NDArray[np.float32]:
-    """The same words in another voice and tempo: log-mel frames (F, bands) to (F', bands)."""
-    tempo = 1.0 + rng.uniform(-settings.tempo, settings.tempo)
-    mel = _interpolate(mel, np.arange(int((len(mel) - 1) / tempo) + 1) * tempo)
-    warp = 1.0 + rng.uniform(-settings.vocal_tract, settings.vocal_tract)
-    return _interpolate(np.ascontiguousarray(mel.T), np.arange(mel.shape[1]) * warp).T
-
-
-def surround(item: Features, before: int, after: int) -> Features:
-    """An utterance between mel frames of digital silence; the mouth is unknown there."""
-    mel = np.pad(item.mel, np.array([(before, after), (0, 0)]), constant_values=math.log(POWER_FLOOR))
-    phones, begins, mouth = item.phones, item.begins, item.mouth
-    if len(begins):
-        silent = PHONES.index(SILENCE)
-        phones = np.concatenate([[silent], phones, [silent]])
-        begins = np.concatenate([[0], begins + before, [before + len(item.mel)]]).astype(np.float32)
-    if mouth is not None:
-        rate = (len(mouth) - 1) / max(len(item.mel) - 1, 1)
-        rows = np.array([(round(before * rate), round(after * rate)), (0, 0)])
-        mouth = np.pad(mouth, rows, constant_values=np.nan)
-    return replace(item, mel=mel, phones=phones, begins=begins, mouth=mouth)
-
-
-def silences(settings: Augmentation, rng: np.random.Generator) -> tuple[int, int]:
-    """How many mel frames of silence come before and after an utterance."""
-    drawn = rng.exponential(settings.silence_seconds, 2).clip(max=settings.longest_silence)
-    before, after = np.where(rng.random(2) < settings.silence_probability, 100 * drawn, 0).astype(int).tolist()
-    return before, after
+def limit_band(waveform: Waveform, random: np.random.Generator) -> Waveform:
+    """A waveform (S,) without its highest or its lowest tones, as poor microphones and lines give it."""
+    low = butter(2, random.uniform(2500, 6000), "lowpass", fs=SAMPLE_RATE, output="sos")
+    limited = sosfilt(low, waveform)
+    if random.random() < 0.5:
+        limited = sosfilt(butter(2, random.uniform(150, 500), "highpass", fs=SAMPLE_RATE, output="sos"), limited)
+    return np.asarray(limited, np.float32)
 
 
 def vary_place(
-    mel: NDArray[np.float32], bank: NoiseBank, settings: Augmentation, rng: np.random.Generator
-) -> NDArray[np.float32]:
-    """The same sound in another room, in noise, with other bandwidth; log-mel frames (F, bands), not normalised."""
-    if rng.random() < settings.room_probability:
-        mel = add_room(mel, rng.uniform(*settings.reverberation_seconds), rng.uniform(*settings.direct_db))
-    if rng.random() < settings.noise_probability:
-        mel = add_noise(mel, bank.draw(len(mel), settings, rng), rng.uniform(*settings.snr_db))
-    if rng.random() < settings.band_limit_probability:
-        mel = mel.copy()
-        mel[:, rng.integers(mel.shape[1] * 2 // 3, mel.shape[1]) :] -= rng.uniform(4.0, 12.0)
-        mel[:, : rng.integers(mel.shape[1] // 6)] -= rng.uniform(4.0, 12.0)
-    return mel
+    waveform: Waveform, voices: Sequence[NDArray], settings: Augmentation, random: np.random.Generator
+) -> Waveform:
+    """The same sound (S,) in another room, in noise, through a line, a gate or a codec; `voices` talk meanwhile."""
+    if random.random() < settings.room_probability:
+        decay, direct = random.uniform(*settings.reverberation_seconds), random.uniform(*settings.direct_db)
+        waveform = add_room(waveform, decay, direct, random)
+    if random.random() < settings.noise_probability:
+        waveform = add_noise(
+            waveform, _noise(len(waveform), voices, settings, random), random.uniform(*settings.snr_db)
+        )
+    if random.random() < settings.band_probability:
+        waveform = limit_band(waveform, random)
+    if random.random() < settings.gate_probability:
+        waveform = gate(waveform, random.uniform(*settings.gate_db))
+    if random.random() < settings.codec_probability:
+        loudest = max(float(np.abs(waveform).max()), 1e-9)
+        waveform = through_codec(0.7 * waveform / loudest, str(random.choice(sorted(CODECS)))) * (loudest / 0.7)
+    return waveform
 
 
-def mask(mel: NDArray[np.float32], settings: Augmentation, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Blanks random spans of time and bands of normalised frames (F, bands), as SpecAugment does."""
-    mel = mel.copy()
-    for _ in range(rng.poisson(settings.time_masks_per_second * len(mel) / 100)):
-        width = int(rng.integers(1, settings.longest_time_mask + 1))
-        start = int(rng.integers(max(len(mel) - width, 1)))
-        mel[start : start + width] = 0.0
-    for _ in range(settings.band_masks):
-        width = int(rng.integers(settings.widest_band_mask + 1))
-        start = int(rng.integers(mel.shape[1] - width))
-        mel[:, start : start + width] = 0.0
-    return mel
+def _noise(count: int, voices: Sequence[NDArray], settings: Augmentation, random: np.random.Generator) -> Waveform:
+    drawn = random.random()
+    if voices and drawn < settings.babble_share:
+        return babble(voices, count, int(random.integers(*settings.babble_voices, endpoint=True)), random)
+    if drawn < settings.babble_share + settings.music_share:
+        return music(count, random)
+    return steady_noise(count, random)
+
+
+def vary_voice(item: Example, settings: Augmentation, random: np.random.Generator) -> Example:
+    """The same words (i16) in another tempo and pitch, f32."""
+    waveform = np.asarray(item.waveform, np.float32) / np.float32(32767)
+    speed = round(random.uniform(*settings.speed), 2)
+    return replace(item, waveform=change_speed(waveform, speed), begins=item.begins / np.float32(speed))
+
+
+def surround(item: Example, before: float, after: float) -> Example:
+    """An utterance between so many seconds of digital silence; the mouth is unknown there."""
+    lengths = round(before * SAMPLE_RATE), round(after * SAMPLE_RATE)
+    phones, begins, mouth = item.phones, item.begins, item.mouth
+    seconds = len(item.waveform) / SAMPLE_RATE
+    if len(begins):
+        silent = PHONES.index(SILENCE)
+        phones = np.concatenate([[silent], phones, [silent]])
+        begins = np.concatenate([[0], begins + before, [before + seconds]]).astype(np.float32)
+    if mouth is not None:
+        rate = (len(mouth) - 1) / seconds
+        mouth = np.pad(mouth, ((round(before * rate), round(after * rate)), (0, 0)), constant_values=np.nan)
+    return replace(item, waveform=np.pad(item.waveform, lengths), phones=phones, begins=begins, mouth=mouth)
+
+
+def silences(settings: Augmentation, random: np.random.Generator) -> tuple[float, float]:
+    """How many seconds of silence come before and after an utterance."""
+    drawn = random.exponential(settings.silence_seconds, 2).clip(max=settings.longest_silence)
+    before, after = np.where(random.random(2) < settings.silence_probability, drawn, 0.0).tolist()
+    return before, after

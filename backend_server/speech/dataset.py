@@ -1,4 +1,4 @@
-"""Reads transcribed speech for training, and keeps its features so that an epoch reads no files.
+"""Reads transcribed speech for training, and keeps its waveforms so that an epoch reads no files.
 
 A folder of speech has an `index.tsv` with a header, tabs and no quoting. Either column `file` (relative to the folder,
 or to the folder of the row's `speaker`) names a sound or video file, or `speaker` and `clip` name a clip of a prepared
@@ -20,22 +20,21 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from backend_server.articulation.phones import PHONES, TimedPhone
-from backend_server.config import SAMPLE_RATE, SpeechConfig
+from backend_server.config import SAMPLE_RATE
 from backend_server.files import atomic_write
 from backend_server.progress import Progress, silent
 from backend_server.speech.audio import read_audio, to_waveform
 from backend_server.speech.decoding import normalise_text
-from backend_server.speech.features import log_mel
+from backend_server.speech.encoder import STEP
 from shared.errors import CorpusError, SoundError
 
 LOG = logging.getLogger(__name__)
-_FEATURES_VERSION = 1
+_VERSION = 2  # of what is kept
 LONGEST_SECONDS = 20.0
-LEAST_FRAMES_PER_CHARACTER = 2.2  # two mel frames per score, and some for the blanks between equal characters
+LEAST_SAMPLES_PER_CHARACTER = 1.1 * STEP  # a score, and some for the blanks between equal characters
 
 
 @dataclass(frozen=True)
@@ -58,19 +57,19 @@ class Utterance:
 
 
 @dataclass(frozen=True)
-class Features:
-    """An utterance as the network's training sees it.
+class Example:
+    """An utterance as the network's training hears it.
 
     Attributes:
-        mel: log-mel frames (F, bands), f16 as read, before normalisation.
+        waveform: 16 kHz, (S,), i16 as read; f32 in [-1, 1] once it is varied.
         text: in the model's characters; empty where only phones are known.
         corpus: the name errors are counted under.
         phones: class numbers (P,) of `PHONES`; empty when unknown.
-        begins: the mel frame at which each phone begins, (P,), ascending; empty when only their order is known.
+        begins: the second at which each phone begins, (P,), ascending; empty when only their order is known.
         mouth: what the mouth does, evenly spread over the utterance, (M, 6); None when unknown.
     """
 
-    mel: NDArray[np.floating]
+    waveform: NDArray
     text: str
     corpus: str
     phones: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
@@ -170,34 +169,30 @@ def _locate(folder: Path, row: dict[str, str | None], place: str) -> Path:
     return direct if direct.exists() or not speaker else folder / speaker / name
 
 
-def _hear(work: tuple[Path, SpeechConfig]) -> NDArray[np.float16]:
-    """The log-mel frames of a file; none, and a line in the log, when it cannot be read."""
-    path, config = work
+def _hear(path: Path) -> NDArray[np.int16]:
+    """The waveform of a file; nothing, and a line in the log, when it cannot be read."""
     try:
         clip = read_audio(path)
         waveform = to_waveform(clip.samples, clip.sample_rate)
     except SoundError as error:
         LOG.warning("left out: %s", error)
-        return np.zeros((0, config.mel_bands), np.float16)
-    return log_mel(torch.from_numpy(waveform), config).numpy().astype(np.float16)
+        return np.zeros(0, np.int16)
+    return np.round(32767 * waveform).astype(np.int16)
 
 
-def _hear_all(work: Sequence[tuple[Path, SpeechConfig]], processes: int) -> Iterator[NDArray[np.float16]]:
-    """Features in the order of the work."""
+def _hear_all(paths: Sequence[Path], processes: int) -> Iterator[NDArray[np.int16]]:
+    """Waveforms in the order of the paths."""
     if processes <= 1:
-        yield from map(_hear, work)
+        yield from map(_hear, paths)
         return
-    with ProcessPoolExecutor(
-        processes, mp_context=get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)
-    ) as pool:
-        yield from pool.map(_hear, work, chunksize=16)
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        yield from pool.map(_hear, paths, chunksize=16)
 
 
-def _fingerprint(utterances: Sequence[Utterance], config: SpeechConfig) -> str:
-    """Changes with all that the frames depend on, including the sizes and times of the files."""
-    settings = (_FEATURES_VERSION, config.mel_bands, config.window_samples, config.hop_samples)
+def _fingerprint(utterances: Sequence[Utterance]) -> str:
+    """Changes with all that the waveforms depend on, including the sizes and times of the files."""
     named = [(str(utterance.path), *_size_and_time(utterance.path)) for utterance in utterances]
-    return hashlib.sha256(repr((settings, named)).encode()).hexdigest()[:16]
+    return hashlib.sha256(repr((_VERSION, named)).encode()).hexdigest()[:16]
 
 
 def _size_and_time(path: Path) -> tuple[int, int]:
@@ -209,71 +204,68 @@ def _size_and_time(path: Path) -> tuple[int, int]:
     return found.st_size, found.st_mtime_ns
 
 
-def _keep_frames(file: Path, mels: Sequence[NDArray[np.float16]]) -> None:
+def _keep(file: Path, waveforms: Sequence[NDArray[np.int16]]) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(file) as temporary, temporary.open("wb") as opened:
-        np.savez(opened, frames=np.concatenate(mels), lengths=[len(mel) for mel in mels])
+        np.savez(opened, samples=np.concatenate(waveforms), lengths=[len(waveform) for waveform in waveforms])
 
 
-def _read_frames(file: Path) -> list[NDArray[np.float16]]:
+def _read(file: Path) -> list[NDArray[np.int16]]:
     with np.load(file) as stored:
-        return np.split(stored["frames"], np.cumsum(stored["lengths"])[:-1])
+        return np.split(stored["samples"], np.cumsum(stored["lengths"])[:-1])
 
 
-def load_features(
+def load_examples(
     utterances: Sequence[Utterance],
-    config: SpeechConfig,
     *,
     cache: Path | None = None,
     processes: int = 1,
     transcribe: Callable[[str], Sequence[str]] | None = None,
     mouth_of: Callable[[Utterance, float], NDArray[np.float32] | None] | None = None,
     progress: Progress = silent,
-) -> list[Features]:
-    """Log-mel frames and labels of every utterance that can be read and is not over 20 s long.
+) -> list[Example]:
+    """Waveform and labels of every utterance that can be read and is not over 20 s long.
 
     Args:
         utterances: what to read.
-        config: gives the features.
-        cache: a folder that keeps the frames for the next time.
+        cache: a folder that keeps the waveforms for the next time.
         processes: how many to read with.
         transcribe: the phones of a text, for utterances whose phones are not known.
-        mouth_of: what the mouth does in an utterance whose last frame is at so many seconds, (M, 6).
+        mouth_of: what the mouth does in an utterance of so many seconds, (M, 6).
         progress: told of every hundredth file.
     """
-    file = cache / f"features-{_fingerprint(utterances, config)}.npz" if cache else None
+    file = cache / f"speech-{_fingerprint(utterances)}.npz" if cache else None
     if file and file.exists():
-        mels = _read_frames(file)
+        waveforms = _read(file)
     else:
-        mels = []
-        for mel in _hear_all([(u.path, config) for u in utterances], processes):
-            mels.append(mel)
-            if len(mels) % 100 == 0:
-                progress("reading speech", len(mels), len(utterances))
-        if file and mels:
-            _keep_frames(file, mels)
-    per_second = SAMPLE_RATE / config.hop_samples
-    features, refused = [], 0
-    for mel, utterance in zip(mels, utterances, strict=True):
-        shortest = max(LEAST_FRAMES_PER_CHARACTER * len(utterance.text), 1)
-        if shortest <= len(mel) <= LONGEST_SECONDS * per_second:
-            mouth = mouth_of(utterance, (len(mel) - 1) / per_second) if mouth_of else None
-            label = _label(utterance, config, transcribe)
-            features.append(Features(mel, utterance.text, utterance.corpus, *label, mouth))
-        elif len(mel):
+        waveforms = []
+        for waveform in _hear_all([utterance.path for utterance in utterances], processes):
+            waveforms.append(waveform)
+            if len(waveforms) % 100 == 0:
+                progress("reading speech", len(waveforms), len(utterances))
+        if file and waveforms:
+            _keep(file, waveforms)
+    examples, refused = [], 0
+    for waveform, utterance in zip(waveforms, utterances, strict=True):
+        shortest = max(LEAST_SAMPLES_PER_CHARACTER * len(utterance.text), 1)
+        seconds = len(waveform) / SAMPLE_RATE
+        if shortest <= len(waveform) and seconds <= LONGEST_SECONDS:
+            mouth = mouth_of(utterance, seconds) if mouth_of else None
+            label = _label(utterance, transcribe)
+            examples.append(Example(waveform, utterance.text, utterance.corpus, *label, mouth))
+        elif len(waveform):
             refused += 1
     if refused:
         reason = f"longer than {LONGEST_SECONDS:g} s or too short for their text"
         LOG.warning("left out: %d of %d utterances, %s", refused, len(utterances), reason)
-    return features
+    return examples
 
 
 def _label(
-    utterance: Utterance, config: SpeechConfig, transcribe: Callable[[str], Sequence[str]] | None
+    utterance: Utterance, transcribe: Callable[[str], Sequence[str]] | None
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Class numbers of the phones and the mel frames at which they begin, as `Features` has them."""
+    """Class numbers of the phones and the seconds at which they begin, as `Example` has them."""
     names, begins = [name for name, _ in utterance.phones], [begin for _, begin in utterance.phones]
     if not names and transcribe:
         names = list(transcribe(utterance.text))
-    frames = np.asarray(begins, np.float32) * (SAMPLE_RATE / config.hop_samples)
-    return np.array([PHONES.index(name) for name in names], np.int64), frames
+    return np.array([PHONES.index(name) for name in names], np.int64), np.asarray(begins, np.float32)

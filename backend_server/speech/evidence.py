@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from backend_server.speech.features import FLOOR
-from backend_server.speech.holes import SpeechLevel
 from backend_server.speech.presence import MOMENTS_PER_SECOND, group_levels, lift_above_pauses, presence_track
 from shared.notes import Note, NoteCode
 
@@ -31,11 +31,11 @@ class SpeechEvidence:
 
     Args:
         levels: of groups of bands, (F, 8), 100 a second.
-        level: of the speech.
+        level: of the speech in each mel band, (64,).
     """
 
-    def __init__(self, levels: Array, level: SpeechLevel) -> None:
-        groups = group_levels(level.bands[None])[0]
+    def __init__(self, levels: Array, level: Tensor) -> None:
+        groups = group_levels(level[None])[0]
         self._levels = np.maximum(levels - groups, FLOOR)
         self._lift = lift_above_pauses(levels, groups)
         self._is_steady = not presence_track(levels, groups).any()

@@ -1,4 +1,4 @@
-"""Computes what the acoustic model hears: log-mel frames that do not depend on how loud the recording is."""
+"""Computes log-mel frames, and how loud the speech of a recording is."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from backend_server.config import SAMPLE_RATE, SpeechConfig
+from backend_server.config import SAMPLE_RATE
 
+MEL_BANDS = 64
+WINDOW_SAMPLES = 400  # 25 ms
+HOP_SAMPLES = 160  # 100 frames a second
 FFT_SIZE = 512
 LOWEST_HZ, HIGHEST_HZ = 60.0, 7600.0
 POWER_FLOOR = 1e-10  # below the quantisation noise of 16-bit sound
@@ -42,25 +45,25 @@ def mel_filters(bands: int) -> Tensor:
     return torch.minimum(rising, falling).clamp(min=0.0).float()
 
 
-def log_mel_blocks(blocks: Iterable[Tensor], config: SpeechConfig) -> Iterator[Tensor]:
+def log_mel_blocks(blocks: Iterable[Tensor]) -> Iterator[Tensor]:
     """`log_mel` of a 16 kHz waveform that comes in blocks (S,) of any length: the same frames, (n, bands) at a time."""
     kept: Tensor | None = None
     for block in blocks:
         kept = F.pad(block, (FFT_SIZE // 2, 0)) if kept is None else torch.cat([kept, block])
-        count = max((len(kept) - FFT_SIZE) // config.hop_samples + 1, 0)
+        count = max((len(kept) - FFT_SIZE) // HOP_SAMPLES + 1, 0)
         if count:
-            yield _log_mel_frames(kept, config)
-            kept = kept[count * config.hop_samples :]
+            yield _log_mel_frames(kept)
+            kept = kept[count * HOP_SAMPLES :]
     if kept is not None:
-        yield _log_mel_frames(F.pad(kept, (0, FFT_SIZE // 2)), config)
+        yield _log_mel_frames(F.pad(kept, (0, FFT_SIZE // 2)))
 
 
-def _log_mel_frames(padded: Tensor, config: SpeechConfig) -> Tensor:
-    window = torch.hann_window(config.window_samples, device=padded.device)
-    margin = (FFT_SIZE - config.window_samples) // 2
-    window = F.pad(window, (margin, FFT_SIZE - config.window_samples - margin))
-    filters = mel_filters(config.mel_bands).to(padded.device)
-    frames = padded.unfold(0, FFT_SIZE, config.hop_samples)  # (F, FFT_SIZE), a view
+def _log_mel_frames(padded: Tensor) -> Tensor:
+    window = torch.hann_window(WINDOW_SAMPLES, device=padded.device)
+    margin = (FFT_SIZE - WINDOW_SAMPLES) // 2
+    window = F.pad(window, (margin, FFT_SIZE - WINDOW_SAMPLES - margin))
+    filters = mel_filters(MEL_BANDS).to(padded.device)
+    frames = padded.unfold(0, FFT_SIZE, HOP_SAMPLES)  # (F, FFT_SIZE), a view
     blocks = []
     for block in frames.split(_BLOCK_FRAMES):
         power = torch.fft.rfft(block * window).abs().square()
@@ -68,17 +71,16 @@ def _log_mel_frames(padded: Tensor, config: SpeechConfig) -> Tensor:
     return torch.cat(blocks)
 
 
-def log_mel(waveform: Tensor, config: SpeechConfig) -> Tensor:
+def log_mel(waveform: Tensor) -> Tensor:
     """Natural logarithm of the mel power of a 16 kHz waveform.
 
     Args:
         waveform: (S,), [-1, 1].
-        config: gives window, hop and bands.
 
     Returns:
-        (1 + S // hop, bands); frame i is centred on sample i * hop.
+        (1 + S // 160, 64); frame i is centred on sample 160 i.
     """
-    return torch.cat(list(log_mel_blocks([waveform], config)))
+    return torch.cat(list(log_mel_blocks([waveform])))
 
 
 class LevelMeter:

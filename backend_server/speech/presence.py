@@ -11,11 +11,10 @@ import torch
 from numpy.typing import NDArray
 from scipy.ndimage import convolve1d, maximum_filter1d, uniform_filter1d
 
-from backend_server.config import SAMPLE_RATE, SpeechConfig
-from backend_server.speech.features import FLOOR, log_mel, speech_level
+from backend_server.config import SAMPLE_RATE
+from backend_server.speech.features import FLOOR, HOP_SAMPLES, log_mel, speech_level
 
-HEARING = SpeechConfig()
-MOMENTS_PER_SECOND = SAMPLE_RATE / HEARING.hop_samples
+MOMENTS_PER_SECOND = SAMPLE_RATE / HOP_SAMPLES
 BAND_GROUPS = 8
 DECIBEL = np.float32(np.log(10) / 10)  # of power, in natural-log units
 LISTENING_SECONDS = 0.1  # over which the level of a group is averaged: whole periods of hum
@@ -89,6 +88,6 @@ def speech_presence(waveform: Array, frame_times: NDArray[np.float64], hold_seco
     It rises to 1 in the 0.2 s around the hold before a sound, so between 0.3 s and 0.1 s before it, and falls as long
     after it.
     """
-    mel = log_mel(torch.as_tensor(waveform, dtype=torch.float32), HEARING)
+    mel = log_mel(torch.as_tensor(waveform, dtype=torch.float32))
     levels, speech_levels = group_levels(mel), group_levels(speech_level(mel)[None])[0]
     return presence_at(presence_track(levels, speech_levels, hold_seconds), frame_times)

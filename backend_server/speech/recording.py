@@ -20,7 +20,7 @@ from torch import Tensor
 
 from backend_server.config import SAMPLE_RATE
 from backend_server.progress import Progress, silent
-from backend_server.speech.acoustic_model import AcousticModel, CtcAcousticModel
+from backend_server.speech.acoustic_model import AcousticModel, CtcAcousticModel, gain_for
 from backend_server.speech.audio import (
     AudioClip,
     check_length,
@@ -31,10 +31,9 @@ from backend_server.speech.audio import (
     survey_file,
     to_channels,
 )
-from backend_server.speech.features import log_mel_blocks
-from backend_server.speech.holes import SpeechLevel, SpeechLevelMeter
+from backend_server.speech.features import HOP_SAMPLES, LevelMeter, log_mel_blocks
 from backend_server.speech.onnx_model import OnnxAcousticModel
-from backend_server.speech.presence import BAND_GROUPS, HEARING, group_levels, presence_at, presence_track
+from backend_server.speech.presence import BAND_GROUPS, group_levels, presence_at, presence_track
 from backend_server.speech.survey import Survey, Surveyor
 from backend_server.speech.tracks import SoundBlock
 from shared.notes import Note
@@ -161,7 +160,7 @@ class Recording:
     Attributes:
         sound: to be heard again.
         sample_count: at 16 kHz.
-        level: of its speech, and how full of holes it is.
+        level: of its speech in each mel band, (64,), as `features.speech_level`.
         group_levels: of eight groups of bands, (F, 8), 100 a second, as `speech.presence` reads them.
         peaks: the loudest sample of every 10 ms, (P,).
         notes: what the user should know of it.
@@ -169,7 +168,7 @@ class Recording:
 
     sound: Sound
     sample_count: int
-    level: SpeechLevel
+    level: Tensor
     group_levels: Array
     peaks: Array
     notes: tuple[Note, ...] = ()
@@ -181,7 +180,7 @@ class Recording:
 
     def presence(self, frame_times: NDArray[np.float64]) -> Array:
         """How much each frame belongs to speech, (T,), 0 to 1."""
-        return presence_at(presence_track(self.group_levels, group_levels(self.level.bands[None])[0]), frame_times)
+        return presence_at(presence_track(self.group_levels, group_levels(self.level[None])[0]), frame_times)
 
 
 def listen(sound: Sound, progress: Progress = silent) -> Recording:
@@ -198,20 +197,20 @@ def listen(sound: Sound, progress: Progress = silent) -> Recording:
     progress("speech", 0, total)
     sound.survey(lambda: progress("speech", 0, total))
     total = ceil(sound.seconds)
-    meter, count = SpeechLevelMeter(), 0
+    meter, count = LevelMeter(), 0
     levels, peaks = bytearray(), bytearray()  # many small arrays between large ones would fragment the memory
 
     def measured() -> Iterator[Tensor]:
         nonlocal count, peaks
         for number, block in enumerate(sound.blocks(), 1):
             count += len(block)
-            hops = np.pad(np.abs(block), (0, -len(block) % HEARING.hop_samples)).reshape(-1, HEARING.hop_samples)
+            hops = np.pad(np.abs(block), (0, -len(block) % HOP_SAMPLES)).reshape(-1, HOP_SAMPLES)
             peaks += hops.max(1).tobytes()
             yield torch.from_numpy(block)
             done = number * BLOCK_SECONDS
             progress("speech", min(done, total or done), total or done)
 
-    for mel in log_mel_blocks(measured(), HEARING):
+    for mel in log_mel_blocks(measured()):
         meter.add(mel)
         levels += group_levels(mel).tobytes()
     loudest = np.frombuffer(peaks, np.float32)
@@ -223,7 +222,7 @@ def listen(sound: Sound, progress: Progress = silent) -> Recording:
 def feature_blocks(model: AcousticModel, recording: Recording) -> Iterator[Array]:
     """The features of a recording, (n, channels) at a time, in their order.
 
-    Our own network hears it in pieces, and so does a user's own that says how far it sees. Any other is given the
+    Our own network hears it in windows, and so does a user's own that says how far it sees. Any other is given the
     whole waveform, because its normalisation is unknown.
     """
     if isinstance(model, OnnxAcousticModel):
@@ -232,9 +231,7 @@ def feature_blocks(model: AcousticModel, recording: Recording) -> Iterator[Array
     if not isinstance(model, CtcAcousticModel):
         yield model.features(np.concatenate(list(recording.sound.blocks())))
         return
-    level = recording.level.to(model.device)
-    waveform = (torch.from_numpy(block).to(model.device) for block in recording.sound.blocks())
-    yield from model.feature_blocks(level.normalise(mel) for mel in log_mel_blocks(waveform, model.config))
+    yield from model.feature_blocks(recording.sound.blocks(), gain_for(recording.level))
 
 
 def _waveform_blocks(clips: Iterable[AudioClip]) -> Iterator[Array]:

@@ -2,111 +2,125 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from backend_server.articulation.phones import PHONES
-from backend_server.checkpoints import fill, load_checkpoint
 from backend_server.config import SAMPLE_RATE, SpeechConfig
-from backend_server.speech.acoustic_model import KIND, CtcAcousticModel
-from backend_server.speech.augmentation import (
-    Augmentation,
-    NoiseBank,
-    mask,
-    silences,
-    surround,
-    vary_place,
-    vary_voice,
-)
-from backend_server.speech.batches import MOUTH_SPANS, Batch, make_batch, normalised, plan_epoch
-from backend_server.speech.dataset import LEAST_FRAMES_PER_CHARACTER, Features
+from backend_server.speech.acoustic_model import CtcAcousticModel, gain_of
+from backend_server.speech.augmentation import Augmentation, silences, surround, vary_place, vary_voice
+from backend_server.speech.batches import MOUTH_SPANS, Batch, make_batch, plan_epoch
+from backend_server.speech.dataset import LEAST_SAMPLES_PER_CHARACTER, Example
+from backend_server.speech.encoder import SpeechEncoder
 from backend_server.speech.losses import ctc_loss, mouth_loss, phone_loss
 from backend_server.training.average import running_average
 from backend_server.training.schedule import set_learning_rate, warmed_cosine
 from backend_server.training.state import Part, TrainingState, settings_of
 
-_AVERAGE = 0.998  # of the weights that are kept, per step
-_PRIOR_AVERAGE = 0.99  # of the label prior, per step
+_AVERAGE = 0.99  # of the weights that are kept, per step
+_PRIOR_AVERAGE = 0.98  # of the label prior, per step
 _LEAST_PRIOR = 1e-4
+_RAMP_STEPS = 200  # over which the label prior comes to count
 _LARGEST_GRADIENT = 1.0  # norm
-_LONGEST_LEAD = 24  # frames of silence before an utterance
 
 
 class SpeechTrainer:
     """One training run: the network, its running average, the optimiser and where it stands.
 
-    Every random draw is a function of the seed and the step, so a resumed run equals an unbroken one.
+    The encoder begins pre-trained. It learns to say of noisy sound what it said at first of the same sound without
+    noise, beside characters, phones and the mouth. Every random draw is a function of the seed and the step, so a
+    resumed run equals an unbroken one.
 
     Args:
         config: the network and the length of the run.
-        features: training utterances.
-        seed: of the first weights, the order and every variation.
+        encoder: weights of `SpeechEncoder` to begin with.
+        examples: training utterances.
+        seed: of the heads' first weights, the order and every variation.
         device: where to compute.
     """
 
-    def __init__(self, config: SpeechConfig, features: Sequence[Features], seed: int, device: str = "cpu") -> None:
+    def __init__(
+        self,
+        config: SpeechConfig,
+        encoder: Mapping[str, Tensor],
+        examples: Sequence[Example],
+        seed: int,
+        device: str = "cpu",
+    ) -> None:
         torch.manual_seed(seed)
-        self.config, self.features, self.seed, self.device = config, features, seed, device
+        self.config, self.examples, self.seed, self.device = config, examples, seed, device
         self.model = CtcAcousticModel(config).to(device)
-        self.mouth_head = nn.Conv1d(config.stem_channels, MOUTH_SPANS, 1).to(device)
+        self.model.encoder.load_state_dict(encoder)
+        self.teacher = SpeechEncoder(config).to(device).eval()
+        self.teacher.load_state_dict(encoder)
+        self.mouth_head = nn.Linear(config.width, MOUTH_SPANS).to(device)
         self.average = running_average(self.model, _AVERAGE, is_quick_at_first=True)
         self.prior = torch.full((config.classes,), 1.0 / config.classes, device=device)
         self.phone_prior = torch.full((len(PHONES) + 1,), 1.0 / (len(PHONES) + 1), device=device)
-        self.parameters = [*self.model.parameters(), *self.mouth_head.parameters()]
-        self.optimiser = torch.optim.AdamW(
-            self.parameters, lr=config.learning_rate, weight_decay=config.weight_decay, betas=(0.9, 0.98)
+        heads = [p for head in (self.model.head, self.model.phone_head, self.mouth_head) for p in head.parameters()]
+        self.parameters = [*self.model.encoder.parameters(), *heads]
+        self.optimiser, self.head_optimiser = (
+            torch.optim.AdamW(part, lr=rate, weight_decay=config.weight_decay, betas=(0.9, 0.98))
+            for part, rate in (
+                (self.model.encoder.parameters(), config.learning_rate),
+                (heads, config.head_learning_rate),
+            )
         )
-        self.bank = NoiseBank([item.mel for item in features], config, np.random.default_rng(seed))
         self.augmentation = Augmentation()
         self.step = 0
-        lengths = [len(item.mel) for item in features]
-        frames = int(config.batch_seconds * SAMPLE_RATE / config.hop_samples)
-        plans = [plan_epoch(lengths, frames, epoch, seed) for epoch in range(config.epochs)]
-        self._batches = [batch for plan in plans for batch in plan]
-        self._ramp_steps = len(plans[0])
+        lengths = [len(item.waveform) for item in examples]
+        samples = int(config.batch_seconds * SAMPLE_RATE)
+        self._batches = [batch for epoch in range(config.epochs) for batch in plan_epoch(lengths, samples, epoch, seed)]
         self.steps = len(self._batches)
 
-    def _batch(self) -> Batch:
-        rng = np.random.default_rng((self.seed, self.step))
-        items = []
+    def _batch(self) -> tuple[Batch, Tensor]:
+        """Varied utterances of the next step, and their waveforms as they were before noise came to them."""
+        random = np.random.default_rng((self.seed, self.step))
+        noisy, clean = [], []
+        voices = [self.examples[index].waveform for index in random.integers(len(self.examples), size=16)]
         for index in self._batches[self.step]:
-            item = self.features[index]
-            plain = item.mel.astype(np.float32)
-            voice = vary_voice(plain, self.augmentation, rng)
-            if len(voice) < LEAST_FRAMES_PER_CHARACTER * len(item.text):  # spoken too fast for CTC now
-                voice = plain
-            spoken = replace(item, mel=voice, begins=item.begins * (len(voice) / len(plain)))
-            spoken = surround(spoken, *silences(self.augmentation, rng))
-            heard = vary_place(spoken.mel, self.bank, self.augmentation, rng)
-            items.append(replace(spoken, mel=mask(normalised(heard), self.augmentation, rng)))
-        return make_batch(items, lead=int(rng.integers(_LONGEST_LEAD))).to(self.device)
+            item = vary_voice(self.examples[index], self.augmentation, random)
+            if len(item.waveform) < LEAST_SAMPLES_PER_CHARACTER * len(item.text):  # too fast for CTC now
+                item = replace(item, text="")
+            item = surround(item, *silences(self.augmentation, random))
+            heard = vary_place(item.waveform, voices, self.augmentation, random)
+            error = 10.0 ** (random.uniform(*self.augmentation.level_db) / 20.0)
+            noisy.append(replace(item, waveform=np.float32(error * gain_of(heard)) * heard))
+            clean.append(replace(item, waveform=np.float32(gain_of(item.waveform)) * item.waveform))
+        return make_batch(noisy).to(self.device), make_batch(clean).waveforms.to(self.device)
 
     def learning_rate(self) -> float:
-        """The learning rate of the next step."""
+        """The encoder's learning rate at the next step."""
         return self.config.learning_rate * warmed_cosine(self.step, self.steps)
 
     def _prior_weight(self) -> float:
-        """The weight of the label prior, which grows over the first epoch."""
-        return self.config.label_prior * min(self.step / self._ramp_steps, 1.0)
+        """The weight of the label prior."""
+        return self.config.label_prior * min(self.step / _RAMP_STEPS, 1.0)
 
     def advance(self) -> float:
-        """One step of the optimiser; returns its loss per character."""
-        batch = self._batch()
-        set_learning_rate(self.learning_rate(), self.optimiser)
+        """One step of the optimiser; returns its loss."""
+        batch, clean = self._batch()
+        share = warmed_cosine(self.step, self.steps)
+        set_learning_rate(share * self.config.learning_rate, self.optimiser)
+        set_learning_rate(share * self.config.head_learning_rate, self.head_optimiser)
         self.model.train()
-        hidden = self.model.hidden(batch.mel)
-        heads = (self.model.head, self.model.phone_head, self.mouth_head)
-        scores, phones, spans = (head(hidden).transpose(1, 2) for head in heads)
-        loss = self._loss(batch, scores, phones, spans)
+        with self._half_precision():
+            outputs = self.model.encoder(batch.waveforms)
+        middle, last = outputs[self.config.heard_layer].float(), outputs[-1].float()
+        scores, phones = self.model.head(last), self.model.phone_head(middle)
+        loss = self._loss(batch, scores, phones, self.mouth_head(middle)) + self._clean_loss(clean, middle)
         self.optimiser.zero_grad()
+        self.head_optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.parameters, _LARGEST_GRADIENT)
         self.optimiser.step()
+        self.head_optimiser.step()
         self._update_averages(scores.detach(), phones.detach(), batch.lengths)
         self.step += 1
         return float(loss.detach())
@@ -120,6 +134,16 @@ class SpeechTrainer:
         mouth = config.mouth_weight * mouth_loss(spans, batch.mouths)
         return loss + config.phone_weight * order + config.timed_phone_weight * timed + mouth
 
+    def _clean_loss(self, clean: Tensor, middle: Tensor) -> Tensor:
+        """How far the middle layer is from what the first encoder says without noise, relative to its spread."""
+        with torch.no_grad(), self._half_precision():
+            target = self.teacher(clean, self.config.heard_layer)[-1].float()
+        return self.config.clean_weight * F.mse_loss(middle, target) / target.var()
+
+    def _half_precision(self) -> torch.autocast:
+        """Computes in bfloat16, twice as fast on processors that have it; weights stay f32."""
+        return torch.autocast(self.device, torch.bfloat16)
+
     @torch.no_grad()
     def _update_averages(self, scores: Tensor, phones: Tensor, lengths: Tensor) -> None:
         """Moves the running averages of the class probabilities and of the weights."""
@@ -129,27 +153,17 @@ class SpeechTrainer:
         self.average.update_parameters(self.model)
 
     def weights(self) -> dict[str, Tensor]:
-        """The averaged weights, f16, with the label priors included in the biases of the last layers."""
+        """The averaged weights, with the label priors included in the biases of the heads."""
         state = {name: tensor.clone() for name, tensor in self.average.module.state_dict().items()}
         for head, prior in (("head", self.prior), ("phone_head", self.phone_prior)):
             state[f"{head}.bias"] -= self._prior_weight() * prior.log()
-        return {name: t.half() if t.is_floating_point() else t for name, t in state.items()}
+        return state
 
     def network(self) -> CtcAcousticModel:
-        """The network as its file would be read now, on the CPU."""
+        """The network as it is now, on the CPU."""
         model = CtcAcousticModel(self.config)
         model.load_state_dict(self.weights())
         return model.eval()
-
-    def start_from(self, path: Path) -> None:
-        """Begins with the weights of an earlier training instead of random ones.
-
-        Raises:
-            WeightsError: the file is damaged or of a network of other sizes.
-        """
-        _, tensors, _ = load_checkpoint(path, KIND, SpeechConfig, self.device)
-        for network in (self.model, self.average.module):
-            fill(network, tensors, path)
 
     def state(self, path: Path) -> TrainingState:
         """All that a step changes, to be kept in a file; only the length of the run may change."""
@@ -160,6 +174,7 @@ class SpeechTrainer:
             "prior": self.prior,
             "phone_prior": self.phone_prior,
             "optimiser": self.optimiser,
+            "head_optimiser": self.head_optimiser,
         }
         run = {"seed": self.seed, "utterances": self._utterances()}
         return TrainingState(path, parts, settings_of(self.config, "epochs") | run)
@@ -178,4 +193,4 @@ class SpeechTrainer:
 
     def _utterances(self) -> str:
         """Distinguishes one set of utterances from another."""
-        return f"{len(self.features)} of {sum(len(item.mel) for item in self.features)} frames"
+        return f"{len(self.examples)} of {sum(len(item.waveform) for item in self.examples)} samples"

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from backend_server.commands.synthesize import synthesize
-from backend_server.data.codecs import CODECS, through_codec
 from backend_server.data.flite_speech import synthesise_flite
 from backend_server.data.synthetic_corpus import SYLLABLES, invented_words, write_synthetic_corpus
 from backend_server.data.synthetic_speech import synthesise
 from backend_server.progress import silent
 from backend_server.speech.audio import read_audio
+from backend_server.speech.codecs import CODECS, through_codec
 from backend_server.speech.dataset import read_index
 from shared.errors import Cancelled, CorpusError, SpeechFaceError
 
