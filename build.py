@@ -32,7 +32,6 @@ BLENDERS = {"4.5": ("3.11", "bpy==4.5.15"), "5.0": ("3.11", "bpy==5.0.1"), "5.2"
 BESIDE_BPY = ("pyzmq==26.4.0", "msgspec==0.22.0", "pytest>=8", "pytest-timeout>=2.3", "hypothesis>=6.100")
 OPTIONAL_PROGRAMS = {
     "git": "tests of the tracked files",
-    "flite": "synthesize --flite and train motion --flite",
     "nvidia-smi": "finds the GPU",
 }
 NUMBERS = {"fps": "frames per second", "epochs": "rounds of learning the face", "seed": "another seed, other blinks"}

@@ -25,7 +25,6 @@ Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:N, or auto for CUDA i
 Seed = Annotated[
     int, typer.Option(callback=lambda seed: seed % 2**32, help="Any whole number; the same gives the same result.")
 ]
-Flite = Annotated[bool, typer.Option("--flite", help="Let the program flite speak too; install it first.")]
 Epochs = Annotated[int, typer.Option(min=0, max=200, help="Fine-tuning epochs; 0 uses the trained weights unchanged.")]
 
 Landmarks = Annotated[
@@ -186,13 +185,12 @@ def synthesize(
     out: Annotated[Path, typer.Option(help="Folder for the sounds and their index.tsv.")],
     hours: Annotated[float, typer.Option(min=0.001, help="How much speech.")] = 4.0,
     seed: Seed = 0,
-    flite: Flite = False,
 ) -> None:
     """Makes synthetic training speech with exact texts (needs the extra `train`)."""
     with plain_failures(), StageBars() as bars:
         from backend_server.commands.synthesize import synthesize
 
-        summary = synthesize(tuple(data), out, hours=hours, seed=seed, with_flite=flite, progress=bars)
+        summary = synthesize(tuple(data), out, hours=hours, seed=seed, progress=bars)
     output.print(summary)
 
 
@@ -216,7 +214,6 @@ def train(
         typer.Option(help="The encoder to begin with: wheel of moonshine-voice, or its encoder_model.ort (speech)."),
     ] = None,
     speech: Annotated[Path | None, typer.Option(help="Acoustic model, ours or ONNX (motion).")] = None,
-    flite: Flite = False,
     vgg19: Annotated[
         Path | None, typer.Option(help="Weights of VGG19, whose features compare pictures (texture, Eq. 10).")
     ] = None,
@@ -241,7 +238,6 @@ def train(
             start,
             encoder,
             speech,
-            flite,
             vgg19,
             vggface,
             second_order,

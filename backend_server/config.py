@@ -66,21 +66,22 @@ class MotionConfig:
     lambda_dir: float = 0.5
     lambda_gan: float = 1.0
     lambda_mouth: float = 40.0  # of the squared error of mouth opening and width, not in Eq. 5
+    lambda_spread: float = 10.0  # of the squared error of how far these two spread, not in Eq. 5
     closure_weight: float = 8.0  # how much more the opening counts there where the lips are closed
     learning_rate: float = 1e-3  # 2e-4 in Section 4.2
     is_decayed: bool = True  # learning rate falls to zero over the second half
     batch_size: int = 6
     epochs: int = 30
     run_frames: int = 75  # consecutive frames of each clip of a batch
-    speaker_balance: float = 0.1  # 0: all clips alike; 1: all speakers alike
+    speaker_balance: float = 0.5  # 0: all clips alike; 1: all speakers alike
     modelled_share: float = 0.4  # of the draws are other speech with modelled articulation
     synthetic_clips: int = 600
     recorded_clips: int = 900
-    flite_voices: bool = False  # the program flite speaks some of the synthetic clips
     variations: int = 4  # further ways to hear each clip: speed, pitch, noise
     clean_share: float = 0.3  # of the draws hear the clip as it is
     jitter_seconds: float = 0.01  # speech read up to this much early or late
     rests_in_silence: bool = True  # jaw and lips of the training targets are at rest where nobody speaks
+    has_usual_amplitude: bool = True  # everybody in training moves as far as the average person
     averaging: float = 0.995  # decay of the running average of weights that is kept
 
 
@@ -89,6 +90,8 @@ PAPER_MOTION = MotionConfig(
     context=CONTEXT_FRAMES,
     dropout=0.0,
     lambda_mouth=0.0,
+    lambda_spread=0.0,
+    has_usual_amplitude=False,
     closure_weight=0.0,
     modelled_share=0.0,
     encoder_channels=(32, 64, 64),

@@ -70,7 +70,6 @@ def diagnose(folder: Path | None = None) -> list[Finding]:
             "espeakng_loader",
             "synthetic speech and the phones of texts: synthesize, train speech, motion, visemes, evaluate",
         ),
-        flite_finding(),
         disk_finding(folder or Path.cwd()),
         backend_finding(),
     ]
@@ -176,14 +175,6 @@ def optional_finding(name: str, module: str, use: str) -> Finding:
     if spec is None:
         return Finding(name, State.WARN, "not installed", f"{use}; {INSTALL}")
     return Finding(name, State.OK, metadata.version(module.replace("_", "-")))
-
-
-def flite_finding() -> Finding:
-    """Tells whether the program flite is installed; only `--flite` uses it."""
-    path = shutil.which("flite")
-    return Finding(
-        "flite", State.OK, f"{path or 'not installed'}; only synthesize and train motion with --flite use it"
-    )
 
 
 def disk_finding(folder: Path) -> Finding:

@@ -12,7 +12,6 @@ from backend_server.blink.training import train_blink
 from backend_server.cascade import choose_device
 from backend_server.checkpoints import WEIGHTS_DIR
 from backend_server.config import PAPER_MOTION, MotionConfig, TextureTrainingConfig
-from backend_server.data.flite_speech import require_flite
 from backend_server.data.mouth_targets import MouthTargets
 from backend_server.data.synthetic_speech import phones_of_text
 from backend_server.metrics.figures import Figures
@@ -27,7 +26,7 @@ PRESETS = ("shipped", "paper")
 TEXTURE_MINUTES = 60.0  # the texture network has no last epoch; the default time
 TAKEN = {  # by stage, the options that not every stage takes
     "speech": ("further --data", "--resume", "--minutes", "--encoder"),
-    "motion": ("further --data", "--resume", "--preset paper", "--speech", "--flite"),
+    "motion": ("further --data", "--resume", "--preset paper", "--speech"),
     "blink": ("--resume",),
     "texture": ("--resume", "--minutes", "--preset paper", "--start", "--vgg19", "--vggface", "--second-order"),
     "visemes": (),
@@ -49,7 +48,6 @@ class TrainSettings:
     start: Path | None = None
     encoder: Path | None = None
     speech: Path | None = None
-    with_flite: bool = False
     vgg19: Path | None = None
     vggface: Path | None = None
     is_second_order: bool = False
@@ -70,7 +68,6 @@ class TrainSettings:
             "--start": self.start is not None,
             "--encoder": self.encoder is not None,
             "--speech": self.speech is not None,
-            "--flite": self.with_flite,
             "--vgg19": self.vgg19 is not None,
             "--vggface": self.vggface is not None,
             "--second-order": self.is_second_order,
@@ -99,10 +96,6 @@ def _check(settings: TrainSettings) -> None:
             raise ValueRangeError(f"train {settings.stage} takes no {option}; leave it out")
     if settings.stage == "motion" and {"further --data", "--preset paper"} <= set(settings.given):
         raise ValueRangeError("train motion --preset paper takes no further --data: the paper models no motion")
-    if settings.with_flite and "further --data" not in settings.given:
-        raise ValueRangeError("train motion --flite needs further --data: folders of speech whose texts flite speaks")
-    if settings.with_flite:
-        require_flite()
     if settings.stage == "speech" and settings.encoder is None:
         raise ValueRangeError(
             "train speech begins with a trained encoder; give --encoder: the wheel of the package moonshine-voice, or "
@@ -143,7 +136,7 @@ def _motion(settings: TrainSettings, device: str, progress: Progress) -> str:
         device=device,
         resume=settings.resume,
         seed=settings.seed,
-        config=PAPER_MOTION if settings.preset == "paper" else MotionConfig(flite_voices=settings.with_flite),
+        config=PAPER_MOTION if settings.preset == "paper" else MotionConfig(),
         speech=further,
         visemes=visemes_beside(out.parent),
         progress=progress,

@@ -58,20 +58,18 @@ def modelled_examples(
         folders: of transcribed speech; its training split is used.
         model: the acoustic model whose features the motion network reads.
         neutral: canonical landmarks at rest, (68, 2).
-        config: how many, and whether flite speaks too.
+        config: how many.
         random: source of randomness.
         table: of visemes; the shipped one when None.
         progress: told of every example.
 
     Raises:
         CorpusError: a folder has no usable index, or none has an English sentence to train on.
-        SpeechFaceError: espeak-ng, or flite if it is to speak, is not installed.
+        SpeechFaceError: espeak-ng is not installed.
     """
     sentences, variations = training_sentences(folders), min(config.variations, 1)
     texts = [sentence.text for sentence in sentences]
-    spoken = articulation_examples(
-        texts, model, neutral, config.synthetic_clips, random, variations, table, config.flite_voices, progress
-    )
+    spoken = articulation_examples(texts, model, neutral, config.synthetic_clips, random, variations, table, progress)
     try:
         aligner = model if isinstance(model, CtcAcousticModel) else open_scorer(WEIGHTS_DIR)
     except WeightsError as error:
@@ -91,7 +89,6 @@ def articulation_examples(
     random: np.random.Generator,
     variations: int = 0,
     table: VisemeTable | None = None,
-    with_flite: bool = False,
     progress: Progress = silent,
 ) -> list[MotionExample]:
     """Examples of synthetic speech in many voices and languages, with the motion of its phones.
@@ -104,14 +101,13 @@ def articulation_examples(
         random: source of randomness.
         variations: further ways to hear each.
         table: of visemes; the shipped one when None.
-        with_flite: some of the English is spoken by the program flite.
         progress: told of every example.
 
     Raises:
-        SpeechFaceError: espeak-ng, or flite if it is to speak, is not installed.
+        SpeechFaceError: espeak-ng is not installed.
         WeightsError: the table of visemes cannot be read.
     """
-    said = _synthetic(texts, random, with_flite)
+    said = _synthetic(texts, random)
     return _examples(said, model, neutral, count, random, variations, table, partial(progress, "speak"))
 
 
@@ -150,11 +146,11 @@ def recorded_examples(
     return _examples(said, model, neutral, count, random, variations, table, partial(progress, "align"))
 
 
-def _synthetic(texts: Sequence[str], random: np.random.Generator, with_flite: bool) -> Iterator[TimedSpeech]:
+def _synthetic(texts: Sequence[str], random: np.random.Generator) -> Iterator[TimedSpeech]:
     """Endless synthetic speech."""
     words = plain_random.Random(int(random.integers(2**32)))
     for index in count_from(0):
-        speech, voice, _, _ = speak(texts, words, with_flite)
+        speech, voice, _, _ = speak(texts, words)
         waveform = to_waveform(speech.clip.samples, speech.clip.sample_rate)
         yield TimedSpeech(f"{index:05d} {voice}", waveform, begin_with_closures(speech))
 

@@ -7,8 +7,9 @@ noise; a corpus in which one person speaks most sentences needs it.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend_server.data.corpus import Clip
+from backend_server.metrics.landmarks import mouth_opening
 from backend_server.progress import Progress, silent
 from backend_server.speech.acoustic_model import AcousticModel
 from backend_server.speech.augmentation import Augmentation, change_speed, vary_place
@@ -26,6 +28,7 @@ from shared.landmarks import JAW, LIPS
 
 AUGMENTATION = Augmentation()
 HOLD_SECONDS = 0.1  # lips leave rest 0.2 s before the first sound at the earliest
+DOUBTED_CLIPS = 2.0  # the average person weighs as much as so many clips of somebody
 KEPT_VOICES = 60  # clips that babble is made of
 
 Array = NDArray[np.float32]
@@ -92,6 +95,35 @@ def rest_in_silence(canonical: Array, neutral: Array, waveform: Array, frame_tim
     for points in (JAW, LIPS):
         result[:, points] = neutral[points] + presence[:, None, None] * (canonical[:, points] - neutral[points])
     return result
+
+
+def as_usual_person(examples: Sequence[MotionExample], neutral: Array) -> list[MotionExample]:
+    """Examples in which everybody moves jaw and lips as far as the average person.
+
+    How far somebody opens the mouth is not in the sound. Few clips say little of it, so a person with few counts as
+    nearly average.
+
+    Args:
+        examples: of several people.
+        neutral: canonical landmarks at rest, (68, 2).
+    """
+    openings: dict[str, list[Array]] = defaultdict(list)
+    for example in examples:
+        openings[example.speaker].append(mouth_opening(example.canonical))
+    spreads = {speaker: float(np.concatenate(clips).std()) for speaker, clips in openings.items()}
+    usual = float(np.mean(list(spreads.values())))
+    shrunk = {
+        speaker: (len(openings[speaker]) * spread + DOUBTED_CLIPS * usual) / (len(openings[speaker]) + DOUBTED_CLIPS)
+        for speaker, spread in spreads.items()
+    }
+    return [_scaled(example, neutral, usual / shrunk[example.speaker]) for example in examples]
+
+
+def _scaled(example: MotionExample, neutral: Array, factor: float) -> MotionExample:
+    canonical = example.canonical.copy()
+    for points in (JAW, LIPS):
+        canonical[:, points] = neutral[points] + np.float32(factor) * (canonical[:, points] - neutral[points])
+    return replace(example, canonical=canonical)
 
 
 def make_views(

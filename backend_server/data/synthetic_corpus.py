@@ -6,7 +6,6 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 
-from backend_server.data.flite_speech import VOICES, synthesise_flite
 from backend_server.data.stop_closures import begin_with_closures
 from backend_server.data.synthetic_speech import SyntheticSpeech, synthesise
 from backend_server.files import atomic_write
@@ -38,7 +37,6 @@ SYLLABLES = {
     "hi": ("क ग च ज ट ड त द न प ब म य र ल व स ह भ", "_ ा ि ी ु ू े ै ो ौ", " _ न म र"),
     "cmn": ("b p m f d t n l g k h j q x zh ch sh r z c s", "a o e ai ei ao ou an en ang eng i u", " 1 2 3 4"),
 }
-_FLITE_SHARE = 0.3
 _FOREIGN_SHARE = 0.3
 _CODEC_SHARE = 0.3
 
@@ -53,7 +51,7 @@ def invented_words(language: str, count: int, rng: random.Random) -> str:
     return " ".join(words)
 
 
-def speak(texts: Sequence[str], rng: random.Random, with_flite: bool = False) -> tuple[SyntheticSpeech, str, str, str]:
+def speak(texts: Sequence[str], rng: random.Random) -> tuple[SyntheticSpeech, str, str, str]:
     """Some random speech with its voice, language and text."""
     if rng.random() < _FOREIGN_SHARE:
         language = rng.choice(sorted(SYLLABLES))
@@ -63,38 +61,33 @@ def speak(texts: Sequence[str], rng: random.Random, with_flite: bool = False) ->
     length = rng.randint(3, 12)
     start = rng.randint(0, max(0, len(words) - length))
     text = " ".join(words[start : start + length]).lower()
-    if with_flite and rng.random() < _FLITE_SHARE:
-        voice = rng.choice(VOICES)
-        return synthesise_flite(text, voice, rng.uniform(0.8, 1.3)), f"flite-{voice}", "en", text
     voice = f"{rng.choice(ACCENTS)}+{rng.choice(TIMBRES)}"
     return synthesise(text, voice, rng.randint(120, 230), rng.randint(20, 80)), voice, "en", text
 
 
 def write_synthetic_corpus(
-    texts: Sequence[str], out: Path, *, hours: float, seed: int, with_flite: bool = False, progress: Progress = silent
+    texts: Sequence[str], out: Path, *, hours: float, seed: int, progress: Progress = silent
 ) -> int:
     """Writes synthetic speech as a folder of training speech; returns how many files.
 
     Most files speak 3 to 12 consecutive words of an English text; the rest speak invented words of ten other languages.
     Rate, pitch and loudness are random, and three files in ten went through a codec. `index.tsv` names file, seconds,
-    speaker, language, split ("train"), text and phones. The same texts and seed give the same files, as long as flite
-    does not speak.
+    speaker, language, split ("train"), text and phones. The same texts and seed give the same files.
 
     Args:
         texts: English.
         out: the folder.
         hours: how much speech.
         seed: of everything random.
-        with_flite: three English texts in ten are spoken by the program flite, the others by espeak-ng.
         progress: told of every file.
 
     Raises:
-        SpeechFaceError: espeak-ng, or flite if it is to speak, is not installed.
+        SpeechFaceError: espeak-ng is not installed.
     """
     rng = random.Random(seed)
     rows, total = ["file\tseconds\tspeaker\tlanguage\tsplit\ttext\tphones"], 0.0
     while total < hours * 3600.0:
-        speech, voice, language, text = speak(texts, rng, with_flite)
+        speech, voice, language, text = speak(texts, rng)
         waveform = to_waveform(speech.clip.samples, speech.clip.sample_rate)
         if rng.random() < _CODEC_SHARE:
             waveform = through_codec(waveform, rng.choice(sorted(CODECS)))

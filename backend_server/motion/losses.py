@@ -67,6 +67,24 @@ def mouth_loss(generated: Tensor, target: Tensor, closed_below: float = 0.0, clo
     return ((1.0 + closure_weight * is_closed) * opening.square() + width.square()).mean()
 
 
+def spread_loss(generated: Tensor, target: Tensor) -> Tensor:
+    """Squared errors of how far the mouth's opening and width spread over a sequence.
+
+    Squared errors of single frames alone are least for a mouth that moves too little wherever the sound leaves doubt.
+    The paper has no such term.
+
+    Args:
+        generated: landmarks of consecutive frames, (..., T, 68, 2).
+        target: ground truth of the same shape.
+    """
+    _check_pair(generated, target)
+    spreads = [
+        _span(generated, *span).std(-1, correction=0) - _span(target, *span).std(-1, correction=0)
+        for span in (OPENING, WIDTH)
+    ]
+    return torch.stack(spreads).square().sum(0).mean()
+
+
 def _span(landmarks: Tensor, one: int, other: int, axis: int) -> Tensor:
     return landmarks[..., one, axis] - landmarks[..., other, axis]
 
@@ -110,13 +128,14 @@ def adversarial_loss(fake_logits: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class MotionLosses:
-    """The four terms of Eq. 5 and the mouth's before their weights, scalars, and their weighted sum."""
+    """The four terms of Eq. 5 and the two of the mouth before their weights, scalars, and their weighted sum."""
 
     distance: Tensor
     regularisation: Tensor
     direction: Tensor
     adversarial: Tensor
     mouth: Tensor
+    spread: Tensor
     total: Tensor
 
 
@@ -135,11 +154,13 @@ def motion_losses(generated: Tensor, target: Tensor, fake_logits: Tensor, config
     direction = direction_loss(generated, target, config.direction_scale)
     adversarial = adversarial_loss(fake_logits)
     mouth = mouth_loss(generated, target, CLOSED_OPENING / config.loss_unit, config.closure_weight)
+    spread = spread_loss(generated, target)
     total = (
         config.lambda_dist * distance
         + config.lambda_reg * regularisation
         + config.lambda_dir * direction
         + config.lambda_gan * adversarial
         + config.lambda_mouth * mouth
+        + config.lambda_spread * spread
     )
-    return MotionLosses(distance, regularisation, direction, adversarial, mouth, total)
+    return MotionLosses(distance, regularisation, direction, adversarial, mouth, spread, total)

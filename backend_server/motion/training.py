@@ -20,7 +20,7 @@ from backend_server.checkpoints import save_checkpoint
 from backend_server.config import MotionConfig
 from backend_server.data.articulation_examples import SPEAKER, modelled_examples
 from backend_server.data.corpus import Corpus, long_enough
-from backend_server.data.motion_examples import MotionExample, load_listener, motion_examples
+from backend_server.data.motion_examples import MotionExample, as_usual_person, load_listener, motion_examples
 from backend_server.motion.discriminator import MotionDiscriminator
 from backend_server.motion.evaluation import MotionFigures, evaluate_motion
 from backend_server.motion.generator import KIND, MotionGenerator
@@ -37,13 +37,14 @@ LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class EpochLosses:
-    """Means over one epoch: the terms of Eq. 5 and the mouth's before their weights, and the discriminator's loss."""
+    """Means over one epoch: the terms of Eq. 5 and of the mouth before their weights, and the discriminator's loss."""
 
     distance: float
     regularisation: float
     direction: float
     adversarial: float
     mouth: float
+    spread: float
     discriminator: float
 
 
@@ -148,7 +149,15 @@ class MotionTrainer:
         terms.total.backward()
         self.generator_steps.step()
         self.average.update_parameters(self.generator)
-        parts = (terms.distance, terms.regularisation, terms.direction, terms.adversarial, terms.mouth, judged)
+        parts = (
+            terms.distance,
+            terms.regularisation,
+            terms.direction,
+            terms.adversarial,
+            terms.mouth,
+            terms.spread,
+            judged,
+        )
         return EpochLosses(*(float(part.detach()) for part in parts))
 
     def set_learning_rate(self, epoch: int) -> None:
@@ -233,6 +242,8 @@ def train_motion(
     random = np.random.default_rng(seed)
     rest = data.neutral_canonical if config.rests_in_silence else None
     examples = motion_examples(clips, model, random, config.variations, rest, progress)
+    if config.has_usual_amplitude:
+        examples = as_usual_person(examples, data.neutral_canonical)
     if config.modelled_share > 0 and speech:
         examples += modelled_examples(speech, model, data.neutral_canonical, config, random, visemes, progress)
     held_out = motion_examples(data.clips("val"), model, random)

@@ -6,19 +6,21 @@ Convolutions and norms are float32 there, linear layers unsigned 8-bit with one 
 from __future__ import annotations
 
 import re
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from onnxruntime.tools.ort_format_model.ort_flatbuffers_py.fbs.InferenceSession import InferenceSession
 from torch import Tensor
 
 from shared.errors import WeightsError
 
 MEMBER = "moonshine_voice/assets/tiny-en/encoder_model.ort"
 FILTERED = 0.0677  # deviation of what the first filters say of speech at the usual level: median of 60 recordings
+_FLATBUFFERS = "onnxruntime.tools.ort_format_model.ort_flatbuffers_py.fbs.InferenceSession"
 _TYPES = {1: np.float32, 2: np.uint8}  # of onnx.TensorProto
 _CONVOLUTIONS = {"conv1": "first", "conv2": "second", "conv3": "third"}
 _LINEARS = {
@@ -39,10 +41,16 @@ def read_moonshine(path: Path) -> dict[str, Tensor]:
         path: the package's wheel, or `encoder_model.ort` itself.
 
     Raises:
-        WeightsError: the file is missing, damaged, or another network.
+        WeightsError: onnxruntime is not installed, or the file is missing, damaged, or another network.
     """
     try:
-        model = InferenceSession.GetRootAs(_read(path), 0).Model()
+        session = import_module(_FLATBUFFERS).InferenceSession
+    except ImportError as error:
+        raise WeightsError(
+            "onnxruntime reads the encoder; install it with: pip install 'speech-face[train]'"
+        ) from error
+    try:
+        model = session.GetRootAs(_read(path), 0).Model()
         if model is None:
             raise ValueError("it holds no model")
         graph = model.Graph()
@@ -62,7 +70,7 @@ def _read(path: Path) -> bytes:
         raise WeightsError(f"cannot read {path}: {error}; give {MEMBER} or its wheel") from error
 
 
-def _array(tensor) -> NDArray | None:  # noqa: ANN001 (of onnxruntime's generated classes, which have no types)
+def _array(tensor: Any) -> NDArray | None:  # noqa: ANN401 (onnxruntime's generated classes have no types)
     kind = _TYPES.get(tensor.DataType())
     if kind is None:
         return None
@@ -70,7 +78,7 @@ def _array(tensor) -> NDArray | None:  # noqa: ANN001 (of onnxruntime's generate
     return np.frombuffer(tensor.RawDataAsNumpy().tobytes(), kind).reshape(shape)
 
 
-def _named(graph, arrays: dict[str, NDArray]) -> dict[str, Tensor]:  # noqa: ANN001
+def _named(graph: Any, arrays: dict[str, NDArray]) -> dict[str, Tensor]:  # noqa: ANN401
     """Arrays by the names of `SpeechEncoder`; linear layers are named by the nodes that use them."""
     named = {f"{ours}.weight": arrays[f"{theirs}.weight_add_tensor"] for theirs, ours in _CONVOLUTIONS.items()}
     named |= {f"{ours}.bias": arrays[f"{theirs}.bias"] for theirs, ours in _CONVOLUTIONS.items() if ours != "first"}
