@@ -31,7 +31,7 @@ _NOT_SAVED_BY_TORCH = (
     *(LookupError, ValueError, TypeError, AttributeError),
 )
 WEIGHTS_DIR = Path(__file__).with_name("weights")
-_SCALE = ".scale"  # ends the name of the scales of a tensor in eight bits
+_SCALE = ".row_scale"  # ends the name of the scales of a tensor in eight bits
 _FEWEST = 4096  # numbers of a tensor that is worth eight bits
 
 
