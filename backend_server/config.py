@@ -66,7 +66,7 @@ class MotionConfig:
     lambda_dir: float = 0.5
     lambda_gan: float = 1.0
     lambda_mouth: float = 40.0  # of the squared error of mouth opening and width, not in Eq. 5
-    lambda_spread: float = 10.0  # of the squared error of how far these two spread, not in Eq. 5
+    lambda_spread: float = 2.0  # of the squared error of how far these two spread, not in Eq. 5
     closure_weight: float = 8.0  # how much more the opening counts there where the lips are closed
     learning_rate: float = 1e-3  # 2e-4 in Section 4.2
     is_decayed: bool = True  # learning rate falls to zero over the second half

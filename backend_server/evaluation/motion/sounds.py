@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backend_server.data.motion_examples import change_speed
-from backend_server.speech.augmentation import Waveform, add_noise, babble
+from backend_server.speech.augmentation import Waveform, add_noise, babble, change_speed
 
 BABBLE_VOICES = 6
 SEED = 0  # of all noise, so that every clip and every network hears the same

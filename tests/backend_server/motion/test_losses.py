@@ -76,7 +76,8 @@ def test_the_generator_gains_when_the_discriminator_is_fooled():
 
 
 def test_the_objective_weighs_its_terms(motion):
-    weights = {"lambda_dist": 1.0, "lambda_reg": 0.5, "lambda_dir": 0.5, "lambda_gan": 1.0, "lambda_mouth": 0.0}
+    weights = {"lambda_dist": 1.0, "lambda_reg": 0.5, "lambda_dir": 0.5, "lambda_gan": 1.0}
+    weights |= {"lambda_mouth": 0.0, "lambda_spread": 0.0}
     config = MotionConfig(loss_unit=0.5, closure_weight=0.0, **weights)
     target, logits = motion.flip(0), torch.zeros(2, 5)
     terms = losses.motion_losses(motion, target, logits, config)
@@ -85,6 +86,16 @@ def test_the_objective_weighs_its_terms(motion):
     assert terms.total == pytest.approx(float(expected))
     weighted = losses.motion_losses(motion, target, logits, dataclasses.replace(config, lambda_mouth=3.0))
     assert weighted.total == pytest.approx(float(expected + 3 * losses.mouth_loss(2 * motion, 2 * target)))
+
+
+def test_the_spread_loss_by_hand():
+    still = torch.zeros(1, 4, 68, 2)
+    moved = still.clone()
+    moved[0, ::2, 66, 1] = 2.0  # opens by 2 in every second frame: a spread of 1
+    later = moved.roll(1, dims=1) + 5.0
+    assert losses.spread_loss(moved, still) == pytest.approx(1.0)
+    assert losses.spread_loss(2 * moved, moved) == pytest.approx(1.0)
+    assert losses.spread_loss(later, moved) == pytest.approx(0.0)  # when and where does not count
 
 
 def test_the_mouth_loss_by_hand():

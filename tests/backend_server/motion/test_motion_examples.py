@@ -2,7 +2,16 @@ import numpy as np
 import pytest
 
 from backend_server.data.corpus import Corpus
-from backend_server.data.motion_examples import View, change_speed, make_views, motion_examples, rest_in_silence
+from backend_server.data.motion_examples import (
+    MotionExample,
+    View,
+    as_usual_person,
+    make_views,
+    motion_examples,
+    rest_in_silence,
+)
+from backend_server.metrics.landmarks import mouth_opening
+from backend_server.speech.augmentation import change_speed
 
 
 def test_a_faster_clip_is_shorter_and_its_windows_still_fit_the_frames(level_model):
@@ -45,3 +54,24 @@ def test_jaw_and_lips_rest_where_nobody_speaks():
     resting = rested[(times < 1.7) | (times > 3.3)]
     assert (resting[:, :17] == 0).all()
     assert (resting[:, 48:] == 0).all()
+
+
+def example_of(speaker, opening, count):
+    """Clips of somebody who opens the mouth so far in every second frame."""
+    canonical = np.zeros((50, 68, 2), np.float32)
+    canonical[:, 36:42, 0], canonical[:, 42:48, 0] = -0.5, 0.5
+    canonical[::2, 66, 1] = opening
+    canonical[:, 17, 1] = np.arange(50)  # a brow
+    return [MotionExample(speaker, "clip", "train", np.arange(50) / 25, canonical, ())] * count
+
+
+def test_everybody_moves_the_mouth_as_far_as_the_average_person():
+    neutral = np.zeros((68, 2), np.float32)
+    examples = example_of("quiet", 0.1, 200) + example_of("lively", 0.3, 200) + example_of("once", 0.6, 1)
+    usual = as_usual_person(examples, neutral)
+    quiet, lively, once = (mouth_opening(usual[place].canonical).max() for place in (0, 200, 400))
+    assert quiet == pytest.approx(lively, rel=0.02)
+    assert quiet == pytest.approx(1 / 3, rel=0.02)  # the mean over people, not over clips
+    assert quiet < once < 0.6  # one clip says little of a person
+    assert (usual[0].canonical[:, 17] == examples[0].canonical[:, 17]).all()
+    assert examples[0].canonical[:, 66, 1].max() == pytest.approx(0.1)
