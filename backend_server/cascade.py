@@ -28,7 +28,7 @@ from backend_server.motion.controls import shaped, smoothed
 from backend_server.motion.generator import load_motion_generator
 from backend_server.progress import EpochWatcher, Progress, silent
 from backend_server.retarget import keep_lips_apart, lid_gains, retarget
-from backend_server.speech.acoustic_model import CtcAcousticModel
+from backend_server.speech.acoustic_model import SAID, CtcAcousticModel
 from backend_server.speech.evidence import SpeechEvidence
 from backend_server.speech.listener import open_acoustic_model, speech_file
 from backend_server.speech.recording import ArraySound, Recording, feature_blocks, listen
@@ -166,7 +166,7 @@ class Cascade:
     ) -> LandmarkMotion:
         """`animate` for a recording of any length; only the motion grows with it."""
         heard_times = frame_times + controls.lead  # what is said then is shown now
-        evidence = SpeechEvidence(recording.group_levels, recording.level)
+        evidence = SpeechEvidence()
         motion = self._speech_displacements(recording, heard_times, evidence, progress)
         motion = smoothed(motion, frame_times, self.neutral_canonical, controls.smoothing, progress)
         presence = recording.presence(heard_times) if controls.silence > 0 else None
@@ -281,7 +281,7 @@ class Cascade:
             count = 0
             for block in feature_blocks(model, recording):
                 if isinstance(model, CtcAcousticModel) and model.listens_to == "hidden":
-                    evidence.add(model.sureness(block), model.features_per_second)
+                    evidence.add(model.phone_probabilities(block)[:, SAID], model.features_per_second)
                 yield block
                 count += len(block)
                 progress("motion", min(round(count / model.features_per_second), total), total)

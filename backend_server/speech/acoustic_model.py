@@ -24,6 +24,7 @@ from backend_server.speech.encoder import LEAD, STEP, TAIL, SpeechEncoder
 from backend_server.speech.features import log_mel, speech_level
 
 KIND = "speech"
+SAID = slice(1, len(PHONES))  # classes of the phones without silence, which comes first, and blank, which comes last
 USUAL_LEVEL = 3.5  # natural-log units of `speech_level`'s power, all bands together: what the encoder is used to
 WINDOW, HOP = 400, 320  # positions: 9.6 s, and from one window to the next
 FADED = 40  # positions over which one window turns into the next, in the middle of their overlap
@@ -95,10 +96,9 @@ class CtcAcousticModel(nn.Module):
         return self._whole(waveform, lambda heard: self.phone_head(self.hidden(heard)))
 
     @torch.inference_mode()
-    def sureness(self, hidden: Array) -> Array:
-        """How likely the likeliest phone is at each moment, (U,), of features (U, channels) of the hidden layer."""
-        scores = self.phone_head(torch.from_numpy(hidden).to(self.device))  # (U, 42)
-        return scores.softmax(1)[:, : len(PHONES)].amax(1).cpu().numpy()
+    def phone_probabilities(self, hidden: Array) -> Array:
+        """How likely each phone is, (U, 42) as `phone_scores`, of features (U, channels) of the hidden layer."""
+        return self.phone_head(torch.from_numpy(hidden).to(self.device)).softmax(1).cpu().numpy()
 
     @property
     def device(self) -> torch.device:

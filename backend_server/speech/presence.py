@@ -52,16 +52,6 @@ def presence_track(levels: Array, speech_levels: Array, hold_seconds: float = HO
     return np.asarray(convolve1d(held, ramp / ramp.sum(), mode="nearest"), np.float32).clip(0, 1)
 
 
-def lift_above_pauses(levels: Array, speech_levels: Array) -> float:
-    """How far the level of a clip's speech stands above that of its pauses, natural-log units.
-
-    Args:
-        levels: of groups of bands, (F, 8), from `group_levels`.
-        speech_levels: of the clip's speech in these groups, (8,).
-    """
-    return float(_lift(speech_levels, _heard(levels, speech_levels)[1]))
-
-
 def _heard(levels: Array, speech_levels: Array) -> tuple[Array, NDArray[np.floating]]:
     """Levels (F, 8) averaged over time, and those of the pauses, (8,)."""
     levels = np.maximum(levels, speech_levels + FLOOR)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from backend_server.data.flite_speech import synthesise_flite
 
 from backend_server.commands.synthesize import synthesize
-from backend_server.data.flite_speech import synthesise_flite
 from backend_server.data.synthetic_corpus import SYLLABLES, invented_words, write_synthetic_corpus
 from backend_server.data.synthetic_speech import synthesise
 from backend_server.progress import silent

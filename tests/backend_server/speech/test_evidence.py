@@ -46,6 +46,31 @@ def organ():
     return notes_of((-5, 7), 0.8, 9.0, 0.03, overtones=9)
 
 
+def plucks():
+    return notes_of((0,), 0.25, 0.2, 0.002)
+
+
+def sine_melody():
+    return notes_of((0,), 0.3, 9.0, 0.01, overtones=1)
+
+
+def flute():
+    random = np.random.default_rng(2)
+    return notes_of((12,), 0.4, 5.0, 0.08, overtones=2) + 0.02 * random.standard_normal(len(SECONDS))
+
+
+def drums():
+    random, sound = np.random.default_rng(3), np.zeros(len(SECONDS))
+    for first in range(0, len(SECONDS) - RATE // 4, RATE // 4):
+        beat = random.standard_normal(RATE // 4) * np.exp(-np.arange(RATE // 4) / random.uniform(200, 1500))
+        sound[first : first + RATE // 4] = beat
+    return sound
+
+
+def bass():
+    return notes_of((-24,), 0.5, 0.6, 0.005, overtones=5)
+
+
 def white_noise():
     return np.random.default_rng(0).standard_normal(len(SECONDS))
 
@@ -56,15 +81,15 @@ def hum():
 
 def codes(cascade, sound):
     scaled = (0.5 * sound / np.abs(sound).max()).astype(np.float32)
-    return [note.code for note in cascade.animate(scaled, RATE, np.arange(25) / 25).notes]
+    return [note.code for note in cascade.animate(scaled, RATE, np.arange(0, len(sound) / RATE, 0.04)).notes]
 
 
-@pytest.mark.parametrize("make", [chords, strings, organ, white_noise, hum])
+@pytest.mark.parametrize("make", [chords, strings, organ, plucks, sine_melody, flute, drums, bass, white_noise, hum])
 def test_music_and_noise_are_noted(cascade, make):
     assert codes(cascade, make()) == ["no_speech"]
 
 
-@pytest.mark.parametrize("ratio_db", [None, 10, 5, 0])
+@pytest.mark.parametrize("ratio_db", [None, 10, 5, 0, -5])
 def test_speech_is_never_called_something_else(cascade, speech, ratio_db):
     noise = np.random.default_rng(0).standard_normal(len(speech))
     gain = 0 if ratio_db is None else np.sqrt(np.mean(speech**2) * 10 ** (-ratio_db / 10))
@@ -74,3 +99,8 @@ def test_speech_is_never_called_something_else(cascade, speech, ratio_db):
 def test_one_part_with_a_voice_is_enough(cascade, speech):
     assert codes(cascade, np.concatenate([0.5 * chords(), chords() * 0.5, speech * 3])) == []
     assert codes(cascade, chords()[:RATE]) == []  # too short to tell
+
+
+def test_a_word_in_a_long_silence_is_speech(cascade, speech):
+    silence = 1e-4 * np.random.default_rng(0).standard_normal(4 * RATE)
+    assert codes(cascade, np.concatenate([silence, speech[RATE // 2 : RATE], silence])) == []
