@@ -185,9 +185,9 @@ def connect(parts, fake_backend):
     """Makes clients of the fake backend, closed after the test."""
     clients = []
 
-    def connect(clock=time.monotonic, read=None):
+    def connect(clock=time.monotonic, read=None, cancels=None):
         read = read or (lambda: parts.endpoint.read_connection_file(fake_backend.connection_file))
-        clients.append(parts.client.Client(read, clock=clock))
+        clients.append(parts.client.Client(read, clock=clock, cancels=cancels))
         return clients[-1]
 
     yield connect

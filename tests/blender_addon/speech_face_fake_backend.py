@@ -140,6 +140,8 @@ class FakeBackend:
                 yield from self.results[job]
             case protocol.Attach() if job in self.results:
                 yield from (m for m in self.results[job] if not m.sequence or m.sequence > message.received)
+            case protocol.Cancel():
+                yield protocol.Cancelled(job=job, sequence=1)
             case protocol.Attach():
                 yield protocol.Failed(
                     job=job, parent=message.id, code=errors.ErrorCode.UNKNOWN_JOB, sentence=f"no job {job}"

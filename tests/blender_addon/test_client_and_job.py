@@ -127,6 +127,41 @@ def test_cancel_takes_one_tick(parts, connect, fake_backend, until):
     until(lambda: fake_backend.messages("Cancel"))
 
 
+def test_a_cancel_reaches_the_backend_once_the_connection_is_back(parts, connect, fake_backend, until):
+    fake_backend.holds = True
+    client = connect()
+    job = parts.job.AnimationJob(request(parts), client, list.append)
+    until(lambda: job.tick() or job.steps == 10)
+    client._schedule_reconnect()
+    job.cancel()
+    job.tick()
+    assert job.state is parts.job.JobState.CANCELLED
+    assert not client.is_ready
+    until(lambda: client.poll() or not client.has_open_cancels)
+    assert client.is_ready
+    assert [message.job for message in fake_backend.messages("Cancel")] == [
+        fake_backend.messages("AdaptRequest")[0].job
+    ]
+    client._schedule_reconnect()
+    until(lambda: client.poll() or len(fake_backend.messages("Hello")) == 3)
+    until(lambda: client.poll() or client.is_ready)
+    assert len(fake_backend.messages("Cancel")) == 1  # the backend has said that it is over
+
+
+def test_a_cancel_that_the_backend_never_read_is_sent_again_by_the_next_client(parts, connect, fake_backend, until):
+    cancels = set()
+    client = connect(cancels=cancels)
+    until(lambda: client.poll() or client.is_ready)
+    fake_backend.is_mute = True  # and dies before it reads on
+    client.cancel("j1")
+    until(lambda: fake_backend.messages("Cancel"))
+    client.close()
+    fake_backend.is_mute = False
+    again = connect(cancels=cancels)
+    until(lambda: again.poll() or not again.has_open_cancels)
+    assert [message.job for message in fake_backend.messages("Cancel")] == ["j1", "j1"]
+
+
 def test_a_tick_never_waits(parts, connect, fake_backend):
     fake_backend.is_mute = True
     job = parts.job.AnimationJob(request(parts), connect(), list.append)

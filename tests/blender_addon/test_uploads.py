@@ -34,7 +34,7 @@ def test_a_long_upload_shows_its_megabytes_and_lets_small_messages_through(parts
 
     until(goes_on, 60)
     assert len(seen) > 10
-    assert any(line.startswith("Sending  20/40") for _, line in seen)
+    assert all(line.startswith((f"Sending  {step}/40", "Animating")) for step, line in seen)
     assert job.step < 40
     assert parts.panels.status_line(job).startswith("Animating")
     assert not fake_backend.messages("AnimateRequest")  # the last chunks are still on their way
