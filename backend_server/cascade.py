@@ -41,7 +41,7 @@ from backend_server.texture.synthesis import TextureGenerator
 from shared.errors import ValueRangeError
 from shared.landmarks import EYE_REGION, LEFT_EYE, POINT_COUNT, RIGHT_EYE
 from shared.motion_controls import UNTOUCHED, MotionControls
-from shared.notes import Note
+from shared.notes import Note, renamed
 
 BLOCK_FRAMES = 4096  # processed together; bounds the memory beside the result
 
@@ -187,7 +187,8 @@ class Cascade:
             moved = retarget(motion[part], self.neutral_canonical, neutral)  # l_t, Eq. 7
             landmarks[part] = keep_lips_apart(moved, neutral)
             progress("blink", min(part.stop, len(motion)), len(motion))
-        return LandmarkMotion(frame_times, motion, landmarks, neutral, crop, recording.notes + evidence.notes)
+        notes = recording.notes + renamed(evidence.notes, {"": recording.sound.name})
+        return LandmarkMotion(frame_times, motion, landmarks, neutral, crop, notes)
 
     @torch.inference_mode()
     def blink_landmarks(

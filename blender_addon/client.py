@@ -41,6 +41,7 @@ class Client:
         read_connection: returns the connection, or raises ConnectionFileError while there is none.
         name: program and version, for the backend's log.
         clock: gives seconds, and never runs backwards.
+        cancels: IDs of jobs that were cancelled through an earlier client, and that may not be over yet.
     """
 
     def __init__(
@@ -48,10 +49,12 @@ class Client:
         read_connection: Callable[[], endpoint.Connection],
         name: str = "speech_face add-on",
         clock: Callable[[], float] = time.monotonic,
+        cancels: set[str] | None = None,
     ) -> None:
         self._read_connection = read_connection
         self._name = name
         self._clock = clock
+        self._cancels = set() if cancels is None else cancels
         self._context: zmq.Context[zmq.Socket] = zmq.Context(io_threads=1)
         self._socket: zmq.Socket | None = None
         self._small: deque[chunks.Sending] = deque()
@@ -71,6 +74,11 @@ class Client:
     def is_ready(self) -> bool:
         """Whether the backend has said Welcome and answers."""
         return self.state is ClientState.READY
+
+    @property
+    def has_open_cancels(self) -> bool:
+        """Whether the backend has not yet said that every job that was cancelled is over."""
+        return bool(self._cancels)
 
     @property
     def seconds_unready(self) -> float:
@@ -100,6 +108,12 @@ class Client:
         else:
             self._small.append(sending)
         self._flush()
+
+    def cancel(self, job: str) -> None:
+        """Asks the backend to end a job, on each new connection again until it has said that the job is over."""
+        self._cancels.add(job)
+        if self.is_ready:
+            self.send(protocol.Cancel(job=job))
 
     def withdraw(self, message_id: str) -> None:
         """Sends nothing more of a large message."""
@@ -211,6 +225,8 @@ class Client:
         elif isinstance(message, protocol.Failed) and message.code is errors.ErrorCode.UNKNOWN_CLIENT:
             self._schedule_reconnect()  # ZeroMQ reconnected by itself; the backend wants a new Hello
         elif not isinstance(message, protocol.Pong):
+            if protocol.is_last(message):
+                self._cancels.discard(message.job)
             messages.append(message)
 
     def _greet(self, welcome: protocol.Welcome) -> None:
@@ -219,6 +235,8 @@ class Client:
         self.unready_since = None
         self.last_error = None
         self._pause = FIRST_PAUSE_SECONDS
+        for job in sorted(self._cancels):
+            self.send(protocol.Cancel(job=job))
 
     def _check_heartbeat(self) -> None:
         """Counts unanswered pings, at most one per call: after a minute of frozen window, one is missed, not sixty."""

@@ -318,8 +318,8 @@ class AnimationJob:
     def _cancel_remote(self) -> None:
         if self._sent is not None:
             self._client.withdraw(self._sent.id)
-        if self._job_id and self._client.is_ready:
-            self._client.send(protocol.Cancel(job=self._job_id))
+        if self._job_id:
+            self._client.cancel(self._job_id)
 
     def _fail(self, error: errors.SpeechFaceError) -> None:
         self.error = error

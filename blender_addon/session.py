@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _WATCH_SECONDS = 0.5
 _MOST_RESTARTS = 2  # of the backend, within one generation
+_CANCEL_SECONDS = 0.5  # in which the backend ends a job
 _LOOK_SECONDS = 5.0  # between looks for the backend that takes the place of a shared one
 _AREAS = {"VIEW_3D": "UI", "SEQUENCE_EDITOR": "UI", "PREFERENCES": "WINDOW"}  # editor -> region with our panel
 
@@ -40,6 +41,7 @@ class Session:
         self._refusal = ""
         self._restarts = 0
         self._given: endpoint.Connection | None = None  # to the client
+        self._cancels: set[str] = set()  # jobs that the backend, perhaps started again, must still be told to end
         self._next_look = 0.0
 
     def connect(self, settings: BackendSettings) -> Client:
@@ -58,7 +60,7 @@ class Session:
             self.backend = BackendProcess(settings.command(), settings.data_folder)
             self.backend.start()
         if self.client is None:
-            self.client = Client(self._read_connection)
+            self.client = Client(self._read_connection, cancels=self._cancels)
         return self.client
 
     def keep_backend(self) -> None:
@@ -150,12 +152,23 @@ class Session:
             self.close()  # its Blender has ended; the next generation starts our own
 
     def close(self) -> None:
-        """Ends the connection, and the backend if it is ours."""
+        """Ends the connection, and the backend if it is ours; a job that was just cancelled has half a second."""
         self._refusal = ""
+        self._await_cancels()
         self._drop_client()
         if self.backend is not None:
             self.backend.stop()
             self.backend = None
+
+    def _await_cancels(self) -> None:
+        deadline = time.monotonic() + _CANCEL_SECONDS
+        client = self.client
+        while client is not None and client.is_ready and client.has_open_cancels and time.monotonic() < deadline:
+            try:
+                client.poll()
+            except errors.SpeechFaceError:
+                return  # the connection ends anyway
+            client.wait(0.02)
 
     def _drop_client(self) -> None:
         self._given = None

@@ -112,6 +112,6 @@ def find_or_learn(
     try:
         store.save(identity)
     except SpeechFaceError as failure:  # learning took minutes, and its result can still be used
-        sentence, error = f"learnt, but not kept for the next time: {failure.sentence}", failure
+        sentence, error = "learnt", failure
         notes += (Note(NoteCode.NOT_KEPT, f"the learnt face is not kept for the next time: {failure.sentence}"),)
     return Learning(identity, False, sentence + "; the one kept before was damaged" * was_damaged, error, notes)

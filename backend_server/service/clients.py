@@ -15,11 +15,12 @@ from dataclasses import dataclass, field
 import zmq
 
 from backend_server.service.outcome import failed, failure
+from backend_server.service.storage.job_index import JobRecord
 from backend_server.service.storage.queue_file import JobState
 from backend_server.service.storage.store import JobStore
 from shared import wire
 from shared.chunks import Sending
-from shared.errors import MessageError
+from shared.errors import ErrorCode, MessageError
 from shared.protocol import Message, Pong
 from shared.wire import Bytes
 
@@ -40,10 +41,19 @@ class _Result:
 
 
 @dataclass
+class _Following:
+    """A job whose results a client gets."""
+
+    asked_by: str  # ID of the message that asked for them
+    received: int  # results that the client had then
+    next: int  # sequence to send next
+
+
+@dataclass
 class _Client:
     heard: float
     queue: deque[list[Bytes]] = field(default_factory=deque)
-    next_results: dict[str, int] = field(default_factory=dict)  # job -> sequence to send next
+    jobs: dict[str, _Following] = field(default_factory=dict)
     result: _Result | None = None
 
 
@@ -90,25 +100,28 @@ class Clients:
         """Sends a message that is not stored to every client that follows a job."""
         parts: list[Bytes] | None = None
         for client in self._clients.values():
-            if job in client.next_results and len(client.queue) < _LONGEST_QUEUE:
+            if job in client.jobs and len(client.queue) < _LONGEST_QUEUE:
                 parts = parts or wire.encode(message)
                 client.queue.append(parts)
 
-    def attach(self, name: bytes, job: str, received: int) -> None:
-        """Sends a client all results of a job after the first `received`, now and later."""
+    def attach(self, name: bytes, job: str, received: int, asked_by: str) -> None:
+        """Sends a client all results of a job after the first `received`, now and later.
+
+        When the job has ended and there are none, the client is told so in answer to the message `asked_by`.
+        """
         client = self._clients.get(name)
         if client is not None:
-            client.next_results[job] = received + 1
+            client.jobs[job] = _Following(asked_by, received, received + 1)
             self._store.unpark(job)
 
     def follows(self, name: bytes, job: str) -> bool:
         """Whether a client is being sent the results of a job."""
         client = self._clients.get(name)
-        return client is not None and job in client.next_results
+        return client is not None and job in client.jobs
 
     def is_attached(self, job: str) -> bool:
         """Whether any client is being sent the results of a job."""
-        return any(job in client.next_results for client in self._clients.values())
+        return any(job in client.jobs for client in self._clients.values())
 
     def send_heartbeats(self) -> None:
         """Shows all clients that the service runs, also those whose own pings wait behind a long upload."""
@@ -126,12 +139,12 @@ class Clients:
                 client.queue.popleft()
             if client.queue or not self._send_result(name, client):
                 continue
-            for job in list(client.next_results):
+            for job in list(client.jobs):
                 try:
                     self._send_results(name, client, job)
                 except Exception as error:  # it costs this job of this client, and nothing else
                     LOG.exception("the results of job %s cannot be sent", job)
-                    client.next_results.pop(job, None)
+                    client.jobs.pop(job, None)
                     client.queue.append(wire.encode(failure(error, job=job)))
 
     def forget(self, name: bytes) -> None:
@@ -146,16 +159,16 @@ class Clients:
     def _send_results(self, name: bytes, client: _Client, job: str) -> None:
         record = self._store.find(job)
         if record is None:
-            del client.next_results[job]
+            del client.jobs[job]
             return
+        following = client.jobs[job]
         for _ in range(_RESULTS_PER_TURN):
             if client.result is not None:  # of another job, and the client takes no more for now
                 return
-            sequence = client.next_results[job]
+            sequence = following.next
             if sequence > record.results:
                 if record.state is JobState.ENDED:
-                    del client.next_results[job]
-                    self._store.note_delivered(job)
+                    self._finish(client, record)
                 return
             try:
                 parts = self._store.result(job, sequence)
@@ -166,18 +179,31 @@ class Clients:
             except MessageError as error:
                 LOG.error("%s", error)
                 sending = Sending(wire.encode(failed(error.code, error.sentence, job=job)))
-                sequence = client.next_results[job] = record.results
+                sequence = following.next = record.results
             client.result = _Result(job, sequence, sending)
             if not self._send_result(name, client):
                 return
         self.has_more = True
+
+    def _finish(self, client: _Client, record: JobRecord) -> None:
+        """Notes that a client has everything of a job that ended; one that was sent nothing is told why."""
+        job, following = record.id, client.jobs.pop(record.id)
+        if following.next == following.received + 1:
+            sentence = (
+                f"job {job} has ended with result {record.results}, so after result {following.received} nothing is "
+                "left to send; ask with received 0 to get all results again"
+            )
+            client.queue.append(wire.encode(failed(ErrorCode.BAD_VALUE, sentence, job=job, parent=following.asked_by)))
+            self.has_more = True
+        self._store.note_delivered(job)
 
     def _send_result(self, name: bytes, client: _Client) -> bool:
         """Sends what a client takes of the result that is under way; whether nothing of it is left."""
         result = client.result
         if result is None:
             return True
-        if client.next_results.get(result.job) != result.sequence:  # the client has asked for others meanwhile
+        following = client.jobs.get(result.job)
+        if following is None or following.next != result.sequence:  # the client has asked for others meanwhile
             client.result = None
             return True
         for _ in range(_PIECES_PER_TURN):
@@ -186,7 +212,7 @@ class Clients:
             result.sending.advance()
             if result.sending.is_over:
                 client.result = None
-                client.next_results[result.job] += 1
+                following.next += 1
                 return True
         self.has_more = True
         return False

@@ -104,7 +104,8 @@ class Desk:
                     raise _unknown_job(message.job)
                 if not self._clients.follows(client, message.job):
                     has_ended = record.state is JobState.ENDED
-                    self._clients.attach(client, message.job, record.results - 1 if has_ended else record.results)
+                    received = record.results - 1 if has_ended else record.results
+                    self._clients.attach(client, message.job, received, message.id)
                 self._scheduler.cancel(message.job)
             case Ping():
                 self._clients.reply(client, Pong(parent=message.id))
@@ -117,7 +118,7 @@ class Desk:
         if self._store.find(request.job) is not None:  # sent again after a lost connection
             self._follow(client, request, 0)
             return
-        self._clients.attach(client, request.job, 0)
+        self._clients.attach(client, request.job, 0, request.id)
         if isinstance(request, AnimateRequest):
             if request.identity:
                 self._identities.check(request.identity)
@@ -136,7 +137,7 @@ class Desk:
         record = self._store.find(message.job)
         if record is None:
             raise _unknown_job(message.job)
-        self._clients.attach(client, message.job, received)
+        self._clients.attach(client, message.job, received, message.id)
         if record.state in (JobState.QUEUED, JobState.RUNNING):  # one that arrives is accepted when it is stored
             position = self._scheduler.position(message.job)
             self._clients.reply(client, Accepted(job=message.job, parent=message.id, position=position))

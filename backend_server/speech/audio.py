@@ -55,12 +55,12 @@ def read_audio(path: Path) -> AudioClip:
     return AudioClip(np.concatenate(blocks), survey.sample_rate)
 
 
-def survey_file(path: Path, tell: Callable[[], None] = lambda: None) -> Survey:
+def survey_file(path: Path, tell: Callable[[float], None] = lambda _: None) -> Survey:
     """Hears a file for the first time: its default track, or else the first that is not silent.
 
     Args:
         path: of an audio or video file.
-        tell: called after every block.
+        tell: called after every block with the seconds of the track that were heard.
 
     Raises:
         SoundError: as `read_audio`, or samples that are not finite.
@@ -79,11 +79,12 @@ def survey_file(path: Path, tell: Callable[[], None] = lambda: None) -> Survey:
     return chosen
 
 
-def _survey_track(path: Path, track: Track | None, tell: Callable[[], None]) -> Survey:
-    surveyor = Surveyor()
+def _survey_track(path: Path, track: Track | None, tell: Callable[[float], None]) -> Survey:
+    surveyor, count = Surveyor(), 0
     for block in read_blocks(path, track):
         surveyor.add(block)
-        tell()
+        count += len(block.samples)
+        tell(count / block.sample_rate)
     return surveyor.survey(track)
 
 

@@ -53,12 +53,17 @@ class Sound(Protocol):
         ...
 
     @property
+    def name(self) -> str:
+        """Of its file; empty if it is no file's."""
+        ...
+
+    @property
     def notes(self) -> tuple[Note, ...]:
         """What the user should know of it."""
         ...
 
-    def survey(self, tell: Callable[[], None] = lambda: None) -> Survey:
-        """Hears it for the first time, if that was not done; `tell` is called again and again meanwhile.
+    def survey(self, tell: Callable[[float], None] = lambda _: None) -> Survey:
+        """Hears it for the first time, if that was not done; `tell` is told of the seconds heard, again and again.
 
         Raises:
             SoundError: it cannot be read, or is not one sound of finite samples.
@@ -87,11 +92,16 @@ class FileSound:
         return self._survey.seconds if self._survey else declared_seconds(self.path)
 
     @property
+    def name(self) -> str:
+        """As `Sound.name`."""
+        return self.path.name
+
+    @property
     def notes(self) -> tuple[Note, ...]:
         """As `Sound.notes`."""
-        return self.survey().notes(self.path.name)
+        return self.survey().notes(self.name)
 
-    def survey(self, tell: Callable[[], None] = lambda: None) -> Survey:
+    def survey(self, tell: Callable[[float], None] = lambda _: None) -> Survey:
         """As `Sound.survey`."""
         self._survey = self._survey or survey_file(self.path, tell)
         return self._survey
@@ -117,6 +127,8 @@ class ArraySound:
         SoundError: the rate is not positive, or the array has another shape.
     """
 
+    name = ""
+
     def __init__(self, samples: NDArray[np.floating], sample_rate: int) -> None:
         check_rate(sample_rate)
         self._samples, self._rate = samples, sample_rate
@@ -132,13 +144,14 @@ class ArraySound:
         """As `Sound.notes`."""
         return self.survey().notes()
 
-    def survey(self, tell: Callable[[], None] = lambda: None) -> Survey:
+    def survey(self, tell: Callable[[float], None] = lambda _: None) -> Survey:
         """As `Sound.survey`."""
         if self._survey is None:
-            surveyor = Surveyor()
+            surveyor, count = Surveyor(), 0
             for block in self._own_blocks():
                 surveyor.add(block)
-                tell()
+                count += len(block.samples)
+                tell(count / self._rate)
             self._survey = surveyor.survey()
         return self._survey
 
@@ -193,10 +206,17 @@ def listen(sound: Sound, progress: Progress = silent) -> Recording:
     Raises:
         SoundError: it cannot be read, is not finite, empty, too short, too long, or silent throughout.
     """
+    about = ceil(sound.seconds)
+    progress("listening", 0, about)
+
+    def surveyed(seconds: float) -> None:
+        done = int(seconds)
+        progress("listening", done, max(done, about))  # what a file says of its length may be wrong
+
+    sound.survey(surveyed)
     total = ceil(sound.seconds)
+    progress("listening", total, total)
     progress("speech", 0, total)
-    sound.survey(lambda: progress("speech", 0, total))
-    total = ceil(sound.seconds)
     meter, count = LevelMeter(), 0
     levels, peaks = bytearray(), bytearray()  # many small arrays between large ones would fragment the memory
 

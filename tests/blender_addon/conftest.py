@@ -4,7 +4,6 @@ import atexit
 import os
 import socket
 import sys
-import threading
 import time
 import wave
 from pathlib import Path
@@ -20,6 +19,36 @@ try:
     import bpy
 except ImportError:  # each test module says so and skips
     bpy = None
+
+from tests.blender_addon.speech_face_fake_backend import FakeBackend  # noqa: E402 (the checkout is on the path now)
+
+
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self):
+        self.now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture(scope="session")
+def until():
+    """Waits until something is true, by asking again and again."""
+
+    def wait(is_true, seconds=60.0):
+        deadline = time.monotonic() + seconds
+        while not is_true():
+            assert time.monotonic() < deadline, "the deadline has passed"
+            time.sleep(0.001)  # polling
+
+    return wait
 
 
 def backend_python():
@@ -121,189 +150,6 @@ def add_image(addon):
     return add
 
 
-class FakeBackend:
-    """A ROUTER that answers like the service, at once, with numbers that tests know in advance.
-
-    Frame i of the pictures has red = i % 256, green = 255 - red, blue = 77, alpha 255 but for a clear left column.
-    Landmarks are NEUTRAL + (sin(i / 3), 0.5 i) pixels.
-    """
-
-    def __init__(self, folder, host="127.0.0.1"):
-        import zmq
-
-        from blender_addon._shared import endpoint
-
-        public, secret = zmq.curve_keypair()
-        client_public, client_secret = zmq.curve_keypair()
-        self._context = zmq.Context()
-        self._socket = self._context.socket(zmq.ROUTER)
-        self._socket.linger = 0
-        self._socket.rcvhwm = 1
-        self._socket.curve_server = True
-        self._socket.curve_secretkey = secret
-        self._socket.ipv6 = "[" in host
-        port = self._socket.bind_to_random_port(f"tcp://{host}")
-        self.connection_file = Path(folder) / "fake" / "connection.json"
-        connection = endpoint.Connection(
-            address=f"tcp://{host}:{port}",
-            server_public_key=public.decode(),
-            client_public_key=client_public.decode(),
-            client_secret_key=client_secret.decode(),
-            pid=os.getpid(),
-        )
-        endpoint.write_connection_file(self.connection_file, connection)
-        self.received = []
-        self.is_mute = False
-        self.refuses = ""  # sentence: nobody is welcome
-        self.fails_with = None  # sentence: AnimateRequest fails
-        self.holds = False  # jobs are accepted and then nothing comes
-        self.drops = set()  # sequence numbers that are lost the first time
-        self.loses = set()  # sequence numbers that are lost each time
-        self.leaves_out = ""  # name of a kind of results that are never made
-        self.is_slow = False  # takes one chunk for each `take_chunk`, and says nothing while it waits
-        self._allowance = threading.Semaphore(0)
-        self._assemblers = {}  # sender -> Assembler
-        self.knows_jobs = True
-        self.has_notes = False  # of the first picture, and of the sound
-        self.results = {}  # job -> result messages
-        self._is_over = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    @staticmethod
-    def neutral():
-        x, y = np.meshgrid(np.linspace(60, 190, 17), np.linspace(90, 220, 4))
-        return np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float32)
-
-    @classmethod
-    def landmarks(cls, count):
-        index = np.arange(count)
-        moved = np.stack([np.sin(index / 3), 0.5 * index], axis=1)
-        return (cls.neutral() + moved[:, None]).astype(np.float32)
-
-    @staticmethod
-    def frames(count):
-        pictures = np.empty((count, 256, 256, 4), np.uint8)
-        red = (np.arange(count) % 256).astype(np.uint8)
-        pictures[..., 0] = red[:, None, None]
-        pictures[..., 1] = (255 - red)[:, None, None]
-        pictures[..., 2] = 77
-        pictures[..., 3] = 255
-        pictures[:, :, :8, 3] = 0
-        return pictures
-
-    def messages(self, kind):
-        return [message for message in self.received if type(message).__name__ == kind]
-
-    def close(self):
-        self._is_over.set()
-        self._thread.join(10)
-        self._context.destroy(linger=0)
-
-    def take_chunk(self):
-        """Lets a slow backend take one more chunk."""
-        self._allowance.release()
-
-    def _assemble(self, sender, parts):
-        from blender_addon._shared import assembly
-
-        while self.is_slow and not self._is_over.is_set() and not self._allowance.acquire(timeout=0.01):
-            pass
-        return self._assemblers.setdefault(sender, assembly.Assembler()).take(parts)
-
-    def _run(self):
-        from blender_addon._shared import chunks, wire
-
-        while not self._is_over.is_set():
-            if not self._socket.poll(10):
-                continue
-            sender, *parts = self._socket.recv_multipart()
-            if chunks.is_chunk(parts):
-                parts = self._assemble(sender, parts)
-            if parts is None:
-                continue
-            message = wire.decode(parts)
-            self.received.append(message)
-            if self.is_mute:
-                continue
-            for answer in self._answers(message):
-                if answer.sequence in self.drops:
-                    self.drops.discard(answer.sequence)
-                    continue
-                if answer.sequence in self.loses:
-                    continue
-                self._socket.send_multipart([sender, *wire.encode(answer)])
-
-    def _answers(self, message):
-        from blender_addon._shared import errors, protocol
-
-        job = message.job
-        match message:
-            case protocol.Hello() if self.refuses:
-                code = errors.ErrorCode.VERSION_MISMATCH
-                yield protocol.Failed(parent=message.id, code=code, sentence=self.refuses)
-            case protocol.Hello():
-                yield protocol.Welcome(parent=message.id, backend="fake 1", device="cpu")
-            case protocol.Ping():
-                yield protocol.Pong(parent=message.id)
-            case protocol.AdaptRequest() | protocol.AnimateRequest() if not self.knows_jobs:
-                self.knows_jobs = True  # lost: the connection broke
-            case protocol.AdaptRequest() | protocol.AnimateRequest():
-                yield protocol.Accepted(job=job, parent=message.id, position=0)
-                self.results[job] = list(self._numbered(self._work(message)))
-                yield from self.results[job]
-            case protocol.Attach() if job in self.results:
-                yield from (m for m in self.results[job] if not m.sequence or m.sequence > message.received)
-            case protocol.Attach():
-                yield protocol.Failed(
-                    job=job, parent=message.id, code=errors.ErrorCode.UNKNOWN_JOB, sentence=f"no job {job}"
-                )
-
-    def _numbered(self, messages):
-        import msgspec
-
-        sequence = 0
-        for message in messages:
-            if type(message).__name__ == self.leaves_out:
-                continue
-            sequence += bool(message.sequence)
-            yield msgspec.structs.replace(message, sequence=sequence) if message.sequence else message
-
-    def _work(self, message):
-        from blender_addon._shared import errors, notes, protocol
-
-        job = message.job
-        if self.holds:
-            yield protocol.Progress(job=job, stage="waiting for a test", step=3, steps=10, seconds_left=75.0)
-            return
-        yield protocol.Progress(job=job, stage="working", step=1, steps=2)
-        crop = np.eye(2, 3, dtype=np.float32)
-        if isinstance(message, protocol.AdaptRequest):
-            of_picture = (notes.Note("several_faces", "two faces", message.names[0]),) if self.has_notes else ()
-            yield protocol.Adapted(
-                job=job, sequence=1, identity="a" * 64, notes=of_picture, neutral=self.neutral(), crop=crop
-            )
-            yield protocol.Done(job=job, sequence=2)
-            return
-        if self.fails_with:
-            yield protocol.Failed(job=job, sequence=1, code=errors.ErrorCode.NO_FACE, sentence=self.fails_with)
-            return
-        count = len(message.frame_times)
-        landmarks = self.landmarks(count)
-        yield protocol.LandmarkCurves(
-            job=job, sequence=1, landmarks=landmarks, canonical=landmarks, frame_times=message.frame_times,
-            neutral=self.neutral(), crop=crop,
-        )  # fmt: skip
-        sequence = 1
-        for first in range(0, count if message.wants_texture else 0, 10):
-            sequence += 1
-            frames = self.frames(count)[first : first + 10]
-            yield protocol.TextureFrames(job=job, sequence=sequence, first_frame=first, frames=frames)
-        wanted = count if message.wants_texture else 0
-        of_sound = (notes.Note("no_speech", "nobody speaks"),) if self.has_notes else ()
-        yield protocol.Done(job=job, sequence=sequence + 1, frame_count=count, texture_count=wanted, notes=of_sound)
-
-
 @pytest.fixture
 def fake_backend(tmp_path):
     """A backend that answers at once, for what the message flow alone decides."""
@@ -339,9 +185,9 @@ def connect(parts, fake_backend):
     """Makes clients of the fake backend, closed after the test."""
     clients = []
 
-    def connect(clock=time.monotonic, read=None):
+    def connect(clock=time.monotonic, read=None, cancels=None):
         read = read or (lambda: parts.endpoint.read_connection_file(fake_backend.connection_file))
-        clients.append(parts.client.Client(read, clock=clock))
+        clients.append(parts.client.Client(read, clock=clock, cancels=cancels))
         return clients[-1]
 
     yield connect

@@ -171,6 +171,59 @@ def test_a_backend_that_cannot_start_fails_at_once_with_its_reason(open_session,
     assert "starts the backend again" not in session.backend.log_file.read_text()
 
 
+def jobs_of(session, settings, until):
+    """How many jobs of each state the backend keeps, asked through the session's connection."""
+    from blender_addon._shared import protocol
+
+    client = session.connect(settings)
+    until(lambda: client.poll() or client.is_ready)
+    client.send(protocol.Status())
+    reports = []
+
+    def has_report():
+        reports.extend(message for message in client.poll() if isinstance(message, protocol.StatusReport))
+        return reports
+
+    until(has_report)
+    return reports[0].jobs
+
+
+def test_a_job_cancelled_while_its_backend_restarts_does_not_stay(open_session, settings, until):
+    session = open_session()
+    run = Run(session, settings)
+    run.until(lambda: run.job.stage == "speech" or run.job.frame_count)
+    kill(session)
+    run.until(lambda: not session.client.is_ready)
+    run.job.cancel()
+    run.job.tick()
+    assert run.job.state == "cancelled"
+    until(lambda: session.poll_idle() or not session.client.has_open_cancels)
+    assert jobs_of(session, settings, until).by_state == {"arriving": 0, "queued": 0, "running": 0, "ended": 2}
+
+
+def test_a_cancel_goes_to_the_backend_that_is_started_for_the_next_job(open_session, settings, until):
+    session = open_session()
+    run = Run(session, settings)
+    run.until(lambda: run.job.stage == "speech" or run.job.frame_count)
+    kill(session)
+    until(lambda: not session.is_connected)
+    run.job.cancel()
+    run.job.tick()
+    Run(session, settings, frames=9).check_complete()
+    jobs = jobs_of(session, settings, until)
+    assert (jobs.by_state["queued"], jobs.by_state["running"], jobs.cancelled) == (0, 0, 1)
+
+
+def test_a_job_that_is_cancelled_as_blender_quits_does_not_wait_for_the_next_backend(open_session, settings, until):
+    session = open_session()
+    run = Run(session, settings)
+    run.until(lambda: run.job.stage == "speech" or run.job.frame_count)
+    run.job.cancel()
+    run.job.tick()
+    session.close()
+    assert jobs_of(open_session(), settings, until).by_state == {"arriving": 0, "queued": 0, "running": 0, "ended": 2}
+
+
 def both(first, second):
     """Runs two jobs side by side to their ends."""
     deadline = time.monotonic() + 60

@@ -2,7 +2,6 @@
 
 import os
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -35,12 +34,6 @@ def start(processes, tmp_path):
         process.stop()
 
 
-def until(is_true, seconds=20.0):
-    deadline = time.monotonic() + seconds
-    while not is_true():
-        assert time.monotonic() < deadline, "the deadline has passed"
-
-
 def test_where_python_is_looked_for(processes, tmp_path):
     python = tmp_path / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
@@ -68,7 +61,7 @@ def test_what_is_said_when_there_is_none(processes, configured, folder, variable
         processes.find_python(configured, folder, {"SPEECH_FACE_PYTHON": variable})
 
 
-def test_arguments_and_environment(start, monkeypatch):
+def test_arguments_and_environment(start, monkeypatch, until):
     monkeypatch.setenv("PYTHONPATH", "/blenders/own")
     process = start("import os, sys; print(sys.argv[1:], os.environ.get('PYTHONPATH'))")
     until(lambda: not process.is_running)
@@ -76,7 +69,7 @@ def test_arguments_and_environment(start, monkeypatch):
     assert process.log_tail().strip() == f"{[*arguments, '--share']} None"
 
 
-def test_a_backend_that_ends_is_noticed_with_its_last_words(start):
+def test_a_backend_that_ends_is_noticed_with_its_last_words(start, until):
     from blender_addon._shared import errors
 
     process = start("raise SystemExit('no weights here')")
@@ -85,7 +78,7 @@ def test_a_backend_that_ends_is_noticed_with_its_last_words(start):
         process.check()
 
 
-def test_stop_ends_even_one_that_does_not_listen(start, processes, monkeypatch):
+def test_stop_ends_even_one_that_does_not_listen(start, processes, monkeypatch, until):
     monkeypatch.setattr(processes, "_STOP_SECONDS", 0.3)
     process = start(
         "import pathlib, signal, sys\n"

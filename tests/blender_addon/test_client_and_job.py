@@ -8,16 +8,6 @@ import pytest
 pytest.importorskip("bpy", reason="there is no bpy module for this Python")
 
 
-class Clock:
-    """Seconds that pass when a test says so."""
-
-    def __init__(self):
-        self.now = 100.0
-
-    def __call__(self):
-        return self.now
-
-
 def request(parts, frames=25, images=1, texture=True):
     return parts.job.JobRequest(
         speech=np.full(16_000, 0.1, np.float32),
@@ -29,12 +19,6 @@ def request(parts, frames=25, images=1, texture=True):
         wants_blink=False,
         wants_texture=texture,
     )
-
-
-def until(is_true, seconds=10.0):
-    deadline = time.monotonic() + seconds
-    while not is_true():
-        assert time.monotonic() < deadline, "the deadline has passed"
 
 
 def test_a_job_brings_curves_and_pictures_in_order(parts, connect, fake_backend):
@@ -100,7 +84,7 @@ def test_an_end_without_all_results_is_no_success(parts, connect, fake_backend, 
     assert sentence in job.error.sentence
 
 
-def test_a_broken_connection_is_taken_up_again(parts, connect, fake_backend):
+def test_a_broken_connection_is_taken_up_again(parts, connect, fake_backend, until):
     fake_backend.holds = True
     client = connect()
     job = parts.job.AnimationJob(request(parts), client, list.append)
@@ -113,7 +97,7 @@ def test_a_broken_connection_is_taken_up_again(parts, connect, fake_backend):
     assert not job.is_over
 
 
-def test_a_request_that_never_arrived_is_sent_again(parts, connect, fake_backend):
+def test_a_request_that_never_arrived_is_sent_again(parts, connect, fake_backend, until):
     fake_backend.knows_jobs = False
     client = connect()
     job = parts.job.AnimationJob(request(parts), client, lambda frames: None)
@@ -133,7 +117,7 @@ def test_the_backends_own_words_reach_the_user(parts, connect, fake_backend):
     assert job.error.code is parts.errors.ErrorCode.NO_FACE
 
 
-def test_cancel_takes_one_tick(parts, connect, fake_backend):
+def test_cancel_takes_one_tick(parts, connect, fake_backend, until):
     fake_backend.holds = True
     job = parts.job.AnimationJob(request(parts), connect(), list.append)
     until(lambda: job.tick() or job.steps == 10)
@@ -141,6 +125,41 @@ def test_cancel_takes_one_tick(parts, connect, fake_backend):
     job.tick()
     assert job.state is parts.job.JobState.CANCELLED
     until(lambda: fake_backend.messages("Cancel"))
+
+
+def test_a_cancel_reaches_the_backend_once_the_connection_is_back(parts, connect, fake_backend, until):
+    fake_backend.holds = True
+    client = connect()
+    job = parts.job.AnimationJob(request(parts), client, list.append)
+    until(lambda: job.tick() or job.steps == 10)
+    client._schedule_reconnect()
+    job.cancel()
+    job.tick()
+    assert job.state is parts.job.JobState.CANCELLED
+    assert not client.is_ready
+    until(lambda: client.poll() or not client.has_open_cancels)
+    assert client.is_ready
+    assert [message.job for message in fake_backend.messages("Cancel")] == [
+        fake_backend.messages("AdaptRequest")[0].job
+    ]
+    client._schedule_reconnect()
+    until(lambda: client.poll() or len(fake_backend.messages("Hello")) == 3)
+    until(lambda: client.poll() or client.is_ready)
+    assert len(fake_backend.messages("Cancel")) == 1  # the backend has said that it is over
+
+
+def test_a_cancel_that_the_backend_never_read_is_sent_again_by_the_next_client(parts, connect, fake_backend, until):
+    cancels = set()
+    client = connect(cancels=cancels)
+    until(lambda: client.poll() or client.is_ready)
+    fake_backend.is_mute = True  # and dies before it reads on
+    client.cancel("j1")
+    until(lambda: fake_backend.messages("Cancel"))
+    client.close()
+    fake_backend.is_mute = False
+    again = connect(cancels=cancels)
+    until(lambda: again.poll() or not again.has_open_cancels)
+    assert [message.job for message in fake_backend.messages("Cancel")] == ["j1", "j1"]
 
 
 def test_a_tick_never_waits(parts, connect, fake_backend):
@@ -154,8 +173,7 @@ def test_a_tick_never_waits(parts, connect, fake_backend):
     assert np.median(durations) < 0.005
 
 
-def test_three_missed_answers_are_a_lost_connection_and_pauses_grow(parts, connect, fake_backend):
-    clock = Clock()
+def test_three_missed_answers_are_a_lost_connection_and_pauses_grow(parts, connect, fake_backend, until, clock):
     client = connect(clock)
     until(lambda: client.poll() or client.is_ready)
     fake_backend.is_mute = True
@@ -184,8 +202,7 @@ def test_three_missed_answers_are_a_lost_connection_and_pauses_grow(parts, conne
     assert client.seconds_unready == 0
 
 
-def test_a_window_that_hung_has_missed_one_answer(parts, connect):
-    clock = Clock()
+def test_a_window_that_hung_has_missed_one_answer(parts, connect, until, clock):
     client = connect(clock)
     until(lambda: client.poll() or client.is_ready)
     clock.now += 600
@@ -193,9 +210,8 @@ def test_a_window_that_hung_has_missed_one_answer(parts, connect):
     assert client.is_ready
 
 
-def test_patience_with_a_mute_backend_ends_in_a_sentence(parts, connect, fake_backend):
+def test_patience_with_a_mute_backend_ends_in_a_sentence(parts, connect, fake_backend, clock):
     fake_backend.is_mute = True
-    clock = Clock()
     job = parts.job.AnimationJob(request(parts), connect(clock), list.append)
     while not job.is_over:
         clock.now += 1
@@ -204,8 +220,7 @@ def test_patience_with_a_mute_backend_ends_in_a_sentence(parts, connect, fake_ba
     assert "has not answered for 120 s" in job.error.sentence
 
 
-def test_a_missing_connection_file_is_waited_for_and_named(parts, connect, tmp_path):
-    clock = Clock()
+def test_a_missing_connection_file_is_waited_for_and_named(parts, connect, tmp_path, clock):
     client = connect(clock, lambda: parts.endpoint.read_connection_file(tmp_path / "none.json"))
     job = parts.job.AnimationJob(request(parts), client, list.append)
     job.tick()
@@ -215,7 +230,7 @@ def test_a_missing_connection_file_is_waited_for_and_named(parts, connect, tmp_p
     assert "none.json" in job.error.sentence
 
 
-def test_run_until_done_keeps_its_timeout(parts, connect, fake_backend):
+def test_run_until_done_keeps_its_timeout(parts, connect, fake_backend, until):
     fake_backend.holds = True
     job = parts.job.AnimationJob(request(parts), connect(), list.append)
     job.run_until_done(timeout=0.5)
@@ -224,7 +239,7 @@ def test_run_until_done_keeps_its_timeout(parts, connect, fake_backend):
     until(lambda: fake_backend.messages("Cancel"))
 
 
-def test_a_failure_on_this_side_ends_the_job_on_the_other(parts, connect, fake_backend):
+def test_a_failure_on_this_side_ends_the_job_on_the_other(parts, connect, fake_backend, until):
     def full(_frames):
         raise parts.errors.NoSpaceError("the disk is full")
 

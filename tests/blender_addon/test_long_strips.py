@@ -31,17 +31,11 @@ pytestmark = [
 ]
 
 
-def until(is_true, seconds=120.0):
-    deadline = time.monotonic() + seconds
-    while not is_true():
-        assert time.monotonic() < deadline, "the deadline has passed"
-        time.sleep(0.01)  # polling
-
-
 class Service:
     """The real service with a cascade of known numbers; it can be killed and started again."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, until):
+        self._until = until
         self.connection_file = folder / "run" / "connection.json"
         self._data = folder / "service"
         self.process = None
@@ -53,7 +47,7 @@ class Service:
         self.process = subprocess.Popen(
             [str(PYTHON), "-c", LAUNCH, str(self.connection_file), str(self._data)], env=environment, cwd=ROOT
         )
-        until(lambda: self.connection_file.exists() or self.process.poll() is not None)
+        self._until(lambda: self.connection_file.exists() or self.process.poll() is not None)
         assert self.process.poll() is None
 
     def kill(self):
@@ -62,8 +56,8 @@ class Service:
 
 
 @pytest.fixture
-def service(tmp_path):
-    service = Service(tmp_path)
+def service(tmp_path, until):
+    service = Service(tmp_path, until)
     yield service
     service.process.terminate()
     service.process.wait(20)

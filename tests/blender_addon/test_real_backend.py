@@ -29,15 +29,8 @@ serve_with(ServiceSettings(
 pytestmark = pytest.mark.skipif(not PYTHON.is_file(), reason=f"{PYTHON} does not exist; set SPEECH_FACE_PYTHON")
 
 
-def until(is_true, seconds=120.0):
-    deadline = time.monotonic() + seconds
-    while not is_true():
-        assert time.monotonic() < deadline, "the deadline has passed"
-        time.sleep(0.01)  # polling
-
-
 @pytest.fixture
-def service(tmp_path, preferences):
+def service(tmp_path, preferences, until):
     """The real service with a cascade of known numbers."""
     connection_file = tmp_path / "run" / "connection.json"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), str(HERE)))}
@@ -89,7 +82,7 @@ def test_a_worker_that_dies_is_said_and_the_next_job_runs(service, add_strip, ad
 
 
 @pytest.mark.slow
-def test_cancel_is_honoured_at_once_and_the_next_job_runs(service, add_strip, add_image):
+def test_cancel_is_honoured_at_once_and_the_next_job_runs(service, add_strip, add_image, until):
     from blender_addon import generation
     from blender_addon._shared import errors
 
@@ -111,7 +104,7 @@ def test_cancel_is_honoured_at_once_and_the_next_job_runs(service, add_strip, ad
 
 
 @pytest.mark.slow
-def test_a_service_that_is_killed_and_comes_again_finishes_the_job(service, add_strip, add_image, tmp_path):
+def test_a_service_that_is_killed_and_comes_again_finishes_the_job(service, add_strip, add_image, tmp_path, until):
     from blender_addon import generation
     from blender_addon.session import session
 
@@ -139,7 +132,7 @@ def test_a_service_that_is_killed_and_comes_again_finishes_the_job(service, add_
 
 
 @pytest.mark.slow
-def test_the_addon_starts_and_stops_its_own_backend(own_backend):
+def test_the_addon_starts_and_stops_its_own_backend(own_backend, until):
     from blender_addon.session import session
 
     assert bpy.ops.speechface.start_backend() == {"FINISHED"}

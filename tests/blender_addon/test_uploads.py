@@ -8,16 +8,6 @@ import pytest
 pytest.importorskip("bpy", reason="there is no bpy module for this Python")
 
 
-class Clock:
-    """Seconds that pass when a test says so."""
-
-    def __init__(self):
-        self.now = 100.0
-
-    def __call__(self):
-        return self.now
-
-
 def request(parts, megabytes):
     return parts.job.JobRequest(
         speech=np.full(megabytes * 250_000, 0.1, np.float32),
@@ -27,13 +17,7 @@ def request(parts, megabytes):
     )
 
 
-def until(is_true, seconds=10.0):
-    deadline = time.monotonic() + seconds
-    while not is_true():
-        assert time.monotonic() < deadline, "the deadline has passed"
-
-
-def test_a_long_upload_shows_its_megabytes_and_lets_small_messages_through(parts, connect, fake_backend):
+def test_a_long_upload_shows_its_megabytes_and_lets_small_messages_through(parts, connect, fake_backend, until):
     fake_backend.is_slow = True
     client = connect()
     job = parts.job.AnimationJob(request(parts, 40), client, list.append)
@@ -50,7 +34,7 @@ def test_a_long_upload_shows_its_megabytes_and_lets_small_messages_through(parts
 
     until(goes_on, 60)
     assert len(seen) > 10
-    assert any(line.startswith("Sending  20/40") for _, line in seen)
+    assert all(line.startswith((f"Sending  {step}/40", "Animating")) for step, line in seen)
     assert job.step < 40
     assert parts.panels.status_line(job).startswith("Animating")
     assert not fake_backend.messages("AnimateRequest")  # the last chunks are still on their way
@@ -61,8 +45,7 @@ def test_a_long_upload_shows_its_megabytes_and_lets_small_messages_through(parts
     assert len(fake_backend.messages("AnimateRequest")[0].speech) == 10_000_000
 
 
-def test_a_chunk_that_is_taken_is_a_sign_of_life(parts, connect, fake_backend):
-    clock = Clock()
+def test_a_chunk_that_is_taken_is_a_sign_of_life(parts, connect, fake_backend, until, clock):
     client = connect(clock)
     until(lambda: client.poll() or client.is_ready)
     fake_backend.is_slow = True
@@ -92,7 +75,7 @@ def test_a_chunk_that_is_taken_is_a_sign_of_life(parts, connect, fake_backend):
     assert client.upload(message.id) is None
 
 
-def test_an_upload_survives_connections_that_break_in_the_middle(parts, connect, fake_backend):
+def test_an_upload_survives_connections_that_break_in_the_middle(parts, connect, fake_backend, until):
     fake_backend.is_slow = True
     client = connect()
     job = parts.job.AnimationJob(request(parts, 40), client, list.append)
@@ -109,7 +92,7 @@ def test_an_upload_survives_connections_that_break_in_the_middle(parts, connect,
     assert len(fake_backend.messages("AnimateRequest")) == 1
 
 
-def test_cancel_ends_an_upload(parts, connect, fake_backend):
+def test_cancel_ends_an_upload(parts, connect, fake_backend, until):
     fake_backend.is_slow = True
     client = connect()
     job = parts.job.AnimationJob(request(parts, 40), client, list.append)
@@ -122,7 +105,7 @@ def test_cancel_ends_an_upload(parts, connect, fake_backend):
     assert not fake_backend.messages("AnimateRequest")
 
 
-def test_a_tick_that_sends_much_is_short(parts, connect, fake_backend):
+def test_a_tick_that_sends_much_is_short(parts, connect, fake_backend, until):
     job = parts.job.AnimationJob(request(parts, 60), connect(), list.append)
     until(lambda: job.tick() or job.stage == "sending")
     durations = []

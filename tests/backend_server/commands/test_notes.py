@@ -2,12 +2,14 @@
 
 import json
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from backend_server.commands.notebook import Notebook
 from backend_server.commands.pictures import portrait_path
-from shared.errors import NoteError
+from backend_server.identities.store import IdentityStore
+from shared.errors import NoSpaceError, NoteError
 from shared.notes import Note
 
 
@@ -44,6 +46,34 @@ def test_strict_makes_a_note_an_error_and_writes_nothing(run_command, sound, sam
     assert result.exit_code == 2
     assert "error: both.png: the picture shows 2 faces" in result.stderr
     assert not out.exists()
+
+
+def test_a_sound_without_a_voice_is_named(run_command, sound, tmp_path):
+    seconds = np.arange(6 * 16_000) / 16_000
+    hum = sum(np.sin(2 * np.pi * 50 * n * seconds) / n for n in range(1, 12))
+    speech, out = sound("hum.wav", 0.3 * hum / np.abs(hum).max(), 16_000), tmp_path / "out"
+    result = run_command("animate", speech, "--no-texture", "--fps", 4, "--out", out)
+    assert result.exit_code == 0, result.stderr
+    assert "note: hum.wav: no speech was heard" in result.stderr
+    notes = json.loads((out / "report.json").read_text())["notes"]
+    assert [(note["code"], note["about"]) for note in notes] == [("no_speech", "hum.wav")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["adapt", "animate"])
+def test_why_a_face_is_not_kept_is_said_once(run_command, sound, sample_samples, tmp_path, monkeypatch, command):
+    def full(*_args):
+        raise NoSpaceError("the disk is full")
+
+    monkeypatch.setattr(IdentityStore, "save", full)
+    speech = (
+        (sound("speech.wav", sample_samples[:8_000], 16_000), "--fps", 4) if command == "animate" else ("--no-sheet",)
+    )
+    out = tmp_path / ("out" if command == "animate" else "face.safetensors")
+    result = run_command(command, *speech, "--images", portrait_path(), "--epochs", 1, "--out", out)
+    assert result.exit_code == 0, result.stderr
+    assert (result.stdout + result.stderr).count("the disk is full") == 1
+    assert "note: the learnt face is not kept for the next time: the disk is full" in result.stderr
 
 
 def test_a_notebook_keeps_each_note_once():

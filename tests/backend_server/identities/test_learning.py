@@ -80,8 +80,9 @@ def test_what_cannot_be_kept_is_still_of_use(cascade, store, monkeypatch):
     monkeypatch.setattr(store, "save", full)
     learning = run(cascade, store)
     assert learning.identity.record.identity == NAME
-    assert learning.sentence == "learnt, but not kept for the next time: the disk is full"
     assert isinstance(learning.error, NoSpaceError)
+    assert learning.sentence == "learnt"  # why it is not kept stands in the note, and once
+    assert str(learning.notes[-1]) == "the learnt face is not kept for the next time: the disk is full"
 
 
 @pytest.mark.parametrize("is_kept", [False, True])

@@ -36,6 +36,28 @@ def test_a_killed_service_resumes_its_queue_and_loses_no_frame(new_service, anim
     assert isinstance(again.finish(queued.job)[-1], protocol.Done)
 
 
+def test_who_asks_for_more_than_a_job_has_is_answered(new_service, animate):
+    service = new_service()
+    client, other = service.client(), service.client()
+    done = client.finish(client.send(animate()).job)[-1]
+    for received in (done.sequence, done.sequence + 5):  # it has everything, and more than there was
+        asked = client.send(protocol.Attach(job=done.job, received=received))
+        failed = client.receive()
+        assert isinstance(failed, protocol.Failed)
+        assert (failed.code, failed.parent, failed.job) == (ErrorCode.BAD_VALUE, asked.id, done.job)
+        assert (failed.sequence, f"after result {received} nothing is left" in failed.sentence) == (0, True)
+    client.send(protocol.Attach(job=done.job, received=done.sequence - 1))
+    assert client.receive().sequence == done.sequence
+
+    running = client.send(animate(seed=WAIT))
+    client.until(protocol.Progress, job=running.job)
+    asked = other.send(protocol.Attach(job=running.job, received=9))
+    other.until(protocol.Progress, job=running.job)
+    client.send(protocol.Cancel(job=running.job))
+    assert isinstance(client.finish(running.job)[-1], protocol.Cancelled)
+    assert other.finish(running.job)[-1].parent == asked.id
+
+
 def test_a_worker_that_cannot_load_fails_the_job_with_its_sentence(new_service, animate):
     for device, code, sentence in (
         ("missing", ErrorCode.BAD_SOUND, "cannot read the weights file"),

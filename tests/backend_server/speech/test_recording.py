@@ -3,6 +3,7 @@
 import tracemalloc
 from collections.abc import Iterator
 from functools import partial
+from math import ceil
 from pathlib import Path
 
 import av
@@ -15,7 +16,7 @@ from backend_server.commands.animate import SAMPLE_SPEECH
 from backend_server.config import SpeechConfig
 from backend_server.speech import acoustic_model, recording
 from backend_server.speech.acoustic_model import CtcAcousticModel
-from backend_server.speech.audio import read_audio, to_waveform
+from backend_server.speech.audio import read_audio, to_waveform, write_wav
 from backend_server.speech.presence import speech_presence
 from backend_server.speech.recording import ArraySound, FileSound, feature_blocks, listen
 from shared.errors import Cancelled, SoundError
@@ -102,16 +103,32 @@ def test_a_model_of_ones_own_is_given_the_whole(speech, small_blocks):
 def test_every_second_is_reported_so_that_a_cancel_is_heard_at_once(speech, small_blocks):
     reports = []
     listen(ArraySound(speech, 16_000), lambda *report: reports.append(report))
-    total = int(np.ceil(len(speech) / 16_000))
-    assert list(dict.fromkeys(reports)) == [("speech", second, total) for second in range(total + 1)]
+    total = ceil(len(speech) / 16_000)
+    stages = ("listening", "speech")
+    assert list(dict.fromkeys(reports)) == [(stage, second, total) for stage in stages for second in range(total + 1)]
 
     def cancel(left: Iterator[int], *_: object) -> None:
         if next(left, None) is None:
             raise Cancelled
 
-    for calls in (1, 9):  # while it is surveyed, and while it is measured
+    for calls in (1, total + 5):  # while it is surveyed, and while it is measured
         with pytest.raises(Cancelled):
             listen(ArraySound(speech, 16_000), partial(cancel, iter(range(calls))))
+
+
+@pytest.mark.parametrize("declared", [0.0, 3.0, 90.0])
+def test_the_first_hearing_of_a_file_shows_how_far_it_is(speech, tmp_path, monkeypatch, declared):
+    write_wav(tmp_path / "long.wav", np.tile(speech, 3))
+    seconds = ceil(3 * len(speech) / 16_000)
+    monkeypatch.setattr(recording, "declared_seconds", lambda _path: declared)  # a file may say anything
+    reports = []
+    listen(FileSound(tmp_path / "long.wav"), lambda *report: reports.append(report))
+    heard = [(step, steps) for stage, step, steps in reports if stage == "listening"]
+    assert heard[0] == (0, ceil(declared))
+    assert heard[-1] == (seconds, seconds)
+    shares = [step / max(steps, 1) for step, steps in heard[1:-1]]
+    assert shares and shares == sorted(shares) and max(shares) <= 1
+    assert len(set(heard)) >= 5
 
 
 @pytest.mark.parametrize(
