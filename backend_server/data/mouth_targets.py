@@ -16,14 +16,13 @@ from numpy.typing import NDArray
 from backend_server.articulation.motion import articulate
 from backend_server.articulation.phones import TimedPhone
 from backend_server.articulation.visemes import VisemeTable
-from backend_server.config import SpeechConfig
 from backend_server.data.corpus import Corpus
 from backend_server.data.motion_examples import rest_in_silence
 from backend_server.speech.dataset import Utterance
 
 # Points and axis (1 down) of each span: inner and outer opening, outer and inner width, jaw, upper lip.
 SPANS = ((66, 62, 1), (57, 51, 1), (54, 48, 0), (64, 60, 0), (8, 27, 1), (51, 33, 1))
-RATE = SpeechConfig().scores_per_second
+RATE = 50.0  # rows a second
 LEAST_SPREAD = 0.5  # of the average person's; smaller spreads count as this
 
 Array = NDArray[np.float32]
