@@ -252,6 +252,9 @@ def evaluate(
     out: Annotated[Path, typer.Option(help="Folder for the report.")],
     speech: Annotated[Path | None, typer.Option(help="Transcribed speech, for the character error rate.")] = None,
     ablations: Annotated[bool, typer.Option(help="Also train networks with other contexts, losses and parts.")] = False,
+    leave_one_out: Annotated[
+        bool, typer.Option("--leave-one-out", help="Also train motion without each of ten people and judge it on them.")
+    ] = False,
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of each such training of motion.")] = 15,
     texture_updates: Annotated[int, typer.Option(min=1, help="Updates of each such training of texture.")] = 400,
     texture_minutes: Annotated[float, typer.Option(min=0.01, help="Minutes of each of these, at most.")] = 15,
@@ -279,6 +282,7 @@ def evaluate(
             weights or WEIGHTS_DIR,
             identity,
             Budget(texture_updates, texture_minutes),
+            leave_one_out,
         )
         tables = evaluate(settings, bars)
     output.print(tables, soft_wrap=True, markup=False, highlight=False)

@@ -6,8 +6,9 @@ Sounds of other languages become the phone whose lips and tongue are nearest.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 SILENCE = "SIL"
 VOWELS = ("AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW", "OY", "UH", "UW", "UE")
@@ -20,12 +21,14 @@ BILABIALS = frozenset(("P", "B", "M"))
 LABIODENTALS = frozenset(("F", "V"))
 ROUNDED = frozenset(("W", "UW", "OW", "UE"))
 SPREAD = frozenset(("IY", "EY", "EH"))
+SHORTEST_PAUSE = 0.06  # seconds
 
 _PAIRS = {
     **{"tʃ": ("CH",), "dʒ": ("JH",), "tɕ": ("CH",), "dʑ": ("JH",), "tʂ": ("CH",), "sx": ("SH",)},
     **{"aɪ": ("AY",), "aʊ": ("AW",), "ɑu": ("AW",), "au": ("AW",), "ai": ("AY",), "eɪ": ("EY",), "ei": ("EY",)},
     **{"oʊ": ("OW",), "əʊ": ("OW",), "ou": ("OW",), "ɔɪ": ("OY",), "oi": ("OY",), "ɔø": ("OY",), "ɔʏ": ("OY",)},
-    **{"eː": ("EY",), "oː": ("OW",), "øː": ("UE",)},
+    **{"eː": ("EY",), "oː": ("OW",), "øː": ("UE",), "ɯᵝ": ("UH",)},
+    **{"s.": ("SH",), "z.": ("ZH",), "i.": ("IH",), "i̪": ("IH",)},  # as espeak-ng writes retroflexes and their vowel
 }
 _SINGLE = {
     **dict.fromkeys("iɨ", "IY"),
@@ -40,23 +43,25 @@ _SINGLE = {
     "u": "UW",
     **dict.fromkeys("yʏøœʉ", "UE"),
     "p": "P",
-    **dict.fromkeys("bβ", "B"),
+    "b": "B",
     **dict.fromkeys("tʈ", "T"),
     **dict.fromkeys("dɖɾ", "D"),
-    **dict.fromkeys("kqc", "K"),
-    **dict.fromkeys("ɡgɟ", "G"),
+    **dict.fromkeys("kq", "K"),
+    **dict.fromkeys("ɡg", "G"),
+    "c": "CH",
+    "ɟ": "JH",
     "m": "M",
     **dict.fromkeys("nɲɳ", "N"),
-    "ŋ": "NG",
+    **dict.fromkeys("ŋɴ", "NG"),
     **dict.fromkeys("fɸ", "F"),
-    **dict.fromkeys("vʋ", "V"),
+    **dict.fromkeys("vʋβ", "V"),  # the lips of a Spanish b between vowels come near each other and do not close
     "θ": "TH",
     "ð": "DH",
     "s": "S",
     "z": "Z",
     **dict.fromkeys("ʃʂɕ", "SH"),
     **dict.fromkeys("ʒʐʑ", "ZH"),
-    **dict.fromkeys("hɦħçxχɣʁ", "HH"),
+    **dict.fromkeys("hɦħʕçxχɣʁ", "HH"),
     **dict.fromkeys("rɹɻʀɽ", "R"),
     **dict.fromkeys("lɫɭʎɬ", "L"),
     **dict.fromkeys("jʝ", "Y"),
@@ -89,14 +94,17 @@ def phones_of_ipa(ipa: str) -> tuple[str, ...]:
             phones += pair
             index += 2
             continue
-        if ipa[index] in _SINGLE:
-            phones.append(_SINGLE[ipa[index]])
+        plain = unicodedata.normalize("NFD", ipa[index])[0]  # without the dots or the tilde above it
+        phone = _SINGLE.get(ipa[index]) or _SINGLE.get(plain)
+        phones += [phone] if phone else []
         index += 1
     return tuple(phones)
 
 
 def timed_phones(events: Iterable[tuple[float, tuple[str, ...]]], seconds: float) -> tuple[TimedPhone, ...]:
     """Phones without gaps from 0 to the end of the speech.
+
+    A pause too short for the mouth to rest in, as between two words, belongs to the phone before it.
 
     Args:
         events: when something begins, ascending, and its phones, none for a pause; several share their time evenly.
@@ -108,6 +116,9 @@ def timed_phones(events: Iterable[tuple[float, tuple[str, ...]]], seconds: float
         end, names = max(begin, min(next_begin, seconds)), said or (SILENCE,)
         length = (end - begin) / len(names)
         if length <= 0:
+            continue
+        if not said and phones and end - begin < SHORTEST_PAUSE:
+            phones[-1] = replace(phones[-1], end=end)
             continue
         for number, name in enumerate(names):
             if name == SILENCE and phones and phones[-1].name == SILENCE:

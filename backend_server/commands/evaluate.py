@@ -21,6 +21,8 @@ from backend_server.evaluation.motion import (
     blinks,
     eight_faces,
     hearing,
+    languages,
+    leave_one_out,
     robustness,
     speed,
     visemes,
@@ -35,12 +37,14 @@ MOTION: tuple[Experiment, ...] = (
     motion_accuracy.run,
     robustness.run,
     articulation.run,
+    languages.run,
     visemes.run,
     blinks.run,
     eight_faces.run,
     hearing.run,
     speed.run,
 )
+PEOPLE_LEFT_OUT: tuple[Experiment, ...] = (leave_one_out.run,)
 MOTION_ABLATIONS: tuple[Experiment, ...] = (motion_ablation.run,)
 FACE_ABLATIONS: tuple[Experiment, ...] = (face_ablation.run, initialisation.run)
 
@@ -86,6 +90,7 @@ def experiments(settings: Settings, has_people: bool) -> list[Experiment]:
     chosen = [
         (FACES, has_faces),
         (MOTION, settings.has_motion),
+        (PEOPLE_LEFT_OUT, settings.has_motion and settings.leaves_one_out),
         (MOTION_ABLATIONS, settings.has_motion and settings.has_ablations),
         (FACE_ABLATIONS, has_faces and settings.has_ablations),
     ]

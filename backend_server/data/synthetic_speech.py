@@ -119,7 +119,9 @@ def synthesise(text: str, voice: str = "en", rate: int = 170, pitch: int = 50) -
         while heard[index].type != _EVENT_END:
             if heard[index].type == _EVENT_PHONEME:
                 ipa = heard[index].id.string.decode("utf-8", "replace")
-                events.append((heard[index].audio_position / 1000.0, phones_of_ipa(ipa)))
+                phones = phones_of_ipa(ipa)
+                if phones or not ipa:  # a pause has no name; what has one but no phone, as ʔ, prolongs the one before
+                    events.append((heard[index].audio_position / 1000.0, phones))
             index += 1
         return 0
 

@@ -5,7 +5,7 @@ Motions are compared in pixels of each clip's own 256 x 256 crop; the real one h
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,6 +68,14 @@ def spread(clips: Sequence[Clip], count: int) -> list[Clip]:
     """`count` clips, or all where there are fewer, spread evenly over the given ones."""
     chosen = np.linspace(0, len(clips) - 1, min(count, len(clips))).round().astype(int)
     return [clips[i] for i in chosen]
+
+
+def by_person(takes: Iterable[Take]) -> dict[str, list[Take]]:
+    """The takes of each person, in their order."""
+    people: dict[str, list[Take]] = {}
+    for take in takes:
+        people.setdefault(take.clip.speaker, []).append(take)
+    return people
 
 
 def one_of_each(clips: Sequence[Clip]) -> list[Clip]:

@@ -56,6 +56,7 @@ class Settings:
     weights: Path = WEIGHTS_DIR
     identity: Path | None = None
     texture_budget: Budget = USUAL_BUDGET
+    leaves_one_out: bool = False
 
     @property
     def command(self) -> str:
@@ -64,9 +65,12 @@ class Settings:
         parts += [f"--weights {self.weights}"] if self.weights != WEIGHTS_DIR else []
         parts += [f"--speech {self.speech}"] if self.speech else []
         parts += [f"--identity {self.identity}"] if self.identity else []
+        trains_motion = self.has_motion and (self.has_ablations or self.leaves_one_out)
+        parts += ["--leave-one-out"] if self.has_motion and self.leaves_one_out else []
+        parts += [f"--epochs {self.epochs}"] if trains_motion else []
         if self.has_ablations:
             budget = self.texture_budget
-            parts += ["--ablations", *([f"--epochs {self.epochs}"] if self.has_motion else [])]
+            parts += ["--ablations"]
             texture = f"--texture-updates {budget.updates} --texture-minutes {budget.minutes:g}"
             parts += [texture] if self.has_texture else []
         parts += [] if self.has_motion else ["--no-motion"]

@@ -51,7 +51,10 @@ class ArticulationFigures(Figures):
 
 
 def articulation_figures(
-    phones: Sequence[TimedPhone], motion: Array, frame_times: NDArray[np.floating]
+    phones: Sequence[TimedPhone],
+    motion: Array,
+    frame_times: NDArray[np.floating],
+    rounded: frozenset[str] = ROUNDED,
 ) -> ArticulationFigures:
     """Figures of one clip.
 
@@ -59,6 +62,7 @@ def articulation_figures(
         phones: what is said when.
         motion: landmarks, (T, 68, 2), any unit.
         frame_times: seconds, (T,), ascending.
+        rounded: the phones for which lips round.
 
     Raises:
         ShapeError: motion and times differ in length, or there are fewer than two frames.
@@ -72,7 +76,7 @@ def articulation_figures(
         bilabial_closure=_reached(phones, BILABIALS, opening, times, CLOSED_OPENING),
         vowel_closure=_closed_vowels(phones, opening, times),
         labiodental_contact=_reached(phones, LABIODENTALS, opening, times, CONTACT_OPENING),
-        rounding=_rounding(phones, mouth_width(motion), times),
+        rounding=_rounding(phones, rounded, mouth_width(motion), times),
         pause_closure=float((opening[in_pause] < CLOSED_OPENING).mean()) if in_pause.any() else np.nan,
         pause_jitter=_jitter(motion, times, in_pause),
         onset_seconds=_onset(phones, opening, times),
@@ -98,12 +102,12 @@ def _closed_vowels(phones: Sequence[TimedPhone], opening: Array, times: NDArray[
     return float((np.interp(middles, times, opening) < CLOSED_OPENING).mean()) if middles else np.nan
 
 
-def _rounding(phones: Sequence[TimedPhone], width: Array, times: NDArray[np.float64]) -> float:
+def _rounding(phones: Sequence[TimedPhone], rounded: frozenset[str], width: Array, times: NDArray[np.float64]) -> float:
     widths: dict[bool, list[float]] = {True: [], False: []}
     for phone in phones:
-        if phone.name in ROUNDED or phone.name in SPREAD:
+        if phone.name in rounded or phone.name in SPREAD:
             middle = (phone.begin + phone.end) / 2
-            widths[phone.name in ROUNDED].append(float(np.interp(middle, times, width)))
+            widths[phone.name in rounded].append(float(np.interp(middle, times, width)))
     is_speech = np.zeros(len(times), bool)
     for phone in phones:
         is_speech |= (phone.name != SILENCE) & _within(times, phone.begin, phone.end)

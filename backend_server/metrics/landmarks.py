@@ -6,6 +6,8 @@ and on the canonical face. All of it is numpy on arrays (..., 68, 2).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -78,6 +80,20 @@ def amplitude_ratio(generated: Array, target: Array) -> float:
     """Standard deviation of a generated curve (T,) over that of the real one; under 1 the motion is too small."""
     spread = float(target.std())
     return float(generated.std()) / spread if spread > 1e-12 else 0.0
+
+
+def spread_ratio(generated: Sequence[Array], target: Sequence[Array]) -> float:
+    """Spread of several generated curves together over that of the real ones; under 1 the motion is too small.
+
+    The mean of each curve is taken away first: how a mouth is held in a whole clip is no motion. Curves of large motion
+    count more than in a mean of `amplitude_ratio`, and a clip in which somebody hardly moves does no harm.
+
+    Args:
+        generated: curves (T,), of any lengths.
+        target: the real ones in the same order.
+    """
+    spreads = [sum(float(np.square(one - one.mean()).sum()) for one in curves) for curves in (generated, target)]
+    return float(np.sqrt(spreads[0] / spreads[1])) if spreads[1] > 1e-12 else 0.0
 
 
 def offset_frames(generated: Array, target: Array, reach: int = 8) -> float:

@@ -63,7 +63,8 @@ def run(context: Context) -> Section:
         rows = _beside_real(of_repeated, [USUAL.name, ANOTHER_CLIP])
         tables.append(face_table("Faces learnt from another clip of the person, real landmarks", rows))
     single = [one for one in results if one.name in (UNTUNED.name, USUAL.name)]
-    tables.append(face_table(CLIP_BY_CLIP, {f"{clip_name(one.clip)}, {one.name}": one.figures for one in single}))
+    by_clip = {f"{clip_name(one.clip)}, {one.name}": one.figures for one in single}
+    tables.append(face_table(CLIP_BY_CLIP, by_clip, is_detail=True))
     return Section(
         "Faces from real landmarks",
         (

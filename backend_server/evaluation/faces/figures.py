@@ -83,9 +83,9 @@ def printed_figures(values: Mapping[str, float]) -> FaceFigures:
     return FaceFigures(**{field.name: values.get(field.name, float("nan")) for field in fields(FaceFigures)})
 
 
-def face_table(title: str, rows: Mapping[str, FaceFigures]) -> Table:
+def face_table(title: str, rows: Mapping[str, FaceFigures], *, is_detail: bool = False) -> Table:
     """Figures in rows."""
-    return Table.of_figures(title, COLUMNS, rows)
+    return Table.of_figures(title, COLUMNS, rows, is_detail=is_detail)
 
 
 @dataclass(frozen=True)

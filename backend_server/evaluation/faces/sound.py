@@ -122,8 +122,10 @@ def run(context: Context) -> Section:
         ),
         (
             first_table(means),
-            face_table("Faces from the sound, all figures", means),
-            face_table(CLIP_BY_CLIP, {f"{clip_name(one.clip)}, {one.name}": one.figures for one in single}),
+            face_table("Faces from the sound, all figures", means, is_detail=True),
+            face_table(
+                CLIP_BY_CLIP, {f"{clip_name(one.clip)}, {one.name}": one.figures for one in single}, is_detail=True
+            ),
         ),
         tuple(_sheet(context, faces, clip) for clip in one_of_each(clips)),
         (

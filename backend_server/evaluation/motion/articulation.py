@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
+from backend_server.articulation.phones import ROUNDED
 from backend_server.cascade import Cascade
 from backend_server.config import CORPUS_FRAME_RATE, SAMPLE_RATE
 from backend_server.evaluation.goals import Goal
@@ -75,19 +76,22 @@ def articulate(
     work = [(one, one.voice) for one in spoken] + [(one, RECORDED + one.voice) for one in recorded]
     for number, (one, voice) in enumerate(work):
         progress("articulation", number, len(work))
-        figures[voice].append(_figures(cascade, one, UNTOUCHED))
+        figures[voice].append(figures_of(cascade, one))
     ungated = [one for voice, of_voice in figures.items() if not voice.startswith(RECORDED) for one in of_voice]
-    gated = [_figures(cascade, one, MotionControls(silence=1.0)) for one in spoken]
+    gated = [figures_of(cascade, one, MotionControls(silence=1.0)) for one in spoken]
     progress("articulation", len(work), len(work))
     rows = {voice: ArticulationFigures.mean(of_voice) for voice, of_voice in figures.items()}
     return rows | {ALL: ArticulationFigures.mean(ungated), GATED: ArticulationFigures.mean(gated)}
 
 
-def _goal(closure: float) -> Goal:
-    return Goal("lips closed on p, b, m, share, synthetic voices", 0.95, closure, is_least=True)
-
-
-def _figures(cascade: Cascade, one: Spoken, controls: MotionControls) -> ArticulationFigures:
+def figures_of(
+    cascade: Cascade, one: Spoken, controls: MotionControls = UNTOUCHED, rounded: frozenset[str] = ROUNDED
+) -> ArticulationFigures:
+    """Figures of one sentence on the mean face; `rounded` are the phones for which its lips shall round."""
     times = frame_times(len(one.waveform) / SAMPLE_RATE, FrameRate(int(CORPUS_FRAME_RATE)))
     motion = cascade.animate(one.waveform, SAMPLE_RATE, times, controls=controls)
-    return articulation_figures(one.phones, motion.canonical, times)
+    return articulation_figures(one.phones, motion.canonical, times, rounded)
+
+
+def _goal(closure: float) -> Goal:
+    return Goal("lips closed on p, b, m, share, synthetic voices", 0.95, closure, is_least=True)

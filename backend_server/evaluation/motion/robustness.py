@@ -1,8 +1,8 @@
-"""Measures how far noise, other voices, levels and another voice change the motion (Fig. 6 right)."""
+"""Measures how far noise, other voices, music, rooms, levels and ways to speak change the motion (Fig. 6 right)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,15 +13,22 @@ from backend_server.evaluation.held_out import Take
 from backend_server.evaluation.motion.accuracy import animated, judge, judge_groups, static
 from backend_server.evaluation.motion.sounds import (
     CLEAN,
+    SHOUT,
+    TELEPHONE,
+    WHISPER,
     Sound,
     Waveform,
     at_level,
     babble_name,
     babble_noise,
+    in_room,
+    music_name,
+    music_noise,
     other_voice,
+    room_name,
     white_noise,
 )
-from backend_server.evaluation.page.charts import Panel, draw_panels
+from backend_server.evaluation.page.charts import Curve, Panel, draw_panels
 from backend_server.evaluation.page.report import Picture, Section, Table
 from backend_server.evaluation.run import Context
 from backend_server.metrics.motion import MotionFigures
@@ -31,6 +38,12 @@ NOISE_DB = (-40.0, -30.0, -20.0, -10.0, 0.0)  # level of white noise over that o
 BABBLE_DB = (20.0, 10.0, 0.0, -5.0)  # signal-to-noise ratio
 LEVELS_DBFS = (-40.0, -30.0, -20.0, -10.0, 0.0)
 VOICES = (0.84, 0.92, 1.09, 1.19)
+MUSIC_DB = (20.0, 10.0, 0.0)
+ECHO_SECONDS = (0.3, 0.6, 1.0)
+BABBLE_GROWTH_GOAL = 12.0  # per cent, at 0 dB
+BABBLE_GOAL = "LMD growth in babble at 0 dB, per cent"
+FIRST_PANELS = 4  # of the first picture
+GLANCE = "Heard otherwise, at a glance"
 COLUMNS = ("lip landmarks LMD, px", "growth, per cent", "opening correlation", "width correlation")
 
 
@@ -40,13 +53,19 @@ class Sweep:
 
     Attributes:
         title: what is changed.
-        axis: what the steps are, with their unit.
+        axis: what the steps are, with their unit; empty where they have names alone.
         sounds: the steps.
     """
 
     title: str
     axis: str
     sounds: tuple[Sound, ...]
+
+    def curve(self, values: Iterable[float]) -> Curve:
+        """Values, one a step, by where the step stands on the axis, or by its name."""
+        if self.axis:
+            return dict(zip((sound.level for sound in self.sounds), values, strict=True))
+        return dict(zip((sound.name for sound in self.sounds), values, strict=True))
 
 
 def sweeps(voices: Sequence[Waveform]) -> tuple[Sweep, ...]:
@@ -60,6 +79,9 @@ def sweeps(voices: Sequence[Waveform]) -> tuple[Sweep, ...]:
         Sweep("Babble", "signal to noise, dB", tuple(babble_noise(voices, db) for db in BABBLE_DB)),
         Sweep("Level", "peak, dBFS", tuple(at_level(db) for db in LEVELS_DBFS)),
         Sweep("Voice", "pitch and formants, factor", tuple(other_voice(factor) for factor in VOICES)),
+        Sweep("Music", "signal to noise, dB", tuple(music_noise(db) for db in MUSIC_DB)),
+        Sweep("Room", "echo, seconds to -60 dB", tuple(in_room(seconds) for seconds in ECHO_SECONDS)),
+        Sweep("Line and way to speak", "", (TELEPHONE, WHISPER, SHOUT)),
     )
 
 
@@ -103,33 +125,56 @@ def growth_at(measured: Sequence[SweepFigures], name: str) -> float:
 
 
 def run(context: Context) -> Section:
-    """One panel and one table a sweep, on the held-out groups."""
+    """All kinds of sound in one table, then one panel and one table a sweep, on the held-out groups."""
     measured = measure_sweeps(context.cascade, context.held_out, sweeps(context.voices), context.progress)
     still = {f"still face, {group}": judge(static, takes).lips_lmd for group, takes in context.held_out.items()}
-    panels = []
-    for one in measured:
-        levels = [sound.level for sound in one.sweep.sounds]
-        series = {
-            group: dict(zip(levels, (figures.lips_lmd for figures in steps), strict=True))
-            for group, steps in one.steps.items()
-        }
-        panels.append(Panel(one.sweep.title, one.sweep.axis, series, levels=still))
-    draw_panels(context.folder / "noise.png", panels, "lip landmarks LMD, pixels")
+    panels = [_panel(one, still) for one in measured]
+    draw_panels(context.folder / "noise.png", panels[:FIRST_PANELS], "lip landmarks LMD, pixels")
+    draw_panels(context.folder / "heard_otherwise.png", panels[FIRST_PANELS:], "lip landmarks LMD, pixels")
     return Section(
-        "Noise, levels and voices",
+        "Noise, places, levels and voices",
         (
             "The clips of the held-out groups, heard otherwise and judged against the same real motion. Noise and "
-            "speech are compared by mean power over the clip; babble is six other utterances at once. Growth is that "
-            "of the LMD of the lips over the unchanged sound's. Another voice is the clip played faster or slower, so "
-            "pitch and formants are shifted together, and the motion brought back to the clip's own time.",
+            "speech are compared by mean power over the clip; babble is six other utterances at once, music is chords, "
+            "a bass and drums, made here. In a room the echo is as strong as the direct sound. Growth is that of the "
+            "LMD of the lips over the unchanged sound's. Another voice is the clip played faster or slower, so pitch "
+            "and formants are shifted together, and the motion brought back to the clip's own time. Whispered speech "
+            "has noise in place of the voice and is 20 dB quieter; shouted speech is higher, brighter and overdriven. "
+            "Both are made of the clip by linear prediction, so that its timing stays that of the real mouth.",
             "Of Fig. 6 (right) the paper's text says that the motion is not affected up to a noise of "
             f"{paper.NOISE_WITHOUT_EFFECT_DB:.0f} dB and degrades afterwards. It does not say what the level refers "
             "to; here it is the speech, so 0 dB is noise as strong as the speech.",
         ),
-        tuple(_table(one) for one in measured),
-        (Picture("noise.png", "LMD of the lip landmarks by what is heard."),),
-        (Goal("LMD growth in babble at 0 dB, per cent", 20, growth_at(measured, babble_name(0.0))),),
+        (glance(measured), *(_table(one) for one in measured)),
+        (
+            Picture("noise.png", "LMD of the lip landmarks by what is heard."),
+            Picture("heard_otherwise.png", "The same in music, in rooms, over a telephone, whispered and shouted."),
+        ),
+        (Goal(BABBLE_GOAL, BABBLE_GROWTH_GOAL, growth_at(measured, babble_name(0.0))),),
     )
+
+
+def glance(measured: Sequence[SweepFigures]) -> Table:
+    """The growth of the LMD and the correlation of the opening of each group, in one sound of each kind."""
+    kinds = (CLEAN.name, babble_name(0.0), music_name(0.0), room_name(0.6), TELEPHONE.name, WHISPER.name, SHOUT.name)
+    clean = measured[0].clean
+    growths = {CLEAN.name: dict.fromkeys(clean, 0.0)}
+    openings = {CLEAN.name: {group: figures.opening_correlation for group, figures in clean.items()}}
+    for one in measured:
+        for step, sound in enumerate(one.sweep.sounds):
+            growths[sound.name] = {group: one.growth(group, step) for group in clean}
+            openings[sound.name] = {group: one.steps[group][step].opening_correlation for group in clean}
+    columns = [f"{group}, {figure}" for group in clean for figure in ("growth, per cent", "opening correlation")]
+    rows = []
+    for kind in kinds:
+        values = [(_signed(growths[kind][group]), openings[kind][group]) for group in clean]
+        rows.append((kind, tuple(value for pair in values for value in pair)))
+    return Table(GLANCE, tuple(columns), tuple(rows))
+
+
+def _panel(one: SweepFigures, still: Mapping[str, float]) -> Panel:
+    series = {group: one.sweep.curve(figures.lips_lmd for figures in steps) for group, steps in one.steps.items()}
+    return Panel(one.sweep.title, one.sweep.axis, series, levels=still)
 
 
 def _table(one: SweepFigures) -> Table:
@@ -138,8 +183,12 @@ def _table(one: SweepFigures) -> Table:
         rows.append((f"{group}, {CLEAN.name}", _row(one.clean[group], 0.0)))
         for step, (sound, figures) in enumerate(zip(one.sweep.sounds, steps, strict=True)):
             rows.append((f"{group}, {sound.name}", _row(figures, one.growth(group, step))))
-    return Table(one.sweep.title, COLUMNS, tuple(rows))
+    return Table(one.sweep.title, COLUMNS, tuple(rows), is_detail=True)
 
 
 def _row(figures: MotionFigures, growth: float) -> tuple[float | str, ...]:
-    return figures.lips_lmd, f"{round(growth, 1) + 0.0:+.1f}", figures.opening_correlation, figures.width_correlation
+    return figures.lips_lmd, _signed(growth), figures.opening_correlation, figures.width_correlation
+
+
+def _signed(per_cent: float) -> str:
+    return f"{round(per_cent, 1) + 0.0:+.1f}"

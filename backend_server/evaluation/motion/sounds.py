@@ -1,4 +1,4 @@
-"""Other ways to hear a clip: in noise, among voices, quieter, in another voice.
+"""Other ways to hear a clip: in noise, among voices, in music, in a room, over a line, quieter, in another voice.
 
 A level of noise is relative to the speech, as on the axis of Fig. 6 (right): 0 dB is noise as strong as the speech,
 -40 dB is 40 dB below it, so the signal-to-noise ratio is its negative. Both strengths are mean powers over the clip.
@@ -10,10 +10,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.signal import butter, fftconvolve, sosfiltfilt
 
+from backend_server.config import SAMPLE_RATE
+from backend_server.evaluation.motion.music import music
+from backend_server.evaluation.motion.phonation import shouted, whispered
 from backend_server.speech.augmentation import Waveform, add_noise, babble, change_speed
+from backend_server.speech.codecs import through_codec
 
 BABBLE_VOICES = 6
+DIRECT_DB = 0.0  # of the direct sound over the echo in a room: two metres away in a living room
+TELEPHONE_HERTZ = (300.0, 3400.0)
 SEED = 0  # of all noise, so that every clip and every network hears the same
 
 
@@ -29,7 +36,7 @@ class Sound:
     Attributes:
         name: as a row of a table.
         heard: from the clip's waveform (S,) to what is heard.
-        level: where it stands on its axis: dB, or a factor of pitch.
+        level: where it stands on its axis: dB, seconds, or a factor of pitch.
         speed: how many seconds of the clip pass in one second of what is heard.
     """
 
@@ -65,6 +72,47 @@ def babble_noise(voices: Sequence[Waveform], snr_db: float) -> Sound:
 def babble_name(snr_db: float) -> str:
     """The name of babble at a signal-to-noise ratio."""
     return f"babble, {snr_db:.0f} dB SNR"
+
+
+def music_noise(snr_db: float) -> Sound:
+    """Music at a signal-to-noise ratio."""
+
+    def heard(waveform: Waveform) -> Waveform:
+        return add_noise(waveform, music(len(waveform), np.random.default_rng(SEED)), snr_db)
+
+    return Sound(music_name(snr_db), heard, snr_db)
+
+
+def music_name(snr_db: float) -> str:
+    """The name of music at a signal-to-noise ratio."""
+    return f"music, {snr_db:.0f} dB SNR"
+
+
+def in_room(reverberation_seconds: float) -> Sound:
+    """A room whose echo, as strong as the direct sound, falls by 60 dB in so many seconds (Polack 1988)."""
+
+    def heard(waveform: Waveform) -> Waveform:
+        since = np.arange(1, round(reverberation_seconds * SAMPLE_RATE)) / SAMPLE_RATE
+        echo = np.random.default_rng(SEED).standard_normal(len(since)) * 10 ** (-3 * since / reverberation_seconds)
+        echo *= 10 ** (-DIRECT_DB / 20) / np.sqrt(np.square(echo).sum())
+        return fftconvolve(waveform, np.concatenate([[1.0], echo]))[: len(waveform)].astype(np.float32)
+
+    return Sound(room_name(reverberation_seconds), heard, reverberation_seconds)
+
+
+def room_name(reverberation_seconds: float) -> str:
+    """The name of a room."""
+    return f"room, echo of {reverberation_seconds:g} s"
+
+
+def _by_telephone(waveform: Waveform) -> Waveform:
+    band = butter(4, TELEPHONE_HERTZ, "bandpass", fs=SAMPLE_RATE, output="sos")
+    return through_codec(sosfiltfilt(band, waveform).astype(np.float32), "telephone")
+
+
+TELEPHONE = Sound("telephone", _by_telephone)
+WHISPER = Sound("whispered", lambda waveform: whispered(waveform, np.random.default_rng(SEED)))
+SHOUT = Sound("shouted", shouted)
 
 
 def at_level(peak_dbfs: float) -> Sound:

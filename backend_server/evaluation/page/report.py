@@ -27,16 +27,21 @@ class Table:
         title: what is measured on what.
         columns: names of the figures.
         rows: a name and its figures, one a column; NaN where there is none.
+        is_detail: whether the page shows its title alone until somebody opens it.
     """
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, tuple[Value, ...]], ...]
+    is_detail: bool = False
 
     @classmethod
-    def of_figures(cls, title: str, columns: Sequence[str], rows: Mapping[str, Figures]) -> Self:
+    def of_figures(
+        cls, title: str, columns: Sequence[str], rows: Mapping[str, Figures], *, is_detail: bool = False
+    ) -> Self:
         """A table of figures of one kind, by name; the columns name their fields in order."""
-        return cls(title, tuple(columns), tuple((name, astuple(figures)) for name, figures in rows.items()))
+        named = tuple((name, astuple(figures)) for name, figures in rows.items())
+        return cls(title, tuple(columns), named, is_detail)
 
     def markdown(self) -> str:
         """The table as Markdown."""

@@ -59,6 +59,12 @@ def test_a_text_has_the_phones_of_its_language(text: str, voice: str, phones: st
 
 
 @needs_espeak
+def test_a_sound_without_a_phone_is_no_pause():
+    names = [phone.name for phone in synthesise("A cotton button.", "en-us").phones]
+    assert names == ["AH", "K", "AA", "N", "B", "AH", "N", "SIL"]  # both t are glottal stops
+
+
+@needs_espeak
 def test_a_slower_rate_is_longer_and_a_higher_pitch_is_higher():
     assert synthesise("one two three", rate=100).clip.seconds > 1.3 * synthesise("one two three", rate=200).clip.seconds
 

@@ -105,3 +105,17 @@ def test_options_select_the_experiments(corpus_folder, tmp_path):
     assert chosen(has_ablations=True) == faces + motion + ablations
     assert chosen(has_ablations=True, has_texture=False) == [*motion, *command.MOTION_ABLATIONS]
     assert chosen(has_ablations=True, has_motion=False) == [*faces, *command.FACE_ABLATIONS]
+    assert chosen(leaves_one_out=True) == [*faces, *motion, *command.PEOPLE_LEFT_OUT]
+    assert chosen(leaves_one_out=True, has_motion=False) == faces
+
+
+def test_the_command_says_what_was_trained_and_how_long(corpus_folder, tmp_path):
+    def told(**options):
+        return Settings(corpus_folder, tmp_path, **options).command
+
+    assert "epochs" not in told()
+    assert told(leaves_one_out=True, epochs=4).endswith("--leave-one-out --epochs 4")
+    assert told(has_ablations=True, leaves_one_out=True, has_texture=False).endswith(
+        "--leave-one-out --epochs 15 --ablations --no-texture"
+    )
+    assert "leave" not in told(leaves_one_out=True, has_motion=False)

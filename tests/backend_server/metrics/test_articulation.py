@@ -65,6 +65,12 @@ def test_widening_instead_of_rounding_has_the_other_sign(right):
     assert articulation_figures(PHONES, face(right[0], 1.4 - right[1]), TIMES).rounding < 0
 
 
+def test_what_counts_as_rounded_is_given(right):
+    round_a = articulation_figures(PHONES, face(*right), TIMES, frozenset(("AA",))).rounding
+    assert round_a == pytest.approx(0)  # as wide in AA as in IY
+    assert articulation_figures(PHONES, face(*right), TIMES, frozenset(("W",))).rounding > 1
+
+
 def test_motion_long_before_the_sound_and_trembling_in_a_pause_are_seen(right):
     early = np.where(within(0.2, 0.6), 0.1, right[0])
     assert articulation_figures(PHONES, face(early, right[1]), TIMES).onset_seconds == pytest.approx(0.6 - 0.22)

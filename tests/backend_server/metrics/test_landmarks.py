@@ -40,6 +40,14 @@ def test_66_points_are_refused():
         m.mouth_opening(np.zeros((3, 66, 2)))
 
 
+def test_the_spread_of_several_curves_by_hand():
+    real = [np.array([0.0, 2.0]), np.array([5.0, 5.0, 8.0, 8.0])]  # squares about their means: 2 and 9
+    made = [np.array([9.0, 9.0]), np.array([0.0, 0.0, 2.0, 2.0])]  # 0 and 4
+    assert m.spread_ratio(made, real) == pytest.approx(np.sqrt(4 / 11))
+    assert m.spread_ratio([2 * curve + 1 for curve in real], real) == pytest.approx(2)
+    assert m.spread_ratio(real, [np.zeros(2), np.ones(4)]) == 0
+
+
 def test_correlation_and_amplitude():
     curve = np.array([0.0, 1.0, 0.0, -1.0])
     assert m.correlation(3 * curve + 2, curve) == pytest.approx(1)
