@@ -114,11 +114,11 @@ class CtcAcousticModel(nn.Module):
     def _joined(self, blocks: Iterable[Array], gain: float, network: Callable[[Tensor], Tensor]) -> Iterator[Array]:
         """What the network says of all windows, each faded into the next."""
         kept: Array | None = None  # what the last window said of its overlap with the next
-        edge = (WINDOW - HOP - FADED) // 2
+        middle = (WINDOW - HOP - 1) / 2
+        ends = middle - FADED / 2, middle + FADED / 2
+        share = np.interp(np.arange(WINDOW - HOP), ends, (0.0, 1.0)).astype(np.float32)[:, None]
         for outputs, is_last in self._windows(blocks, gain, network):
             if kept is not None:
-                share = np.linspace(0, 1, FADED + 2, dtype=np.float32)[1:-1, None]
-                share = np.pad(share, ((edge, edge), (0, 0)), constant_values=((0, 1), (0, 0)))
                 outputs[: WINDOW - HOP] = kept + share * (outputs[: WINDOW - HOP] - kept)
             yield outputs if is_last else outputs[:HOP]
             kept = outputs[HOP:]

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend_server.config import SAMPLE_RATE
-from backend_server.data.noise import Waveform
+from backend_server.speech.augmentation import Waveform
 
 CHORDS = ((57, 60, 64, 69), (53, 57, 60, 65), (48, 55, 60, 64), (55, 59, 62, 67))  # MIDI: A minor, F, C, G
 BEATS_PER_CHORD = 4

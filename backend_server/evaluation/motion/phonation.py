@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.linalg import solve_toeplitz
 from scipy.signal import istft, lfilter, resample_poly, stft
 
-from backend_server.data.noise import Waveform
+from backend_server.speech.augmentation import Waveform
 
 ORDER = 18  # of the prediction; two for each kilohertz and two more
 FRAME, HOP = 400, 100  # samples of 16 kHz
