@@ -186,7 +186,8 @@ def surround(item: Example, before: float, after: float) -> Example:
         begins = np.concatenate([[0], begins + before, [before + seconds]]).astype(np.float32)
     if mouth is not None:
         rate = (len(mouth) - 1) / seconds
-        mouth = np.pad(mouth, ((round(before * rate), round(after * rate)), (0, 0)), constant_values=np.nan)
+        rows = np.array([(round(before * rate), round(after * rate)), (0, 0)])
+        mouth = np.pad(mouth, rows, constant_values=np.nan)
     return replace(item, waveform=np.pad(item.waveform, lengths), phones=phones, begins=begins, mouth=mouth)
 
 
