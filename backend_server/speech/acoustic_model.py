@@ -133,9 +133,8 @@ class CtcAcousticModel(nn.Module):
         def said(waveform: Array) -> Array:
             return network(torch.from_numpy(waveform).to(self.device)[None])[0].float().cpu().numpy()
 
-        count = 0
         for block in blocks:
-            heard, count = np.concatenate([heard, np.float32(gain) * block]), count + len(block)
+            heard = np.concatenate([heard, np.float32(gain) * block])
             while len(heard) > length:
                 yield said(heard[:length]), False
                 heard = heard[HOP * STEP :]

@@ -104,6 +104,7 @@ class SpeechEncoder(nn.Module):
 
 
 @lru_cache(maxsize=16)
+@torch.inference_mode(False)  # what is kept must serve a training, too, also when it was first asked for outside of one
 def rotations(count: int, size: int) -> Tensor:
     """Cosines and sines of the angles of `count` positions, (2, count, size / 2), base 10,000."""
     frequencies = 10_000.0 ** (-torch.arange(0, size, 2, dtype=torch.float32) / size)

@@ -20,7 +20,6 @@ LOWEST_HZ, HIGHEST_HZ = 60.0, 7600.0
 POWER_FLOOR = 1e-10  # below the quantisation noise of 16-bit sound
 FLOOR = -10.0  # natural-log units below the level of the clip's speech: 43 dB, everything quieter is silence
 SPREAD = 3.0  # natural-log units, about the standard deviation of speech around its level
-SILENCE = FLOOR / SPREAD  # a normalised frame of silence
 _BLOCK_FRAMES = 3000  # bounds the memory of the Fourier transform
 
 

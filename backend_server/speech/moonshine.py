@@ -6,6 +6,7 @@ Convolutions and norms are float32 there, linear layers unsigned 8-bit with one 
 from __future__ import annotations
 
 import re
+import struct
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from backend_server.config import SpeechConfig
+from backend_server.speech.encoder import SpeechEncoder
 from shared.errors import WeightsError
 
 MEMBER = "moonshine_voice/assets/tiny-en/encoder_model.ort"
 FILTERED = 0.0677  # deviation of what the first filters say of speech at the usual level: median of 60 recordings
 _FLATBUFFERS = "onnxruntime.tools.ort_format_model.ort_flatbuffers_py.fbs.InferenceSession"
+_NOT_THE_ENCODER = (  # what reading another file raises
+    *(struct.error, AttributeError, LookupError, TypeError, ValueError, RuntimeError, ArithmeticError, StopIteration),
+)
 _TYPES = {1: np.float32, 2: np.uint8}  # of onnx.TensorProto
 _CONVOLUTIONS = {"conv1": "first", "conv2": "second", "conv3": "third"}
 _LINEARS = {
@@ -55,8 +61,8 @@ def read_moonshine(path: Path) -> dict[str, Tensor]:
             raise ValueError("it holds no model")
         graph = model.Graph()
         arrays = {t.Name().decode(): _array(t) for t in map(graph.Initializers, range(graph.InitializersLength()))}
-        return _named(graph, {name: array for name, array in arrays.items() if array is not None})
-    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError, IndexError) as error:
+        return _checked(_named(graph, {name: array for name, array in arrays.items() if array is not None}))
+    except _NOT_THE_ENCODER as error:
         raise WeightsError(f"{path} is not Moonshine's tiny encoder ({error}); give {MEMBER} or its wheel") from error
 
 
@@ -99,3 +105,14 @@ def _named(graph: Any, arrays: dict[str, NDArray]) -> dict[str, Tensor]:  # noqa
         elif found := re.fullmatch(r"layers\.(\d+)\.mlp\.(fc[12])\.bias", name):
             named[f"layers.{found[1]}.{_LINEARS['mlp/' + found[2]]}.bias"] = array
     return {name: torch.from_numpy(np.array(array, np.float32)) for name, array in named.items()}
+
+
+def _checked(named: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The same, if it is all that the encoder needs, in its shapes."""
+    with torch.device("meta"):
+        expected = {name: list(tensor.shape) for name, tensor in SpeechEncoder(SpeechConfig()).state_dict().items()}
+    found = {name: list(tensor.shape) for name, tensor in named.items()}
+    for name in sorted(expected | found):
+        if found.get(name) != expected.get(name):
+            raise ValueError(f"{name} has the shape {found.get(name)}, not {expected.get(name)}")
+    return named

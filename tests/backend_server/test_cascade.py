@@ -122,7 +122,6 @@ def test_a_sound_in_small_pieces_moves_the_face_as_the_whole_does(cascade, speec
     controls = MotionControls(silence=1.0, smoothing=0.03, lead=0.05)
     whole = cascade.animate(speech, 16_000, times, controls=controls)
     monkeypatch.setattr("backend_server.speech.recording.BLOCK_SAMPLES", 16_000)
-    monkeypatch.setattr("backend_server.speech.acoustic_model._PIECE_FRAMES", 80)
     for place in ("speech.windows", "motion.controls", "cascade"):
         monkeypatch.setattr(f"backend_server.{place}.BLOCK_FRAMES", 7)
     monkeypatch.setattr("backend_server.blink.sampling.READ_FRAMES", 7)

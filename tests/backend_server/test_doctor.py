@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import sys
 
 import numpy as np
 import pytest
@@ -44,17 +43,6 @@ def test_a_missing_library_is_named():
 def test_an_optional_library_only_warns():
     assert doctor.optional_finding("x", "no_such_library", "for y").state is State.WARN
     assert doctor.is_healthy([doctor.optional_finding("x", "no_such_library", "for y")])
-
-
-def test_flite_is_named_and_never_asked_for(tmp_path, monkeypatch):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    missing = doctor.flite_finding()
-    program = tmp_path / ("flite.exe" if sys.platform == "win32" else "flite")
-    program.touch(0o755)
-    found = doctor.flite_finding()
-    assert (missing.state, found.state) == (State.OK, State.OK)
-    assert "not installed" in missing.what
-    assert str(program) in found.what
 
 
 def test_weights_missing_damaged_and_good(tmp_path):

@@ -1,6 +1,5 @@
 """Tests what `train` passes to the stages, which options it refuses, and what it reports."""
 
-import sys
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -17,18 +16,19 @@ from backend_server.metrics.blink import BlinkStatistics
 from backend_server.metrics.motion import MotionFigures
 from backend_server.motion.training import MotionResult
 from backend_server.progress import silent
-from shared.errors import SpeechFaceError, ValueRangeError, WeightsError
+from shared.errors import ValueRangeError, WeightsError
 
 FIGURES = MotionFigures(*[0.5] * len(fields(MotionFigures)))
 
 
 @pytest.fixture
 def settings(tmp_path):
-    """Makes settings of a stage with the defaults of the command."""
+    """Makes settings of a stage with the defaults of the command, and what it cannot do without."""
 
     def make(stage: str, **changes) -> TrainSettings:
         plain = TrainSettings(stage, (tmp_path / "corpus",), tmp_path / "weights", "cpu", False, None, "shipped", 0)
-        return replace(plain, **changes)
+        needed = {"encoder": tmp_path / "encoder_model.ort"} if stage == "speech" else {}
+        return replace(plain, **needed | changes)
 
     return make
 
@@ -92,6 +92,7 @@ def test_a_second_acoustic_model_is_refused_before_the_work(settings, handed, tm
 MISFITS = {
     "--minutes": {"minutes": 5.0},
     "--start": {"start": Path("a.safetensors")},
+    "--encoder": {"encoder": Path("a.whl")},
     "--speech": {"speech": Path("a.onnx")},
     "--resume": {"resume": True},
     "--preset paper": {"preset": "paper"},
@@ -114,28 +115,23 @@ def test_an_option_is_looked_at_or_refused(settings, handed, stage, option):
     assert not handed
 
 
+def test_speech_begins_with_an_encoder(settings, handed, run_command, tmp_path):
+    train(settings("speech"), silent)
+    assert handed.pop("speech")["encoder"] == tmp_path / "encoder_model.ort"
+    common = ("train", "speech", "--data", tmp_path, "--out", tmp_path / "weights")
+    assert run_command(*common, "--encoder", tmp_path / "a.whl").exit_code == 0
+    assert handed.pop("speech")["encoder"] == tmp_path / "a.whl"
+    refused = run_command(*common)
+    assert refused.exit_code == 2
+    (sentence,) = refused.stderr.strip().splitlines()
+    assert "give --encoder: the wheel of the package moonshine-voice, or the encoder_model.ort in it" in sentence
+    assert not handed
+
+
 def test_the_papers_motion_takes_one_corpus(settings, handed):
     with pytest.raises(ValueRangeError, match="--preset paper takes no further --data"):
         train(settings("motion", preset="paper", data=(Path("a"), Path("b"))), silent)
     assert not handed
-
-
-def test_flite_is_asked_for_by_name_only_for_motion_and_before_the_work(settings, handed, tmp_path, monkeypatch):
-    both = (Path("a"), Path("b"))
-    train(settings("motion", data=both), silent)
-    assert not handed.pop("motion")["config"].flite_voices
-    monkeypatch.setenv("PATH", str(tmp_path))
-    for refused, sentence in (
-        (settings("speech", with_flite=True), "train speech takes no --flite"),
-        (settings("motion", with_flite=True), "--flite needs further --data"),
-        (settings("motion", with_flite=True, data=both), "flite is not installed"),
-    ):
-        with pytest.raises(SpeechFaceError, match=sentence):
-            train(refused, silent)
-    assert not handed
-    (tmp_path / ("flite.exe" if sys.platform == "win32" else "flite")).touch(0o755)
-    train(settings("motion", with_flite=True, data=both), silent)
-    assert handed["motion"]["config"].flite_voices
 
 
 def test_texture_is_told_of_feature_networks_and_of_the_order_of_its_gradients(run_command, handed, tmp_path):

@@ -76,7 +76,7 @@ def corpus(tmp_path) -> Path:
 @pytest.fixture
 def speech_weights(tmp_path) -> Path:
     """An untrained acoustic model."""
-    config = SpeechConfig(channels=32, blocks=1)
+    config = SpeechConfig(width=16, heads=2, rotary_size=4, layers=2, heard_layer=1)
     path = tmp_path / "speech.safetensors"
     save_checkpoint(path, KIND, config, CtcAcousticModel(config).state_dict())
     return path

@@ -86,6 +86,8 @@ def test_the_objective_weighs_its_terms(motion):
     assert terms.total == pytest.approx(float(expected))
     weighted = losses.motion_losses(motion, target, logits, dataclasses.replace(config, lambda_mouth=3.0))
     assert weighted.total == pytest.approx(float(expected + 3 * losses.mouth_loss(2 * motion, 2 * target)))
+    weighted = losses.motion_losses(motion, target, logits, dataclasses.replace(config, lambda_spread=3.0))
+    assert weighted.total == pytest.approx(float(expected + 3 * losses.spread_loss(2 * motion, 2 * target)))
 
 
 def test_the_spread_loss_by_hand():
@@ -96,6 +98,15 @@ def test_the_spread_loss_by_hand():
     assert losses.spread_loss(moved, still) == pytest.approx(1.0)
     assert losses.spread_loss(2 * moved, moved) == pytest.approx(1.0)
     assert losses.spread_loss(later, moved) == pytest.approx(0.0)  # when and where does not count
+
+
+def test_the_spread_loss_moves_a_damped_mouth_and_harms_no_resting_one(motion):
+    damped = (0.5 * motion).requires_grad_()
+    losses.spread_loss(damped, motion).backward()
+    assert losses.spread_loss(damped.detach() - 0.1 * damped.grad, motion) < losses.spread_loss(damped, motion)
+    resting = torch.zeros_like(motion, requires_grad=True)  # its spread has no slope
+    losses.spread_loss(resting, motion).backward()
+    assert resting.grad.isfinite().all()
 
 
 def test_the_mouth_loss_by_hand():

@@ -3,6 +3,7 @@ import pytest
 
 from backend_server.data.corpus import Corpus
 from backend_server.data.motion_examples import (
+    AUGMENTATION,
     MotionExample,
     View,
     as_usual_person,
@@ -41,6 +42,20 @@ def test_the_first_view_is_the_clip_as_it_is(corpus, level_model):
     voices = [clip.waveform() for clip in clips]
     again = make_views(clips[0].waveform(), level_model, 3, np.random.default_rng(0), voices)
     assert np.array_equal(again[3].features, examples[0].views[3].features)
+
+
+def test_every_variation_is_another_tempo_in_another_place(level_model):
+    seconds = np.arange(48_000) / 16_000
+    swelling = (0.3 * np.sin(2000 * seconds) * np.sin(3 * seconds)).astype(np.float32)
+    views = make_views(swelling, level_model, 12, np.random.default_rng(0))
+    speeds = [view.speed for view in views[1:]]
+    assert len(set(speeds)) > 6
+    assert all(AUGMENTATION.speed[0] <= speed <= AUGMENTATION.speed[1] for speed in speeds)
+    frame_times = np.arange(5, 70) / 25
+    plain = views[0].windows(frame_times, 6).mean(1)[:, 0]
+    likeness = [np.corrcoef(plain, view.windows(frame_times, 6).mean(1)[:, 0])[0, 1] for view in views[1:]]
+    assert np.median(likeness) > 0.8  # the same moments, whatever the tempo
+    assert min(likeness) < 0.99  # and not without noise
 
 
 def test_jaw_and_lips_rest_where_nobody_speaks():

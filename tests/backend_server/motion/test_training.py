@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from backend_server.config import MotionConfig, SpeechConfig
+from backend_server.config import MotionConfig
 from backend_server.data.articulation_examples import SPEAKER
 from backend_server.data.corpus import Corpus
 from backend_server.data.motion_examples import motion_examples
@@ -13,6 +13,7 @@ from backend_server.motion import training
 from backend_server.motion.evaluation import UNITS, evaluate_motion
 from backend_server.motion.generator import load_motion_generator
 from backend_server.motion.training import MotionTrainer, draw_chances, train_motion
+from backend_server.speech.acoustic_model import load_acoustic_model
 from shared.errors import Cancelled, CorpusError
 
 SMALL = MotionConfig(encoder_channels=(8, 8, 8), hidden_size=16, run_frames=20, epochs=2, variations=1)
@@ -66,7 +67,7 @@ def test_the_same_seed_gives_the_same_weights(corpus, speech_weights, tmp_path):
     assert result.unknown is not None
     generator = load_motion_generator(paths[0])
     assert np.array_equal(generator.neutral_canonical.numpy(), Corpus(corpus).neutral_canonical)
-    assert generator(torch.zeros(4, SMALL.context, SpeechConfig().stem_channels)).shape == (4, 68, 2)
+    assert generator(torch.zeros(4, SMALL.context, load_acoustic_model(speech_weights).channels)).shape == (4, 68, 2)
 
 
 def test_a_cancelled_training_goes_on_where_it_was(corpus, speech_weights, tmp_path):

@@ -4,16 +4,31 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from backend_server.config import SpeechConfig
 from backend_server.speech.audio import write_wav
+from backend_server.speech.encoder import SpeechEncoder
 
 TEXTS = ("bad", "cab", "dab", "a bad cab", "dad", "ad", "add a cab", "ab", "cad", "bad dad")
 
 
 @pytest.fixture(scope="session")
 def tiny_config() -> SpeechConfig:
-    return SpeechConfig(stem_channels=16, channels=16, blocks=2, batch_seconds=8.0, epochs=12, learning_rate=5e-3)
+    return SpeechConfig(
+        *(16, 2, 4, 2, 1),  # width, heads, dimensions that turn, layers, the one that is heard
+        learning_rate=5e-3,
+        head_learning_rate=2e-2,
+        batch_seconds=8.0,
+        epochs=12,
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(tiny_config: SpeechConfig) -> dict[str, torch.Tensor]:
+    """Weights of an encoder to begin a training with; nobody trained them."""
+    torch.manual_seed(5)
+    return SpeechEncoder(tiny_config).state_dict()
 
 
 @pytest.fixture(scope="session")

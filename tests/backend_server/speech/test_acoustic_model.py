@@ -1,4 +1,4 @@
-"""The network's time: scores speak of their own moment, and long clips have no seams."""
+"""The network's time: features speak of their own moment, long sound has no seams, and loudness does not count."""
 
 from pathlib import Path
 
@@ -6,69 +6,187 @@ import numpy as np
 import pytest
 import torch
 
-from backend_server.checkpoints import save_checkpoint
+from backend_server.checkpoints import in_eight_bits, save_checkpoint
 from backend_server.config import SpeechConfig
 from backend_server.speech import acoustic_model
-from backend_server.speech.acoustic_model import KIND, AcousticModel, CtcAcousticModel, load_acoustic_model
+from backend_server.speech.acoustic_model import (
+    HOP,
+    KIND,
+    USUAL_LEVEL,
+    WINDOW,
+    CtcAcousticModel,
+    gain_of,
+    load_acoustic_model,
+    position_count,
+)
+from backend_server.speech.encoder import LEAD, STEP, TAIL
+from backend_server.speech.features import log_mel, speech_level
 from shared.errors import WeightsError
+
+FULL = (WINDOW - 1) * STEP + TAIL  # samples that just fill the first window, behind its lead
 
 
 @pytest.fixture(scope="module")
-def model() -> CtcAcousticModel:
+def model(tiny_config: SpeechConfig) -> CtcAcousticModel:
     torch.manual_seed(0)
-    network = CtcAcousticModel(SpeechConfig(stem_channels=16, channels=24)).train()
-    for seed in range(20):  # running averages near those of its input
-        network(torch.randn(4, 200, 64, generator=torch.Generator().manual_seed(seed)))
-    return network.eval()
+    return CtcAcousticModel(tiny_config).eval()
+
+
+class Sampler(CtcAcousticModel):
+    """Says of each position the sample in its middle, and which call it was."""
+
+    calls = 0
+
+    def hidden(self, waveform: torch.Tensor) -> torch.Tensor:
+        self.calls += 1
+        middle = waveform[:, LEAD : waveform.shape[1] - TAIL + 1 : STEP]
+        return torch.stack([middle, torch.full_like(middle, self.calls)], 2)
 
 
 def speech(seconds: float, seed: int = 0) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    return (0.1 * rng.standard_normal(int(16000 * seconds))).astype(np.float32)
+    """Noise that swells and fades twice a second."""
+    count = int(16_000 * seconds)
+    swelling = 0.6 + 0.4 * np.sin(4 * np.pi * np.arange(count) / 16_000)
+    return (0.1 * swelling * np.random.default_rng(seed).standard_normal(count)).astype(np.float32)
 
 
-@pytest.mark.parametrize("samples", [1600, 16000, 16001, 16159, 16320, 48123])
-def test_fifty_scores_a_second_of_29_classes(model: AcousticModel, samples: int):
-    scores = model.scores(speech(4)[:samples])
-    assert (model.channels, model.features_per_second) == (model.config.stem_channels, 50.0)
-    assert scores.shape == (1 + samples // 320, 29)
-    assert scores.dtype == np.float32
+def middles(waveform: np.ndarray) -> np.ndarray:
+    """The sample that each feature describes; where the sound is over, silence."""
+    return np.append(waveform, np.float32(0))[::STEP]
+
+
+@pytest.mark.parametrize(
+    ("samples", "positions"),
+    [(1, 1), (383, 1), (384, 2), (1600, 5), (48_123, 126), (FULL - 1, 401), (FULL, 401), (FULL + 1, 401)],
+)
+def test_a_feature_for_384_samples(model: CtcAcousticModel, samples: int, positions: int):
+    waveform = speech(10)[:samples]
+    features, scores = model.features(waveform), model.scores(waveform)
+    assert (model.channels, model.features_per_second) == (16, pytest.approx(16_000 / 384))
+    assert (features.shape, scores.shape) == ((positions, 16), (positions, 29))
+    assert model.phone_scores(waveform).shape == (positions, 42)
+    assert position_count(samples) == positions
+    assert {part.dtype for part in (features, scores)} == {np.dtype(np.float32)}
+    assert np.isfinite(features).all()
     assert np.isfinite(scores).all()
 
 
-@pytest.mark.parametrize("second", [1.0, 1.5, 2.13])
-def test_a_change_of_sound_changes_the_scores_around_its_own_time(model: CtcAcousticModel, second: float):
-    frames = torch.randn(1, 400, 64, generator=torch.Generator().manual_seed(1))
-    changed = frames.clone()
-    changed[0, round(second * 100)] += 3.0
-    with torch.inference_mode():
-        difference = (model(changed) - model(frames))[0].abs().sum(1).numpy()
-    touched = np.flatnonzero(difference > 1e-6) / 50.0
-    assert touched.min() < second < touched.max()
-    assert touched.min() + touched.max() == pytest.approx(2 * second, abs=0.09)  # as far back as forward
-    assert touched.max() - touched.min() <= 2 * model.margin_frames / 100
-    centre = float((difference * np.arange(200)).sum() / difference.sum()) / 50.0
-    assert centre == pytest.approx(second, abs=0.03)
-
-
-def test_a_long_clip_is_the_same_whole_and_in_pieces(model: CtcAcousticModel, monkeypatch: pytest.MonkeyPatch):
-    waveform = speech(7)
-    whole = model.scores(waveform)
-    monkeypatch.setattr(acoustic_model, "_PIECE_FRAMES", 200)
-    np.testing.assert_allclose(model.scores(waveform), whole, atol=1e-4)
-
-
-def test_loudness_changes_nothing(model: CtcAcousticModel):
+def test_it_listens_to_a_layer_or_to_the_scores(model: CtcAcousticModel, tiny_config: SpeechConfig):
+    scorer = CtcAcousticModel(tiny_config, "scores").eval()
+    scorer.load_state_dict(model.state_dict())
     waveform = speech(1)
-    np.testing.assert_allclose(model.scores(0.05 * waveform), model.scores(waveform), atol=0.02)
+    assert scorer.channels == 29
+    np.testing.assert_array_equal(scorer.features(waveform), model.scores(waveform))
+    heard = torch.from_numpy(np.pad(np.float32(gain_of(waveform)) * waveform, (LEAD, TAIL)))[None]
+    with torch.inference_mode():
+        middle = model.encoder(heard, tiny_config.heard_layer)[-1][0]
+    np.testing.assert_allclose(model.features(waveform), middle, atol=1e-5)
+    sureness = model.phone_scores(waveform)
+    likely = np.exp(sureness - np.logaddexp.reduce(sureness, axis=1, keepdims=True))[:, :41].max(1)
+    np.testing.assert_allclose(model.sureness(model.features(waveform)), likely, atol=1e-5)
 
 
-def test_weights_survive_the_file_in_half_precision(model: CtcAcousticModel, tmp_path: Path):
-    tensors = {name: t.half() if t.is_floating_point() else t for name, t in model.state_dict().items()}
-    save_checkpoint(tmp_path / "speech.safetensors", KIND, model.config, tensors)
-    again = load_acoustic_model(tmp_path / "speech.safetensors")
+@pytest.mark.parametrize("second", [1.0, 1.5, 2.13])
+def test_a_change_of_sound_changes_the_features_around_its_own_time(model: CtcAcousticModel, second: float):
+    waveform = speech(4)
+    changed = waveform.copy()
+    changed[round(16_000 * second)] += 0.5
+    plain, other = (np.concatenate(list(model.feature_blocks([one], 3.0))) for one in (waveform, changed))
+    difference = np.abs(other - plain).sum(1)
+    near = np.abs(np.arange(len(difference)) * STEP / 16_000 - second) < 0.04
+    assert difference[near].max() > 5 * difference[~near].max()
+    assert int(difference.argmax()) * STEP / 16_000 == pytest.approx(second, abs=0.03)
+
+
+@pytest.mark.parametrize("seconds", [0.3, 12.0, 31.0])
+def test_every_feature_is_of_its_own_sample_in_whatever_window(tiny_config: SpeechConfig, seconds: float):
+    waveform = speech(seconds)
+    features = Sampler(tiny_config).features(waveform)
+    np.testing.assert_allclose(features[:, 0], gain_of(waveform) * middles(waveform), rtol=1e-4, atol=1e-6)
+
+
+def test_one_window_fades_into_the_next(tiny_config: SpeechConfig):
+    said = Sampler(tiny_config).features(speech(31))[:, 1]
+    assert (said[0], said[-1]) == (1, 4)  # four windows
+    steps = np.diff(said)
+    assert steps.min() >= 0
+    assert steps.max() == pytest.approx(1 / 41, abs=1e-4)
+    moving = np.flatnonzero(steps)
+    begins = moving[np.diff(moving, prepend=-99) > 1]  # the last one of each window that speaks alone
+    assert begins.tolist() == [HOP + 19, 2 * HOP + 19, 3 * HOP + 19]
+    assert len(moving) == 3 * 41
+
+
+@pytest.mark.parametrize("samples", [1, FULL - 1, FULL, FULL + 1, FULL + HOP * STEP, FULL + HOP * STEP + 1, 480_000])
+def test_no_position_is_missing_where_windows_meet(tiny_config: SpeechConfig, samples: int):
+    waveform = speech(30)[:samples]
+    features = Sampler(tiny_config).features(waveform)
+    assert len(features) == position_count(samples)
+    np.testing.assert_allclose(features[:, 0], gain_of(waveform) * middles(waveform), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("lengths", [[1, 0, 5, 100_000], [16_000], [333_333]])
+def test_a_long_clip_is_the_same_in_blocks_of_any_size(model: CtcAcousticModel, lengths: list[int]):
+    waveform = speech(30)
+    cuts = np.cumsum(np.resize(lengths, 1 + len(waveform) // max(lengths)))
+    blocks = np.split(waveform, cuts[cuts < len(waveform)])
+    assert len(blocks) > 1
+    parts = list(model.feature_blocks(blocks, gain_of(waveform)))
+    assert len(parts) == 4
+    np.testing.assert_array_equal(np.concatenate(parts), model.features(waveform))
+
+
+def test_sound_twenty_seconds_later_does_not_change_the_beginning(model: CtcAcousticModel):
+    waveform = speech(30)
+    changed = np.concatenate([waveform[: 20 * 16_000], speech(10, seed=1)])
+    one, other = (np.concatenate(list(model.feature_blocks([sound], 3.0))) for sound in (waveform, changed))
+    first_touched = 2 * HOP + 20  # where the first window that hears the change begins to speak
+    np.testing.assert_array_equal(one[:first_touched], other[:first_touched])
+    assert np.abs(one - other)[20 * 16_000 // STEP + 2 :].max(1).min() > 1e-3
+
+
+def test_a_seam_is_no_step(model: CtcAcousticModel, monkeypatch: pytest.MonkeyPatch):
+    waveform = speech(30)
+    with_seams = model.features(waveform)
+    monkeypatch.setattr(acoustic_model, "WINDOW", 2000)
+    in_one = model.features(waveform)
+    assert np.abs(with_seams - in_one).max() < 0.1 * in_one.std()
+    steps = np.abs(np.diff(with_seams - in_one, axis=0)).max(1)
+    assert steps.max() < 0.02 * in_one.std()
+
+
+@pytest.mark.parametrize("gain", [0.003, 0.05, 8.0])
+def test_loudness_changes_nothing(model: CtcAcousticModel, gain: float):
+    waveform = speech(1)
+    assert gain_of(np.float32(gain) * waveform) == pytest.approx(gain_of(waveform) / gain, rel=1e-3)
+    np.testing.assert_allclose(model.features(np.float32(gain) * waveform), model.features(waveform), atol=1e-3)
+    np.testing.assert_allclose(model.scores(np.float32(gain) * waveform), model.scores(waveform), atol=1e-3)
+
+
+def test_the_gain_brings_speech_to_the_usual_level():
+    waveform = speech(2)
+    usual = torch.from_numpy(np.float32(gain_of(waveform)) * waveform)
+    assert float(speech_level(log_mel(usual)).logsumexp(0)) == pytest.approx(USUAL_LEVEL, abs=1e-3)
+    still = np.concatenate([waveform, np.zeros(80_000, np.float32)])
+    assert gain_of(still) == pytest.approx(gain_of(waveform), rel=1e-2)  # pauses do not count
+
+
+def test_silence_is_heard_without_harm(model: CtcAcousticModel):
+    assert np.isfinite(model.features(np.zeros(4000, np.float32))).all()
+    assert model.features(np.zeros(0, np.float32)).shape == (1, 16)
+
+
+def test_weights_survive_the_file_in_eight_bits(tmp_path: Path):
+    torch.manual_seed(1)
+    wide = CtcAcousticModel(SpeechConfig(width=32, heads=2, rotary_size=8, layers=2, heard_layer=1)).eval()
+    path = tmp_path / "speech.safetensors"
+    save_checkpoint(path, KIND, wide.config, in_eight_bits(wide.state_dict()))
+    again = load_acoustic_model(path)
     assert not again.training
-    np.testing.assert_allclose(again.scores(speech(1)), model.scores(speech(1)), atol=0.05)
+    assert again.config == wide.config
+    expected, got = wide.features(speech(1)), again.features(speech(1))
+    assert np.abs(got - expected).max() < 0.03 * expected.std()
+    assert path.stat().st_size < 0.45 * sum(4 * tensor.numel() for tensor in wide.state_dict().values())
 
 
 def test_weights_of_another_network_are_refused(model: CtcAcousticModel, tmp_path: Path):

@@ -1,15 +1,15 @@
-"""Folders of speech: which rows are used, and that features are read once."""
+"""Folders of speech: which rows are used, and that waveforms are read once."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from backend_server.articulation.phones import PHONES, TimedPhone
-from backend_server.config import SpeechConfig
 from backend_server.speech import dataset
-from backend_server.speech.audio import write_wav
-from backend_server.speech.dataset import Utterance, load_features, read_index, training_sentences, write_phones
+from backend_server.speech.audio import read_audio, write_wav
+from backend_server.speech.dataset import Utterance, load_examples, read_index, training_sentences, write_phones
 from shared.errors import CorpusError
 
 
@@ -67,8 +67,8 @@ def test_phones_stand_in_the_index_or_are_transcribed(tmp_path: Path):
     folder = write_index(tmp_path, rows)
     for name in ("a.wav", "b.wav"):
         write_wav(folder / name, np.full(3200, 0.1))
-    foreign, english = load_features(read_index(folder), SpeechConfig(), transcribe=lambda text: ("P", "AA"))
-    assert (foreign.text, foreign.begins.tolist()) == ("", [0.0, 2.0, 5.0])
+    foreign, english = load_examples(read_index(folder), transcribe=lambda text: ("P", "AA"))
+    assert (foreign.text, foreign.begins.tolist()) == ("", pytest.approx([0.0, 0.02, 0.05]))
     assert [PHONES[index] for index in foreign.phones] == ["SIL", "Y", "AA"]
     assert ([PHONES[index] for index in english.phones], len(english.begins)) == (["P", "AA"], 0)
     assert write_phones([TimedPhone("B", 0.12, 0.2), TimedPhone("SIL", 0.2, 1.0)]) == "B:0.120 SIL:0.200"
@@ -80,19 +80,33 @@ def test_phones_that_cannot_be_read_are_refused(tmp_path: Path, phones: str, rea
         read_index(write_index(tmp_path, f"file\ttext\tphones\na.wav\tyes\t{phones}\n"))
 
 
-def test_features_are_kept_and_read_once(tone_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_waveforms_are_kept_and_read_once(tone_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     utterances = read_index(tone_corpus)
-    first = load_features(utterances, SpeechConfig(), cache=tmp_path)
-    assert [len(item.mel) for item in first[:2]] == [1 + 3 * 12, 1 + 3 * 12]
-    assert first[0].mel.dtype == np.float16
+    first = load_examples(utterances, cache=tmp_path)
+    assert [len(item.waveform) for item in first] == [1920 * len(item.text) for item in first]
+    assert first[0].waveform.dtype == np.int16
+    heard = read_audio(tone_corpus / "5.wav").samples
+    np.testing.assert_allclose(first[5].waveform / 32767, heard, atol=1e-4)
 
     def fail(work: object) -> None:
         raise AssertionError(work)
 
     monkeypatch.setattr(dataset, "_hear", fail)
-    again = load_features(utterances, SpeechConfig(), cache=tmp_path)
+    again = load_examples(utterances, cache=tmp_path)
     assert [item.text for item in again] == [item.text for item in first]
-    np.testing.assert_array_equal(again[5].mel, first[5].mel)
+    for one, same in zip(again, first, strict=True):
+        np.testing.assert_array_equal(one.waveform, same.waveform)
+    assert again[5].waveform.dtype == np.int16
+
+
+def test_a_loud_file_is_clipped_and_not_turned_over(tmp_path: Path):
+    folder = write_index(tmp_path, "file\ttext\na.wav\ta\n")
+    square = np.sign(np.sin(2 * np.pi * 300 * np.arange(44_100) / 44_100))  # overshoots when it is resampled
+    soundfile.write(folder / "a.wav", 0.99 * square, 44_100)
+    (item,) = load_examples(read_index(folder))
+    assert item.waveform.max() == 32767
+    steps = np.abs(np.diff(item.waveform.astype(int)))
+    assert (steps > 40_000).sum() < 2 * 300 + 10  # two a period
 
 
 def test_unreadable_and_impossible_utterances_are_left_out(tmp_path: Path):
@@ -100,7 +114,7 @@ def test_unreadable_and_impossible_utterances_are_left_out(tmp_path: Path):
     write_wav(folder / "short.wav", np.full(1600, 0.1))
     write_wav(folder / "ok.wav", np.full(1600, 0.1))
     for _ in range(2):  # read, and read from the cache
-        kept = load_features(read_index(folder), SpeechConfig(), cache=tmp_path / "cache")
+        kept = load_examples(read_index(folder), cache=tmp_path / "cache")
         assert [item.text for item in kept] == ["a"]
 
 
@@ -137,12 +151,12 @@ def test_a_file_that_was_rewritten_is_read_again(tmp_path: Path):
     lengths = []
     for samples in (1600, 3200):
         write_wav(folder / "a.wav", np.full(samples, 0.1))
-        (item,) = load_features(read_index(folder), SpeechConfig(), cache=tmp_path / "cache")
-        lengths.append(len(item.mel))
-    assert lengths == [11, 21]
+        (item,) = load_examples(read_index(folder), cache=tmp_path / "cache")
+        lengths.append(len(item.waveform))
+    assert lengths == [1600, 3200]
 
 
-def test_a_mouth_is_asked_for_up_to_the_last_frame_and_what_is_too_long_is_counted(
+def test_a_mouth_is_asked_for_up_to_the_last_sample_and_what_is_too_long_is_counted(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
     folder = write_index(tmp_path, "file\ttext\na.wav\ta\nb.wav\ta\n")
@@ -153,6 +167,6 @@ def test_a_mouth_is_asked_for_up_to_the_last_frame_and_what_is_too_long_is_count
     def mouth_of(utterance: Utterance, seconds: float) -> None:
         asked.append((utterance.path.name, seconds))
 
-    (item,) = load_features(read_index(folder), SpeechConfig(), mouth_of=mouth_of)
-    assert asked == [("a.wav", (len(item.mel) - 1) / 100)] == [("a.wav", 1.0)]
+    (item,) = load_examples(read_index(folder), mouth_of=mouth_of)
+    assert asked == [("a.wav", len(item.waveform) / 16_000)] == [("a.wav", 1.0)]
     assert "left out: 1 of 2 utterances, longer than 20 s" in caplog.text

@@ -28,16 +28,17 @@ def speech() -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def model() -> CtcAcousticModel:
+def model(tiny_config: SpeechConfig) -> CtcAcousticModel:
     torch.manual_seed(0)
-    return CtcAcousticModel(SpeechConfig(stem_channels=16, channels=24)).eval()
+    return CtcAcousticModel(tiny_config).eval()
 
 
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(recording, "BLOCK_SAMPLES", 16_000)
     monkeypatch.setattr(recording, "BLOCK_SECONDS", 1)
-    monkeypatch.setattr(acoustic_model, "_PIECE_FRAMES", 120)
+    for name, positions in (("WINDOW", 60), ("HOP", 40), ("FADED", 10)):
+        monkeypatch.setattr(acoustic_model, name, positions)
 
 
 def write_container(path: Path, samples: np.ndarray, sample_rate: int, codec: str) -> None:
@@ -76,11 +77,10 @@ def test_blocks_of_a_file_are_its_waveform_every_time(speech, small_blocks, tmp_
     assert sound.seconds == pytest.approx(len(first) / 16_000, abs=0.1)
 
 
-def test_what_is_heard_in_pieces_is_what_is_heard_of_the_whole(speech, model, small_blocks, monkeypatch):
+def test_what_is_heard_in_pieces_is_what_is_heard_of_the_whole(speech, model, small_blocks):
     heard = listen(ArraySound(speech, 16_000))
     pieces = list(feature_blocks(model, heard))
     assert len(pieces) >= 5
-    monkeypatch.setattr(acoustic_model, "_PIECE_FRAMES", 100_000)
     np.testing.assert_allclose(np.concatenate(pieces), model.features(speech), atol=1e-4)
     assert heard.sample_count == len(speech)
     assert len(heard.peaks) == -(-len(speech) // 160)
