@@ -10,6 +10,7 @@ from backend_server.checkpoints import in_eight_bits, save_checkpoint
 from backend_server.config import SpeechConfig
 from backend_server.speech import acoustic_model
 from backend_server.speech.acoustic_model import (
+    FADED,
     HOP,
     KIND,
     USUAL_LEVEL,
@@ -81,9 +82,9 @@ def test_it_listens_to_a_layer_or_to_the_scores(model: CtcAcousticModel, tiny_co
     with torch.inference_mode():
         middle = model.encoder(heard, tiny_config.heard_layer)[-1][0]
     np.testing.assert_allclose(model.features(waveform), middle, atol=1e-5)
-    sureness = model.phone_scores(waveform)
-    likely = np.exp(sureness - np.logaddexp.reduce(sureness, axis=1, keepdims=True))[:, :41].max(1)
-    np.testing.assert_allclose(model.sureness(model.features(waveform)), likely, atol=1e-5)
+    scores = model.phone_scores(waveform)
+    likely = np.exp(scores - np.logaddexp.reduce(scores, axis=1, keepdims=True))
+    np.testing.assert_allclose(model.phone_probabilities(model.features(waveform)), likely, atol=1e-5)
 
 
 @pytest.mark.parametrize("second", [1.0, 1.5, 2.13])
@@ -110,7 +111,7 @@ def test_one_window_fades_into_the_next(tiny_config: SpeechConfig):
     assert (said[0], said[-1]) == (1, 4)  # four windows
     steps = np.diff(said)
     assert steps.min() >= 0
-    assert steps.max() == pytest.approx(1 / 41, abs=1e-4)
+    assert steps.max() == pytest.approx(1 / FADED, abs=1e-4)
     moving = np.flatnonzero(steps)
     begins = moving[np.diff(moving, prepend=-99) > 1]  # the last one of each window that speaks alone
     assert begins.tolist() == [HOP + 19, 2 * HOP + 19, 3 * HOP + 19]
