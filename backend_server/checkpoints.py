@@ -99,8 +99,8 @@ def _whole(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Tensors in which those that `in_eight_bits` made are numbers again."""
     scales = {name.removesuffix(_SCALE): tensor for name, tensor in tensors.items() if name.endswith(_SCALE)}
     whole = {name: tensor for name, tensor in tensors.items() if not name.endswith(_SCALE)}
-    for name, scale in scales.items():
-        whole[name] = whole[name] * scale.view(-1, *[1] * (whole[name].ndim - 1))
+    for name in scales.keys() & whole.keys():
+        whole[name] = whole[name] * scales[name].view(-1, *[1] * (whole[name].ndim - 1))
     return whole
 
 
