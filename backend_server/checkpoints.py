@@ -97,10 +97,11 @@ def in_eight_bits(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def _whole(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Tensors in which those that `in_eight_bits` made are numbers again."""
-    scales = {name.removesuffix(_SCALE): tensor for name, tensor in tensors.items() if name.endswith(_SCALE)}
-    whole = {name: tensor for name, tensor in tensors.items() if not name.endswith(_SCALE)}
-    for name, scale in scales.items():
-        whole[name] = whole[name] * scale.view(-1, *[1] * (whole[name].ndim - 1))
+    whole = dict(tensors)
+    for name, tensor in tensors.items():
+        if name + _SCALE in tensors:
+            scale = whole.pop(name + _SCALE)
+            whole[name] = tensor * scale.view(-1, *[1] * (tensor.ndim - 1))
     return whole
 
 
