@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from backend_server.data.flite_speech import synthesise_flite
 
 from backend_server.commands.synthesize import synthesize
 from backend_server.data.synthetic_corpus import SYLLABLES, invented_words, write_synthetic_corpus

@@ -85,8 +85,8 @@ def test_everybody_moves_the_mouth_as_far_as_the_average_person():
     examples = example_of("quiet", 0.1, 200) + example_of("lively", 0.3, 200) + example_of("once", 0.6, 1)
     usual = as_usual_person(examples, neutral)
     quiet, lively, once = (mouth_opening(usual[place].canonical).max() for place in (0, 200, 400))
-    assert quiet == pytest.approx(lively, rel=0.02)
-    assert quiet == pytest.approx(1 / 3, rel=0.02)  # the mean over people, not over clips
+    assert quiet == pytest.approx(lively, rel=0.03)
+    assert quiet == pytest.approx(1 / 3, rel=0.03)  # the mean over people, not over clips
     assert quiet < once < 0.6  # one clip says little of a person
     assert (usual[0].canonical[:, 17] == examples[0].canonical[:, 17]).all()
     assert examples[0].canonical[:, 66, 1].max() == pytest.approx(0.1)
