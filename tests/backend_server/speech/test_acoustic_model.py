@@ -11,6 +11,7 @@ from backend_server.checkpoints import in_eight_bits, save_checkpoint
 from backend_server.config import SpeechConfig
 from backend_server.speech import acoustic_model
 from backend_server.speech.acoustic_model import (
+    FADED,
     HOP,
     KIND,
     SAID,
@@ -115,11 +116,11 @@ def test_one_window_fades_into_the_next(tiny_config: SpeechConfig):
     assert (said[0], said[-1]) == (1, 4)  # four windows
     steps = np.diff(said)
     assert steps.min() >= 0
-    assert steps.max() == pytest.approx(1 / 41, abs=1e-4)
+    assert steps.max() == pytest.approx(1 / FADED, abs=1e-4)
     moving = np.flatnonzero(steps)
     begins = moving[np.diff(moving, prepend=-99) > 1]  # the last one of each window that speaks alone
     assert begins.tolist() == [HOP + 19, 2 * HOP + 19, 3 * HOP + 19]
-    assert len(moving) == 3 * 41
+    assert len(moving) == 3 * (FADED + 1)
 
 
 @pytest.mark.parametrize(
