@@ -120,6 +120,8 @@ def test_blinks_come_as_often_and_last_as_long_as_asked(cascade):
 def test_a_sound_in_small_pieces_moves_the_face_as_the_whole_does(cascade, speech, monkeypatch):
     times = np.cumsum(np.random.default_rng(0).uniform(0.02, 0.06, 150))
     controls = MotionControls(silence=1.0, smoothing=0.03, lead=0.05)
+    for name, positions in (("WINDOW", 60), ("HOP", 40), ("FADED", 10)):  # what is heard depends on them
+        monkeypatch.setattr(f"backend_server.speech.acoustic_model.{name}", positions)
     whole = cascade.animate(speech, 16_000, times, controls=controls)
     monkeypatch.setattr("backend_server.speech.recording.BLOCK_SAMPLES", 16_000)
     for place in ("speech.windows", "motion.controls", "cascade"):

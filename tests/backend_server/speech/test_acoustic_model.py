@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from backend_server.articulation.phones import PHONES, SILENCE
 from backend_server.checkpoints import in_eight_bits, save_checkpoint
 from backend_server.config import SpeechConfig
 from backend_server.speech import acoustic_model
@@ -13,6 +14,7 @@ from backend_server.speech.acoustic_model import (
     FADED,
     HOP,
     KIND,
+    SAID,
     USUAL_LEVEL,
     WINDOW,
     CtcAcousticModel,
@@ -34,14 +36,16 @@ def model(tiny_config: SpeechConfig) -> CtcAcousticModel:
 
 
 class Sampler(CtcAcousticModel):
-    """Says of each position the sample in its middle, and which call it was."""
+    """Says of each position the sample in its middle, and which window it is in; knows how long the windows were."""
 
-    calls = 0
+    def __init__(self, config: SpeechConfig) -> None:
+        super().__init__(config)
+        self.lengths = []
 
     def hidden(self, waveform: torch.Tensor) -> torch.Tensor:
-        self.calls += 1
         middle = waveform[:, LEAD : waveform.shape[1] - TAIL + 1 : STEP]
-        return torch.stack([middle, torch.full_like(middle, self.calls)], 2)
+        self.lengths.append(middle.shape[1])
+        return torch.stack([middle, torch.full_like(middle, len(self.lengths))], 2)
 
 
 def speech(seconds: float, seed: int = 0) -> np.ndarray:
@@ -82,9 +86,10 @@ def test_it_listens_to_a_layer_or_to_the_scores(model: CtcAcousticModel, tiny_co
     with torch.inference_mode():
         middle = model.encoder(heard, tiny_config.heard_layer)[-1][0]
     np.testing.assert_allclose(model.features(waveform), middle, atol=1e-5)
-    scores = model.phone_scores(waveform)
-    likely = np.exp(scores - np.logaddexp.reduce(scores, axis=1, keepdims=True))
-    np.testing.assert_allclose(model.phone_probabilities(model.features(waveform)), likely, atol=1e-5)
+    phones = np.exp(model.phone_scores(waveform))
+    probabilities = model.phone_probabilities(model.features(waveform))
+    np.testing.assert_allclose(probabilities, phones / phones.sum(1, keepdims=True), atol=1e-5)
+    assert [PHONES[index] for index in range(42)[SAID]] == [name for name in PHONES if name != SILENCE]
 
 
 @pytest.mark.parametrize("second", [1.0, 1.5, 2.13])
@@ -115,15 +120,23 @@ def test_one_window_fades_into_the_next(tiny_config: SpeechConfig):
     moving = np.flatnonzero(steps)
     begins = moving[np.diff(moving, prepend=-99) > 1]  # the last one of each window that speaks alone
     assert begins.tolist() == [HOP + 19, 2 * HOP + 19, 3 * HOP + 19]
-    assert len(moving) == 3 * 41
+    assert len(moving) == 3 * (FADED + 1)
 
 
-@pytest.mark.parametrize("samples", [1, FULL - 1, FULL, FULL + 1, FULL + HOP * STEP, FULL + HOP * STEP + 1, 480_000])
-def test_no_position_is_missing_where_windows_meet(tiny_config: SpeechConfig, samples: int):
-    waveform = speech(30)[:samples]
-    features = Sampler(tiny_config).features(waveform)
+@pytest.mark.parametrize(
+    ("samples", "windows"),
+    [
+        *((1, 1), (FULL - 1, 1), (FULL, 1), (FULL + 1, 2), (FULL + 3000, 2)),
+        *((FULL + HOP * STEP, 2), (FULL + HOP * STEP + 1, 3), (480_000, 4)),
+    ],
+)
+def test_no_position_is_missing_where_windows_meet(tiny_config: SpeechConfig, samples: int, windows: int):
+    model, waveform = Sampler(tiny_config), speech(30)[:samples]
+    features = model.features(waveform)
     assert len(features) == position_count(samples)
     np.testing.assert_allclose(features[:, 0], gain_of(waveform) * middles(waveform), rtol=1e-4, atol=1e-6)
+    assert model.lengths[:-1] == [WINDOW] * (windows - 1)
+    assert model.lengths[-1] <= WINDOW + 1
 
 
 @pytest.mark.parametrize("lengths", [[1, 0, 5, 100_000], [16_000], [333_333]])

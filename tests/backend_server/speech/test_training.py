@@ -54,13 +54,24 @@ def untrained(tiny_encoder: dict[str, torch.Tensor], monkeypatch: pytest.MonkeyP
     return file
 
 
-def test_the_loss_falls(begin):
-    trainer = begin(epochs=60)
+def test_the_loss_falls_whatever_is_done_to_the_sound(begin):
+    trainer = begin()
     losses = [trainer.advance() for _ in range(trainer.steps)]
     assert np.mean(losses[-5:]) < 0.6 * np.mean(losses[:5])
     assert trainer.learning_rate() == pytest.approx(0.0, abs=1e-6)
     for prior in (trainer.prior, trainer.phone_prior):
         assert float(prior.sum()) == pytest.approx(1.0, abs=0.02)
+
+
+def test_letters_that_are_tones_are_learnt(begin, examples: list[Example]):
+    trainer = begin(epochs=60)
+    trainer.augmentation = QUIET
+    (before,) = evaluate_speech(trainer.network(), examples).values()
+    for _ in range(trainer.steps):
+        trainer.advance()
+    (after,) = evaluate_speech(trainer.network(), examples).values()
+    assert before > 0.9
+    assert after < 0.2
 
 
 def test_a_resumed_run_is_the_unbroken_one(begin, tmp_path: Path):
@@ -80,6 +91,15 @@ def test_a_resumed_run_is_the_unbroken_one(begin, tmp_path: Path):
 
 def test_another_seed_is_another_run(begin):
     assert begin(seed=1).advance() == begin(seed=1).advance() != begin(seed=2).advance()
+
+
+def test_every_step_varies_the_sound_anew(begin, examples: list[Example]):
+    still = {"learning_rate": 0.0, "head_learning_rate": 0.0, "label_prior": 0.0}
+    trainer = begin(utterances=examples[:1], **still)
+    varied = [trainer.advance() for _ in range(4)]
+    assert len(set(varied)) == 4
+    trainer.augmentation = QUIET
+    assert trainer.advance() == trainer.advance()
 
 
 def test_what_is_heard_without_noise_stays_what_the_first_encoder_said(begin):
@@ -159,12 +179,13 @@ def test_train_speech_writes_weights_that_the_cascade_can_load(
 ):
     steps: list[tuple[str, int, int]] = []
     out = tmp_path / "speech.safetensors"
-    run = partial(train_speech, corpora=[tone_corpus], encoder=untrained, out=out, config=tiny_config)
+    config = replace(tiny_config, epochs=2)
+    run = partial(train_speech, corpora=[tone_corpus], encoder=untrained, out=out, config=config)
     errors = run(progress=lambda *report: steps.append(report))
     assert set(errors) == {tone_corpus.name}
     assert steps[-1] == ("training speech", len(steps), len(steps))
     model = load_acoustic_model(out)
-    assert model.config == tiny_config
+    assert model.config == config
     assert model.scores(np.ones(3200, np.float32) * 0.1).shape == (9, 29)
     _, _, notes = load_checkpoint(out, KIND, SpeechConfig)
     assert notes == {"step": str(len(steps)), f"cer_{tone_corpus.name}": f"{errors[tone_corpus.name]:.4f}"}
