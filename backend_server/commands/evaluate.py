@@ -28,11 +28,12 @@ from backend_server.evaluation.motion import (
     visemes,
 )
 from backend_server.evaluation.run import Context, Experiment, Settings, run
+from backend_server.evaluation.sync import experiment as sync
 from backend_server.progress import Progress
 from backend_server.speech.listener import speech_file
 from shared.errors import CorpusError, ValueRangeError, WeightsError
 
-FACES: tuple[Experiment, ...] = (sound.run, face_accuracy.run)
+FACES: tuple[Experiment, ...] = (sound.run, face_accuracy.run, sync.run)
 MOTION: tuple[Experiment, ...] = (
     motion_accuracy.run,
     robustness.run,

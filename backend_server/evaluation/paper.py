@@ -10,6 +10,7 @@ from __future__ import annotations
 FRAMES_PER_SECOND = 25.0  # of GRID and of Fig. 5
 
 OFFSET_FRAMES = 1.0  # SyncNet's, on both corpora (Tables 1 and 2)
+CONFIDENCE = 7.72  # SyncNet's, on GRID (Table 2)
 BLINKS = {"GRID": (0.38, 0.4), "TCD-TIMIT": (0.3, 0.33)}  # a second, mean seconds (Tables 1 and 2)
 PEOPLE_BLINK = (0.28, 0.4)  # a second (Section 4.2)
 CONTEXT = 6  # "a value of 6 frames (duration of around 198ms) results in the lowest LMD" (Fig. 6 left)

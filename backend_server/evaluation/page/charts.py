@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from backend_server.metrics.landmarks import correlation, mouth_opening, mouth_w
 COLOURS = (INK, ACCENT, "#2a9d8f", "#e9a03b", "#7b5ea7")
 FAINT = "#9fb3c8"
 DOTS_PER_INCH = 100
+MOST_MARKS = 11  # numbers under one panel
 
 Curve = Mapping[int, float] | Mapping[float, float] | Mapping[str, float]
 """A value for each position: numbers make lines, names make bars."""
@@ -141,7 +143,8 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
             axes.plot(*_points(curve), "o-", color=colour, label=name, markersize=4, linewidth=1.6)
         for name, curve in panel.printed.items():
             axes.plot(*_points(curve), "s--", color=FAINT, label=name, markersize=4, linewidth=1.4)
-        axes.set_xticks(positions, [f"{position:g}" for position in positions])
+        marks = positions[:: ceil(len(positions) / MOST_MARKS)]
+        axes.set_xticks(marks, [f"{mark:g}" for mark in marks])
         axes.xaxis.set_inverted(positions[-1] < positions[0])
     for style, (name, value) in zip((":", "-.", "--"), panel.levels.items(), strict=False):
         axes.axhline(value, color=FAINT, linestyle=style, linewidth=1.4, label=name)
