@@ -139,13 +139,14 @@ class ArkitConfig:
 
     hidden_size: int = 64
     unit: float = 0.1  # canonical units; lengths that the network sees
+    shut_eyes: float = 0.65  # eyeBlink above rest where eyes are shut, as GRID's people score; a rig's eyes shut at 1
     noise: float = 0.003  # canonical units, added to each coordinate in training
     counted_clips: int = 10  # a person with more clips than these is drawn no more often for it
     least_spread: float = 0.01  # of a shape; the errors of shapes that move less count as if they moved so much
     weight_decay: float = 1e-4
     learning_rate: float = 4e-3  # falling to zero over the second half
     batch_size: int = 256
-    steps: int = 2400
+    steps: int = 1200
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ FACE_SHAPES = tuple(n for n, name in enumerate(SHAPES) if name.startswith(("jaw"
 STRAIGHT_SHAPES = tuple(
     n for n, name in enumerate(SHAPES) if name.startswith(("jawOpen", "mouthClose", "mouthLowerDown"))
 )
+BLINKS = (SHAPES.index("eyeBlinkLeft"), SHAPES.index("eyeBlinkRight"))
 STRAIGHT_STEP = 0.1  # of the score, where a change is 1
 LEARNT = (*EYE_SHAPES, *FACE_SHAPES)  # gaze and tongue cannot be seen in landmarks
 FACE_REGION = tuple(point for point in range(POINT_COUNT) if point not in EYE_REGION)
@@ -99,7 +100,8 @@ class ArkitNetwork(nn.Module):
     def weights(self, displacements: Tensor) -> Tensor:
         """Weights for a rig, (T, 52), 0 at rest, 1 at most; those of gaze and tongue are 0.
 
-        They are scores on a scale on which those at rest are 0 and 1 stays 1.
+        They are scores on a scale on which those at rest are 0 and 1 stays 1, but for the blinks: the Face Landmarker
+        scores shut eyes lower, and a rig whose eyes shall shut needs 1.
 
         Args:
             displacements: of a usual face, (T, 68, 2), canonical units.
@@ -108,7 +110,9 @@ class ArkitNetwork(nn.Module):
         for motion in displacements.split(BLOCK_FRAMES):
             changes = self.changes(motion).clamp_min(0)
             bent = -torch.expm1(-changes) * torch.sigmoid(changes + self.usual_rest)
-            weights.append(torch.where(self._is_straight, STRAIGHT_STEP * changes, bent).clamp_max(1))
+            raised = torch.where(self._is_straight, STRAIGHT_STEP * changes, bent)
+            raised[:, list(BLINKS)] /= self.config.shut_eyes
+            weights.append(raised.clamp_max(1))
         return torch.cat(weights)
 
     def _one_sided(self, displacements: Tensor) -> Tensor:

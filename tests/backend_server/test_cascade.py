@@ -89,6 +89,7 @@ def test_shapes_follow_the_motion_and_its_controls_for_every_face_alike(cascade,
     assert motion.arkit.max() <= 1
     assert correlation(motion.arkit[:, jaw], mouth_opening(motion.canonical)) > 0.9
     assert correlation(motion.arkit[:, blinks], -eye_aspect_ratio(motion.canonical)) > 0.9
+    assert motion.arkit[:, blinks].max() > 0.75
     assert motion.arkit[:, tongue].max() > 0.02
     again = cascade.animate(speech, 16_000, motion.frame_times, face())
     np.testing.assert_array_equal(again.arkit, motion.arkit)

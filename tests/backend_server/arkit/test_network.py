@@ -55,6 +55,13 @@ def test_weights_are_scores_relative_to_rest(network, motion, name):
     assert torch.allclose(network.weights(motion)[:, shape], expected, atol=1e-5)
 
 
+def test_eyes_that_are_shut_for_the_tracker_are_shut_for_a_rig(network, motion):
+    shape, rest = SHAPES.index("eyeBlinkRight"), network.usual_rest.sigmoid()[SHAPES.index("eyeBlinkRight")]
+    above_rest = (network(motion)[:, shape] - rest) / (1 - rest)
+    expected = (above_rest / network.config.shut_eyes).clamp(0, 1)
+    assert torch.allclose(network.weights(motion)[:, shape], expected, atol=1e-5)
+
+
 def test_a_change_is_added_to_the_logit_at_rest_or_is_a_tenth_of_the_way_to_1(network, motion):
     rest = torch.linspace(1, -1, 52)
     scores, changes = network(motion, rest), network.changes(motion)
