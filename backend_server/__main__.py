@@ -44,6 +44,7 @@ class Stage(StrEnum):
     SPEECH = "speech"
     MOTION = "motion"
     BLINK = "blink"
+    ARKIT = "arkit"
     TEXTURE = "texture"
     VISEMES = "visemes"
 
@@ -94,7 +95,7 @@ def animate(
     strict: Strict = False,
     device: Device = "auto",
 ) -> None:
-    """Makes landmarks, curves, frames with alpha, a preview film and a report from speech and images."""
+    """Makes landmarks, curves, blend shapes, frames with alpha, a preview film and a report from speech and images."""
     with plain_failures(), StageBars() as bars:
         from backend_server.commands.animate import SAMPLE_SPEECH, AnimateSettings, animate
         from backend_server.commands.notebook import Notebook

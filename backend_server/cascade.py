@@ -15,6 +15,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from backend_server.arkit.network import load_arkit_network
+from backend_server.arkit.tongue import behind_lips, tongue_out, tongue_reach
 from backend_server.blink.generator import load_blink_generator
 from backend_server.blink.sampling import blink_displacements
 from backend_server.checkpoints import WEIGHTS_DIR, weights_version
@@ -38,6 +40,7 @@ from backend_server.texture.learning.fine_tuning import adapt
 from backend_server.texture.networks.presets import load_texture_generator
 from backend_server.texture.render import TunedGenerators, render
 from backend_server.texture.synthesis import TextureGenerator
+from shared.arkit import SHAPES
 from shared.errors import ValueRangeError
 from shared.landmarks import EYE_REGION, LEFT_EYE, POINT_COUNT, RIGHT_EYE
 from shared.motion_controls import UNTOUCHED, MotionControls
@@ -56,6 +59,7 @@ class LandmarkMotion:
         landmarks: l_t, (T, 68, 2) pixels of the face crop.
         neutral: l_p, (68, 2) pixels of the face crop.
         crop: (2, 3), from pixels of the crop to pixels of the source image.
+        arkit: weights of `shared.arkit.SHAPES`, (T, 52), 0 to 1; the same for every face.
         notes: what the user should know of the sound.
     """
 
@@ -64,6 +68,7 @@ class LandmarkMotion:
     landmarks: NDArray[np.float32]
     neutral: NDArray[np.float32]
     crop: NDArray[np.float32]
+    arkit: NDArray[np.float32]
     notes: tuple[Note, ...] = ()
 
 
@@ -87,7 +92,7 @@ class Cascade:
 
     Args:
         device: "cpu", "cuda", "cuda:N", or "auto" for CUDA if there is a GPU.
-        weights: folder of the four safetensors files.
+        weights: folder of the five safetensors files.
     """
 
     def __init__(self, device: str = "auto", weights: Path = WEIGHTS_DIR) -> None:
@@ -98,6 +103,7 @@ class Cascade:
         listens_to = self._motion_generator.config.listens_to
         self._acoustic_model = open_acoustic_model(speech_file(weights), device, listens_to)
         self._blink_generator = load_blink_generator(weights / "blink.safetensors", device)
+        self._arkit_network = load_arkit_network(weights / "arkit.safetensors", device)
         self._tuned_generators = TunedGenerators(IDENTITIES_ON_DEVICE)
 
     @classmethod
@@ -167,7 +173,7 @@ class Cascade:
         """`animate` for a recording of any length; only the motion grows with it."""
         heard_times = frame_times + controls.lead  # what is said then is shown now
         evidence = SpeechEvidence()
-        motion = self._speech_displacements(recording, heard_times, evidence, progress)
+        motion, tongue = self._speech_motion(recording, heard_times, evidence, controls, progress)
         motion = smoothed(motion, frame_times, self.neutral_canonical, controls.smoothing, progress)
         presence = recording.presence(heard_times) if controls.silence > 0 else None
 
@@ -177,18 +183,34 @@ class Cascade:
         eyes = self._eye_displacements(frame_times, seed, controls if blink else replace(controls, blink_gain=0.0))
         gains = np.ones((POINT_COUNT, 1), np.float32)
         gains[RIGHT_EYE], gains[LEFT_EYE] = lid_gains(self.neutral_canonical, neutral)
-        eyes *= gains[list(EYE_REGION)]
-        landmarks = np.empty_like(motion)
+        landmarks, shapes = np.empty_like(motion), np.empty((len(motion), len(SHAPES)), np.float32)
         for first in range(0, len(motion), BLOCK_FRAMES):
             part = slice(first, first + BLOCK_FRAMES)
-            motion[part] = shaped(motion[part], None if presence is None else presence[part], controls)
+            spoken = None if presence is None else presence[part]
+            motion[part] = shaped(motion[part], spoken, controls)
             motion[part, EYE_REGION] = eyes[part]  # l_t^M: the eyes are the blink generator's
+            shapes[part] = self.arkit_shapes(motion[part], shaped(tongue[part], spoken, controls))
+            motion[part, EYE_REGION] *= gains[list(EYE_REGION)]
             motion[part] += self.neutral_canonical  # l_t^m = l_p^m + delta l_t^m
             moved = retarget(motion[part], self.neutral_canonical, neutral)  # l_t, Eq. 7
             landmarks[part] = keep_lips_apart(moved, neutral)
             progress("blink", min(part.stop, len(motion)), len(motion))
         notes = recording.notes + renamed(evidence.notes, {"": recording.sound.name})
-        return LandmarkMotion(frame_times, motion, landmarks, neutral, crop, notes)
+        return LandmarkMotion(frame_times, motion, landmarks, neutral, crop, shapes, notes)
+
+    def arkit_shapes(
+        self, displacements: NDArray[np.float32], tongue: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
+        """The shapes of ARKit that a moved face takes, as `LandmarkMotion.arkit`: (T, 52).
+
+        Args:
+            displacements: of the canonical face at rest, (T, 68, 2), canonical units.
+            tongue: how far it is put out where the lips let it, (T,), 0 at rest; None where nobody speaks.
+        """
+        shapes = self._arkit_network.weights(torch.from_numpy(displacements).to(self.device)).cpu().numpy()
+        if tongue is not None:
+            shapes[:, SHAPES.index("tongueOut")] = behind_lips(tongue, self.neutral_canonical + displacements)
+        return shapes
 
     @torch.inference_mode()
     def blink_landmarks(
@@ -271,18 +293,26 @@ class Cascade:
         rendered = next(self.render(identity, identity.references.landmarks[:1], is_cut_out=False))[0]
         return FullFrame(flattened(picture), identity.references, rendered, self._texture_generator.following)
 
-    def _speech_displacements(
-        self, recording: Recording, heard_times: NDArray[np.float64], evidence: SpeechEvidence, progress: Progress
-    ) -> NDArray[np.float32]:
-        """delta l^m, (T, 68, 2), of windows at the times (T,); the evidence is told what is heard."""
+    def _speech_motion(
+        self,
+        recording: Recording,
+        heard_times: NDArray[np.float64],
+        evidence: SpeechEvidence,
+        controls: MotionControls,
+        progress: Progress,
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """delta l^m, (T, 68, 2), and how far the tongue is out, (T,); the evidence is told what is heard."""
         model, total = self._acoustic_model, ceil(recording.seconds)
+        reach = [np.zeros(0, np.float32)]  # stays so where no phones are scored
         progress("motion", 0, total)
 
         def heard() -> Iterator[NDArray[np.float32]]:
             count = 0
             for block in feature_blocks(model, recording):
                 if isinstance(model, CtcAcousticModel) and model.listens_to == "hidden":
-                    evidence.add(model.phone_probabilities(block)[:, SAID], model.features_per_second)
+                    phones = model.phone_probabilities(block)
+                    evidence.add(phones[:, SAID], model.features_per_second)
+                    reach.append(tongue_reach(phones))
                 yield block
                 count += len(block)
                 progress("motion", min(round(count / model.features_per_second), total), total)
@@ -295,7 +325,8 @@ class Cascade:
             displacements[done : done + len(made)] = made.cpu().numpy()
             done += len(made)
         progress("motion", total, total)
-        return displacements
+        tongue = tongue_out(np.concatenate(reach), model.features_per_second, heard_times, controls.smoothing)
+        return displacements, tongue
 
     def _eye_displacements(
         self, frame_times: NDArray[np.float64], seed: int, controls: MotionControls

@@ -134,6 +134,22 @@ class BlinkConfig:
 
 
 @dataclass(frozen=True)
+class ArkitConfig:
+    """The network from landmarks to ARKit's blend shapes, which the paper does not have."""
+
+    hidden_size: int = 64
+    unit: float = 0.1  # canonical units; lengths that the network sees
+    shut_eyes: float = 0.65  # eyeBlink above rest where eyes are shut, as GRID's people score; a rig's eyes shut at 1
+    noise: float = 0.003  # canonical units, added to each coordinate in training
+    counted_clips: int = 10  # a person with more clips than these is drawn no more often for it
+    least_spread: float = 0.01  # of a shape; the errors of shapes that move less count as if they moved so much
+    weight_decay: float = 1e-4
+    learning_rate: float = 4e-3  # falling to zero over the second half
+    batch_size: int = 256
+    steps: int = 1200
+
+
+@dataclass(frozen=True)
 class TextureConfig:
     """t-GAN (Sections 3.4 and 4.3); the defaults are those of the shipped network, `warp`.
 

@@ -23,7 +23,7 @@ LIBRARIES = (
     *("skimage", "matplotlib", "jinja2", "PIL", "pillow_heif", "OpenEXR", "typer", "rich", "platformdirs", "psutil"),
     "prometheus_client",
 )
-STAGES = ("speech", "motion", "blink", "texture")
+STAGES = ("speech", "motion", "blink", "arkit", "texture")
 WEIGHTS = Path(__file__).with_name("weights")
 SCARCE_BYTES, FEW_BYTES = 200e6, 2e9  # a minute of 256 x 256 frames with alpha takes about 200 MB
 

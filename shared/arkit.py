@@ -18,3 +18,11 @@ SHAPES: tuple[str, ...] = (
     "browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight",
     "cheekPuff", "cheekSquintLeft", "cheekSquintRight", "noseSneerLeft", "noseSneerRight", "tongueOut",
 )  # fmt: skip
+
+
+def _mirrored(name: str) -> str:
+    return name.replace("Left", "?").replace("Right", "Left").replace("?", "Right")
+
+
+# MIRROR[i] is the shape that i becomes when the picture is flipped left to right.
+MIRROR: tuple[int, ...] = tuple(SHAPES.index(_mirrored(name)) for name in SHAPES)

@@ -24,7 +24,7 @@ BACKEND_ONLY_IN = {
     "pillow_heif": "face.images",
 }
 
-STAGES = ("speech", "motion", "blink", "retarget", "texture")
+STAGES = ("speech", "motion", "blink", "arkit", "retarget", "texture")
 FOUNDATIONS = ("config", "layers", "pca", "checkpoints", "files", "progress", "identity", "training")
 UPPER = ("cascade", "identities", "service", "chaos", "commands", "__main__", "evaluation")
 
@@ -168,6 +168,11 @@ PLANTED = [
         "backend_server/articulation/x.py",
         "from backend_server.speech import audio",
         "backend_server.articulation.x imports speech",
+    ),
+    (
+        "backend_server/arkit/x.py",
+        "from backend_server.motion import controls",
+        "backend_server.arkit.x imports motion",
     ),
     ("backend_server/motion/x.py", "from ..texture.warp import warp", "backend_server.motion.x imports texture"),
     ("backend_server/motion/x.py", "from backend_server import cascade", "backend_server.motion.x imports cascade"),

@@ -16,6 +16,7 @@ from backend_server.commands.notebook import Notebook
 from backend_server.commands.output_folder import output_folder
 from backend_server.commands.pictures import read_source
 from backend_server.config import CROP_SIZE
+from backend_server.export.arkit_csv import write_arkit_csv
 from backend_server.export.contact_sheet import sheet_frames, write_contact_sheet
 from backend_server.export.formats import FrameFormat, bytes_per_frame
 from backend_server.export.frames import FrameSettings, frame_files
@@ -73,7 +74,7 @@ def animate(
     on_epoch: EpochWatcher = lambda _: None,
     notebook: Notebook | None = None,
 ) -> Path:
-    """Writes landmarks, curves, frames or a film, preview, contact sheet and report; returns the folder.
+    """Writes landmarks, curves, shapes, frames or a film, preview, contact sheet and report; returns the folder.
 
     Raises:
         SpeechFaceError: the first thing that was wrong with the input; nothing is written then.
@@ -107,7 +108,7 @@ def animate(
         )
         notebook.add(motion.notes)
         tags = synthetic_tags(cascade.weights_version, settings.seed)
-        _write_landmarks(folder, motion, settings.frame_rate, tags)
+        _write_motion(folder, motion, settings.frame_rate, tags)
         pictures_shown = []
         if settings.has_texture and identity is not None:
             full = None
@@ -206,7 +207,7 @@ def _identity(
     return learning.identity
 
 
-def _write_landmarks(folder: Path, motion: LandmarkMotion, frame_rate: FrameRate, tags: dict[str, str]) -> None:
+def _write_motion(folder: Path, motion: LandmarkMotion, frame_rate: FrameRate, tags: dict[str, str]) -> None:
     np.savez_compressed(
         folder / "landmarks.npz",
         frame_times=motion.frame_times,
@@ -219,6 +220,7 @@ def _write_landmarks(folder: Path, motion: LandmarkMotion, frame_rate: FrameRate
     write_json_curves(
         folder / "curves.json", frame_rate.exact, motion.frame_times, motion.landmarks, motion.neutral, tags
     )
+    write_arkit_csv(folder / "arkit.csv", motion.frame_times, motion.arkit)
 
 
 def _frames(

@@ -17,6 +17,7 @@ from backend_server.evaluation.held_out import PEOPLE, read_groups
 from backend_server.evaluation.motion import ablation as motion_ablation
 from backend_server.evaluation.motion import accuracy as motion_accuracy
 from backend_server.evaluation.motion import (
+    arkit,
     articulation,
     blinks,
     eight_faces,
@@ -41,6 +42,7 @@ MOTION: tuple[Experiment, ...] = (
     languages.run,
     visemes.run,
     blinks.run,
+    arkit.run,
     eight_faces.run,
     hearing.run,
     speed.run,
@@ -100,7 +102,7 @@ def experiments(settings: Settings, has_people: bool) -> list[Experiment]:
 
 def check_weights(folder: Path, has_texture: bool) -> None:
     """Raises WeightsError when a folder lacks a network that is judged."""
-    files = [speech_file(folder), *(folder / f"{stage}.safetensors" for stage in ("motion", "blink"))]
+    files = [speech_file(folder), *(folder / f"{stage}.safetensors" for stage in ("motion", "blink", "arkit"))]
     files += [folder / "texture.safetensors"] if has_texture else []
     missing = [file.name for file in files if not file.is_file()]
     if missing:

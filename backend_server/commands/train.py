@@ -1,4 +1,4 @@
-"""Trains any of the four networks, or measures the visemes that speech and motion learn from."""
+"""Trains any of the five networks, or measures the visemes that speech and motion learn from."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from backend_server.arkit.training import train_arkit
 from backend_server.articulation.training import train_visemes
 from backend_server.articulation.visemes import visemes_beside
 from backend_server.blink.training import train_blink
@@ -28,6 +29,7 @@ TAKEN = {  # by stage, the options that not every stage takes
     "speech": ("further --data", "--resume", "--minutes", "--encoder"),
     "motion": ("further --data", "--resume", "--preset paper", "--speech"),
     "blink": ("--resume",),
+    "arkit": ("--resume",),
     "texture": ("--resume", "--minutes", "--preset paper", "--start", "--vgg19", "--vggface", "--second-order"),
     "visemes": (),
 }
@@ -83,7 +85,14 @@ def train(settings: TrainSettings, progress: Progress) -> str:
     """
     _check(settings)
     device = choose_device(settings.device)
-    stages = {"speech": _speech, "motion": _motion, "blink": _blink, "texture": _texture, "visemes": _visemes}
+    stages = {
+        "speech": _speech,
+        "motion": _motion,
+        "blink": _blink,
+        "arkit": _arkit,
+        "texture": _texture,
+        "visemes": _visemes,
+    }
     return stages[settings.stage](settings, device, progress)
 
 
@@ -157,6 +166,18 @@ def _blink(settings: TrainSettings, device: str, progress: Progress) -> str:
     )
     told = f"loss {result.loss:.4f}; corpus: {result.corpus.sentence()}; generated: {result.generated.sentence()}"
     return f"{settings.weights_file}: {told}"
+
+
+def _arkit(settings: TrainSettings, device: str, progress: Progress) -> str:
+    result = train_arkit(
+        corpus=settings.data[0],
+        out=settings.weights_file,
+        device=device,
+        resume=settings.resume,
+        seed=settings.seed,
+        progress=progress,
+    )
+    return f"{settings.weights_file}: {_judged(result.known, result.unknown)}"
 
 
 def _texture(settings: TrainSettings, device: str, progress: Progress) -> str:

@@ -90,14 +90,14 @@ def _closed_again(blurred: Array, true: Array, neutral: Array) -> Array:
 
 
 def shaped(displacements: Array, presence: Array | None, controls: MotionControls) -> Array:
-    """Motion (T, 68, 2) brought to rest where the presence of speech (T,) is 0, then multiplied by the intensity.
+    """Motion (T, ...) brought to rest where the presence of speech (T,) is 0, then multiplied by the intensity.
 
     Args:
-        displacements: canonical units, smoothed before, so that no motion is carried into a silence that is still.
+        displacements: from rest, any unit; smoothed before, so that no motion is carried into a silence that is still.
         presence: 0 to 1; None where nothing is to be silenced.
         controls: `silence` and `intensity` are read.
     """
     if presence is not None:
         kept = 1 - controls.silence * (1 - presence)
-        displacements = displacements * kept.astype(np.float32)[:, None, None]
+        displacements = (displacements.T * kept.astype(np.float32)).T
     return np.float32(controls.intensity) * displacements

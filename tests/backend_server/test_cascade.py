@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import soundfile
 
+from backend_server.arkit.network import FACE_SHAPES
 from backend_server.cascade import Cascade
 from backend_server.commands.animate import SAMPLE_SPEECH
 from backend_server.metrics.blink import find_blinks
-from backend_server.metrics.landmarks import eye_aspect_ratio, mouth_opening
+from backend_server.metrics.landmarks import correlation, eye_aspect_ratio, mouth_opening
+from shared.arkit import SHAPES
 from shared.errors import Cancelled, SoundError, WeightsError
 from shared.landmarks import EYE_REGION
 from shared.motion_controls import MotionControls
@@ -80,6 +82,25 @@ def test_intensity_scales_the_speech_and_not_the_blinks(cascade, motion, speech)
 
 
 @pytest.mark.parametrize("lead", [-0.2, 0.013, 0.2])
+def test_shapes_follow_the_motion_and_its_controls_for_every_face_alike(cascade, motion, speech, face):
+    jaw, blinks, tongue = (SHAPES.index(name) for name in ("jawOpen", "eyeBlinkLeft", "tongueOut"))
+    assert motion.arkit.shape == (len(motion.frame_times), 52)
+    assert motion.arkit.min() >= 0
+    assert motion.arkit.max() <= 1
+    assert correlation(motion.arkit[:, jaw], mouth_opening(motion.canonical)) > 0.9
+    assert correlation(motion.arkit[:, blinks], -eye_aspect_ratio(motion.canonical)) > 0.9
+    assert motion.arkit[:, blinks].max() > 0.75
+    assert motion.arkit[:, tongue].max() > 0.02
+    again = cascade.animate(speech, 16_000, motion.frame_times, face())
+    np.testing.assert_array_equal(again.arkit, motion.arkit)
+    half = cascade.animate(speech, 16_000, motion.frame_times, controls=MotionControls(intensity=0.5))
+    assert half.arkit[:, jaw].max() < 0.8 * motion.arkit[:, jaw].max()
+    assert half.arkit[:, tongue].max() <= 0.5 * motion.arkit[:, tongue].max()
+    np.testing.assert_array_equal(half.arkit[:, blinks], motion.arkit[:, blinks])
+    still = cascade.animate(speech, 16_000, motion.frame_times, blink=False, controls=MotionControls(intensity=0))
+    assert not still.arkit.any()
+
+
 def test_lead_is_the_motion_of_another_moment_exactly(cascade, motion, speech, lead):
     early = cascade.animate(speech, 16_000, motion.frame_times, controls=MotionControls(lead=lead))
     late = cascade.animate(speech, 16_000, motion.frame_times + lead)
@@ -95,11 +116,14 @@ def test_silence_holds_the_mouth_still_and_leaves_the_speech_as_it_is(cascade, s
     sound += noise_level * np.random.default_rng(0).standard_normal(len(sound)).astype(np.float32)
     times = np.arange(int(len(sound) / 16_000 * 25)) / 25
     free = spoken(cascade, cascade.animate(sound, 16_000, times))
-    gated = spoken(cascade, cascade.animate(sound, 16_000, times, controls=MotionControls(silence=1.0)))
+    held = cascade.animate(sound, 16_000, times, controls=MotionControls(silence=1.0))
+    gated = spoken(cascade, held)
     end = 3 + len(speech) / 16_000
     for is_pause in (times < 2.5, times > end + 0.5):
         assert np.abs(np.diff(free[is_pause], axis=0)).max() > 0
         np.testing.assert_array_equal(gated[is_pause], 0)
+        assert not held.arkit[is_pause][:, list(FACE_SHAPES)].any()
+        assert not held.arkit[is_pause, SHAPES.index("tongueOut")].any()
     inside = (times > 3.3) & (times < end - 0.3)
     np.testing.assert_allclose(gated[inside], free[inside], atol=0.01)  # a breath between the words may rest
     assert (gated[inside] == free[inside]).mean() > 0.9
@@ -131,6 +155,7 @@ def test_a_sound_in_small_pieces_moves_the_face_as_the_whole_does(cascade, speec
     pieces = cascade.animate(speech, 16_000, times, controls=controls, progress=lambda *report: reports.append(report))
     np.testing.assert_allclose(pieces.canonical, whole.canonical, atol=1e-4)
     np.testing.assert_allclose(pieces.landmarks, whole.landmarks, atol=0.02)  # 1e-4 canonical units
+    np.testing.assert_allclose(pieces.arkit, whole.arkit, atol=2e-3)
     for stage in ("speech", "motion", "smoothing", "blink"):
         steps = [step for name, step, _ in reports if name == stage]
         assert steps == sorted(steps)

@@ -9,6 +9,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 
+from backend_server.arkit.network import load_arkit_network
 from backend_server.blink.generator import load_blink_generator
 from backend_server.checkpoints import (
     WEIGHTS_DIR,
@@ -137,6 +138,7 @@ def test_eight_bits_twice_are_the_same(large, tmp_path):
         ("speech", load_acoustic_model),
         ("motion", load_motion_generator),
         ("blink", load_blink_generator),
+        ("arkit", load_arkit_network),
         ("texture", load_texture_generator),
     ],
 )

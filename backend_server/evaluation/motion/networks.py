@@ -132,7 +132,7 @@ def with_motion(weights: Path, motion: Path, device: str) -> Cascade:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         shutil.copy(motion, folder / "motion.safetensors")
-        for file in (speech_file(weights), weights / "blink.safetensors"):
+        for file in (speech_file(weights), weights / "blink.safetensors", weights / "arkit.safetensors"):
             shutil.copy(file, folder)
         return Cascade.load(device, folder)
 

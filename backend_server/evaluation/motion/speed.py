@@ -27,16 +27,16 @@ def run(context: Context) -> Section:
     sound = np.concatenate([take.waveform for takes in context.groups.values() for take in takes])
     speed = real_time_factor(context.cascade, np.resize(sound, int(SECONDS * SAMPLE_RATE)), threads=1)
     weights = context.settings.weights
-    files = [speech_file(weights), *(weights / f"{stage}.safetensors" for stage in ("motion", "blink"))]
+    files = [speech_file(weights), *(weights / f"{stage}.safetensors" for stage in ("motion", "blink", "arkit"))]
     mebibytes = sum(file.stat().st_size for file in files) / 2**20
     rows = (("seconds a second of sound, features included", (speed,)), ("MiB of weights", (mebibytes,)))
     return Section(
         "Speed and size",
         (f"From {SECONDS:.0f} s of sound to landmarks at 25 frames a second, on one thread.",),
-        (Table("Speed and size of hearing, motion and blinks", ("measured",), rows),),
+        (Table("Speed and size of hearing, motion, blinks and ARKit's shapes", ("measured",), rows),),
         goals=(
             Goal("sound to landmarks on one thread, real-time factor", 0.01, speed),
-            Goal("weights of speech, motion and blinks, MiB", 12, mebibytes),
+            Goal("weights of hearing, motion, blinks and ARKit's shapes, MiB", 14, mebibytes),
         ),
     )
 

@@ -9,6 +9,8 @@ from PIL import Image
 
 from backend_server.commands.pictures import portrait_path
 from backend_server.face.crop import to_source
+from backend_server.metrics.landmarks import correlation, mouth_opening
+from shared.arkit import SHAPES
 from shared.landmarks import NAMES
 
 
@@ -26,7 +28,14 @@ def test_curves_alone_have_ceil_duration_times_rate_frames(run_command, sound, s
     curves = json.loads((out / "curves.json").read_text())
     assert list(curves["curves"]) == list(NAMES)
     assert curves["curves"]["jaw_08"]["y"] == pytest.approx(arrays["landmarks"][:, 8, 1], abs=1e-3)
-    made = {"landmarks.npz", "curves.json", "contact_sheet.png", "report.json"}
+    lines = (out / "arkit.csv").read_text().splitlines()
+    assert lines[0] == ",".join(("time", *SHAPES))
+    table = np.array([line.split(",") for line in lines[1:]], np.float64)
+    assert table.shape == (31, 53)
+    np.testing.assert_allclose(table[:, 0], arrays["frame_times"], atol=1e-4)
+    opening = mouth_opening(arrays["canonical"])
+    assert correlation(table[:, 1 + SHAPES.index("jawOpen")], opening) > 0.8
+    made = {"landmarks.npz", "curves.json", "arkit.csv", "contact_sheet.png", "report.json"}
     assert {p.name for p in out.iterdir()} == made | {".speech_face.json"}
 
 
@@ -84,7 +93,7 @@ def test_frames_in_other_formats(run_command, sound, sample_samples, tmp_path, k
     options = ("--epochs", 0, "--fps", 4, "--seed", 7, "--frames-as", kind, *(["--full-frame"] if is_full else []))
     result = run_command("animate", speech, "--images", portrait_path(), *options, "--out", out)
     assert result.exit_code == 0, result.stderr
-    common = {"landmarks.npz", "curves.json", "contact_sheet.png", "report.json", ".speech_face.json"}
+    common = {"landmarks.npz", "curves.json", "arkit.csv", "contact_sheet.png", "report.json", ".speech_face.json"}
     own = {"film.mp4"} if kind == "mp4" else {"preview.mp4", "frames" if kind == "exr" else f"film.{kind}"}
     assert {p.name for p in out.iterdir()} == common | own
     side = 512 if is_full else 256
@@ -121,6 +130,8 @@ def test_controls_shape_the_curves_and_stand_in_the_report(run_command, sound, s
     assert done.exit_code == 0, done.stderr
     arrays = np.load(tmp_path / "out" / "landmarks.npz")
     assert np.ptp(arrays["canonical"], axis=0).max() == 0
+    shapes = np.loadtxt(tmp_path / "out" / "arkit.csv", delimiter=",", skiprows=1)[:, 1:]
+    assert not shapes.any()
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert report["controls"] == {
         **{"silence": 1, "intensity": 0, "smoothing": 0.04, "lead": 0.1},

@@ -6,12 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from backend_server.arkit.training import ArkitResult
 from backend_server.articulation.visemes import load_visemes, save_visemes
 from backend_server.blink.training import BlinkResult
 from backend_server.checkpoints import WEIGHTS_DIR
 from backend_server.commands import train as command
 from backend_server.commands.train import TrainSettings, train
 from backend_server.config import TextureTrainingConfig
+from backend_server.metrics.arkit import ArkitFigures
 from backend_server.metrics.blink import BlinkStatistics
 from backend_server.metrics.motion import MotionFigures
 from backend_server.motion.training import MotionResult
@@ -50,6 +52,7 @@ def handed(monkeypatch):
     stand_in("motion", MotionResult(None, FIGURES, None))
     stand_in("visemes", MotionResult(None, None, None))
     stand_in("blink", BlinkResult(0.1, blinking, blinking))
+    stand_in("arkit", ArkitResult(0.1, ArkitFigures(*[0.5] * len(fields(ArkitFigures))), None))
     stand_in("texture", None)
     monkeypatch.setattr(command, "MouthTargets", lambda folders, table: table)
     return calls
@@ -174,6 +177,7 @@ def test_results_are_told_in_words(settings, handed):
     assert "character error rate: books 0.250" in told["speech"]
     assert "held-out sentences: opening correlation 0.500" in told["motion"]
     assert "0.30 blinks a second of 0.32 s" in told["blink"]
+    assert "held-out sentences: jaw open 0.500" in told["arkit"]
     assert "no held-out clips" in told["visemes"]
     for line in told.values():
         assert "weights/" in line

@@ -121,7 +121,7 @@ def own_weights(tmp_path) -> Path:
     """A folder whose motion listens through an ONNX file, as far as names go."""
     folder = tmp_path / "weights"
     folder.mkdir()
-    for stage in ("motion", "blink"):
+    for stage in ("motion", "blink", "arkit"):
         shutil.copy(WEIGHTS_DIR / f"{stage}.safetensors", folder)
     (folder / "speech.onnx").write_bytes(b"a model")
     return folder

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from backend_server.export.arkit_csv import write_arkit_csv
 from backend_server.export.contact_sheet import sheet_frames, write_contact_sheet
 from backend_server.export.images import frame_path, over_background, shrunk, write_png
 from backend_server.export.json_curves import FORMAT, write_json_curves
 from backend_server.export.tags import SOURCE_TYPE, synthetic_tags
+from shared.arkit import SHAPES
 
 
 def test_a_png_keeps_its_pixels_and_says_it_is_synthetic(tmp_path, rng):
@@ -72,3 +74,13 @@ def test_a_sheet_is_drawn(tmp_path, rng, with_pictures):
     with Image.open(path) as sheet:
         assert np.asarray(sheet).std() > 5
         assert sheet.info["Seed"] == "3"
+
+
+def test_shapes_are_a_table_of_one_line_a_frame(tmp_path):
+    weights = np.linspace(0, 1, 3 * 52, dtype=np.float32).reshape(3, 52)
+    write_arkit_csv(tmp_path / "arkit.csv", np.array([0, 1 / 24, 2 / 24]), weights)
+    lines = (tmp_path / "arkit.csv").read_bytes().decode().split("\n")
+    assert lines[0] == "time," + ",".join(SHAPES)
+    assert lines[2].startswith("0.0417,0.3355,0.3419,")
+    assert lines[3].endswith(",1.0000")
+    assert lines[4:] == [""]

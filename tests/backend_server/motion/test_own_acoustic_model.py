@@ -12,6 +12,7 @@ from backend_server.checkpoints import WEIGHTS_DIR, weights_version
 from backend_server.commands import train as command
 from backend_server.config import MotionConfig
 from backend_server.progress import silent
+from shared.arkit import SHAPES
 
 
 @pytest.fixture
@@ -44,12 +45,14 @@ def test_motion_is_trained_against_an_own_model_and_shipped_with_it(corpus, own_
     command.train(settings, silent)
     assert (folder / "speech.onnx").read_bytes() == own_model.read_bytes()
 
-    shutil.copy(WEIGHTS_DIR / "blink.safetensors", folder)
+    for stage in ("blink", "arkit"):
+        shutil.copy(WEIGHTS_DIR / f"{stage}.safetensors", folder)
     cascade = Cascade.load("cpu", folder)
     speech = (0.3 * np.sin(np.arange(16_000) / 10)).astype(np.float32)
     motion = cascade.animate(speech, 16_000, np.arange(25) / 25)
     assert motion.canonical.shape == (25, 68, 2)
     assert np.isfinite(motion.landmarks).all()
+    assert not motion.arkit[:, SHAPES.index("tongueOut")].any()  # nobody scores phones
 
     version = weights_version(folder)
     (folder / "speech.onnx").write_bytes(b"another model")

@@ -64,7 +64,7 @@ def test_a_cascade_with_another_motion_moves_as_that(train, neutral):
 
 
 def test_a_cascade_with_another_motion_listens_as_the_folder_does(tmp_path, monkeypatch):
-    for name in ("motion.safetensors", "blink.safetensors", "texture.safetensors", "speech.onnx"):
+    for name in ("motion.safetensors", "blink.safetensors", "arkit.safetensors", "texture.safetensors", "speech.onnx"):
         (tmp_path / name).write_text(name)
     (tmp_path / "variant").write_text("another motion")
     monkeypatch.setattr(
@@ -73,6 +73,7 @@ def test_a_cascade_with_another_motion_listens_as_the_folder_does(tmp_path, monk
     assert networks.with_motion(tmp_path, tmp_path / "variant", "cpu") == {
         "motion.safetensors": "another motion",
         "blink.safetensors": "blink.safetensors",
+        "arkit.safetensors": "arkit.safetensors",
         "speech.onnx": "speech.onnx",
     }
 
