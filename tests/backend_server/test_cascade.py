@@ -81,7 +81,7 @@ def test_intensity_scales_the_speech_and_not_the_blinks(cascade, motion, speech)
     np.testing.assert_array_equal(still.canonical, np.broadcast_to(cascade.neutral_canonical, still.canonical.shape))
 
 
-def test_shapes_follow_the_motion_and_its_controls_for_every_face_alike(cascade, motion, speech, face):
+def test_shapes_follow_the_motion_and_its_controls(cascade, motion, speech):
     jaw, blinks, tongue = (SHAPES.index(name) for name in ("jawOpen", "eyeBlinkLeft", "tongueOut"))
     assert motion.arkit.shape == (len(motion.frame_times), 52)
     assert motion.arkit.min() >= 0
@@ -90,8 +90,6 @@ def test_shapes_follow_the_motion_and_its_controls_for_every_face_alike(cascade,
     assert correlation(motion.arkit[:, blinks], -eye_aspect_ratio(motion.canonical)) > 0.9
     assert motion.arkit[:, blinks].max() > 0.75
     assert motion.arkit[:, tongue].max() > 0.02
-    again = cascade.animate(speech, 16_000, motion.frame_times, face())
-    np.testing.assert_array_equal(again.arkit, motion.arkit)
     half = cascade.animate(speech, 16_000, motion.frame_times, controls=MotionControls(intensity=0.5))
     assert half.arkit[:, jaw].max() < 0.8 * motion.arkit[:, jaw].max()
     assert half.arkit[:, tongue].max() <= 0.5 * motion.arkit[:, tongue].max()
