@@ -15,7 +15,7 @@ from typer.models import OptionInfo
 from backend_server.commands.console import ManyValues, SpeechAndImages, StageBars, output, plain_failures
 from backend_server.commands.identities import identities
 from backend_server.export.formats import FrameFormat
-from backend_server.service.command_line import clients, serve, status
+from backend_server.service.command_line import clients, jobs, serve, status
 from shared.motion_controls import RANGES, MotionControls
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
@@ -162,6 +162,7 @@ app.add_typer(identities, name="identities")
 
 app.command()(serve)
 app.command()(status)
+app.add_typer(jobs, name="jobs")
 app.add_typer(clients, name="clients")
 
 

@@ -8,6 +8,8 @@ panels use it; nothing of it is stored in the .blend.
 from __future__ import annotations
 
 import atexit
+import os
+import platform
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,7 +62,7 @@ class Session:
             self.backend = BackendProcess(settings.command(), settings.data_folder)
             self.backend.start()
         if self.client is None:
-            self.client = Client(self._read_connection, cancels=self._cancels)
+            self.client = Client(self._read_connection, _program(), cancels=self._cancels)
         return self.client
 
     def keep_backend(self) -> None:
@@ -187,6 +189,11 @@ class Session:
             self._given = self.backend.connection()
             return self._given
         return endpoint.read_connection_file(Path(self._settings.connection_file if self._settings else ""))
+
+
+def _program() -> str:
+    """How the backend's list of jobs calls this Blender."""
+    return f"Blender {bpy.app.version_string}, process {os.getpid()} on {platform.node()}"
 
 
 session = Session()

@@ -10,6 +10,9 @@ from msgspec import Meta
 _Count = Annotated[int, Meta(ge=0, le=2**53)]
 _Counts = Annotated[dict[str, _Count], Meta(max_length=256)]
 _Text = Annotated[str, Meta(max_length=20_000)]
+_Word = Annotated[str, Meta(max_length=200)]
+
+MAX_LISTED_JOBS = 500  # in one report, which then has less than half a megabyte
 
 
 class WorkerHealth(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,3 +53,36 @@ class JobCounts(msgspec.Struct, frozen=True, kw_only=True):
     failed: _Counts = {}
     cancelled: _Count = 0
     retried: _Count = 0
+
+
+class JobHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """One job that has not ended.
+
+    Attributes:
+        id: of the job.
+        kind: "adapt" or "animate"; empty if unknown.
+        state: "running", "queued", "parked" (queued before a restart, no client has come back for it) or "arriving".
+        owner: program and version of the client that sent it; empty if unknown.
+        age_seconds: since it was sent, by the machine's clock; None if unknown.
+        follower_count: connected clients that are sent its results.
+        result_count: results that are stored.
+        stage: of a running job; empty before the first progress report, and for other jobs.
+        step: how much of the stage is done.
+        steps: of the stage.
+        seconds_left: of the stage; None while unknown.
+    """
+
+    id: _Word
+    kind: _Word = ""
+    state: _Word
+    owner: _Word = ""
+    age_seconds: Annotated[float, Meta(ge=0.0)] | None = None
+    follower_count: _Count = 0
+    result_count: _Count = 0
+    stage: _Word = ""
+    step: _Count = 0
+    steps: _Count = 0
+    seconds_left: Annotated[float, Meta(ge=0.0)] | None = None
+
+
+JobList = Annotated[tuple[JobHealth, ...], Meta(max_length=MAX_LISTED_JOBS)]

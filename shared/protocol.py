@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from .buffers import Buffer
 from .errors import ErrorCode, MessageError
-from .health import JobCounts, WorkerHealth
+from .health import JobCounts, JobList, WorkerHealth
 from .motion_controls import RANGES, MotionControls
 from .notes import Notes
 
@@ -284,6 +284,8 @@ class Pong(Message, frozen=True, kw_only=True, eq=False):
 class Status(Message, frozen=True, kw_only=True, eq=False):
     """Asks for a `StatusReport`; the one message that needs no `Hello`."""
 
+    jobs_from: Count | None = None  # also lists the jobs that have not ended, from this place on; None: no list
+
 
 class StatusReport(Message, frozen=True, kw_only=True, eq=False):
     """Tells how the backend is."""
@@ -304,6 +306,7 @@ class StatusReport(Message, frozen=True, kw_only=True, eq=False):
     spool_limit_bytes: Count = 0
     disk_free_bytes: Count = 0
     memory_bytes: Count = 0  # of the server process
+    listed: JobList | None = None  # those that `Status` asked for, in the order in which they will run
 
 
 MESSAGE_TYPES: dict[str, type[Message]] = {

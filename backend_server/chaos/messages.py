@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from shared.errors import ErrorCode
-from shared.health import JobCounts, WorkerHealth
+from shared.health import JobCounts, JobHealth, WorkerHealth
 from shared.landmarks import POINT_COUNT
 from shared.protocol import (
     MESSAGE_TYPES,
@@ -90,6 +90,7 @@ def _report(random: Random) -> StatusReport:
         state="ready",
         worker=worker if random.random() < 0.5 else None,
         jobs=counts,
+        listed=(JobHealth(id=_job(random), kind="adapt", state="queued", owner="chaos", age_seconds=1.5),),
     )
 
 
@@ -114,7 +115,7 @@ _MAKERS: dict[str, Callable[[Random], Message]] = {
     "Cancel": lambda random: Cancel(job=_job(random)),
     "Ping": lambda random: Ping(),
     "Pong": lambda random: Pong(),
-    "Status": lambda random: Status(),
+    "Status": lambda random: Status(jobs_from=int(random.integers(0, 9)) if random.random() < 0.5 else None),
     "StatusReport": _report,
 }
 

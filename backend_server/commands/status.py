@@ -12,12 +12,12 @@ from shared.protocol import StatusReport
 COLOURS = {"ready": "green", "loading": "yellow", "unhealthy": "red"}
 _MEGABYTE = 10**6
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
-_ENVELOPE = ("type", "id", "parent", "job", "sequence")
+_LEFT_OUT = ("type", "id", "parent", "job", "sequence", "listed")  # `jobs list` prints the jobs
 
 
 def as_json(report: StatusReport) -> str:
     """The report for programs."""
-    fields = {name: value for name, value in msgspec.to_builtins(report).items() if name not in _ENVELOPE}
+    fields = {name: value for name, value in msgspec.to_builtins(report).items() if name not in _LEFT_OUT}
     return msgspec.json.format(msgspec.json.encode(fields)).decode()
 
 
@@ -32,12 +32,12 @@ def status_table(report: StatusReport) -> Table:
     state = f"{report.state}: {report.trouble}" if report.trouble else report.state
     row("state", state, COLOURS.get(report.state, ""))
     row("backend", f"{report.backend}, protocol {report.protocol}")
-    row("process", f"{report.pid}, runs for {_duration(report.uptime_seconds)}, {_size(report.memory_bytes)} of memory")
+    row("process", f"{report.pid}, runs for {duration(report.uptime_seconds)}, {_size(report.memory_bytes)} of memory")
     row("device", report.device)
     row("weights", report.weights_version or "being loaded")
     for what, value in _worker_rows(report.worker):
         row(what, value)
-    row("queue", f"{report.queue_length} waiting")
+    row("queue", f"{report.queue_length} waiting" + "; `jobs list` shows them" * (report.queue_length > 0))
     row("jobs kept", ", ".join(f"{count} {state}" for state, count in report.jobs.by_state.items()))
     failed = ", ".join(f"{code} {count}" for code, count in sorted(report.jobs.failed.items()))
     row(
@@ -58,7 +58,7 @@ def _worker_rows(worker: WorkerHealth | None) -> list[tuple[str, str]]:
     if not worker.job:
         return [*rows, ("at work on", "nothing")]
     steps = f", {worker.stage} {worker.step}/{worker.steps}" if worker.stage else ""
-    left = f", {_duration(worker.seconds_left)} left" if worker.seconds_left is not None else ""
+    left = f", {duration(worker.seconds_left)} left" if worker.seconds_left is not None else ""
     return [*rows, ("at work on", f"job {worker.job}{steps}{left}")]
 
 
@@ -67,7 +67,7 @@ def _size(count: int) -> str:
     return f"{megabytes / 1000:,.1f} GB" if megabytes >= 1000 else f"{megabytes:,.0f} MB"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """Whole seconds, or the two largest units."""
     for size, unit in _UNITS:
         if seconds >= size:

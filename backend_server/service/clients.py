@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import KeysView
 from dataclasses import dataclass, field
 
@@ -51,6 +51,7 @@ class _Following:
 
 @dataclass
 class _Client:
+    program: str
     heard: float
     queue: deque[list[Bytes]] = field(default_factory=deque)
     jobs: dict[str, _Following] = field(default_factory=dict)
@@ -76,9 +77,14 @@ class Clients:
         """The clients that said Hello and are not forgotten."""
         return self._clients.keys()
 
-    def greet(self, name: bytes) -> None:
-        """Notes that a client said Hello."""
-        self._clients.setdefault(name, _Client(time.monotonic()))
+    def greet(self, name: bytes, program: str) -> None:
+        """Notes that a client said Hello, and what it calls itself."""
+        self._clients.setdefault(name, _Client(program, time.monotonic())).program = program
+
+    def program(self, name: bytes) -> str:
+        """What a client calls itself; empty if it did not say Hello."""
+        client = self._clients.get(name)
+        return client.program if client is not None else ""
 
     def knows(self, name: bytes) -> bool:
         """Whether a client said Hello; if so, notes that it was heard now."""
@@ -122,6 +128,10 @@ class Clients:
     def is_attached(self, job: str) -> bool:
         """Whether any client is being sent the results of a job."""
         return any(job in client.jobs for client in self._clients.values())
+
+    def follower_counts(self) -> Counter[str]:
+        """How many clients are being sent the results of each job."""
+        return Counter(job for client in self._clients.values() for job in client.jobs)
 
     def send_heartbeats(self) -> None:
         """Shows all clients that the service runs, also those whose own pings wait behind a long upload."""

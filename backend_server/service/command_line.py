@@ -1,4 +1,4 @@
-"""Runs the commands of the service: serving, how it is, and which other machines may use it."""
+"""Runs the commands of the service: serving, how it is, its jobs, and which other machines may use it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import typer
 
 from backend_server.commands.console import output, plain_failures
 
+jobs = typer.Typer(no_args_is_help=True, help="Lists and cancels the jobs of a running backend.")
 clients = typer.Typer(no_args_is_help=True, help="Adds, lists and revokes clients on other machines.")
 
 DataDir = Annotated[Path | None, typer.Option(help="Of the backend, as with `serve`.")]
 Name = Annotated[str, typer.Argument(help="Small letters, digits, - and _, such as studio-2.")]
+ConnectionFile = Annotated[Path | None, typer.Option(help="Of the backend; the usual place if left out.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
@@ -52,10 +54,7 @@ def serve(
             run()
 
 
-def status(
-    connection_file: Annotated[Path | None, typer.Option(help="Of the backend; the usual place if left out.")] = None,
-    as_json: AsJson = False,
-) -> None:
+def status(connection_file: ConnectionFile = None, as_json: AsJson = False) -> None:
     """Says how a running backend is; the exit code is 0 when it is ready, 1 when not, 2 when none answers."""
     with plain_failures():
         from backend_server.commands import status as show
@@ -69,6 +68,43 @@ def status(
     else:
         output.print(show.status_table(report))
     raise typer.Exit(0 if report.state == READY else 1)
+
+
+@jobs.command("list")
+def list_jobs(connection_file: ConnectionFile = None, as_json: AsJson = False) -> None:
+    """Lists the jobs that run and wait, also those that no client has come back for; the next ones first."""
+    with plain_failures():
+        from backend_server.commands import job_table as show
+        from backend_server.service.inquiry import ask_jobs
+        from shared.endpoint import default_connection_file
+
+        found = ask_jobs(connection_file or default_connection_file())
+        if as_json:
+            output.out(show.as_json(found), highlight=False)
+        else:
+            output.print(show.job_table(found))
+
+
+@jobs.command()
+def cancel(
+    ids: Annotated[list[str] | None, typer.Argument(help="The first 4 or more characters of each ID.")] = None,
+    parked: Annotated[
+        bool, typer.Option("--parked", help="All that waited before a restart, and that no client asked for since.")
+    ] = False,
+    connection_file: ConnectionFile = None,
+) -> None:
+    """Cancels jobs. All IDs are checked before the first is cancelled."""
+    with plain_failures():
+        from backend_server.commands.job_table import chosen, outcome
+        from backend_server.service.inquiry import ask_jobs, cancel_jobs
+        from shared.endpoint import default_connection_file
+
+        file = connection_file or default_connection_file()
+        names = chosen(ask_jobs(file), ids or [], is_parked=parked)
+        for end in cancel_jobs(file, names):
+            _print(outcome(end))
+        if not names:
+            _print("no job is parked")
 
 
 @clients.command()

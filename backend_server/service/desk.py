@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from pathlib import Path
 
 import backend_server
@@ -11,8 +12,9 @@ from backend_server.service.clients import Clients
 from backend_server.service.health import Health, backend_name
 from backend_server.service.intake import Arrival
 from backend_server.service.jobs import Scheduler
+from backend_server.service.logs import escaped
 from backend_server.service.outcome import adapted_answer, failure
-from backend_server.service.storage.queue_file import JobState
+from backend_server.service.storage.queue_file import JobOrigin, JobState
 from backend_server.service.storage.store import JobStore
 from shared.errors import ErrorCode, MessageError, SpeechFaceError
 from shared.protocol import (
@@ -33,6 +35,7 @@ LOG = logging.getLogger(__name__)
 
 _FRAME_BYTES = 256 * 256 * 4
 _CURVE_BYTES = 2 * 68 * 2 * 4
+_LONGEST_OWNER = 100  # characters of a client's name that the queue keeps
 
 
 class Desk:
@@ -77,10 +80,10 @@ class Desk:
         try:
             if isinstance(message, Hello):
                 LOG.info("client %.200s says hello", message.client or "without a name")
-                self._clients.greet(client)
+                self._clients.greet(client, message.client)
                 self._clients.reply(client, self._welcome(message))
             elif isinstance(message, Status):
-                self._clients.reply(client, self.health.report(message.id))
+                self._clients.reply(client, self.health.report(message.id, message.jobs_from))
             elif not is_known:
                 raise MessageError(
                     "this connection is new to the backend; send Hello first", code=ErrorCode.UNKNOWN_CLIENT
@@ -119,19 +122,22 @@ class Desk:
             self._follow(client, request, 0)
             return
         self._clients.attach(client, request.job, 0, request.id)
+        kind = "animate" if isinstance(request, AnimateRequest) else "adapt"
+        origin = JobOrigin(kind, escaped(self._clients.program(client)[:_LONGEST_OWNER])[:_LONGEST_OWNER], time.time())
         if isinstance(request, AnimateRequest):
             if request.identity:
                 self._identities.check(request.identity)
             has_face = bool(request.identity or request.references)
             frame_bytes = _CURVE_BYTES + (_FRAME_BYTES if request.wants_texture and has_face else 0)
-            self._scheduler.submit(request.job, arrival.parts, len(request.frame_times) * frame_bytes, request.id)
+            needed_bytes = len(request.frame_times) * frame_bytes
+            self._scheduler.submit(request.job, arrival.parts, needed_bytes, request.id, origin)
             return
         known = self._identities.record(arrival.identity) if arrival.identity else None
         if known is not None:
             answer = adapted_answer(known, is_cached=True, names=request.names)
             self._scheduler.finish(request.job, answer, request.id)
         else:
-            self._scheduler.submit(request.job, arrival.parts, 0, request.id)
+            self._scheduler.submit(request.job, arrival.parts, 0, request.id, origin)
 
     def _follow(self, client: bytes, message: Message, received: int) -> None:
         record = self._store.find(message.job)

@@ -11,10 +11,12 @@ import psutil
 from backend_server.service.clients import Clients
 from backend_server.service.jobs import Scheduler
 from backend_server.service.storage.store import JobStore
-from shared.health import WorkerHealth
+from shared.health import MAX_LISTED_JOBS, JobHealth, WorkerHealth
 from shared.protocol import PROTOCOL_VERSION, StatusReport
 
 READY, LOADING, UNHEALTHY = "ready", "loading", "unhealthy"
+PARKED = "parked"  # a queued job that no client has asked for since the restart
+_LONGEST_STAGE = 100  # characters
 
 
 def backend_name() -> str:
@@ -43,8 +45,13 @@ class Health:
         self._began = time.monotonic()
         self._backend = backend_name()
 
-    def report(self, parent: str = "") -> StatusReport:
-        """How the service is now; `parent` is the ID of the message that asked."""
+    def report(self, parent: str = "", jobs_from: int | None = None) -> StatusReport:
+        """How the service is now.
+
+        Args:
+            parent: ID of the message that asked.
+            jobs_from: also lists the jobs that have not ended, from this place on; None: no list.
+        """
         usage, welcome, trouble = self._store.usage(), self._scheduler.welcome, self._trouble()
         state = UNHEALTHY if trouble else READY if welcome is not None else LOADING
         return StatusReport(
@@ -65,7 +72,31 @@ class Health:
             spool_limit_bytes=usage.limit_bytes,
             disk_free_bytes=usage.disk_free_bytes,
             memory_bytes=_memory(os.getpid()),
+            listed=None if jobs_from is None else self._listed(jobs_from),
         )
+
+    def _listed(self, first: int) -> tuple[JobHealth, ...]:
+        followers, now = self._clients.follower_counts(), time.time()
+        running, progress = self._scheduler.running
+        found = []
+        for job in self._store.open_jobs()[first : first + MAX_LISTED_JOBS]:
+            told = progress if job.id == running else None
+            found.append(
+                JobHealth(
+                    id=job.id,
+                    kind=job.origin.kind,
+                    state=PARKED if job.is_parked else job.state.value,
+                    owner=job.origin.owner,
+                    age_seconds=None if job.origin.came is None else max(0.0, now - job.origin.came),
+                    follower_count=followers[job.id],
+                    result_count=job.results,
+                    stage=told.stage[:_LONGEST_STAGE] if told else "",
+                    step=told.step if told else 0,
+                    steps=told.steps if told else 0,
+                    seconds_left=told.seconds_left if told else None,
+                )
+            )
+        return tuple(found)
 
     def _trouble(self) -> str:
         """Why jobs cannot be done, in one sentence; empty if they can, or while the worker loads."""

@@ -1,11 +1,14 @@
-"""Asks a running backend how it is: a small client that never waits longer than a few seconds."""
+"""Asks a running backend how it is and what it does, and cancels jobs: a small client that never waits long."""
 
 from __future__ import annotations
 
 import socket as system_socket
 import threading
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import zmq
 from zmq.utils.monitor import parse_monitor_message
@@ -14,9 +17,12 @@ from backend_server.service.access.address import bracketed
 from shared import chunks, wire
 from shared.endpoint import Connection, read_connection_file
 from shared.errors import ErrorCode, MessageError, SpeechFaceError
-from shared.protocol import Failed, Status, StatusReport
+from shared.health import MAX_LISTED_JOBS, JobHealth
+from shared.protocol import Cancel, Cancelled, Done, Failed, Hello, Message, Status, StatusReport, Welcome
 
 WAIT_SECONDS = 3.0
+
+_Answer = TypeVar("_Answer", bound=Message)
 
 _REFUSED = zmq.EVENT_HANDSHAKE_FAILED_AUTH
 _CLOSED = zmq.EVENT_DISCONNECTED
@@ -33,8 +39,127 @@ def ask_status(connection_file: Path, seconds: float = WAIT_SECONDS) -> StatusRe
     Raises:
         SpeechFaceError: the file cannot be used, or no backend answers.
     """
+    with _line(connection_file, seconds) as line:
+        return line.report(Status())
+
+
+def ask_jobs(connection_file: Path, seconds: float = WAIT_SECONDS) -> list[JobHealth]:
+    """The jobs of a backend that have not ended, in the order in which they will run.
+
+    Args:
+        connection_file: as `ask_status`.
+        seconds: how long to wait for each answer at most.
+
+    Raises:
+        SpeechFaceError: as `ask_status`, or the backend is of a release without lists.
+    """
+    found: dict[str, JobHealth] = {}
+    with _line(connection_file, seconds) as line:
+        first, is_over = 0, False
+        while not is_over:
+            listed = line.report(Status(jobs_from=first)).listed
+            if listed is None:
+                raise MessageError(
+                    "this backend lists no jobs; start one of this release", code=ErrorCode.VERSION_MISMATCH
+                )
+            found.update((job.id, job) for job in listed)
+            first, is_over = first + len(listed), len(listed) < MAX_LISTED_JOBS
+    return list(found.values())
+
+
+def cancel_jobs(connection_file: Path, jobs: Sequence[str], seconds: float = WAIT_SECONDS) -> Iterator[Message]:
+    """Ends jobs one after the other; the last message of each: `Cancelled`, or how it had ended before.
+
+    Args:
+        connection_file: as `ask_status`.
+        jobs: their IDs.
+        seconds: how long to wait for each answer at most.
+
+    Raises:
+        SpeechFaceError: as `ask_status`, or there is no such job.
+    """
+    with _line(connection_file, seconds) as line:
+        line.ask(Hello(client="backend_server jobs cancel"), Welcome)
+        for job in jobs:
+            yield line.ask(Cancel(job=job), Cancelled, Done, Failed)
+
+
+class _Line:
+    """A connection for a few questions."""
+
+    def __init__(
+        self, socket: zmq.Socket, monitor: zmq.Socket, file: Path, connection: Connection, seconds: float
+    ) -> None:
+        self._socket = socket
+        self._monitor = monitor
+        self._file = file
+        self._connection = connection
+        self._seconds = seconds
+        self._poller = zmq.Poller()
+        self._poller.register(socket, zmq.POLLIN)
+        self._poller.register(monitor, zmq.POLLIN)
+
+    def report(self, question: Status) -> StatusReport:
+        """The answer to a question for the status.
+
+        Raises:
+            SpeechFaceError: as `ask`, or the backend is of a release without it.
+        """
+        try:
+            return self.ask(question, StatusReport)
+        except MessageError as error:
+            if error.code is ErrorCode.UNSUPPORTED:
+                raise MessageError(
+                    f"the backend at {self._connection.address} speaks protocol {self._connection.version}, which has "
+                    "no status; start a backend of this release",
+                    code=ErrorCode.VERSION_MISMATCH,
+                ) from error
+            raise
+
+    def ask(self, question: Message, *kinds: type[_Answer]) -> _Answer:
+        """The answer to a question: the first message of one of these kinds about the same job.
+
+        Raises:
+            MessageError: the backend refuses the question.
+            SpeechFaceError: it cannot be reached, or does not answer in time.
+        """
+        self._socket.send_multipart(wire.encode(question), zmq.NOBLOCK)
+        began = time.monotonic()
+        deadline = began + self._seconds
+        while (left := deadline - time.monotonic()) > 0:
+            ready = dict(self._poller.poll(round(left * 1000)))
+            if self._socket in ready:
+                parts = self._socket.recv_multipart()
+                message = None if chunks.is_chunk(parts) else wire.decode(parts)  # an answer is never so large
+                if isinstance(message, Failed) and not message.sequence:
+                    raise MessageError(message.sentence, code=message.code)
+                if isinstance(message, kinds) and message.job == question.job:
+                    return message
+            elif self._monitor in ready:
+                self._take_event()
+        raise _unreachable(self._file, self._connection, f"no answer within {self._seconds:.1g} s")
+
+    def _take_event(self) -> None:
+        event, address = parse_monitor_message(self._monitor.recv_multipart())["event"], self._connection.address
+        if event == _REFUSED:
+            raise SpeechFaceError(
+                f"the backend at {address} refuses the keys in {self._file}; "
+                "take a new connection file from the backend's machine",
+                code=ErrorCode.BACKEND_UNREACHABLE,
+            )
+        if event == _CLOSED:
+            raise SpeechFaceError(
+                f"what listens at {address} closed the connection; it is no backend, or its key is "
+                f"another than in {self._file}: take a new connection file from the backend's machine",
+                code=ErrorCode.BACKEND_UNREACHABLE,
+            )
+        raise _unreachable(self._file, self._connection, "nothing listens there")
+
+
+@contextmanager
+def _line(connection_file: Path, seconds: float) -> Iterator[_Line]:
     connection = read_connection_file(connection_file)
-    deadline = time.monotonic() + seconds
+    began = time.monotonic()
     address = _resolved(connection.address, seconds)
     if address is None:
         raise _unreachable(connection_file, connection, "its name cannot be looked up")
@@ -47,8 +172,7 @@ def ask_status(connection_file: Path, seconds: float = WAIT_SECONDS) -> StatusRe
         socket.curve_secretkey = connection.client_secret_key.encode()
         monitor = socket.get_monitor_socket(_REFUSED | _CLOSED | _NOBODY)
         socket.connect(address)
-        socket.send_multipart(wire.encode(Status()), zmq.NOBLOCK)
-        return _answer(socket, monitor, connection_file, connection, deadline)
+        yield _Line(socket, monitor, connection_file, connection, max(0.0, seconds - (time.monotonic() - began)))
     except zmq.ZMQError as error:
         raise _unreachable(connection_file, connection, zmq.strerror(error.errno or 0)) from error
     finally:
@@ -77,53 +201,6 @@ def _resolved(address: str, seconds: float) -> str | None:
     thread.start()
     thread.join(seconds)
     return next(iter(found), None)
-
-
-def _answer(
-    socket: zmq.Socket, monitor: zmq.Socket, file: Path, connection: Connection, deadline: float
-) -> StatusReport:
-    poller = zmq.Poller()
-    poller.register(socket, zmq.POLLIN)
-    poller.register(monitor, zmq.POLLIN)
-    began = time.monotonic()
-    while (left := deadline - time.monotonic()) > 0:
-        ready = dict(poller.poll(round(left * 1000)))
-        if socket in ready:
-            report = _report(socket.recv_multipart(), connection)
-            if report is not None:
-                return report
-        elif monitor in ready:
-            event = parse_monitor_message(monitor.recv_multipart())["event"]
-            if event == _REFUSED:
-                raise SpeechFaceError(
-                    f"the backend at {connection.address} refuses the keys in {file}; "
-                    "take a new connection file from the backend's machine",
-                    code=ErrorCode.BACKEND_UNREACHABLE,
-                )
-            if event == _CLOSED:
-                raise SpeechFaceError(
-                    f"what listens at {connection.address} closed the connection; it is no backend, or its key is "
-                    f"another than in {file}: take a new connection file from the backend's machine",
-                    code=ErrorCode.BACKEND_UNREACHABLE,
-                )
-            raise _unreachable(file, connection, "nothing listens there")
-    raise _unreachable(file, connection, f"no answer within {deadline - began:.1g} s")
-
-
-def _report(parts: list[bytes], connection: Connection) -> StatusReport | None:
-    """The report in a message; None if it is something else."""
-    if chunks.is_chunk(parts):  # a report is never so large
-        return None
-    message = wire.decode(parts)
-    if isinstance(message, Failed):
-        if message.code is ErrorCode.UNSUPPORTED:
-            raise MessageError(
-                f"the backend at {connection.address} speaks protocol {connection.version}, which has no status; "
-                "start a backend of this release",
-                code=ErrorCode.VERSION_MISMATCH,
-            )
-        raise MessageError(message.sentence, code=message.code)
-    return message if isinstance(message, StatusReport) else None
 
 
 def _unreachable(file: Path, connection: Connection, reason: str) -> SpeechFaceError:

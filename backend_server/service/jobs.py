@@ -17,6 +17,7 @@ import msgspec
 from backend_server.service.outcome import failure, worker_died
 from backend_server.service.positions import Positions
 from backend_server.service.settings import ServiceSettings
+from backend_server.service.storage.queue_file import NO_ORIGIN, JobOrigin
 from backend_server.service.storage.store import JobStore
 from backend_server.service.tally import Tally
 from backend_server.service.work.expectation import Expectation, expectation
@@ -98,7 +99,9 @@ class Scheduler:
         """Ends the worker; its job stays in the store, and the next service runs it again."""
         self._seat.clear()
 
-    def submit(self, job: str, request: Sequence[Bytes], needed_bytes: int, parent: str = "") -> None:
+    def submit(
+        self, job: str, request: Sequence[Bytes], needed_bytes: int, parent: str = "", origin: JobOrigin = NO_ORIGIN
+    ) -> None:
         """Puts a new job into the queue; its clients are told when it is stored, or why it cannot be.
 
         Args:
@@ -106,6 +109,7 @@ class Scheduler:
             request: its message.
             needed_bytes: how much space its results will need.
             parent: ID of the message.
+            origin: where the job comes from.
 
         Raises:
             NoSpaceError: the disk has no room for it.
@@ -119,7 +123,7 @@ class Scheduler:
                 self.tally.forget(job)
                 self._tell(job, failure(error, job=job, parent=parent))
 
-        self._store.add(job, request, needed_bytes, then)
+        self._store.add(job, request, needed_bytes, then, origin)
 
     def position(self, job: str) -> int:
         """How many jobs come before this one; 0 for the one that runs or is next."""

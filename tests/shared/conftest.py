@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from shared import protocol
-from shared.health import JobCounts, WorkerHealth
+from shared.health import JobCounts, JobHealth, WorkerHealth
 from shared.notes import Note, NoteCode
 
 
@@ -66,7 +66,7 @@ def messages():
             protocol.Cancel(job="j1"),
             protocol.Ping(),
             protocol.Pong(),
-            protocol.Status(),
+            protocol.Status(jobs_from=3),
             protocol.StatusReport(
                 backend="Speech Face 1.0",
                 protocol="2.1",
@@ -78,6 +78,9 @@ def messages():
                     pid=48, memory_bytes=1, job="j1", stage="texture", step=3, steps=9, seconds_left=2.5
                 ),
                 jobs=JobCounts(by_state={"queued": 2}, done=3, failed={"no_face": 1}, cancelled=4, retried=5),
+                listed=(
+                    JobHealth(id="j1", kind="animate", state="running", owner="me", stage="texture", step=3, steps=9),
+                ),
             ),
         )
     }

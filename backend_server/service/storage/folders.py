@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Collection
 from pathlib import Path
 
-from backend_server.service.storage.queue_file import JobState, QueueRow
+from backend_server.service.storage.queue_file import JobOrigin, JobState, QueueRow
 from backend_server.service.storage.spool import read_message
 from shared import wire
 from shared.errors import MessageError
@@ -17,6 +17,7 @@ from shared.errors import MessageError
 LOG = logging.getLogger(__name__)
 
 _LAST = frozenset({"Done", "Failed", "Cancelled"})
+_KINDS = {"AdaptRequest": "adapt", "AnimateRequest": "animate"}
 _TRASH = "trash_"
 
 
@@ -92,7 +93,9 @@ def _row(place: Path) -> QueueRow | None:
         return None
     size = sum(path.stat().st_size for path in place.iterdir())
     state = JobState.ENDED if has_ended else JobState.QUEUED
-    return QueueRow(0, job, state, results=results, ended=0.0 if has_ended else None, size=size)
+    kind = _KINDS.get(request.type, "") if request is not None else ""
+    origin = JobOrigin(kind, came=place.stat().st_mtime)
+    return QueueRow(0, job, state, results=results, ended=0.0 if has_ended else None, size=size, origin=origin)
 
 
 def _header(path: Path) -> wire.Header | None:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from backend_server.service.storage.queue_file import JobState, QueueRow
+from backend_server.service.storage.queue_file import JobOrigin, JobState, QueueRow
 from shared.wire import Bytes
 
 
@@ -70,6 +70,25 @@ class JobRecord:
     results: int
 
 
+@dataclass(frozen=True)
+class OpenJob:
+    """One job that has not ended, as a list of the queue shows it.
+
+    Attributes:
+        id: of the job.
+        state: arriving, queued or running.
+        is_parked: it is queued, and no client has asked for it since the restart.
+        results: how many result messages are stored.
+        origin: where it comes from.
+    """
+
+    id: str
+    state: JobState
+    is_parked: bool
+    results: int
+    origin: JobOrigin
+
+
 @dataclass(eq=False)
 class Job:
     """One job.
@@ -125,10 +144,10 @@ class JobIndex:
         """Whether a job has not been forgotten."""
         return self._jobs.get(job.row.id) is job
 
-    def arrive(self, job: str, size: int) -> Job:
+    def arrive(self, job: str, size: int, origin: JobOrigin) -> Job:
         """A new job, last in the order but not in the queue yet."""
         self._last_number += 1
-        return self._put(Job(QueueRow(self._last_number, job, JobState.ARRIVING, size=size)))
+        return self._put(Job(QueueRow(self._last_number, job, JobState.ARRIVING, size=size, origin=origin)))
 
     def forget(self, job: Job) -> None:
         """Takes a job out."""
@@ -174,6 +193,26 @@ class JobIndex:
     def queue(self) -> list[str]:
         """IDs of the queued jobs, the next one first."""
         return [job for _, _, job in self._waiting]
+
+    def open_jobs(self) -> list[OpenJob]:
+        """The jobs that have not ended: the one that runs, then the queued ones in order, then those that arrive."""
+        places = {job: place for place, job in enumerate(self.queue())}
+        states = {JobState.RUNNING: -1, JobState.ARRIVING: len(places)}
+        found = [
+            (states.get(job.row.state, places.get(job.row.id, -1)), job)
+            for job in self
+            if job.row.state is not JobState.ENDED and not job.is_ending
+        ]
+        return [
+            OpenJob(
+                job.row.id,
+                job.row.state,
+                job.is_parked and job.row.state is JobState.QUEUED,
+                job.row.results,
+                job.row.origin,
+            )
+            for _, job in sorted(found, key=lambda entry: entry[0])
+        ]
 
     def states(self) -> dict[str, int]:
         """How many jobs are in each state."""

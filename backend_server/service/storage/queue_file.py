@@ -27,10 +27,21 @@ CREATE TABLE IF NOT EXISTS jobs (
     changed REAL NOT NULL DEFAULT 0,
     ended REAL,
     delivered REAL,
-    size INTEGER NOT NULL DEFAULT 0
+    size INTEGER NOT NULL DEFAULT 0,
+    kind TEXT NOT NULL DEFAULT '',
+    owner TEXT NOT NULL DEFAULT '',
+    came REAL
 )
 """
-_LATER_COLUMNS = {"ended": "REAL", "delivered": "REAL", "size": "INTEGER NOT NULL DEFAULT 0"}
+_LATER_COLUMNS = {
+    "ended": "REAL",
+    "delivered": "REAL",
+    "size": "INTEGER NOT NULL DEFAULT 0",
+    "kind": "TEXT NOT NULL DEFAULT ''",
+    "owner": "TEXT NOT NULL DEFAULT ''",
+    "came": "REAL",
+}
+_COLUMNS = "number, id, state, attempts, results, ended, delivered, size, kind, owner, came"
 _CLOCK = "CREATE TABLE IF NOT EXISTS clock (one INTEGER PRIMARY KEY CHECK (one = 1), seconds REAL NOT NULL)"
 
 
@@ -49,6 +60,24 @@ class JobState(StrEnum):
     ENDED = "ended"
 
 
+@dataclass(frozen=True)
+class JobOrigin:
+    """Where a job comes from, for people who look at the queue.
+
+    Attributes:
+        kind: "adapt" or "animate"; empty if unknown.
+        owner: program and version of the client that sent it; empty if unknown.
+        came: when it was sent, seconds since 1970 by the machine's clock; None if unknown.
+    """
+
+    kind: str = ""
+    owner: str = ""
+    came: float | None = None
+
+
+NO_ORIGIN = JobOrigin()
+
+
 @dataclass
 class QueueRow:
     """One job as the file holds it.
@@ -62,6 +91,7 @@ class QueueRow:
         ended: on the queue's clock, seconds; None until it ended.
         delivered: when a client last got its end, on the same clock; None if none has.
         size: bytes of its messages.
+        origin: where it comes from.
     """
 
     number: int
@@ -72,6 +102,7 @@ class QueueRow:
     ended: float | None = None
     delivered: float | None = None
     size: int = 0
+    origin: JobOrigin = NO_ORIGIN
 
 
 class QueueFile:
@@ -100,11 +131,13 @@ class QueueFile:
 
     def rows(self) -> list[QueueRow]:
         """All jobs, the oldest first."""
-        found = self._database.execute(
-            "SELECT number, id, state, attempts, results, ended, delivered, size FROM jobs ORDER BY number"
-        )
+        found = self._database.execute(f"SELECT {_COLUMNS} FROM jobs ORDER BY number")
         known = {JobState.QUEUED, JobState.RUNNING, JobState.ENDED}
-        return [QueueRow(row[0], row[1], JobState(row[2]), *row[3:]) for row in found if row[2] in known]
+        return [
+            QueueRow(row[0], row[1], JobState(row[2]), *row[3:8], origin=JobOrigin(*row[8:]))
+            for row in found
+            if row[2] in known
+        ]
 
     def clock(self) -> float:
         """Seconds that services with this file have run, in all."""
@@ -118,10 +151,10 @@ class QueueFile:
     def add(self, row: QueueRow) -> None:
         """Adds a job; one with the same number or ID is replaced."""
         values = (row.number, row.id, row.state.value, row.attempts, row.results, row.ended, row.delivered, row.size)
+        origin = (row.origin.kind, row.origin.owner, row.origin.came)
         self._database.execute(
-            "INSERT OR REPLACE INTO jobs (number, id, state, attempts, results, ended, delivered, size, changed) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)",
-            values,
+            f"INSERT OR REPLACE INTO jobs ({_COLUMNS}, changed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
+            (*values, *origin),
         )
 
     def update(self, job: str, **changes: float | str) -> None:
@@ -191,7 +224,7 @@ def _open(path: Path) -> sqlite3.Connection:
             if name not in columns:
                 database.execute(f"ALTER TABLE jobs ADD COLUMN {name} {kind}")
         database.execute("UPDATE jobs SET state = 'queued' WHERE state = 'running'")
-        database.execute("SELECT number, id, state, attempts, results, ended, delivered, size FROM jobs").fetchall()
+        database.execute(f"SELECT {_COLUMNS} FROM jobs").fetchall()
     except BaseException:
         database.close()
         raise

@@ -14,12 +14,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from backend_server.service.storage.job_files import JobFiles
-from backend_server.service.storage.job_index import Job, JobIndex, JobRecord, StoreLimits, StoreUsage
+from backend_server.service.storage.job_index import Job, JobIndex, JobRecord, OpenJob, StoreLimits, StoreUsage
 from backend_server.service.storage.job_writer import JobWriter, SkippedError
-from backend_server.service.storage.queue_file import JobState
+from backend_server.service.storage.queue_file import NO_ORIGIN, JobOrigin, JobState
 from backend_server.service.storage.reading import MessageReader
-from backend_server.service.storage.spool import FreeBytes, as_reason, free_bytes, not_enough_space, spool_is_full
-from shared.errors import ErrorCode, NoSpaceError, SpeechFaceError
+from backend_server.service.storage.room import Room
+from backend_server.service.storage.spool import FreeBytes, as_reason, free_bytes
+from shared.errors import ErrorCode, SpeechFaceError
 from shared.wire import Bytes
 
 LOG = logging.getLogger(__name__)
@@ -56,7 +57,6 @@ class JobStore:
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._limits = limits or StoreLimits()
-        self._measure = measure
         self._now = now
         self.on_fault: Callable[[str, SpeechFaceError], None] = lambda _job, _error: None
         self.on_ended: Callable[[str], None] = lambda _job: None
@@ -70,6 +70,7 @@ class JobStore:
             raise
         self._next_clock_note = self._next_repair = now()
         self._writer = JobWriter(self._files, self._index)
+        self._room = Room(folder, self._index, self._writer, self._limits, measure, self._spare)
         self._reader = MessageReader()
 
     def close(self) -> None:
@@ -91,13 +92,12 @@ class JobStore:
 
     def usage(self) -> StoreUsage:
         """How much the store holds."""
-        free = self._measure(self._files.folder)
-        return StoreUsage(self._index.states(), len(self.queue()), self._index.used, self._limits.spool_bytes, free)
+        limit, free = self._limits.spool_bytes, self._room.on_disk()
+        return StoreUsage(self._index.states(), len(self.queue()), self._index.used, limit, free)
 
     def free_bytes(self) -> int:
         """Bytes that jobs may still fill."""
-        on_disk = self._measure(self._files.folder) - self._limits.spare_bytes
-        return max(0, min(on_disk, self._limits.spool_bytes - self._index.used))
+        return self._room.left()
 
     def clock(self) -> float:
         """Seconds that services with this folder have run: ages do not depend on the clock of the machine."""
@@ -113,7 +113,14 @@ class JobStore:
         self._writer.settle()
         self._reader.settle()
 
-    def add(self, job: str, request: Sequence[Bytes], needed_bytes: int, then: Arrived = lambda _: None) -> None:
+    def add(
+        self,
+        job: str,
+        request: Sequence[Bytes],
+        needed_bytes: int,
+        then: Arrived = lambda _: None,
+        origin: JobOrigin = NO_ORIGIN,
+    ) -> None:
         """Puts a job at the end of the queue.
 
         Args:
@@ -121,6 +128,7 @@ class JobStore:
             request: its request message.
             needed_bytes: how much space its results will need.
             then: called when the job is stored, or with the reason why it cannot be; then it is forgotten.
+            origin: where it comes from.
 
         Raises:
             NoSpaceError: there is no room for request and results.
@@ -133,8 +141,8 @@ class JobStore:
                 code=ErrorCode.TOO_LARGE,
             )
         size = sum(len(part) for part in request)
-        self._make_room(size + needed_bytes)
-        new = self._index.arrive(job, size)
+        self._room.make(size + needed_bytes)
+        new = self._index.arrive(job, size, origin)
         stored = replace(new.row, state=JobState.QUEUED)
         self._writer.write(
             new,
@@ -148,6 +156,10 @@ class JobStore:
         """The job of that ID, if there is one."""
         known = self._index.get(job)
         return known and JobRecord(job, known.row.state, known.row.attempts, known.row.results)
+
+    def open_jobs(self) -> list[OpenJob]:
+        """The jobs that have not ended: the one that runs, then the queued ones in order, then those that arrive."""
+        return self._index.open_jobs()
 
     def is_ending(self, job: str) -> bool:
         """Whether a job has ended or been forgotten, or its end is being stored."""
@@ -206,9 +218,7 @@ class JobStore:
         known.appended += 1
         sequence = known.appended
         self._index.grow(known, size)
-        self._give_up(self._index.used - self._limits.spool_bytes)
-        refusal = self._spool_is_full(0) if self._index.used > self._limits.spool_bytes else None
-        total = known.row.size
+        refusal, total = self._room.refusal(), known.row.size
         self._writer.write(
             known,
             sequence,
@@ -274,27 +284,11 @@ class JobStore:
         for known in self._index:
             if known.unstored_end is not None:
                 self._write_end(known, known.row.results, known.unstored_end, self._then_ended_again(known))
-        free = self._measure(self._files.folder) - self._limits.spare_bytes
+        free = self._room.above_spare()
         self._writer.do(lambda: self._files.fill_reserve(free))
 
-    def _make_room(self, needed: int) -> None:
-        def free() -> int:
-            return self._measure(self._files.folder) + self._writer.freeing
-
-        on_disk = needed + self._limits.spare_bytes
-        self._give_up(max(self._index.used + needed - self._limits.spool_bytes, on_disk - free()))
-        if self._index.used + needed > self._limits.spool_bytes:
-            raise self._spool_is_full(needed)
-        if free() < on_disk:
-            raise not_enough_space(self._files.folder, free(), on_disk)
-
-    def _spool_is_full(self, needed: int) -> NoSpaceError:
-        return spool_is_full(self._files.folder, self._index.used, needed, self._limits.spool_bytes)
-
-    def _give_up(self, needed: int) -> None:
-        if needed > 0:
-            for known in self._index.spare(needed, self.clock() - self._limits.grace_seconds, self.is_attached):
-                self._writer.drop(known)
+    def _spare(self, needed: int) -> list[Job]:
+        return self._index.spare(needed, self.clock() - self._limits.grace_seconds, self.is_attached)
 
     def _clock_note(self) -> Callable[[], None]:
         seconds = self.clock()

@@ -77,4 +77,4 @@ def test_the_table_says_why_it_is_unhealthy_and_what_failed(report):
 
 def test_the_json_holds_every_field_and_no_envelope(report):
     values = json.loads(as_json(report()))
-    assert values.keys() == set(StatusReport.__struct_fields__) - {"id", "parent", "job", "sequence"}
+    assert values.keys() == set(StatusReport.__struct_fields__) - {"id", "parent", "job", "sequence", "listed"}

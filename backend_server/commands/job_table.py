@@ -1,0 +1,89 @@
+"""Shows the jobs of a running backend at a terminal, and finds those that a user means."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+from rich.table import Table
+from rich.text import Text
+
+from backend_server.commands.status import duration
+from backend_server.service.health import PARKED
+from backend_server.service.logs import escaped
+from shared.errors import ValueRangeError
+from shared.health import JobHealth
+from shared.protocol import Cancelled, Failed, Message
+
+_LEAST_CHARACTERS = 4
+_COLOURS = {"running": "green", PARKED: "yellow"}
+
+
+def as_json(jobs: Sequence[JobHealth]) -> str:
+    """The jobs for programs."""
+    return msgspec.json.format(msgspec.json.encode(jobs)).decode()
+
+
+def job_table(jobs: Sequence[JobHealth]) -> Table:
+    """One row for each job."""
+    count = "1 job" if len(jobs) == 1 else f"{len(jobs)} jobs"
+    table = Table(caption=f"{count}; end one with `jobs cancel ID`", caption_justify="left")
+    table.add_column("id", overflow="fold")
+    for column in ("kind", "state", "age"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("sent by")
+    table.add_column("followed by", no_wrap=True)
+    table.add_column("progress")
+    for job in jobs:
+        table.add_row(
+            Text(job.id),
+            Text(escaped(job.kind) or "not known"),
+            Text(escaped(job.state), _COLOURS.get(job.state, "")),
+            "not known" if job.age_seconds is None else duration(job.age_seconds),
+            Text(escaped(job.owner) or "not known"),
+            {0: "nobody", 1: "1 client"}.get(job.follower_count, f"{job.follower_count} clients"),
+            Text(escaped(_progress(job))),
+        )
+    return table
+
+
+def chosen(jobs: Sequence[JobHealth], beginnings: Sequence[str], *, is_parked: bool) -> list[str]:
+    """IDs of the jobs that are chosen by the beginnings of their IDs, or because they are parked.
+
+    Raises:
+        ValueRangeError: nothing was chosen, or no job or several begin so.
+    """
+    if not beginnings and not is_parked:
+        raise ValueRangeError("no job was chosen; give IDs, or --parked")
+    names = [_chosen(jobs, beginning) for beginning in beginnings]
+    names += [job.id for job in jobs if is_parked and job.state == PARKED]
+    return list(dict.fromkeys(names))
+
+
+def outcome(end: Message) -> str:
+    """How a job ended that was to be cancelled."""
+    if isinstance(end, Cancelled):
+        return f"{end.job} cancelled"
+    how = f"failed: {escaped(end.sentence)}" if isinstance(end, Failed) else "done"
+    return f"{end.job} had ended before: {how}"
+
+
+def _chosen(jobs: Sequence[JobHealth], beginning: str) -> str:
+    exact = [job.id for job in jobs if job.id == beginning]
+    found = exact or [job.id for job in jobs if job.id.startswith(beginning)]
+    if not exact and len(beginning) < _LEAST_CHARACTERS:
+        raise ValueRangeError(f'"{beginning}" is too short for an ID; give {_LEAST_CHARACTERS} or more characters')
+    if not found:
+        raise ValueRangeError(f"no job that runs or waits has an ID that begins with {beginning}; see `jobs list`")
+    if len(found) > 1:
+        raise ValueRangeError(f"{len(found)} jobs have IDs that begin with {beginning}; give more characters")
+    return found[0]
+
+
+def _progress(job: JobHealth) -> str:
+    parts = [f"{job.stage} {job.step}/{job.steps}"] if job.stage else []
+    if job.seconds_left is not None:
+        parts.append(f"{duration(job.seconds_left)} left")
+    if job.result_count:
+        parts.append("1 result" if job.result_count == 1 else f"{job.result_count} results")
+    return ", ".join(parts)

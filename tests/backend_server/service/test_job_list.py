@@ -1,0 +1,137 @@
+"""Tests that the jobs of a backend can be listed and cancelled, also those whose clients did not come back."""
+
+import json
+
+import msgspec
+import pytest
+from typer.testing import CliRunner
+
+from backend_server.__main__ import app
+from backend_server.service import inquiry
+from backend_server.service.inquiry import ask_jobs
+from backend_server.service.storage.queue_file import JobOrigin
+from shared import protocol, wire
+from shared.errors import ErrorCode, SpeechFaceError
+from shared.health import MAX_LISTED_JOBS
+
+WAIT = 9  # seed: the job never ends
+
+
+def run(service, *arguments):
+    return CliRunner().invoke(app, ["jobs", *arguments, "--connection-file", str(service.connection_file)])
+
+
+def listed(service):
+    result = run(service, "list", "--json")
+    assert result.exit_code == 0, result.output
+    return {job["id"]: job for job in json.loads(result.stdout)}
+
+
+@pytest.fixture
+def crashed(new_service, animate, adapt):
+    """A service that was started again, with a running and a waiting job of a client that did not come back."""
+    service = new_service(park_seconds=600.0)
+    client = service.client()
+    client.send(protocol.Hello(client="Blender of Ada\n\x1b[31m" + "x" * 300))
+    jobs = [client.send(animate(seed=WAIT)).job, client.send(adapt()).job]
+    client.until(protocol.Progress, job=jobs[0])
+    service.wait_for(lambda: len(ask_jobs(service.connection_file)) == 2)
+    assert [(job.state, job.follower_count) for job in ask_jobs(service.connection_file)] == [
+        ("running", 1),
+        ("queued", 1),
+    ]
+    service.kill()
+    service.start()
+    return service, jobs
+
+
+def test_jobs_of_a_client_that_did_not_come_back_are_listed_with_their_owner(crashed, animate):
+    service, (ran, waited) = crashed
+    client = service.client()
+    new = client.send(animate(seed=WAIT)).job
+    service.wait_for(lambda: listed(service)[new]["steps"] == 100_000)
+    jobs = listed(service)
+    assert list(jobs) == [new, ran, waited]
+    assert [job["state"] for job in jobs.values()] == ["running", "parked", "parked"]
+    assert [job["kind"] for job in jobs.values()] == ["animate", "animate", "adapt"]
+    assert [job["follower_count"] for job in jobs.values()] == [1, 0, 0]
+    assert [job["owner"][:14] for job in jobs.values()] == ["test", "Blender of Ada", "Blender of Ada"]
+    assert "\n" not in jobs[ran]["owner"] and len(jobs[ran]["owner"]) == 100
+    assert all(0 <= job["age_seconds"] < 120 for job in jobs.values())
+    assert (jobs[new]["stage"], jobs[ran]["stage"]) == ("speech", "")
+    table = run(service, "list").stdout
+    for words in ("3 jobs", "parked", "adapt", "nobody", "1 client"):
+        assert words in table
+    client.send(protocol.Attach(job=waited))  # adopted by its ID
+    service.wait_for(lambda: listed(service)[waited]["state"] == "queued")
+    assert listed(service)[waited]["follower_count"] == 1
+
+
+def test_parked_jobs_are_cancelled_by_id_and_all_at_once(crashed, animate):
+    service, (ran, waited) = crashed
+    result = run(service, "cancel", ran[:8])
+    assert (result.exit_code, result.stdout) == (0, f"{ran} cancelled\n")
+    assert list(listed(service)) == [waited]
+    client = service.client()
+    new = client.send(animate(seed=WAIT)).job
+    client.until(protocol.Progress, job=new)
+    assert run(service, "cancel", "--parked").stdout == f"{waited} cancelled\n"
+    assert list(listed(service)) == [new]
+    assert run(service, "cancel", "--parked").stdout == "no job is parked\n"
+    assert run(service, "cancel", new).stdout == f"{new} cancelled\n"
+    assert isinstance(client.finish(new)[-1], protocol.Cancelled)  # its own client is told
+    assert listed(service) == {}
+    result = run(service, "cancel", new)
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert f"no job that runs or waits has an ID that begins with {new}" in result.stderr
+
+
+def test_how_a_job_had_ended_is_said(service, animate):
+    client = service.client()
+    job = client.send(animate()).job
+    assert isinstance(client.finish(job)[-1], protocol.Done)
+    (end,) = inquiry.cancel_jobs(service.connection_file, [job])
+    assert isinstance(end, protocol.Done)
+    with pytest.raises(SpeechFaceError, match="there is no job nobody") as caught:
+        list(inquiry.cancel_jobs(service.connection_file, ["nobody"]))
+    assert caught.value.code is ErrorCode.UNKNOWN_JOB
+
+
+@pytest.mark.slow
+def test_a_list_has_as_many_pages_as_it_needs(new_service, animate):
+    service = new_service()
+    client = service.client()
+    jobs = [client.send(animate(seed=WAIT)).job for _ in range(MAX_LISTED_JOBS + 3)]
+    client.until(protocol.Accepted, job=jobs[-1], seconds=120)
+    client.send(protocol.Status(jobs_from=0))
+    assert len(client.until(protocol.StatusReport)[-1].listed) == MAX_LISTED_JOBS
+    assert [job.id for job in ask_jobs(service.connection_file, 20)] == jobs
+
+
+def test_a_backend_without_lists_is_named(service, monkeypatch):
+    report = inquiry.ask_status(service.connection_file)
+    assert report.listed is None
+    monkeypatch.setattr(inquiry._Line, "report", lambda *_: msgspec.structs.replace(report, listed=None))
+    result = run(service, "list")
+    assert result.exit_code == 2
+    assert "this backend lists no jobs" in result.stderr
+
+
+def test_origins_are_kept_and_guessed_when_the_queue_file_is_lost(make_store, tmp_path, animate):
+    folder = tmp_path / "jobs"
+    origin = JobOrigin("animate", "Blender of Ada", 1e9)
+    request = animate()
+    store = make_store(folder)
+    store.add(request.job, wire.encode(request), 0, origin=origin)
+    store.settle()
+    assert [(job.origin, job.is_parked) for job in store.open_jobs()] == [(origin, False)]
+    store.close()
+    store = make_store(folder)
+    assert [(job.origin, job.is_parked) for job in store.open_jobs()] == [(origin, True)]
+    store.close()
+    (folder / "queue.sqlite").unlink()
+    store = make_store(folder)
+    (found,) = store.open_jobs()
+    assert (found.origin.kind, found.origin.owner) == ("animate", "")
+    assert found.origin.came > 1e9
+    store.close()
