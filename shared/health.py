@@ -12,6 +12,7 @@ _Counts = Annotated[dict[str, _Count], Meta(max_length=256)]
 _Text = Annotated[str, Meta(max_length=20_000)]
 _Word = Annotated[str, Meta(max_length=200)]
 
+PARKED = "parked"  # state of a queued job that no client has asked for since the restart
 MAX_LISTED_JOBS = 500  # in one report, which then has less than half a megabyte
 
 

@@ -9,10 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from backend_server.commands.status import duration
-from backend_server.service.health import PARKED
-from backend_server.service.logs import escaped
 from shared.errors import ValueRangeError
-from shared.health import JobHealth
+from shared.health import PARKED, JobHealth
 from shared.protocol import Cancelled, Failed, Message
 
 _LEAST_CHARACTERS = 4
@@ -37,12 +35,12 @@ def job_table(jobs: Sequence[JobHealth]) -> Table:
     for job in jobs:
         table.add_row(
             Text(job.id),
-            Text(escaped(job.kind) or "not known"),
-            Text(escaped(job.state), _COLOURS.get(job.state, "")),
+            Text(_printable(job.kind) or "not known"),
+            Text(_printable(job.state), _COLOURS.get(job.state, "")),
             "not known" if job.age_seconds is None else duration(job.age_seconds),
-            Text(escaped(job.owner) or "not known"),
+            Text(_printable(job.owner) or "not known"),
             {0: "nobody", 1: "1 client"}.get(job.follower_count, f"{job.follower_count} clients"),
-            Text(escaped(_progress(job))),
+            Text(_printable(_progress(job))),
         )
     return table
 
@@ -64,7 +62,7 @@ def outcome(end: Message) -> str:
     """How a job ended that was to be cancelled."""
     if isinstance(end, Cancelled):
         return f"{end.job} cancelled"
-    how = f"failed: {escaped(end.sentence)}" if isinstance(end, Failed) else "done"
+    how = f"failed: {_printable(end.sentence)}" if isinstance(end, Failed) else "done"
     return f"{end.job} had ended before: {how}"
 
 
@@ -87,3 +85,8 @@ def _progress(job: JobHealth) -> str:
     if job.result_count:
         parts.append("1 result" if job.result_count == 1 else f"{job.result_count} results")
     return ", ".join(parts)
+
+
+def _printable(text: str) -> str:
+    """The text with unprintable characters written as escapes."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

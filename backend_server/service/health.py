@@ -11,11 +11,10 @@ import psutil
 from backend_server.service.clients import Clients
 from backend_server.service.jobs import Scheduler
 from backend_server.service.storage.store import JobStore
-from shared.health import MAX_LISTED_JOBS, JobHealth, WorkerHealth
+from shared.health import MAX_LISTED_JOBS, PARKED, JobHealth, WorkerHealth
 from shared.protocol import PROTOCOL_VERSION, StatusReport
 
 READY, LOADING, UNHEALTHY = "ready", "loading", "unhealthy"
-PARKED = "parked"  # a queued job that no client has asked for since the restart
 _LONGEST_STAGE = 100  # characters
 
 
