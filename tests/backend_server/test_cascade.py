@@ -1,5 +1,7 @@
 """Tests the stages together: shapes, seeds, and what each switch changes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import soundfile
@@ -96,6 +98,16 @@ def test_shapes_follow_the_motion_and_its_controls(cascade, motion, speech):
     np.testing.assert_array_equal(half.arkit[:, blinks], motion.arkit[:, blinks])
     still = cascade.animate(speech, 16_000, motion.frame_times, blink=False, controls=MotionControls(intensity=0))
     assert not still.arkit.any()
+
+
+def test_shapes_are_the_same_for_every_face(cascade, motion, speech, face):
+    neutral = cascade.neutral_canonical.copy()
+    neutral[[37, 38, 43, 44], 1] -= 0.05  # large eyes in a broad face
+    stranger = face()
+    references = replace(stranger.references, neutral_landmarks=120 + 60 * neutral * (1.3, 1))
+    broad = cascade.animate(speech, 16_000, motion.frame_times, replace(stranger, references=references))
+    assert np.abs(broad.canonical - motion.canonical).max() > 0.02
+    np.testing.assert_array_equal(broad.arkit, motion.arkit)
 
 
 @pytest.mark.parametrize("lead", [-0.2, 0.013, 0.2])

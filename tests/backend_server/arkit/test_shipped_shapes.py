@@ -52,7 +52,7 @@ def test_people_never_trained_on_reach_the_published_figures(network, tmp_path):
                 for one in arkit_examples(corpus.clips(speaker=person), corpus.neutral_canonical)
             ]
         )
-        measured = dict(zip(COLUMNS, vars(figures).values(), strict=True))
+        measured: dict[str, float] = dict(zip(COLUMNS, vars(figures).values(), strict=True))
         for name, value in published(person).items():
             assert measured[name] == pytest.approx(value, abs=0.02), f"{name} of {person}"
 

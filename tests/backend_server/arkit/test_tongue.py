@@ -27,7 +27,7 @@ def shown(phone: str, begin: float = 1.0, end: float = 1.1, smoothing: float = 0
 
 def test_the_expected_reach_by_hand():
     probabilities = 0.5 * heard("TH", 0, 2) + 0.25 * heard("L", 0, 2) + 0.25 * heard("AA", 0, 2)
-    assert tongue_reach(probabilities) == pytest.approx(0.5 * 0.4 + 0.25 * 0.2)
+    assert tongue_reach(probabilities.astype(np.float32)) == pytest.approx(0.5 * 0.4 + 0.25 * 0.2)
 
 
 def test_the_teeth_hold_it_longest_and_other_sounds_not_at_all():

@@ -43,6 +43,8 @@ def test_training_lowers_the_loss_and_repeats_itself(examples):
 def test_a_stranger_opens_the_jaw_as_far_as_the_score_above_the_own_rest_says(corpus, tmp_path):
     out = tmp_path / "arkit.safetensors"
     result = train_arkit(corpus=corpus, out=out, config=ArkitConfig(steps=300))
+    assert result.known is not None
+    assert result.unknown is not None
     assert result.known.jaw_open > 0.95
     assert result.unknown.jaw_open > 0.95
     assert np.isnan(result.unknown.mouth_funnel)  # it never moves

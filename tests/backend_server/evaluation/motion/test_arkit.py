@@ -19,7 +19,14 @@ def shapes(displacements, neutral=None):
 
 
 class Listening:
-    """Makes the very jaw of the corpus from landmarks, and its mirror image from the sound."""
+    """Makes the very jaw of the corpus from landmarks, and its mirror image from the sound.
+
+    Args:
+        jaw: shapes (T, 52) by the length and the sum of a waveform.
+    """
+
+    def __init__(self, jaw: dict[tuple[int, float], np.ndarray]) -> None:
+        self.jaw = jaw
 
     def animate(self, speech, sample_rate, frame_times, *, blink):
         assert not blink
@@ -31,8 +38,7 @@ class Listening:
 @pytest.fixture
 def scored(corpus_folder, neutral):
     """The corpus with a tracker's scores, and a cascade that knows them."""
-    cascade = Listening()
-    cascade.jaw = {}
+    cascade = Listening({})
     for clip in Corpus(corpus_folder).clips():
         made = shapes(clip.landmarks().canonical - neutral)
         waveform = clip.waveform()
