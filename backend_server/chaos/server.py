@@ -17,6 +17,7 @@ import backend_server
 from backend_server.chaos.child import ChildConfig, Order
 from backend_server.chaos.light_cascade import CASCADE
 from backend_server.chaos.waiting import wait_until
+from backend_server.processes import is_alive
 from shared.endpoint import Connection, read_connection_file
 from shared.errors import ConnectionFileError, SpeechFaceError
 
@@ -72,7 +73,7 @@ class ChaosServer:
         """Ends everything at once, so that the command can be stopped quickly."""
         self.worker()
         for worker in self._family:
-            if _runs(worker):
+            if is_alive(worker):
                 worker.kill()
         if self._process is not None:
             self._process.kill()
@@ -178,10 +179,10 @@ class ChaosServer:
             if pipe is not None:
                 with suppress(BrokenPipeError):  # an order that it did not read any more
                     pipe.close()
-        if not wait_until(lambda: not any(_runs(worker) for worker in self._family), END_SECONDS):
-            self.left_over += sum(_runs(worker) for worker in self._family)
+        if not wait_until(lambda: not any(is_alive(worker) for worker in self._family), END_SECONDS):
+            self.left_over += sum(is_alive(worker) for worker in self._family)
         for worker in self._family:
-            if _runs(worker):
+            if is_alive(worker):
                 worker.kill()
         self._family.clear()
 
@@ -190,10 +191,3 @@ class ChaosServer:
             return self.connection().pid == self.pid
         except ConnectionFileError:
             return False
-
-
-def _runs(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False

@@ -19,6 +19,7 @@ import zmq
 
 from backend_server.files import close_if_ours
 from backend_server.identities.store import IdentityStore, data_folder
+from backend_server.processes import is_alive
 from backend_server.service.access.address import is_loopback, listening
 from backend_server.service.access.door import Door, raise_descriptor_limit
 from backend_server.service.access.guests import Guests
@@ -204,7 +205,7 @@ class Server:
             self._try("figures for Prometheus", lambda: exporter.publish(self._desk.health.report()))
 
     def _look_for_parent(self) -> None:
-        if self._settings.parent_pid is not None and not _is_alive(self._parent):
+        if self._settings.parent_pid is not None and not is_alive(self._parent):
             LOG.info("process %d has ended, so the backend ends too", self._settings.parent_pid)
             self._stop.set()
 
@@ -294,10 +295,3 @@ def _process(pid: int | None) -> psutil.Process | None:
         return None if pid is None else psutil.Process(pid)
     except psutil.NoSuchProcess:
         return None
-
-
-def _is_alive(process: psutil.Process | None) -> bool:
-    try:
-        return process is not None and process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False

@@ -19,6 +19,7 @@ from backend_server.chaos.proxy import Proxy
 from backend_server.chaos.server import ChaosServer
 from backend_server.chaos.variants import FRAME_COUNTS, VARIANT_COUNT, adaptation, animation
 from backend_server.chaos.waiting import wait_until
+from backend_server.processes import is_alive
 from shared.errors import ErrorCode
 from shared.protocol import Cancel, Cancelled, Done, TextureFrames
 
@@ -74,7 +75,7 @@ def test_a_worker_that_dies_and_a_line_that_is_cut_do_not_confuse_the_client(sce
         when=lambda job: job.texture_count > 0,
         disturb=lambda: fault("worker killed").inject(scene, random),
     )
-    assert not worker.is_running()
+    assert not is_alive(worker)
     assert result.digest == undisturbed.digest
     assert result.starts == 2
     result = Job(client, animation(2)).run(PATIENCE, when=lambda job: job.texture_count > 0, disturb=scene.proxy.cut)
@@ -91,7 +92,7 @@ def test_a_killed_server_is_found_again_and_nothing_is_left_over(scene, client):
     )
     assert scene.server.pid != pid
     assert result.digest == undisturbed.digest
-    assert not worker.is_running()
+    assert not is_alive(worker)
     assert scene.server.terminate()
     assert scene.server.left_over == 0
 
@@ -104,7 +105,7 @@ def test_a_worker_that_outlives_its_server_is_counted_and_ended(scene, client, m
     os.kill(worker.pid, signal.SIGSTOP)  # it cannot notice the end of its server
     scene.server.kill()
     assert scene.server.left_over == 1
-    assert wait_until(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE, PATIENCE)
+    assert wait_until(lambda: not is_alive(worker), PATIENCE)
 
 
 def test_results_that_come_again_are_counted(client, monkeypatch):

@@ -13,6 +13,7 @@ import zlib
 import numpy as np
 import pytest
 
+from backend_server.processes import is_alive
 from backend_server.service.server import Server
 from backend_server.service.settings import ServiceSettings
 from shared import protocol, wire
@@ -99,7 +100,7 @@ def test_a_stopped_worker_is_noticed_and_replaced(new_service, animate):
     os.kill(stopped.pid, signal.SIGSTOP)
     service.go()
     assert isinstance(client.finish(request.job)[-1], protocol.Done)
-    assert not stopped.is_running()
+    assert not is_alive(stopped)
     assert "no sign of life" in service.log
 
 

@@ -8,6 +8,7 @@ import psutil
 import pytest
 import zmq
 
+from backend_server.processes import is_alive
 from backend_server.service.access import security
 from shared import endpoint, protocol, wire
 from shared.errors import ConnectionFileError, ErrorCode, ValueRangeError
@@ -179,7 +180,7 @@ def test_the_worker_ends_when_the_server_is_killed(new_service):
     worker = worker_of(service)
     service.kill()
     worker.wait(20)
-    assert not worker.is_running()
+    assert not is_alive(worker)
 
 
 @posix
