@@ -210,7 +210,9 @@ def train(
         str, typer.Option(help="shipped, or paper for the paper's settings (motion, texture).")
     ] = "shipped",
     seed: Seed = 0,
-    start: Annotated[Path | None, typer.Option(help="Weights to start from instead of random ones (texture).")] = None,
+    start: Annotated[
+        Path | None, typer.Option(help="Weights of an earlier run to begin with (speech, texture).")
+    ] = None,
     encoder: Annotated[
         Path | None,
         typer.Option(help="The encoder to begin with: wheel of moonshine-voice, or its encoder_model.ort (speech)."),

@@ -40,11 +40,12 @@ class SpeechConfig:
     mouth_weight: float = 2.0  # of the squared error of the mouth's spans
     clean_weight: float = 1.0  # of the squared error against what the first encoder hears without noise
     mouth_repeats: int = 4  # how often an epoch has each utterance with a measured mouth
-    learning_rate: float = 2e-4  # of the encoder
+    learning_rate: float = 2e-4  # of the encoder up to the heard layer
+    upper_learning_rate: float = 5e-4  # of its layers above
     head_learning_rate: float = 1e-3
     weight_decay: float = 1e-2
     batch_seconds: float = 48.0
-    epochs: int = 1
+    epochs: int = 3
 
 
 @dataclass(frozen=True)

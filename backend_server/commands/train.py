@@ -26,7 +26,7 @@ from shared.errors import ValueRangeError
 PRESETS = ("shipped", "paper")
 TEXTURE_MINUTES = 60.0  # the texture network has no last epoch; the default time
 TAKEN = {  # by stage, the options that not every stage takes
-    "speech": ("further --data", "--resume", "--minutes", "--encoder"),
+    "speech": ("further --data", "--resume", "--minutes", "--start", "--encoder"),
     "motion": ("further --data", "--resume", "--preset paper", "--speech"),
     "blink": ("--resume",),
     "arkit": ("--resume",),
@@ -120,6 +120,7 @@ def _speech(settings: TrainSettings, device: str, progress: Progress) -> str:
         encoder=encoder,
         out=out,
         resume=settings.resume,
+        start=settings.start,
         transcribe=phones_of_text,
         mouth_of=MouthTargets(settings.data, visemes_beside(out.parent)),
         device=device,

@@ -20,13 +20,12 @@ from backend_server.data.corpus import Clip
 from backend_server.metrics.landmarks import mouth_opening
 from backend_server.progress import Progress, silent
 from backend_server.speech.acoustic_model import AcousticModel
-from backend_server.speech.augmentation import Augmentation, change_speed, vary_place
+from backend_server.speech.augmentation import AUGMENTATION, change_speed, vary_place
 from backend_server.speech.listener import open_acoustic_model
 from backend_server.speech.presence import speech_presence
 from backend_server.speech.windows import feature_windows
 from shared.landmarks import JAW, LIPS
 
-AUGMENTATION = Augmentation()
 HOLD_SECONDS = 0.1  # lips leave rest 0.2 s before the first sound at the earliest
 DOUBTED_CLIPS = 2.0  # the average person weighs as much as so many clips of somebody
 KEPT_VOICES = 60  # clips that babble is made of

@@ -45,6 +45,9 @@ class Augmentation:
     level_db: tuple[float, float] = (-1.5, 1.5)  # how wrong the level is that is measured
 
 
+AUGMENTATION = Augmentation()
+
+
 def change_speed(waveform: Waveform, speed: float) -> Waveform:
     """A waveform (S,) played `speed` times as fast, and as much higher; speed is rounded to hundredths."""
     return np.asarray(resample_poly(waveform, 100, round(100 * speed)), np.float32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,15 +13,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from backend_server.articulation.phones import PHONES
+from backend_server.checkpoints import fill, load_checkpoint
 from backend_server.config import SAMPLE_RATE, SpeechConfig
-from backend_server.speech.acoustic_model import CtcAcousticModel, gain_of
-from backend_server.speech.augmentation import Augmentation, silences, surround, vary_place, vary_voice
+from backend_server.speech.acoustic_model import KIND, CtcAcousticModel, gain_of
+from backend_server.speech.augmentation import AUGMENTATION, Augmentation, silences, surround, vary_place, vary_voice
 from backend_server.speech.batches import MOUTH_SPANS, Batch, make_batch, plan_epoch
 from backend_server.speech.dataset import LEAST_SAMPLES_PER_CHARACTER, Example
 from backend_server.speech.encoder import SpeechEncoder
 from backend_server.speech.losses import ctc_loss, mouth_loss, phone_loss
 from backend_server.training.average import running_average
-from backend_server.training.schedule import set_learning_rate, warmed_cosine
+from backend_server.training.schedule import warmed_cosine
 from backend_server.training.state import Part, TrainingState, settings_of
 
 _AVERAGE = 0.99  # of the weights that are kept, per step
@@ -43,6 +45,7 @@ class SpeechTrainer:
         examples: training utterances.
         seed: of the heads' first weights, the order and every variation.
         device: where to compute.
+        augmentation: how the sound is varied.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class SpeechTrainer:
         examples: Sequence[Example],
         seed: int,
         device: str = "cpu",
+        augmentation: Augmentation = AUGMENTATION,
     ) -> None:
         torch.manual_seed(seed)
         self.config, self.examples, self.seed, self.device = config, examples, seed, device
@@ -64,27 +68,37 @@ class SpeechTrainer:
         self.prior = torch.full((config.classes,), 1.0 / config.classes, device=device)
         self.phone_prior = torch.full((len(PHONES) + 1,), 1.0 / (len(PHONES) + 1), device=device)
         heads = [p for head in (self.model.head, self.model.phone_head, self.mouth_head) for p in head.parameters()]
-        self.parameters = [*self.model.encoder.parameters(), *heads]
-        self.optimiser, self.head_optimiser = (
-            torch.optim.AdamW(part, lr=rate, weight_decay=config.weight_decay, betas=(0.9, 0.98))
-            for part, rate in (
-                (self.model.encoder.parameters(), config.learning_rate),
-                (heads, config.head_learning_rate),
-            )
+        upper = [*self.model.encoder.layers[config.heard_layer :].parameters(), *self.model.encoder.norm.parameters()]
+        lower = [p for p in self.model.encoder.parameters() if not any(p is other for other in upper)]
+        self.parameters = [*lower, *upper, *heads]
+        self.optimiser = torch.optim.AdamW(
+            [{"params": lower}, {"params": upper}, {"params": heads}],
+            weight_decay=config.weight_decay,
+            betas=(0.9, 0.98),
         )
-        self.augmentation = Augmentation()
+        self.augmentation = augmentation
         self.step = 0
+        self._ahead = ThreadPoolExecutor(1)  # makes the next batch while the network learns from this one
+        self._next: tuple[int, Future[tuple[Batch, Tensor]]] | None = None
         lengths = [len(item.waveform) for item in examples]
         samples = int(config.batch_seconds * SAMPLE_RATE)
         self._batches = [batch for epoch in range(config.epochs) for batch in plan_epoch(lengths, samples, epoch, seed)]
         self.steps = len(self._batches)
 
     def _batch(self) -> tuple[Batch, Tensor]:
-        """Varied utterances of the next step, and their waveforms as they were before noise came to them."""
-        random = np.random.default_rng((self.seed, self.step))
+        """Of this step, made by another thread; that of the next is begun."""
+        step, made = self._next or (-1, None)
+        batch = made.result() if made and step == self.step else self._make_batch(self.step)
+        if self.step + 1 < self.steps:
+            self._next = self.step + 1, self._ahead.submit(self._make_batch, self.step + 1)
+        return batch[0].to(self.device), batch[1].to(self.device)
+
+    def _make_batch(self, step: int) -> tuple[Batch, Tensor]:
+        """Varied utterances of a step, and their waveforms as they were before noise came to them."""
+        random = np.random.default_rng((self.seed, step))
         noisy, clean = [], []
         voices = [self.examples[index].waveform for index in random.integers(len(self.examples), size=16)]
-        for index in self._batches[self.step]:
+        for index in self._batches[step]:
             item = vary_voice(self.examples[index], self.augmentation, random)
             if len(item.waveform) < LEAST_SAMPLES_PER_CHARACTER * len(item.text):  # too fast for CTC now
                 item = replace(item, text="")
@@ -93,11 +107,14 @@ class SpeechTrainer:
             error = 10.0 ** (random.uniform(*self.augmentation.level_db) / 20.0)
             noisy.append(replace(item, waveform=np.float32(error * gain_of(heard)) * heard))
             clean.append(replace(item, waveform=np.float32(gain_of(item.waveform)) * item.waveform))
-        return make_batch(noisy).to(self.device), make_batch(clean).waveforms.to(self.device)
+        return make_batch(noisy), make_batch(clean).waveforms
 
-    def learning_rate(self) -> float:
-        """The encoder's learning rate at the next step."""
-        return self.config.learning_rate * warmed_cosine(self.step, self.steps)
+    def _set_learning_rates(self) -> None:
+        """Those of the encoder's lower and upper layers and of the heads at the next step."""
+        config = self.config
+        rates = config.learning_rate, config.upper_learning_rate, config.head_learning_rate
+        for group, rate in zip(self.optimiser.param_groups, rates, strict=True):
+            group["lr"] = rate * warmed_cosine(self.step, self.steps)
 
     def _prior_weight(self) -> float:
         """The weight of the label prior."""
@@ -106,9 +123,7 @@ class SpeechTrainer:
     def advance(self) -> float:
         """One step of the optimiser; returns its loss."""
         batch, clean = self._batch()
-        share = warmed_cosine(self.step, self.steps)
-        set_learning_rate(share * self.config.learning_rate, self.optimiser)
-        set_learning_rate(share * self.config.head_learning_rate, self.head_optimiser)
+        self._set_learning_rates()
         self.model.train()
         with self._half_precision():
             outputs = self.model.encoder(batch.waveforms)
@@ -116,11 +131,9 @@ class SpeechTrainer:
         scores, phones = self.model.head(last), self.model.phone_head(middle)
         loss = self._loss(batch, scores, phones, self.mouth_head(middle)) + self._clean_loss(clean, middle)
         self.optimiser.zero_grad()
-        self.head_optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.parameters, _LARGEST_GRADIENT)
         self.optimiser.step()
-        self.head_optimiser.step()
         self._update_averages(scores.detach(), phones.detach(), batch.lengths)
         self.step += 1
         return float(loss.detach())
@@ -174,10 +187,19 @@ class SpeechTrainer:
             "prior": self.prior,
             "phone_prior": self.phone_prior,
             "optimiser": self.optimiser,
-            "head_optimiser": self.head_optimiser,
         }
         run = {"seed": self.seed, "utterances": self._utterances()}
         return TrainingState(path, parts, settings_of(self.config, "epochs") | run)
+
+    def start_from(self, path: Path) -> None:
+        """Begins with the weights of an earlier run; what noise is taken out of stays what the first encoder hears.
+
+        Raises:
+            WeightsError: the file is missing, damaged, or of another network.
+        """
+        _, tensors, _ = load_checkpoint(path, KIND, SpeechConfig)
+        fill(self.model, tensors, path)
+        self.average = running_average(self.model, _AVERAGE, is_quick_at_first=True)
 
     def save(self, path: Path) -> None:
         """Keeps all that `resume` needs."""

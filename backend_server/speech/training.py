@@ -34,6 +34,7 @@ def train_speech(
     out: Path,
     config: SpeechConfig = _DEFAULT_CONFIG,
     resume: bool = False,
+    start: Path | None = None,
     transcribe: Callable[[str], Sequence[str]] | None = None,
     mouth_of: Callable[[Utterance, float], NDArray[np.float32] | None] | None = None,
     device: str = "cpu",
@@ -52,6 +53,7 @@ def train_speech(
             are kept beside it.
         config: the network and the length of the run.
         resume: continue from the state beside `out`, if there is one.
+        start: weights of an earlier run to begin with, unless one is resumed.
         transcribe: the phones of an English text; without it only phones that the corpora name are learned.
         mouth_of: what the mouth does in an utterance of so many seconds (`data.mouth_targets`).
         device: where to compute.
@@ -66,7 +68,8 @@ def train_speech(
 
     Raises:
         CorpusError: a folder has no usable index, or there is nothing to train on.
-        WeightsError: the encoder cannot be read, or the state to resume belongs to another run.
+        WeightsError: the encoder or the weights to start from cannot be read, or the state to resume belongs to
+            another run.
     """
     hear = partial(
         load_examples,
@@ -79,6 +82,8 @@ def train_speech(
     train, judged = _train_and_val(corpora, hear)
     train += _measured_mouths(train) * (config.mouth_repeats - 1)
     trainer = SpeechTrainer(config, read_moonshine(encoder), train, seed, device)
+    if start:
+        trainer.start_from(start)
     if resume:
         trainer.resume(state_path(out))
     LOG.info("%d utterances to train on, step %d of %d", len(trainer.examples), trainer.step, trainer.steps)
