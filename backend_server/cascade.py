@@ -28,13 +28,13 @@ from backend_server.face.result import ResultJudge
 from backend_server.identity import FaceReferences, Identity
 from backend_server.motion.controls import shaped, smoothed
 from backend_server.motion.generator import load_motion_generator
+from backend_server.motion.sequence import motion_at
 from backend_server.progress import EpochWatcher, Progress, silent
 from backend_server.retarget import keep_lips_apart, lid_gains, retarget
 from backend_server.speech.acoustic_model import SAID, CtcAcousticModel
 from backend_server.speech.evidence import SpeechEvidence
 from backend_server.speech.listener import open_acoustic_model, speech_file
 from backend_server.speech.recording import ArraySound, Recording, feature_blocks, listen
-from backend_server.speech.windows import window_blocks
 from backend_server.texture.full_frame import FullFrame
 from backend_server.texture.learning.fine_tuning import adapt
 from backend_server.texture.networks.presets import load_texture_generator
@@ -319,10 +319,8 @@ class Cascade:
 
         displacements = np.empty((len(heard_times), POINT_COUNT, 2), np.float32)
         done = 0
-        context = self._motion_generator.config.context
-        for windows in window_blocks(heard(), model.features_per_second, heard_times, context):  # F_t, (n, context, C)
-            made = self._motion_generator(torch.from_numpy(windows).to(self.device))
-            displacements[done : done + len(made)] = made.cpu().numpy()
+        for made in motion_at(self._motion_generator, heard(), heard_times):
+            displacements[done : done + len(made)] = made
             done += len(made)
         progress("motion", total, total)
         tongue = tongue_out(np.concatenate(reach), model.features_per_second, heard_times, controls.smoothing)

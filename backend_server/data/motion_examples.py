@@ -23,7 +23,6 @@ from backend_server.speech.acoustic_model import AcousticModel
 from backend_server.speech.augmentation import AUGMENTATION, change_speed, vary_place
 from backend_server.speech.listener import open_acoustic_model
 from backend_server.speech.presence import speech_presence
-from backend_server.speech.windows import feature_windows
 from shared.landmarks import JAW, LIPS
 
 HOLD_SECONDS = 0.1  # lips leave rest 0.2 s before the first sound at the earliest
@@ -47,10 +46,13 @@ class View:
     features_per_second: float
     speed: float = 1.0
 
-    def windows(self, frame_times: NDArray[np.float64], context: int, shift_seconds: float = 0.0) -> Array:
-        """Speech windows at the frame times of the clip, (T, context, C), read `shift_seconds` late."""
-        times = frame_times / self.speed + shift_seconds
-        return feature_windows(self.features, self.features_per_second, times, context)
+    def positions(self, frame_times: NDArray[np.float64], shift_seconds: float = 0.0) -> NDArray[np.float64]:
+        """Where the frame times of the clip lie among the features, (T,), read `shift_seconds` late."""
+        return (frame_times / self.speed + shift_seconds) * self.features_per_second
+
+    def around(self, first: int, count: int) -> Array:
+        """So many features from a place on, (count, C); beyond the ends the nearest is repeated."""
+        return self.features[np.arange(first, first + count).clip(0, len(self.features) - 1)]
 
 
 @dataclass(frozen=True)

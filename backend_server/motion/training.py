@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,13 +19,15 @@ from torch import Tensor
 from backend_server.articulation.visemes import VisemeTable
 from backend_server.checkpoints import save_checkpoint
 from backend_server.config import MotionConfig
-from backend_server.data.articulation_examples import SPEAKER, modelled_examples
+from backend_server.data.articulation_examples import SPEAKER
 from backend_server.data.corpus import Corpus, long_enough
-from backend_server.data.motion_examples import MotionExample, as_usual_person, load_listener, motion_examples
+from backend_server.data.motion_examples import MotionExample, load_listener, motion_examples
+from backend_server.data.training_examples import fitting, training_examples
 from backend_server.motion.discriminator import MotionDiscriminator
 from backend_server.motion.evaluation import MotionFigures, evaluate_motion
 from backend_server.motion.generator import KIND, MotionGenerator
 from backend_server.motion.losses import discriminator_loss, motion_losses
+from backend_server.motion.sequence import read_at
 from backend_server.pca import fit_pca
 from backend_server.progress import Progress, silent
 from backend_server.training.average import running_average
@@ -114,14 +117,19 @@ class MotionTrainer:
         """Principal components of as much motion of each speaker as is drawn in training (Section 4.2)."""
         drawn = [self.examples[i] for i in self.random.choice(len(self.examples), 200, p=self.chances)]
         motion = torch.from_numpy(np.concatenate([example.canonical for example in drawn])) - neutral
-        windows = np.concatenate([view.windows(e.frame_times, self.config.context) for e in drawn for view in e.views])
+        features = np.concatenate([view.features for example in drawn for view in example.views])
         components = fit_pca(motion.flatten(1), self.config.components)
-        self.generator.initialise(components, neutral, torch.from_numpy(windows))
+        self.generator.initialise(components, neutral, torch.from_numpy(features))
         self.discriminator.initialise(components, neutral)
 
-    def draw_batch(self) -> tuple[Tensor, Tensor]:
-        """Runs of consecutive frames: speech windows (N, T, context, C) and canonical landmarks (N, T, 68, 2)."""
-        features, targets = [], []
+    def draw_batch(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Runs of consecutive frames.
+
+        Returns:
+            Features (N, before + U + after, C), where the frames lie among the U in the middle, (N, T), and canonical
+            landmarks (N, T, 68, 2).
+        """
+        heard, places, targets = [], [], []
         for index in self.random.choice(len(self.examples), self.config.batch_size, p=self.chances):
             example = self.examples[index]
             is_clean = len(example.views) == 1 or self.random.random() < self.config.clean_share
@@ -129,17 +137,25 @@ class MotionTrainer:
             first = self.random.integers(len(example.frame_times) - self.run_frames + 1)
             run = slice(first, first + self.run_frames)
             shift = self.random.uniform(-1, 1) * self.config.jitter_seconds
-            features.append(view.windows(example.frame_times[run], self.config.context, shift))
+            heard.append(view)
+            places.append(view.positions(example.frame_times[run], shift))
             targets.append(example.canonical[run])
-        return self._tensor(features), self._tensor(targets)
+        begins = [math.floor(place[0]) for place in places]
+        before, after = self.generator.before, self.generator.after
+        count = max(math.ceil(place[-1]) - begin for place, begin in zip(places, begins, strict=True)) + 1
+        features = [
+            view.around(begin - before, before + count + after) for view, begin in zip(heard, begins, strict=True)
+        ]
+        positions = [place - begin for place, begin in zip(places, begins, strict=True)]
+        return self._tensor(features), self._tensor(positions), self._tensor(targets)
 
     def _tensor(self, arrays: list[NDArray]) -> Tensor:
         return torch.from_numpy(np.stack(arrays).astype(np.float32)).to(self.device)
 
     def step(self) -> EpochLosses:
         """One step of the discriminator and one of the generator."""
-        features, target = self.draw_batch()
-        generated = self.neutral + self.generator(features.flatten(0, 1)).unflatten(0, features.shape[:2])
+        features, positions, target = self.draw_batch()
+        generated = self.neutral + read_at(self.generator(features), positions)
         judged = discriminator_loss(self.discriminator(target), self.discriminator(generated.detach()))
         self.discriminator_steps.zero_grad()
         judged.backward()
@@ -238,14 +254,9 @@ def train_motion(
     config = config or MotionConfig()
     clips = long_enough(clips, config.run_frames)
     model = load_listener(speech_weights, device, config.listens_to)
-    config = dataclasses.replace(config, channels=model.channels)
+    config = fitting(config, model)
     random = np.random.default_rng(seed)
-    rest = data.neutral_canonical if config.rests_in_silence else None
-    examples = motion_examples(clips, model, random, config.variations, rest, progress)
-    if config.has_usual_amplitude:
-        examples = as_usual_person(examples, data.neutral_canonical)
-    if config.modelled_share > 0 and speech:
-        examples += modelled_examples(speech, model, data.neutral_canonical, config, random, visemes, progress)
+    examples = training_examples(clips, model, data.neutral_canonical, config, random, speech, visemes, progress)
     held_out = motion_examples(data.clips("val"), model, random)
     trainer = MotionTrainer(examples, torch.from_numpy(data.neutral_canonical), config, seed, device)
     state = TrainingState(state_path(out), trainer.parts, settings_of(config, "epochs"))

@@ -73,8 +73,8 @@ def loss_variants(base: MotionConfig) -> list[Training]:
 
 
 def context_variants(base: MotionConfig) -> list[Training]:
-    """The base with several numbers of samples a window, its own among them (Fig. 6 left)."""
-    contexts = sorted({*CONTEXTS, base.context})
+    """The base with windows of several numbers of samples, its own among them if it has one (Fig. 6 left)."""
+    contexts = sorted({*CONTEXTS, base.context} - {0})
     return [Training(f"context {context}", replace(base, context=context)) for context in contexts]
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -17,9 +18,9 @@ from backend_server.articulation.visemes import visemes_beside
 from backend_server.cascade import Cascade
 from backend_server.checkpoints import save_checkpoint
 from backend_server.config import MotionConfig
-from backend_server.data.articulation_examples import modelled_examples
 from backend_server.data.corpus import INDEX, Clip
-from backend_server.data.motion_examples import MotionExample, motion_examples
+from backend_server.data.motion_examples import MotionExample
+from backend_server.data.training_examples import fitting, training_examples
 from backend_server.evaluation.kept import training_data
 from backend_server.evaluation.run import Context
 from backend_server.motion.generator import KIND
@@ -54,7 +55,7 @@ class Networks:
 
     def __init__(self, context: Context, clips: Sequence[Clip], speech: Path | None = None) -> None:
         self.context, self.clips, self.speech = context, clips, speech
-        self._heard: dict[tuple[object, ...], tuple[list[MotionExample], int]] = {}
+        self._heard: dict[tuple[object, ...], list[MotionExample]] = {}
 
     def files(self, trainings: Sequence[Training], stage: str) -> dict[str, Path]:
         """Weights files of networks by their names, trained where they are not kept.
@@ -87,8 +88,8 @@ class Networks:
 
     def _train(self, training: Training, told: Callable[[int], None], path: Path) -> None:
         """Trains one network and writes its weights file."""
-        examples, channels = self._examples(training.config)
-        config = replace(training.config, channels=channels)
+        config = fitting(training.config, self._listener(training.config.listens_to))
+        examples = self._examples(config)
         seen = [one for one in examples if one.speaker != training.left_out]
         neutral = torch.from_numpy(self.context.corpus.neutral_canonical)
         trainer = MotionTrainer(seen, neutral, config, self.context.seed, self.context.settings.device)
@@ -98,27 +99,28 @@ class Networks:
             told(epoch + 1)
         save_checkpoint(path, KIND, config, trainer.result.state_dict(), {"variant": training.name})
 
-    def _examples(self, config: MotionConfig) -> tuple[list[MotionExample], int]:
-        """The examples and the channels of their features, heard once for all settings that hear them alike."""
-        key = (config.listens_to, config.variations, config.rests_in_silence)
-        key += (config.synthetic_clips, config.recorded_clips) if self.speech else ()
-        if key not in self._heard:
-            settings = self.context.settings
-            model = open_acoustic_model(speech_file(settings.weights), settings.device, config.listens_to)
-            self._heard[key] = (self._listen(model, config), model.channels)
-        return self._heard[key]
+    def _listener(self, listens_to: Literal["hidden", "scores"]) -> AcousticModel:
+        settings = self.context.settings
+        return open_acoustic_model(speech_file(settings.weights), settings.device, listens_to)
 
-    def _listen(self, model: AcousticModel, config: MotionConfig) -> list[MotionExample]:
-        context, random = self.context, np.random.default_rng(self.context.seed)
-        neutral = context.corpus.neutral_canonical
-        rest = neutral if config.rests_in_silence else None
-        examples = motion_examples(
-            self.clips, model, random, variations=config.variations, rest=rest, progress=context.progress
-        )
-        if self.speech and config.modelled_share > 0:
-            table = visemes_beside(context.settings.weights)
-            examples += modelled_examples([self.speech], model, neutral, config, random, table, context.progress)
-        return examples
+    def _examples(self, config: MotionConfig) -> list[MotionExample]:
+        """The examples, heard once for all settings that hear them alike."""
+        names = ("listens_to", "variations", "rests_in_silence", "has_usual_amplitude")
+        names += ("synthetic_clips", "recorded_clips") if self.speech and config.modelled_share > 0 else ()
+        key = tuple(getattr(config, name) for name in names)
+        if key not in self._heard:
+            context = self.context
+            self._heard[key] = training_examples(
+                self.clips,
+                self._listener(config.listens_to),
+                context.corpus.neutral_canonical,
+                config,
+                np.random.default_rng(context.seed),
+                [self.speech] if self.speech else [],
+                visemes_beside(context.settings.weights),
+                context.progress,
+            )
+        return self._heard[key]
 
 
 def with_motion(weights: Path, motion: Path, device: str) -> Cascade:

@@ -8,6 +8,7 @@ from backend_server.config import MotionConfig
 from backend_server.data.articulation_examples import SPEAKER
 from backend_server.data.corpus import Corpus
 from backend_server.data.motion_examples import motion_examples
+from backend_server.data.training_examples import fitting
 from backend_server.metrics.landmarks import landmark_distance
 from backend_server.motion import training
 from backend_server.motion.evaluation import UNITS, evaluate_motion
@@ -16,13 +17,13 @@ from backend_server.motion.training import MotionTrainer, draw_chances, train_mo
 from backend_server.speech.acoustic_model import load_acoustic_model
 from shared.errors import Cancelled, CorpusError
 
-SMALL = MotionConfig(encoder_channels=(8, 8, 8), hidden_size=16, run_frames=20, epochs=2, variations=1)
+SMALL = MotionConfig(width=16, hidden_size=16, dropout=0.0, inner_dropout=0.0, run_frames=20, epochs=2, variations=1)
 
 
 @pytest.fixture
 def trainer(corpus, level_model):
     data = Corpus(corpus)
-    config = dataclasses.replace(SMALL, channels=3, learning_rate=5e-3)
+    config = dataclasses.replace(fitting(SMALL, level_model), learning_rate=5e-3)
     examples = motion_examples(data.clips("train"), level_model, np.random.default_rng(0))
     held_out = motion_examples(data.clips("val"), level_model, np.random.default_rng(0))
     return MotionTrainer(examples, torch.from_numpy(data.neutral_canonical), config, seed=0), held_out
@@ -49,8 +50,12 @@ def test_draws_are_balanced_and_a_share_of_them_is_modelled():
 
 def test_batches_are_runs_of_consecutive_frames(trainer):
     trainer, _ = trainer
-    features, target = trainer.draw_batch()
-    assert features.shape == (6, 20, SMALL.context, 3)
+    features, positions, target = trainer.draw_batch()
+    generator = trainer.generator
+    assert features.shape[::2] == (6, 3)
+    assert positions.shape == (6, 20)
+    assert positions.min() >= 0
+    assert positions.max() <= features.shape[1] - generator.before - generator.after - 1
     assert target.shape == (6, 20, 68, 2)
     clips = np.stack([example.canonical for example in trainer.examples])
     for run in target.numpy():
@@ -67,7 +72,9 @@ def test_the_same_seed_gives_the_same_weights(corpus, speech_weights, tmp_path):
     assert result.unknown is not None
     generator = load_motion_generator(paths[0])
     assert np.array_equal(generator.neutral_canonical.numpy(), Corpus(corpus).neutral_canonical)
-    assert generator(torch.zeros(4, SMALL.context, load_acoustic_model(speech_weights).channels)).shape == (4, 68, 2)
+    model = load_acoustic_model(speech_weights)
+    assert generator.config.features_per_second == model.features_per_second
+    assert generator(torch.zeros(2, 50, model.channels)).shape[2:] == (68, 2)
 
 
 def test_a_cancelled_training_goes_on_where_it_was(corpus, speech_weights, tmp_path):

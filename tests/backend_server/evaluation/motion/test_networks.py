@@ -6,6 +6,7 @@ import pytest
 
 from backend_server.checkpoints import WEIGHTS_DIR, load_checkpoint
 from backend_server.config import MotionConfig
+from backend_server.data import training_examples
 from backend_server.data.motion_examples import MotionExample
 from backend_server.evaluation.motion import networks
 from backend_server.evaluation.motion.networks import Networks, Training
@@ -119,13 +120,13 @@ def test_nobody_who_is_left_out_is_trained_on_and_all_are_heard_once(corpus_fold
         heard.append([folder.name for folder in folders])
         return [MotionExample("modelled", "said", "train", np.zeros(1), np.zeros(1), ())]
 
-    monkeypatch.setattr(networks, "motion_examples", examples)
-    monkeypatch.setattr(networks, "modelled_examples", modelled)
+    monkeypatch.setattr(training_examples, "motion_examples", examples)
+    monkeypatch.setattr(training_examples, "modelled_examples", modelled)
     (tmp_path / "speech").mkdir()
     (tmp_path / "speech" / "index.tsv").write_text("file\tsplit\ttext\n")
     context = context_of(corpus_folder)
     trained = Networks(context, context.corpus.clips(), tmp_path / "speech")
-    one = replace(SMALL, epochs=1, modelled_share=0.4)
+    one = replace(SMALL, epochs=1, modelled_share=0.4, has_usual_amplitude=False)
     files = trained.files([Training("all", one), Training("not a", one, "a"), Training("not b", one, "b")], "train")
     assert StubTrainer.seen == [
         ["a"] * 4 + ["b"] * 2 + ["modelled"],
