@@ -7,9 +7,33 @@ the zip it is a sub-package. Every other module of the add-on imports it from he
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING or __package__ == "blender_addon":
-    from shared import assembly, chunks, endpoint, errors, landmarks, motion_controls, notes, protocol, timing, wire
+    from shared import (
+        assembly,
+        chunks,
+        endpoint,
+        errors,
+        landmarks,
+        motion_controls,
+        notes,
+        pause,
+        protocol,
+        timing,
+        wire,
+    )
 else:
-    from .shared import assembly, chunks, endpoint, errors, landmarks, motion_controls, notes, protocol, timing, wire
+    from .shared import (
+        assembly,
+        chunks,
+        endpoint,
+        errors,
+        landmarks,
+        motion_controls,
+        notes,
+        pause,
+        protocol,
+        timing,
+        wire,
+    )
 
 __all__ = [
     "assembly",
@@ -19,6 +43,7 @@ __all__ = [
     "landmarks",
     "motion_controls",
     "notes",
+    "pause",
     "protocol",
     "timing",
     "wire",

@@ -2,8 +2,9 @@
 
 A ZeroMQ DEALER with CURVE keys. `poll` returns at once what has arrived, sends what the socket takes, keeps the
 heartbeat, notices three missed answers, and reconnects with growing pauses. Large messages go and come in chunks; small
-ones go between them, and each chunk that is taken or arrives is a sign of life. The connection file is read again at
-every attempt, because a restarted backend has another port. No bpy here: any Python program can use it.
+ones go between them, and each chunk that is taken or arrives is a sign of life. No chunk is sent while the backend asks
+for a pause. The connection file is read again at every attempt, because a restarted backend has another port. No bpy
+here: any Python program can use it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from enum import StrEnum
 
 import zmq
 
-from ._shared import assembly, chunks, endpoint, errors, protocol, wire
+from ._shared import assembly, chunks, endpoint, errors, pause, protocol, wire
 
 MISSED_HEARTBEATS = 3
 FIRST_PAUSE_SECONDS = 1.0  # until the next attempt; doubles up to
@@ -60,6 +61,7 @@ class Client:
         self._small: deque[chunks.Sending] = deque()
         self._large: deque[tuple[str, chunks.Sending]] = deque()  # with the message's ID; one after the other
         self._assembler = assembly.Assembler()
+        self._upload_pause = pause.UploadPause(clock)
         self._hello_id = ""
         self._next_attempt = clock()
         self._pause = FIRST_PAUSE_SECONDS
@@ -91,6 +93,11 @@ class Client:
             if waiting == message_id:
                 return sending.sent_bytes, sending.total_bytes
         return None
+
+    @property
+    def is_upload_paused(self) -> bool:
+        """Whether a large message waits because the backend's disk is behind."""
+        return bool(self._large) and self._upload_pause.is_on
 
     def send(self, message: protocol.Message) -> None:
         """Sends a message, or as much of it as can be sent without waiting; `poll` sends the rest.
@@ -140,7 +147,7 @@ class Client:
         if self._socket is None:
             zmq.Poller().poll(int(seconds * 1000))
         else:
-            has_more = bool(self._small or self._large)
+            has_more = self._next() is not None
             self._socket.poll(int(seconds * 1000), zmq.POLLIN | zmq.POLLOUT if has_more else zmq.POLLIN)
 
     def reconnect(self) -> None:
@@ -180,12 +187,18 @@ class Client:
         self._hello_id = hello.id
         self.send(hello)
 
+    def _next(self) -> chunks.Sending | None:
+        """What is to be sent next: the small messages first, then one large message, unless uploads pause."""
+        if self._small:
+            return self._small[0]
+        return self._large[0][1] if self._large and not self._upload_pause.is_on else None
+
     def _flush(self) -> None:
-        """Sends what the socket takes: the small messages first, then some chunks of one large message."""
+        """Sends what the socket takes, some chunks of a large message at most."""
         for _ in range(CHUNKS_PER_POLL):
-            if self._socket is None or not (self._small or self._large):
+            sending = self._next()
+            if self._socket is None or sending is None:
                 return
-            sending = self._small[0] if self._small else self._large[0][1]
             try:
                 self._socket.send_multipart(sending.piece(), zmq.NOBLOCK, copy=False)
             except zmq.Again:
@@ -224,7 +237,7 @@ class Client:
             raise errors.SpeechFaceError(message.sentence, code=message.code, detail=message.detail)
         elif isinstance(message, protocol.Failed) and message.code is errors.ErrorCode.UNKNOWN_CLIENT:
             self._schedule_reconnect()  # ZeroMQ reconnected by itself; the backend wants a new Hello
-        elif not isinstance(message, protocol.Pong):
+        elif not isinstance(message, protocol.Pong) and not self._upload_pause.take(message):
             if protocol.is_last(message):
                 self._cancels.discard(message.job)
             messages.append(message)
@@ -261,6 +274,7 @@ class Client:
         self._small.clear()
         self._large.clear()
         self._assembler.drop()
+        self._upload_pause.end()
         if self._socket is not None:
             self._socket.close(linger=0)
             self._socket = None

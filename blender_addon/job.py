@@ -15,7 +15,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from ._shared import errors, motion_controls, notes, protocol
+from ._shared import errors, motion_controls, notes, pause, protocol
 from .client import Client
 from .result_order import ResultOrder, Verdict
 
@@ -197,14 +197,16 @@ class AnimationJob:
         self._show_upload()
 
     def _show_upload(self) -> None:
-        """Shows how much of a large request was sent, as a stage of its own."""
+        """Shows how much of a large request was sent, or that it waits, as a stage of its own."""
         upload = self._client.upload(self._sent.id) if self._sent is not None else None
         if upload is not None:
             sent, total = upload
             seconds = time.monotonic() - self._sent_at
-            self.stage, self.step, self.steps = SENDING, sent // 1_000_000, max(1, total // 1_000_000)
-            self.seconds_left = seconds * (total - sent) / sent if sent and seconds > 1 else None
-        elif self.stage == SENDING:
+            is_paused = self._client.is_upload_paused
+            self.stage = pause.STAGE if is_paused else SENDING
+            self.step, self.steps = sent // 1_000_000, max(1, total // 1_000_000)
+            self.seconds_left = seconds * (total - sent) / sent if sent and seconds > 1 and not is_paused else None
+        elif self.stage in (SENDING, pause.STAGE):
             self.stage, self.step, self.steps, self.seconds_left = "", 0, 0, None
 
     def _animate(self, identity: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,11 +26,23 @@ class Budget:
 
     Args:
         most_bytes: the limit.
+        elsewhere: bytes of messages that arrived, which something else holds and which count too.
     """
 
-    def __init__(self, most_bytes: int = protocol.MAX_MESSAGE_BYTES) -> None:
+    def __init__(self, most_bytes: int = protocol.MAX_MESSAGE_BYTES, elsewhere: Callable[[], int] = lambda: 0) -> None:
         self.most_bytes = most_bytes
         self.held_bytes = 0
+        self._elsewhere = elsewhere
+
+    def shortage(self, needed: int) -> str:
+        """Why there is no room for so many bytes, as the end of a sentence; empty if there is."""
+        taken = self.held_bytes + self._elsewhere()
+        if taken + needed <= self.most_bytes:
+            return ""
+        return (
+            f"of {needed} bytes is refused: {taken} of {self.most_bytes} bytes are taken by other messages that are "
+            "still arriving or wait for the disk; send it again later"
+        )
 
 
 class Transfer:
@@ -80,7 +92,7 @@ class Transfer:
 
     def refusal(self, reason: str, code: ErrorCode = ErrorCode.BAD_MESSAGE) -> MessageError:
         """An error that names this message."""
-        return _refusal(self.id, self.job, reason, code)
+        return refusal(self.id, self.job, reason, code)
 
 
 @dataclass(frozen=True)
@@ -180,6 +192,11 @@ class Assembler:
             self._open = None
         return Piece(transfer=transfer, offset=header.offset, payload=parts[2], crc=header.crc, is_last=is_last)
 
+    def touch(self) -> None:
+        """Notes that the message that is arriving is not idle, although no chunk comes."""
+        if self._open is not None:
+            self._open.touched = time.monotonic()
+
     def drop(self, idle_seconds: float = 0.0) -> None:
         """Gives up a message that is not complete and has not grown for so long."""
         if self._open is not None and time.monotonic() - self._open.touched >= idle_seconds:
@@ -191,15 +208,11 @@ class Assembler:
             wire.check_sizes(header.sizes)
         except MessageError as error:
             raise self._refuse(header.transfer, header.job, f"is refused: {error.sentence}", error.code) from error
-        total, budget = sum(header.sizes), self._budget
-        if budget.held_bytes + total > budget.most_bytes:
-            reason = (
-                f"of {total} bytes is refused: {budget.held_bytes} of {budget.most_bytes} bytes are taken by other "
-                "messages that are still arriving; send it again later"
-            )
-            raise self._refuse(header.transfer, header.job, reason, ErrorCode.OUT_OF_MEMORY)
+        total = sum(header.sizes)
+        if shortage := self._budget.shortage(total):
+            raise self._refuse(header.transfer, header.job, shortage, ErrorCode.OUT_OF_MEMORY)
         try:
-            self._open = Transfer(header, budget)
+            self._open = Transfer(header, self._budget)
         except MemoryError as error:
             reason = f"of {total} bytes is refused: there is no memory for it; use a shorter strip or fewer images"
             raise self._refuse(header.transfer, header.job, reason, ErrorCode.OUT_OF_MEMORY) from error
@@ -209,10 +222,11 @@ class Assembler:
     ) -> MessageError:
         self.drop()
         self._refused = transfer
-        return _refusal(transfer, job, reason, code)
+        return refusal(transfer, job, reason, code)
 
 
-def _refusal(transfer: str, job: str, reason: str, code: ErrorCode) -> MessageError:
-    error = MessageError(f"the message {transfer} {reason}", code=code)
-    error.message_id, error.job = transfer, job
+def refusal(message_id: str, job: str, reason: str, code: ErrorCode) -> MessageError:
+    """An error that names the large message that is refused."""
+    error = MessageError(f"the message {message_id} {reason}", code=code)
+    error.message_id, error.job = message_id, job
     return error

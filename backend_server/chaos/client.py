@@ -17,6 +17,7 @@ from shared.assembly import Assembler
 from shared.chunks import Sending, is_chunk
 from shared.endpoint import Connection
 from shared.errors import ConnectionFileError, ErrorCode, MessageError
+from shared.pause import UploadPause
 from shared.protocol import MAX_CHUNK_BYTES, Failed, Hello, Message, Ping, Pong, Welcome
 from shared.wire import Bytes
 
@@ -54,6 +55,7 @@ class ChaosClient:
         self._small: deque[Sending] = deque()
         self._large: deque[Sending] = deque()  # one after the other
         self._assembler = Assembler()
+        self._pause = UploadPause(time.monotonic)
         self.is_ready = False
         self.damaged: list[str] = []  # what arrived and is no message of this protocol
 
@@ -86,7 +88,7 @@ class ChaosClient:
             time.sleep(min(seconds, _PAUSE_SECONDS))
             return []
         messages: list[Message] = []
-        events = zmq.POLLIN | zmq.POLLOUT if self._small or self._large else zmq.POLLIN
+        events = zmq.POLLIN | zmq.POLLOUT if self._waiting() else zmq.POLLIN
         if socket.poll(int(seconds * 1000), events) & zmq.POLLIN:
             messages = self._receive(socket)
         self._flush()
@@ -126,6 +128,7 @@ class ChaosClient:
         self._small.clear()
         self._large.clear()
         self._assembler.drop()
+        self._pause.end()
         if self._socket is not None:
             self._socket.close(linger=0)
         self._socket = None
@@ -153,12 +156,16 @@ class ChaosClient:
         self._heard = self._pinged = time.monotonic()
         self.send(Hello(client="chaos"))
 
+    def _waiting(self) -> deque[Sending]:
+        """What may be sent now: small messages first, and no large ones while uploads pause."""
+        return self._small if self._small or self._pause.is_on else self._large
+
     def _flush(self) -> None:
-        """Sends what the socket takes now: small messages first."""
+        """Sends what the socket takes now."""
         for _ in range(_CHUNKS_PER_POLL):
-            if self._socket is None or not (self._small or self._large):
+            waiting = self._waiting()
+            if self._socket is None or not waiting:
                 return
-            waiting = self._small or self._large
             try:
                 self._socket.send_multipart(waiting[0].piece(), zmq.NOBLOCK, copy=False)
             except zmq.Again:
@@ -190,7 +197,7 @@ class ChaosClient:
             elif isinstance(message, Failed) and message.code is ErrorCode.UNKNOWN_CLIENT:
                 self.reconnect()  # ZeroMQ connected again by itself; the server wants a new Hello
                 break
-            elif message.parent or not isinstance(message, Pong):
+            elif not self._pause.take(message) and (message.parent or not isinstance(message, Pong)):
                 messages.append(message)
         return messages
 

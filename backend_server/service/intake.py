@@ -7,7 +7,7 @@ one thread does them; the loop reads only the headers of the chunks. The message
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -16,13 +16,13 @@ import msgspec
 from backend_server.identities.store import identity_id
 from backend_server.service.outcome import failure
 from shared import wire
-from shared.assembly import Assembler, Budget, Piece, Transfer
-from shared.errors import MessageError
+from shared.assembly import Assembler, Budget, Piece, Transfer, refusal
+from shared.errors import ErrorCode, MessageError
 from shared.protocol import AdaptRequest, AnimateRequest, Message, new_id
 from shared.wire import Bytes
 
 LARGE_BYTES = 1024 * 1024
-MAX_OPEN_BYTES = 4 * 1024 * 1024 * 1024  # of the large messages of all clients that are arriving
+MAX_OPEN_BYTES = 4 * 1024 * 1024 * 1024  # of the large messages of all clients that are arriving or wait for the disk
 IDLE_SECONDS = 60.0  # a large message that does not grow for so long is given up
 
 
@@ -48,6 +48,7 @@ class _Reading:
     client: bytes
     future: Future[Arrival]
     transfer: Transfer | None
+    size: int  # bytes that the intake holds besides the transfer
 
 
 def read(parts: Sequence[Bytes], weights_version: str | None) -> Arrival:
@@ -76,11 +77,12 @@ class Intake:
 
     Args:
         most_bytes: of the large messages of all clients that are arriving.
+        unwritten_bytes: bytes that arrived and wait for the disk; they count too.
     """
 
-    def __init__(self, most_bytes: int = MAX_OPEN_BYTES) -> None:
+    def __init__(self, most_bytes: int = MAX_OPEN_BYTES, unwritten_bytes: Callable[[], int] = lambda: 0) -> None:
         self._thread = ThreadPoolExecutor(1, "intake")
-        self._budget = Budget(most_bytes)
+        self._budget = Budget(most_bytes, unwritten_bytes)
         self._assemblers: dict[bytes, Assembler] = {}
         self._pending: deque[_Reading] = deque()
         self._counts: Counter[bytes] = Counter()
@@ -95,8 +97,17 @@ class Intake:
         return self._counts[client] > 0 or sum(len(part) for part in parts) > LARGE_BYTES
 
     def put(self, client: bytes, parts: Sequence[Bytes], weights_version: str | None) -> None:
-        """Begins to read a message."""
-        self._begin(client, self._thread.submit(_read_anything, parts, weights_version))
+        """Begins to read a message.
+
+        Raises:
+            MessageError: it is large and there is no room for it.
+        """
+        size = sum(len(part) for part in parts)
+        if size > LARGE_BYTES and (shortage := self._budget.shortage(size)):
+            header = wire.read_header(parts)
+            raise refusal(header.id, header.job, shortage, ErrorCode.OUT_OF_MEMORY)
+        self._budget.held_bytes += size
+        self._begin(client, self._thread.submit(_read_anything, parts, weights_version), size=size)
 
     def put_chunk(self, client: bytes, parts: Sequence[Bytes], weights_version: str | None) -> None:
         """Takes one chunk of a large message, and begins to read the message when it is complete.
@@ -119,6 +130,11 @@ class Intake:
         if assembler is not None and (job is None or assembler.open_job == job):
             assembler.drop()
 
+    def touch(self) -> None:
+        """Notes that no large message is idle although none grows: the clients were asked to pause."""
+        for assembler in self._assemblers.values():
+            assembler.touch()
+
     def keep_only(self, clients: Container[bytes]) -> None:
         """Drops the large messages of clients that are gone, and those that do not grow."""
         for client, assembler in list(self._assemblers.items()):
@@ -134,6 +150,7 @@ class Intake:
             self._counts[reading.client] -= 1
             if self._counts[reading.client] == 0:
                 del self._counts[reading.client]
+            self._budget.held_bytes -= reading.size
             if reading.transfer is not None:
                 reading.transfer.release()
             yield reading.client, reading.future.result()
@@ -142,9 +159,9 @@ class Intake:
         """Ends the thread."""
         self._thread.shutdown(cancel_futures=True)
 
-    def _begin(self, client: bytes, future: Future[Arrival], transfer: Transfer | None = None) -> None:
+    def _begin(self, client: bytes, future: Future[Arrival], transfer: Transfer | None = None, size: int = 0) -> None:
         self._counts[client] += 1
-        self._pending.append(_Reading(client, future, transfer))
+        self._pending.append(_Reading(client, future, transfer, size))
 
 
 def _store(piece: Piece) -> None:

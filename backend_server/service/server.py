@@ -27,6 +27,7 @@ from backend_server.service.access.keys import KeyPair, has_kept_keys, kept_keys
 from backend_server.service.access.roster import Roster
 from backend_server.service.access.security import Gate, announce, bind, withdraw
 from backend_server.service.access.sharing import offered
+from backend_server.service.back_pressure import BackPressure
 from backend_server.service.clients import Clients
 from backend_server.service.desk import Desk
 from backend_server.service.intake import Arrival, Intake, read
@@ -90,10 +91,11 @@ class Server:
             gate.allow_client(client_keys.public)
             announce(settings.connection_file, address, gate.server_keys, client_keys)
             stack.callback(withdraw, settings.connection_file)
-            self._intake = Intake()
+            self._intake = Intake(unwritten_bytes=lambda: store.unwritten_bytes)
             stack.callback(self._intake.close)
             self._store = store
             self._clients = Clients(self._socket, store)
+            self._back_pressure = BackPressure(self._intake, store, self._clients, settings.unwritten_bytes)
             self._guests = Guests(gate, self._door, self._clients)
             store.is_attached = self._clients.is_attached
             self._scheduler = Scheduler(
@@ -152,6 +154,7 @@ class Server:
         self._try("the disk's answers", self._store.collect)
         self._try("reading messages", self._read_messages)
         self._try("large messages", self._take_large)
+        self._try("pausing uploads", self._back_pressure.turn)
         self._try("the scheduler", self._scheduler.tick)
         self._try("sending", self._clients.flush)
 
@@ -177,17 +180,16 @@ class Server:
                 if isinstance(arrival.message, Hello | Cancel):  # what is half sent will not be continued
                     self._intake.abandon(client, arrival.message.job or None)
                 self._desk.handle(client, arrival)
+        except MessageError as refusal:
+            self._desk.handle(client, Arrival(None, refusal=refusal))
         except Exception as error:  # noqa: BLE001 (it costs this message, and nothing else)
             self._complaints.note("a message", error)
             self._clients.reply(client, failure(error))
 
     def _receive_chunk(self, client: bytes, parts: list[Bytes], version: str | None) -> None:
-        try:
-            if not self._clients.knows(client):
-                raise MessageError("a chunk came before Hello; send Hello first", code=ErrorCode.UNKNOWN_CLIENT)
-            self._intake.put_chunk(client, parts, version)
-        except MessageError as refusal:
-            self._desk.handle(client, Arrival(None, refusal=refusal))
+        if not self._clients.knows(client):
+            raise MessageError("a chunk came before Hello; send Hello first", code=ErrorCode.UNKNOWN_CLIENT)
+        self._intake.put_chunk(client, parts, version)
 
     def _take_large(self) -> None:
         for client, arrival in self._intake.take():

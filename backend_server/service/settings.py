@@ -38,6 +38,7 @@ class ServiceSettings:
         spare_bytes: free space that jobs must leave on the disk.
         spool_bytes: how much requests and results may take in all.
         longest_queue: how many jobs may wait and run.
+        unwritten_bytes: above this much in memory that waits for the disk, clients are asked to pause their uploads.
         silent_seconds: a client that sent nothing for this long is forgotten; it may send Hello again.
         handshake_seconds: a connection whose keys were not proved for this long is closed.
         most_connections: above this, those that have not proved their keys are cut.
@@ -65,6 +66,7 @@ class ServiceSettings:
     spare_bytes: int = 256 * 1024 * 1024
     spool_bytes: int = 64 * 1024 * 1024 * 1024  # an hour of texture takes 24 GB
     longest_queue: int = 2000
+    unwritten_bytes: int = 256 * 1024 * 1024
     silent_seconds: float = 300.0
     handshake_seconds: float = 5.0
     most_connections: int = 256

@@ -175,9 +175,11 @@ def fake_backend_on_ipv6(tmp_path):
 def parts(addon):
     """The modules that have no bpy, and the panel's lines."""
     from blender_addon import client, job, panels
-    from blender_addon._shared import endpoint, errors, protocol
+    from blender_addon._shared import endpoint, errors, pause, protocol
 
-    return SimpleNamespace(client=client, job=job, panels=panels, endpoint=endpoint, errors=errors, protocol=protocol)
+    return SimpleNamespace(
+        client=client, job=job, panels=panels, endpoint=endpoint, errors=errors, pause=pause, protocol=protocol
+    )
 
 
 @pytest.fixture

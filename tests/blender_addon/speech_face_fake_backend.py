@@ -2,6 +2,7 @@
 
 import os
 import threading
+from collections import deque
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,8 @@ class FakeBackend:
         self.is_slow = False  # takes one chunk for each `take_chunk`, and says nothing while it waits
         self._allowance = threading.Semaphore(0)
         self._assemblers = {}  # sender -> Assembler
+        self._senders = set()
+        self._told = deque()  # messages that nobody asked for
         self.knows_jobs = True
         self.has_notes = False  # of the first picture, and of the sound
         self.results = {}  # job -> result messages
@@ -86,6 +89,10 @@ class FakeBackend:
         self._thread.join(10)
         self._context.destroy(linger=0)
 
+    def tell(self, message):
+        """Sends a message to everybody that has said something."""
+        self._told.append(message)
+
     def take_chunk(self):
         """Lets a slow backend take one more chunk."""
         self._allowance.release()
@@ -101,9 +108,14 @@ class FakeBackend:
         from blender_addon._shared import chunks, wire
 
         while not self._is_over.is_set():
+            while self._told:
+                parts = wire.encode(self._told.popleft())
+                for sender in self._senders:
+                    self._socket.send_multipart([sender, *parts])
             if not self._socket.poll(10):
                 continue
             sender, *parts = self._socket.recv_multipart()
+            self._senders.add(sender)
             if chunks.is_chunk(parts):
                 parts = self._assemble(sender, parts)
             if parts is None:

@@ -92,6 +92,63 @@ def test_an_upload_survives_connections_that_break_in_the_middle(parts, connect,
     assert len(fake_backend.messages("AnimateRequest")) == 1
 
 
+def pausing_upload(parts, connect, fake_backend, until, clock):
+    """A job whose upload pauses in the middle."""
+    fake_backend.is_slow = True
+    client = connect(clock)
+    job = parts.job.AnimationJob(request(parts, 60), client, list.append)
+    until(lambda: job.tick() or job.stage == "sending")
+    fake_backend.tell(parts.pause.begin())
+    until(lambda: fake_backend.take_chunk() or job.tick() or client.is_upload_paused)
+    job.tick()
+    fake_backend.is_slow = False
+    return job, client
+
+
+def test_an_upload_pauses_when_the_backend_asks_for_it(parts, connect, fake_backend, until):
+    job, client = pausing_upload(parts, connect, fake_backend, until, time.monotonic)
+    step = job.step
+    assert parts.panels.status_line(job).startswith(f"Waiting for the backend's disk  {step}/60")
+    assert job.seconds_left is None
+    client.send(parts.protocol.Attach(job="another"))
+    until(lambda: job.tick() or fake_backend.messages("Attach"))
+    assert (job.step, job.stage) == (step, parts.pause.STAGE)
+    assert not fake_backend.messages("AnimateRequest")
+    fake_backend.tell(parts.pause.end())
+    until(lambda: job.tick() or job.step > step)
+    assert job.stage == "sending"
+    job.run_until_done(timeout=20)
+    assert job.state is parts.job.JobState.DONE
+
+
+def test_a_pause_that_nobody_ends_is_over_after_a_while(parts, connect, fake_backend, until, clock):
+    job, client = pausing_upload(parts, connect, fake_backend, until, clock)
+    for _ in range(3):
+        clock.now += 0.9
+        until(lambda: job.tick() or not client._missed)
+    assert client.is_upload_paused
+    clock.now += 0.9
+    job.run_until_done(timeout=20)
+    assert job.state is parts.job.JobState.DONE
+
+
+def test_a_pause_ends_with_its_connection(parts, connect, fake_backend, until, clock):
+    job, client = pausing_upload(parts, connect, fake_backend, until, clock)
+    client._schedule_reconnect()
+    client._next_attempt = 0.0
+    until(lambda: job.tick() or job.stage == "sending")
+    job.run_until_done(timeout=20)
+    assert job.state is parts.job.JobState.DONE
+
+
+def test_whoever_waits_for_a_paused_upload_rests(parts, connect, fake_backend, until):
+    _, client = pausing_upload(parts, connect, fake_backend, until, time.monotonic)
+    until(lambda: client.poll() or not client._small)
+    began = time.monotonic()
+    client.wait(0.3)
+    assert time.monotonic() - began > 0.2
+
+
 def test_cancel_ends_an_upload(parts, connect, fake_backend, until):
     fake_backend.is_slow = True
     client = connect()

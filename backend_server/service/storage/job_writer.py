@@ -44,9 +44,14 @@ class JobWriter:
         return self._writer.is_busy
 
     @property
+    def unwritten_bytes(self) -> int:
+        """Bytes of messages that wait in memory until they are written."""
+        return self._writer.pending_bytes
+
+    @property
     def is_behind(self) -> bool:
         """Whether so much waits to be written that no more results should be taken."""
-        return self._writer.pending_bytes > _PENDING_BYTES
+        return self.unwritten_bytes > _PENDING_BYTES
 
     def write(
         self,

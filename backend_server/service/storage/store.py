@@ -86,6 +86,11 @@ class JobStore:
         return self._writer.is_busy or self._reader.is_busy
 
     @property
+    def unwritten_bytes(self) -> int:
+        """Bytes of requests and results that wait in memory until they are written."""
+        return self._writer.unwritten_bytes
+
+    @property
     def is_behind(self) -> bool:
         """Whether so much waits to be written that no more results should be taken."""
         return self._writer.is_behind
