@@ -26,8 +26,8 @@ from backend_server.speech.features import log_mel, speech_level
 KIND = "speech"
 SAID = slice(1, len(PHONES))  # classes of the phones without silence, which comes first, and blank, which comes last
 USUAL_LEVEL = 3.5  # natural-log units of `speech_level`'s power, all bands together: what the encoder is used to
-WINDOW, HOP = 400, 320  # positions: 9.6 s, and from one window to the next
-FADED = 40  # positions over which one window turns into the next, in the middle of their overlap
+WINDOW, HOP = 480, 440  # positions: 11.5 s, and from one window to the next
+FADED = 20  # positions over which one window turns into the next, in the middle of their overlap
 
 Array = NDArray[np.float32]
 
@@ -46,7 +46,7 @@ class AcousticModel(Protocol):
 class CtcAcousticModel(nn.Module):
     """A waveform to a hidden layer, 29 CTC scores and 42 phone scores, 41.67 a second (`AcousticModel`).
 
-    Attention sees everything, so long sound is heard in windows of 9.6 s that overlap; where two meet, one fades into
+    Attention sees everything, so long sound is heard in windows of 11.5 s that overlap; where two meet, one fades into
     the other. A feature therefore depends on the sound around it alone, not on how the sound came.
 
     Args:

@@ -26,25 +26,18 @@ class SelfAttention(nn.Module):
 
     def __init__(self, config: SpeechConfig) -> None:
         super().__init__()
-        self.heads, self.rotary = config.heads, config.rotary_size
+        self.heads = config.heads
         self.query, self.key, self.value, self.out = (
             nn.Linear(config.width, config.width, bias=False) for _ in range(4)
         )
 
     def forward(self, x: Tensor, turns: Tensor) -> Tensor:
-        """Keeps the shape; `turns` are the cosines and sines of `rotations`."""
+        """Keeps the shape; `turns` are `rotations`."""
         query, key, value = (
             part(x).unflatten(2, (self.heads, -1)).transpose(1, 2) for part in (self.query, self.key, self.value)
         )
-        heard = F.scaled_dot_product_attention(self._turned(query, turns), self._turned(key, turns), value)
+        heard = F.scaled_dot_product_attention(_turned(query, turns), _turned(key, turns), value)
         return self.out(heard.transpose(1, 2).flatten(2))
-
-    def _turned(self, x: Tensor, turns: Tensor) -> Tensor:
-        """Each pair of the first dimensions of (N, heads, U, d), turned by its position."""
-        even, odd = x[..., 0 : self.rotary : 2], x[..., 1 : self.rotary : 2]
-        cos, sin = turns
-        turned = torch.stack([even * cos - odd * sin, odd * cos + even * sin], -1).flatten(-2)
-        return torch.cat([turned, x[..., self.rotary :]], -1)
 
 
 class EncoderLayer(nn.Module):
@@ -94,7 +87,7 @@ class SpeechEncoder(nn.Module):
         x = torch.tanh(self.first(waveform[:, None]))
         x = x * self.scale[:, None] + self.shift[:, None]
         x = F.gelu(self.third(F.gelu(self.second(x)))).transpose(1, 2)
-        turns = rotations(x.shape[1], self.config.rotary_size).to(x)
+        turns = rotations(x.shape[1], self.config.rotary_size, self.config.width // self.config.heads).to(x.device)
         outputs = [x]
         for layer in self.layers[:count]:
             outputs.append(layer(outputs[-1], turns))
@@ -103,10 +96,19 @@ class SpeechEncoder(nn.Module):
         return outputs
 
 
+def _turned(x: Tensor, turns: Tensor) -> Tensor:
+    """Each pair of dimensions of (N, heads, U, d), turned by its position."""
+    pairs = torch.view_as_complex(x.float().unflatten(3, (-1, 2)))
+    return torch.view_as_real(pairs * turns).flatten(3).to(x)
+
+
 @lru_cache(maxsize=16)
 @torch.inference_mode(False)  # what is kept must serve a training, too, also when it was first asked for outside of one
-def rotations(count: int, size: int) -> Tensor:
-    """Cosines and sines of the angles of `count` positions, (2, count, size / 2), base 10,000."""
+def rotations(count: int, size: int, dimensions: int) -> Tensor:
+    """How `count` positions turn each pair of `dimensions`: complex numbers (count, dimensions / 2), base 10,000.
+
+    Only the first `size` dimensions turn.
+    """
     frequencies = 10_000.0 ** (-torch.arange(0, size, 2, dtype=torch.float32) / size)
     angles = torch.arange(count, dtype=torch.float32)[:, None] * frequencies
-    return torch.stack([angles.cos(), angles.sin()])
+    return torch.polar(torch.ones(count, dimensions // 2), F.pad(angles, (0, (dimensions - size) // 2)))

@@ -169,7 +169,7 @@ def test_a_sound_in_small_pieces_moves_the_face_as_the_whole_does(cascade, speec
     for stage in ("speech", "motion", "smoothing", "blink"):
         steps = [step for name, step, _ in reports if name == stage]
         assert steps == sorted(steps)
-        assert len(steps) > (2 if stage == "motion" else 5)  # hearing goes by windows of 9.6 s
+        assert len(steps) > (2 if stage == "motion" else 5)  # hearing goes by windows of 11.5 s
 
 
 def test_silence_is_refused(cascade):

@@ -85,7 +85,8 @@ def test_as_many_layers_as_are_asked_for(encoder: SpeechEncoder):
 
 def test_rotations_by_hand():
     angles = np.array([[0, 0], [1, 0.01], [2, 0.02]])  # 10,000 ** -(0 / 4) and 10,000 ** -(2 / 4) a position
-    np.testing.assert_allclose(rotations(3, 4), [np.cos(angles), np.sin(angles)], atol=1e-6)
+    np.testing.assert_allclose(rotations(3, 4, 6)[:, :2], np.exp(1j * angles), atol=1e-6)
+    np.testing.assert_array_equal(rotations(3, 4, 6)[:, 2], np.ones(3))  # the other dimensions do not turn
 
 
 @torch.inference_mode()
@@ -101,16 +102,16 @@ def test_attention_by_complex_numbers(attention: SelfAttention):
         value = (x[0] @ attention.value.weight.T)[:, head].double().numpy()
         heads.append(likeness / likeness.sum(1, keepdims=True) @ value)
     expected = np.hstack(heads) @ attention.out.weight.double().numpy().T
-    np.testing.assert_allclose(attention(x, rotations(7, 4))[0], expected, atol=1e-5)
+    np.testing.assert_allclose(attention(x, rotations(7, 4, 8))[0], expected, atol=1e-5)
 
 
 @torch.inference_mode()
 def test_attention_knows_distances_and_order_but_no_place(attention: SelfAttention):
     x = torch.randn(2, 12, 16, generator=torch.Generator().manual_seed(1))
-    turns = rotations(40, 4)
-    here, there = attention(x, turns[:, :12]), attention(x, turns[:, 28:])
+    turns = rotations(40, 4, 8)
+    here, there = attention(x, turns[:12]), attention(x, turns[28:])
     torch.testing.assert_close(here, there, atol=1e-5, rtol=0)
-    backwards = attention(x.flip(1), turns[:, :12]).flip(1)
+    backwards = attention(x.flip(1), turns[:12]).flip(1)
     assert (backwards - here).abs().max() > 1e-3
 
 
