@@ -18,6 +18,7 @@ CODECS: dict[str, tuple[str, str, int, int | None]] = {
     "opus-6": ("ogg", "libopus", 16_000, 6_000),
     "opus-12": ("ogg", "libopus", 16_000, 12_000),
     "mp3-16": ("mp3", "libmp3lame", 16_000, 16_000),
+    "mp3-32": ("mp3", "libmp3lame", 16_000, 32_000),
     "telephone": ("wav", "pcm_mulaw", 8_000, None),
     "mobile": ("amr", "libopencore_amrnb", 8_000, None),
 }

@@ -15,12 +15,13 @@ from scipy.signal import butter, fftconvolve, sosfiltfilt
 from backend_server.config import SAMPLE_RATE
 from backend_server.evaluation.motion.music import music
 from backend_server.evaluation.motion.phonation import shouted, whispered
-from backend_server.speech.augmentation import Waveform, add_noise, babble, change_speed
+from backend_server.speech.augmentation import Waveform, add_noise, babble, change_speed, gate
 from backend_server.speech.codecs import through_codec
 
 BABBLE_VOICES = 6
 DIRECT_DB = 0.0  # of the direct sound over the echo in a room: two metres away in a living room
 TELEPHONE_HERTZ = (300.0, 3400.0)
+GATE_DB = -30.0  # below the loudest 20 ms
 SEED = 0  # of all noise, so that every clip and every network hears the same
 
 
@@ -111,6 +112,8 @@ def _by_telephone(waveform: Waveform) -> Waveform:
 
 
 TELEPHONE = Sound("telephone", _by_telephone)
+SMALL_MP3 = Sound("MP3 of 32 kbit/s", lambda waveform: through_codec(waveform, "mp3-32"))
+GATED = Sound("noise gate", lambda waveform: gate(waveform, GATE_DB))
 WHISPER = Sound("whispered", lambda waveform: whispered(waveform, np.random.default_rng(SEED)))
 SHOUT = Sound("shouted", shouted)
 

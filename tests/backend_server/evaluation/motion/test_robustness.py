@@ -1,7 +1,9 @@
+import numpy as np
 import pytest
 
 from backend_server.data.corpus import Corpus
 from backend_server.evaluation.motion import robustness
+from backend_server.evaluation.motion.sounds import CLEAN, Sound
 from backend_server.progress import silent
 
 
@@ -49,15 +51,23 @@ def test_the_section_shows_every_step(corpus_folder, shifted, context_of, tmp_pa
     growths = [row["growth, per cent"] for name, row in babble.items() if name.endswith("babble, 0 dB SNR")]
     assert section.goals[0].measured == pytest.approx(max(map(float, growths)), abs=0.06)
     assert all((tmp_path / picture.file).stat().st_size > 1000 for picture in section.pictures)
-    assert [len(table.rows) for table in section.tables] == [7, 12, 10, 12, 10, 8, 8, 8]
-    assert [table.is_detail for table in section.tables] == [False] + [True] * 7
+    assert [len(table.rows) for table in section.tables] == [9, 3, 12, 10, 12, 10, 8, 8, 12]
+    assert [table.is_detail for table in section.tables] == [False] * 2 + [True] * 7
+
+
+def test_what_is_kept_of_the_motion_is_compared_with_the_clean_sound(corpus_folder, shifted, context_of):
+    held_out = context_of(corpus_folder).held_out
+    mute = Sound("half of it mute", lambda waveform: waveform * (np.arange(len(waveform)) % 8000 < 4000))
+    kept = robustness.kept_motion(shifted, held_out, (CLEAN, mute))
+    assert kept[CLEAN.name] == pytest.approx(dict.fromkeys(held_out, 1.0))
+    assert max(kept[mute.name].values()) < 0.9
 
 
 def test_one_table_has_every_kind_of_sound_beside_the_unchanged(measured):
     glance = robustness.glance(measured).document()
     assert list(glance) == [
         *("clean", "babble, 0 dB SNR", "music, 0 dB SNR", "room, echo of 0.6 s"),
-        *("telephone", "whispered", "shouted"),
+        *("telephone", "MP3 of 32 kbit/s", "noise gate", "whispered", "shouted"),
     ]
     people = "held-out people"
     babble = next(one for one in measured if one.sweep.title == "Babble")
