@@ -55,12 +55,16 @@ class MotionConfig:
     listens_to: Literal["hidden", "scores"] = "hidden"  # of the acoustic model; scores of characters in Section 3.1
     channels: int = 29  # of the acoustic model
     features_per_second: float = 125 / 3  # of the acoustic model
-    context: int = 0  # samples of a window, six in Section 4.2; 0: convolutions over time instead, of the next four
-    width: int = 128
+    context: int = 10  # samples of a window, six in Section 4.2; 0: convolutions over time instead
+    encoder_channels: tuple[int, ...] = (
+        96,
+        128,
+        128,
+    )  # of a window; VOCA's are 32, 64, 64
+    width: int = 128  # of convolutions over time, as the next three
     dilations: tuple[int, ...] = (1, 1, 2, 4)  # of layers that look ahead and back: 0.19 s
     past_dilations: tuple[int, ...] = (4, 8)  # of layers that look back only
     inner_dropout: float = 0.2  # share of each layer's outputs that a training step does not see
-    encoder_channels: tuple[int, ...] = (32, 64, 64)  # of the convolutions over a window, as in VOCA
     hidden_size: int = 256
     components: int = 33  # PCA coefficients (Section 4.2)
     dropout: float = 0.3  # share of features and of the encoder's outputs that a training step does not see
@@ -100,6 +104,7 @@ PAPER_MOTION = MotionConfig(
     has_usual_amplitude=False,
     closure_weight=0.0,
     modelled_share=0.0,
+    encoder_channels=(32, 64, 64),
     hidden_size=128,
     loss_unit=0.01,
     lambda_reg=0.5,

@@ -19,7 +19,7 @@ KIND = "motion"
 SLOPE = 0.2  # of LeakyReLU
 
 
-class WindowConvolutions(nn.Module):
+class WindowConvolutions(nn.Sequential):
     """What is heard around each feature, from a window of samples 33 ms apart, as the paper reads the sound.
 
     The convolutions are those of VOCA (Cudeiro et al. 2019): they halve the window until one step is left. Between
@@ -31,22 +31,21 @@ class WindowConvolutions(nn.Module):
     """
 
     def __init__(self, config: MotionConfig) -> None:
-        super().__init__()
         layers: list[nn.Module] = []
         width, steps = config.channels, config.context
         for channels in config.encoder_channels:
             layers += [nn.Conv1d(width, channels, 3, stride=2, padding=1), nn.LeakyReLU(SLOPE)]
             width, steps = channels, (steps + 1) // 2
-        self.layers = nn.Sequential(*layers)
+        super().__init__(*layers)
         spacing = CONTEXT_SPACING_SECONDS * config.features_per_second
         self.offsets = [(sample - (config.context - 1) / 2) * spacing for sample in range(config.context)]  # features
         self.before, self.after = -floor(self.offsets[0]), floor(self.offsets[-1]) + 1
         self.width = width * steps
 
-    def forward(self, features: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 (as `nn.Sequential` calls it)
         """Features (N, before + U + after, C) to (N, U, width)."""
-        windows = self.windows(features)
-        return self.layers(windows.flatten(0, 1).transpose(1, 2)).flatten(1).unflatten(0, windows.shape[:2])
+        windows = self.windows(input)
+        return super().forward(windows.flatten(0, 1).transpose(1, 2)).flatten(1).unflatten(0, windows.shape[:2])
 
     def windows(self, features: Tensor) -> Tensor:
         """The samples around each feature, (N, U, context, C), of features (N, before + U + after, C)."""

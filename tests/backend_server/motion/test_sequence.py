@@ -14,8 +14,11 @@ from backend_server.motion.generator import MotionGenerator
 from backend_server.motion.sequence import motion_at, read_at
 from shared.errors import ShapeError
 
-SHIPPED = MotionConfig(channels=3, features_per_second=50.0, width=8, hidden_size=8, components=4)
-PAPER = replace(PAPER_MOTION, channels=3, features_per_second=50.0, encoder_channels=(4,), components=4)
+SMALL = {"channels": 3, "features_per_second": 50.0, "encoder_channels": (4,), "width": 8, "hidden_size": 8}
+SHIPPED, OVER_TIME, PAPER = (
+    replace(config, **SMALL) for config in (MotionConfig(), MotionConfig(context=0), PAPER_MOTION)
+)
+kinds = pytest.mark.parametrize("config", [SHIPPED, OVER_TIME, PAPER], ids=["shipped", "over time", "paper"])
 
 
 def generator_of(config: MotionConfig) -> MotionGenerator:
@@ -49,7 +52,7 @@ def test_by_hand_between_two_rows_and_beyond_the_ends():
     assert read_at(rows[:, :1], torch.tensor([[0.0, 3.0]]))[0, :, 0, 0].tolist() == [0.0, 0.0]
 
 
-@pytest.mark.parametrize("config", [SHIPPED, PAPER], ids=["shipped", "paper"])
+@kinds
 @given(
     st.lists(st.integers(1, 40), min_size=1, max_size=8),
     st.lists(st.floats(0.001, 0.7), max_size=40),
@@ -63,7 +66,7 @@ def test_features_that_come_in_blocks_move_the_face_alike(config, lengths: list[
     np.testing.assert_allclose(pieces, moved(generator, [features], times), atol=1e-5)
 
 
-@pytest.mark.parametrize("config", [SHIPPED, PAPER], ids=["shipped", "paper"])
+@kinds
 def test_a_frame_is_moved_by_the_sound_around_it_alone(config):
     generator, features = generator_of(config), features_of(200)
     times = np.arange(200) / 50.0
@@ -75,8 +78,9 @@ def test_a_frame_is_moved_by_the_sound_around_it_alone(config):
     assert {99, 100, 101} <= set(changed)
 
 
-def test_the_shipped_network_needs_no_more_than_a_fifth_of_a_second_of_what_comes():
-    generator = generator_of(MotionConfig())
+@pytest.mark.parametrize("context", [MotionConfig().context, 0])
+def test_no_more_than_a_fifth_of_a_second_of_what_comes_is_needed(context: int):
+    generator = generator_of(MotionConfig(context=context))
     assert generator.after / generator.config.features_per_second < 0.2
 
 

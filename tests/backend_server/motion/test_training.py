@@ -17,13 +17,16 @@ from backend_server.motion.training import MotionTrainer, draw_chances, train_mo
 from backend_server.speech.acoustic_model import load_acoustic_model
 from shared.errors import Cancelled, CorpusError
 
-SMALL = MotionConfig(width=16, hidden_size=16, dropout=0.0, inner_dropout=0.0, run_frames=20, epochs=2, variations=1)
+SMALL = MotionConfig(encoder_channels=(8, 8, 8), hidden_size=16, run_frames=20, epochs=2, variations=1)
 
 
-@pytest.fixture
-def trainer(corpus, level_model):
+OVER_TIME = dataclasses.replace(SMALL, context=0, width=16, dropout=0.0, inner_dropout=0.0)
+
+
+@pytest.fixture(params=[SMALL, OVER_TIME], ids=["windows", "over time"])
+def trainer(request, corpus, level_model):
     data = Corpus(corpus)
-    config = dataclasses.replace(fitting(SMALL, level_model), learning_rate=5e-3)
+    config = dataclasses.replace(fitting(request.param, level_model), learning_rate=5e-3)
     examples = motion_examples(data.clips("train"), level_model, np.random.default_rng(0))
     held_out = motion_examples(data.clips("val"), level_model, np.random.default_rng(0))
     return MotionTrainer(examples, torch.from_numpy(data.neutral_canonical), config, seed=0), held_out
