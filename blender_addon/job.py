@@ -43,7 +43,7 @@ class JobRequest:
     """The inputs and settings of one generation.
 
     Attributes:
-        speech: samples f32 (S,) in [-1, 1], mono.
+        speech: samples f32 (S,), mono, beyond [-1, 1] where the sound is.
         sample_rate: Hz.
         frame_times: f64 (T,) seconds within `speech`.
         images: u8 (H, W, 3 or 4) each, 1 to 20 of one face; none for the mean face.

@@ -170,7 +170,7 @@ class AnimateRequest(Message, frozen=True, kw_only=True, eq=False):
     blink_gain: Annotated[float, _within("blink_gain")] = 1.0
     blink_frequency: Annotated[float, _within("blink_frequency")] = 1.0
     blink_duration: Annotated[float, _within("blink_duration")] = 1.0
-    speech: NDArray[np.float32]  # (S,) mono in [-1, 1]
+    speech: NDArray[np.float32]  # (S,) mono; scaled where it exceeds [-1, 1]
     frame_times: NDArray[np.float64]  # (T,) seconds within `speech`, ascending
     names: Names = ()  # of the references' files, for sentences; empty if unknown
     references: tuple[NDArray[np.uint8], ...] = ()  # instead of an identity: used without learning
