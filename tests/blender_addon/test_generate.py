@@ -277,6 +277,18 @@ def test_notes_of_pictures_and_sound_are_shown_until_the_next_generation(ready, 
     assert session.notes == []
 
 
+def test_photos_reach_the_backend_as_files_and_no_other_image_is_needed(ready, fake_backend, add_strip, tmp_path):
+    path = tmp_path / "photo.heic"
+    path.write_bytes(b"\0\0\0\x18ftypheic" + bytes(30))
+    add_strip(fps=24)
+    ready.images.clear()
+    ready.images.add().image = bpy.data.images.load(str(path))
+    assert bpy.ops.speechface.generate() == {"FINISHED"}
+    adapt = fake_backend.messages("AdaptRequest")[0]
+    assert (len(adapt.images), adapt.names) == (0, ("photo.heic",))
+    assert adapt.files[0].tobytes() == path.read_bytes()
+
+
 def test_what_is_odd_in_the_sound_is_shown_and_its_level_is_left_to_the_backend(
     ready, fake_backend, add_strip, tmp_path
 ):
