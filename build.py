@@ -220,11 +220,9 @@ def run(args: argparse.Namespace, rest: list[str]) -> int:
     code = call([python, "-m", "backend_server", "animate", *common, "--out", str(out), *rest])
     if code == 0 and (blender := blender_at_hand()):
         print(f"\nMaking the scene of Blender {blender} through the add-on ...")
-        owned = [python, "-m", "backend_server.commands.owned_files"]
         scene = str(out / "scene.blend")
-        call([*owned, "make-room", scene])
         code = call([prepare_blender(blender), "-m", "blender_addon", *common, "--out", scene])
-        code = code or call([*owned, "add", scene])
+        code = code or call([python, "-m", "backend_server.commands.owned_files", scene])
     if code == 0:
         made = [f"   {name:18} {what}" for name, what in RESULTS.items() if (out / name).exists()]
         print(f"\nLook in {out}:", *made, sep="\n")

@@ -1,7 +1,8 @@
 # pyright: reportAttributeAccessIssue=false
 """Makes a scene without a window: `python -m blender_addon SPEECH --images PATH... --out SCENE.blend`.
 
-It does what a user does with the panel: a new scene, the sound strip, the photos, Generate, save.
+It does what a user does with the panel: a new scene, the sound strip, the photos, Generate, save. An existing file is
+replaced only by a run that succeeds, and only if an earlier run made it; any other is kept under a new name.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ import bpy
 
 from . import compat, register, unregister
 from ._shared import errors, timing
+from .made_file import making
 from .properties import scene_settings
 
 
 def make_scene(
     speech: Path, images: list[Path], out: Path, *, fps: float, first_frame: int, epochs: int, seed: int
-) -> None:
+) -> Path | None:
     """Writes one .blend with the strip, the armature and the plane; pictures go into a folder beside it.
 
     Args:
@@ -31,8 +33,12 @@ def make_scene(
         epochs: of fine-tuning.
         seed: of the blinks and the fine-tuning.
 
+    Returns:
+        How a file is called now that had the name and was not made by an earlier run, or was changed since; or None.
+
     Raises:
         RuntimeError: an operator failed; the message says why.
+        OSError: the file cannot be written.
     """
     bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)  # keeps the preferences
     bpy.context.preferences.filepaths.save_version = 0  # no scene.blend1 beside the result
@@ -47,19 +53,15 @@ def make_scene(
     for image in images:
         wanted.images.add().image = bpy.data.images.load(str(image.resolve()))
     out.parent.mkdir(parents=True, exist_ok=True)
-    is_new = not out.exists()
-    bpy.ops.wm.save_as_mainfile(filepath=str(out.resolve()))  # first, so that the pictures lie beside it
-    try:
+    with making(out.absolute()) as made:
+        bpy.ops.wm.save_as_mainfile(filepath=str(made.temporary))  # first, so that the pictures lie beside it
         bpy.ops.speechface.generate()
-    except RuntimeError:
-        if is_new:
-            out.unlink()
-        raise
-    first, end = compat.handles(strip)
-    scene.frame_start, scene.frame_end = round(first), round(end) - 1
-    scene.render.film_transparent = True
-    _add_camera(scene)
-    bpy.ops.wm.save_mainfile()
+        first, end = compat.handles(strip)
+        scene.frame_start, scene.frame_end = round(first), round(end) - 1
+        scene.render.film_transparent = True
+        _add_camera(scene)
+        bpy.ops.wm.save_mainfile()
+    return made.set_aside
 
 
 def _add_camera(scene: bpy.types.Scene) -> None:
@@ -93,7 +95,7 @@ def main(arguments: list[str]) -> int:
     entry.preferences.connection_file = given.connection_file
     entry.preferences.folder = str(Path(__file__).resolve().parents[1])  # whose .venv holds the backend
     try:
-        make_scene(
+        kept = make_scene(
             given.speech,
             given.images,
             given.out,
@@ -102,11 +104,13 @@ def main(arguments: list[str]) -> int:
             epochs=given.epochs,
             seed=given.seed,
         )
-    except (RuntimeError, errors.SpeechFaceError) as error:
+    except (RuntimeError, OSError, errors.SpeechFaceError) as error:
         sys.stderr.write(f"{str(error).strip()}\n")
         return 2
     finally:
         unregister()
+    if kept is not None:
+        sys.stdout.write(f"{given.out} was not written by Speech Face, or was changed since; it is now {kept}\n")
     return 0
 
 

@@ -7,10 +7,13 @@ can be slow, use much memory or crash, and Blender goes on. Only `stop` waits; n
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -20,6 +23,8 @@ from ._shared import endpoint, errors
 PYTHON_VARIABLE = "SPEECH_FACE_PYTHON"
 _LOG_TAIL_BYTES = 4000
 _STOP_SECONDS = 5.0
+_LOGS = re.compile(r"backend-\d+\.log")
+_KEPT_SECONDS = 7 * 24 * 3600.0
 _BLENDERS_OWN = ("PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "PYTHONEXECUTABLE")  # would mislead another Python
 
 
@@ -74,7 +79,8 @@ class BackendProcess:
 
     Args:
         command: what to run.
-        folder: for the connection file and the log; made when missing.
+        folder: for the connection file and the log; made when missing. Logs that were not
+            written to for a week are deleted from it.
     """
 
     def __init__(self, command: BackendCommand, folder: Path) -> None:
@@ -126,6 +132,7 @@ class BackendProcess:
             self.connection_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self.connection_file.unlink(missing_ok=True)
             self._has_served = False
+            _sweep_logs(self.log_file.parent)
             with self.log_file.open("ab" if again_because else "wb") as log:
                 if again_because:
                     log.write(f"\nThe add-on starts the backend again: {again_because}.\n".encode())
@@ -201,3 +208,12 @@ class BackendProcess:
                 self._process.wait()
         self._process = None
         self.connection_file.unlink(missing_ok=True)
+
+
+def _sweep_logs(folder: Path) -> None:
+    """Deletes logs of backends that have not been written to for a week."""
+    limit = time.time() - _KEPT_SECONDS
+    for path in folder.iterdir():
+        with suppress(OSError):  # another Blender sweeps too, or still has it open
+            if _LOGS.fullmatch(path.name) and path.stat().st_mtime < limit:
+                path.unlink()

@@ -15,8 +15,8 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from . import compat, keyframes, landmark_rig, reference_images, sound_strip, texture_plane
-from ._shared import errors, motion_controls
+from . import compat, keyframes, landmark_rig, reference_images, sound_file, sound_strip, texture_plane
+from ._shared import errors, motion_controls, notes
 from .coordinates import CropPlane
 from .job import AnimationJob, JobRequest, JobState
 from .png_writer import FrameFolder
@@ -26,6 +26,7 @@ from .session import Session, session
 
 RIG_NAME = "Speech Face"
 PLANE_NAME = "Speech Face Picture"
+_OF_THE_SOUND = (notes.NoteCode.SCALED_SOUND, notes.NoteCode.NO_SPEECH)  # which the backend hears without its file
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class Plan:
         use_texture: whether pictures are wanted.
         width: metres, of the picture.
         pictures: folder in which the picture sequences lie.
+        sound_name: of the strip's file.
+        sound_notes: what the user should know of the sound.
     """
 
     scene_name: str
@@ -49,6 +52,8 @@ class Plan:
     use_texture: bool
     width: float
     pictures: Path
+    sound_name: str
+    sound_notes: tuple[notes.Note, ...]
 
 
 def disabled_reason(context: bpy.types.Context) -> str:
@@ -80,6 +85,11 @@ def _capitalised(sentence: str) -> str:
     return sentence[:1].upper() + sentence[1:]
 
 
+def _named(note: notes.Note, sound_name: str) -> notes.Note:
+    is_of_sound = note.code in _OF_THE_SOUND and not note.about
+    return notes.Note(note.code, note.sentence, sound_name) if is_of_sound else note
+
+
 def prepare(context: bpy.types.Context) -> tuple[Plan, JobRequest]:
     """Reads sound and images of the active scene.
 
@@ -91,14 +101,15 @@ def prepare(context: bpy.types.Context) -> tuple[Plan, JobRequest]:
     wanted = scene_settings(context.scene)
     scene = _strip_scene(context)
     strip = sound_strip.find(scene, wanted.strip_name)
-    images = reference_images.read_all([item.image for item in wanted.images])
+    pictures = reference_images.read_all([item.image for item in wanted.images])
     speech = sound_strip.read(scene, strip)
     request = JobRequest(
         speech=speech.samples,
-        sample_rate=sound_strip.SAMPLE_RATE,
+        sample_rate=sound_file.SAMPLE_RATE,
         frame_times=speech.frame_times,
-        images=images,
-        names=tuple(item.image.name for item in wanted.images if item.image is not None),
+        images=pictures.images,
+        files=pictures.files,
+        names=pictures.names,
         epochs=wanted.epochs if wanted.use_texture else 0,
         seed=wanted.seed,
         wants_blink=wanted.use_blink,
@@ -114,6 +125,8 @@ def prepare(context: bpy.types.Context) -> tuple[Plan, JobRequest]:
         use_texture=wanted.use_texture,
         width=wanted.width,
         pictures=Path(bpy.data.filepath).parent / "speech_face" if bpy.data.filepath else data_folder / "pictures",
+        sound_name=speech.sound_name,
+        sound_notes=speech.notes,
     )
     return plan, request
 
@@ -160,7 +173,8 @@ class Generation:
         if scene is None:
             raise errors.SpeechFaceError(f"the scene {self.plan.scene_name} is gone; generate the face again")
         sentence = self._write(context, scene)
-        self._owner.notes = [str(note) if note.about else _capitalised(note.sentence) for note in self.job.notes]
+        said = [*self.plan.sound_notes, *(_named(note, self.plan.sound_name) for note in self.job.notes)]
+        self._owner.notes = [str(note) if note.about else _capitalised(note.sentence) for note in said]
         return sentence
 
     def _keep(self, frames: NDArray[np.uint8]) -> None:

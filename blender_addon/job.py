@@ -43,11 +43,12 @@ class JobRequest:
     """The inputs and settings of one generation.
 
     Attributes:
-        speech: samples f32 (S,) in [-1, 1], mono.
+        speech: samples f32 (S,), mono, beyond [-1, 1] where the sound is.
         sample_rate: Hz.
         frame_times: f64 (T,) seconds within `speech`.
-        images: u8 (H, W, 3 or 4) each, 1 to 20 of one face; none for the mean face.
-        names: of the images, for sentences.
+        images: u8 (H, W, 3 or 4) each, of one face.
+        files: u8 (N,) each, the bytes of image files of the same face; 1 to 20 in all, or none for the mean face.
+        names: of the images, then of the files, for sentences.
         epochs: of fine-tuning.
         seed: of all randomness.
         wants_blink: whether the eyes blink.
@@ -59,6 +60,7 @@ class JobRequest:
     sample_rate: int
     frame_times: NDArray[np.float64]
     images: tuple[NDArray[np.uint8], ...] = ()
+    files: tuple[NDArray[np.uint8], ...] = ()
     names: tuple[str, ...] = ()
     epochs: int = 10
     seed: int = 0
@@ -168,12 +170,13 @@ class AnimationJob:
     def _resume(self) -> None:
         """Sends the first request, or attaches to the running job on a new connection."""
         if self.state is JobState.WAITING:
-            if self.request.images:
+            if self.request.images or self.request.files:
                 self._begin(
                     JobState.ADAPTING,
                     protocol.AdaptRequest(
                         job=protocol.new_id(),
                         images=self.request.images,
+                        files=self.request.files,
                         epochs=self.request.epochs,
                         seed=self.request.seed,
                         names=self.request.names,

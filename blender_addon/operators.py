@@ -144,7 +144,7 @@ class SPEECHFACE_OT_add_images(bpy.types.Operator):
             return {"CANCELLED"}
         paths = [Path(bpy.path.abspath(self.directory)) / name for name in names]
         if missing := [path for path in paths if not path.is_file()]:
-            self.report({"ERROR"}, f"{missing[0]} does not exist; choose PNG, JPEG, TIFF or WebP photos")
+            self.report({"ERROR"}, f"{missing[0]} does not exist; choose PNG, JPEG, HEIC, TIFF or WebP photos")
             return {"CANCELLED"}
         for path in paths:
             image = bpy.data.images.load(str(path), check_existing=True)

@@ -7,9 +7,13 @@ metadata of each file.
 from __future__ import annotations
 
 import errno
+import re
+import secrets
 import shutil
 import struct
+import time
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -21,6 +25,8 @@ from ._shared import errors
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _COLOUR_TYPES = {3: 2, 4: 6}  # channels -> PNG colour type
 _FILTER_UP = 2
+_PARTIAL = re.compile(r"\..+\.[0-9a-f]{16}\.partial")  # our names alone
+_SWEPT_SECONDS = 7 * 24 * 3600.0  # what got no picture for so long was left by a Blender that was killed
 _SYNTHETIC = (
     ("Software", "Speech Face"),
     ("Source", "synthetic: generated from speech and reference images"),
@@ -55,8 +61,9 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 class FrameFolder:
     """A picture sequence being written: hidden until it is complete, deleted when it is discarded.
 
-    The pictures go to `<parent>/<name>.partial`; `publish` renames that to the first free of `<name>_001`,
-    `<name>_002`, ... so an earlier sequence, and the undo step that shows it, stay intact.
+    The pictures go to a folder `.<name>.<random>.partial` in `parent`, which no other Blender uses; `publish` renames
+    that to the first free of `<name>_001`, `<name>_002`, ... so an earlier sequence, and the undo step that shows it,
+    stay intact. Such folders that were left a week ago are deleted.
 
     Args:
         parent: folder of all sequences; made when missing.
@@ -70,11 +77,11 @@ class FrameFolder:
     def __init__(self, parent: Path, name: str) -> None:
         self._parent = parent
         self._name = "".join(c if c.isalnum() or c in "-_ " else "_" for c in name).strip() or "face"
-        self._partial = parent / f"{self._name}.partial"
+        self._partial = parent / f".{self._name}.{secrets.token_hex(8)}.partial"
         self._count = 0
         try:
-            shutil.rmtree(self._partial, ignore_errors=True)
-            self._partial.mkdir(parents=True)
+            self._partial.mkdir(parents=True)  # open to whom the user's other folders are, unlike `mkdtemp`
+            _sweep(parent)
         except OSError as error:
             raise _write_failure(self._partial, error) from error
 
@@ -98,14 +105,20 @@ class FrameFolder:
 
         frame_0000.png, a copy of the first picture, is what Blender shows at frames before the sequence begins.
         """
-        number = 1
-        while (folder := self._parent / f"{self._name}_{number:03d}").exists():
-            number += 1
         try:
             shutil.copyfile(self._partial / frame_name(0), self._partial / frame_name(-1))
-            return self._partial.rename(folder)
         except OSError as error:
-            raise _write_failure(folder, error) from error
+            raise _write_failure(self._partial, error) from error
+        number = 1
+        while True:
+            folder = self._parent / f"{self._name}_{number:03d}"
+            try:
+                if not folder.exists():
+                    return self._partial.rename(folder)
+            except OSError as error:
+                if not folder.exists():  # else another Blender took the name just now
+                    raise _write_failure(folder, error) from error
+            number += 1
 
     def discard(self) -> None:
         """Deletes what was written and not published."""
@@ -121,6 +134,15 @@ class FrameFolder:
 def frame_name(index: int) -> str:
     """File name of a sequence's picture; the first, index 0, is frame_0001.png."""
     return f"frame_{index + 1:04d}.png"
+
+
+def _sweep(parent: Path) -> None:
+    """Deletes what Blenders that were killed left unpublished, if it is a week old."""
+    limit = time.time() - _SWEPT_SECONDS
+    with suppress(OSError):  # another Blender sweeps too, or the folder cannot be listed
+        for entry in parent.iterdir():
+            if _PARTIAL.fullmatch(entry.name) and entry.lstat().st_mtime < limit:  # of the last picture
+                shutil.rmtree(entry, ignore_errors=True)  # deletes no link
 
 
 def _write_failure(path: Path, error: OSError) -> errors.SpeechFaceError:

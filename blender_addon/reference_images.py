@@ -1,13 +1,17 @@
 # pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false, reportArgumentType=false
 """Turns Blender's images into the pictures that the backend learns a face from.
 
-Values are those of the file, 8-bit sRGB, whatever colour space Blender shows the image in; transparency is kept as
-straight alpha. Blender stores rows from the bottom up; they are reversed here.
+The file of a photo is sent as it is: the backend follows colour profiles, turns what the camera held sideways, and
+reads kinds that Blender does not, such as HEIC. What was generated, painted, rendered or has no such file is sent as
+pixels. Their values are those of the file, 8-bit sRGB, whatever colour space Blender shows the image in; transparency
+is kept as straight alpha. Blender stores rows from the bottom up; they are reversed here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import bpy
 import numpy as np
@@ -16,12 +20,30 @@ from numpy.typing import NDArray
 from ._shared import errors, protocol
 
 MAX_SIDE = 2048  # pixels; the face crop has 256, and larger images are halved until they fit
+MIN_SIDE = 16  # pixels, as in the backend
 _OPAQUE = 254.5 / 255
 _DATA_SPACES = ("Non-Color", "Raw")
+_PHOTOS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")  # how JPEG and PNG files begin
+_BOXES = ((b"WEBP", 8), (b"ftyp", 4))  # and where the kinds of WebP, HEIC and AVIF stand
 
 
-def read_all(images: Sequence[bpy.types.Image | None]) -> tuple[NDArray[np.uint8], ...]:
-    """Pictures u8 (H, W, 3 or 4), sRGB, top row first, in the order given.
+@dataclass(frozen=True)
+class ReferencePictures:
+    """Pictures of one face.
+
+    Attributes:
+        images: u8 (H, W, 3 or 4) each, sRGB, top row first.
+        files: u8 (N,) each, the bytes of image files.
+        names: of the images, then of the files.
+    """
+
+    images: tuple[NDArray[np.uint8], ...]
+    files: tuple[NDArray[np.uint8], ...]
+    names: tuple[str, ...]
+
+
+def read_all(images: Sequence[bpy.types.Image | None]) -> ReferencePictures:
+    """The pictures of these images.
 
     Raises:
         ImageError: an image is missing, empty or unreadable, or there are too many.
@@ -32,10 +54,32 @@ def read_all(images: Sequence[bpy.types.Image | None]) -> tuple[NDArray[np.uint8
         )
     if any(image is None for image in images):
         raise errors.ImageError("a row of the reference images is empty; choose an image or remove the row")
-    return tuple(read(image) for image in images if image is not None)
+    found = [(image, file_of(image)) for image in images if image is not None]
+    photos = [(image.name, file) for image, file in found if file is not None]
+    others = [image for image, file in found if file is None]
+    return ReferencePictures(
+        tuple(pixels_of(image) for image in others),
+        tuple(file for _, file in photos),
+        (*(image.name for image in others), *(name for name, _ in photos)),
+    )
 
 
-def read(image: bpy.types.Image) -> NDArray[np.uint8]:
+def file_of(image: bpy.types.Image) -> NDArray[np.uint8] | None:
+    """The bytes u8 (N,) of an image's photo file, also of a packed one; None if its pixels have to be sent."""
+    if image.source != "FILE" or image.is_dirty or image.alpha_mode == "NONE":
+        return None
+    if image.packed_file is not None:
+        content = image.packed_file.data
+    else:
+        try:
+            content = Path(bpy.path.abspath(image.filepath, library=image.library)).read_bytes()
+        except OSError:
+            return None  # Blender may still hold its pixels; if not, that is said
+    is_photo = content.startswith(_PHOTOS) or any(content[at:].startswith(kind) for kind, at in _BOXES)
+    return np.frombuffer(content, np.uint8) if is_photo else None
+
+
+def pixels_of(image: bpy.types.Image) -> NDArray[np.uint8]:
     """One picture u8, sRGB, top row first, no side longer than `MAX_SIDE`.
 
     Returns:
@@ -49,7 +93,12 @@ def read(image: bpy.types.Image) -> NDArray[np.uint8]:
     if not count or not image.has_data:
         raise errors.ImageError(
             f"the image {image.name} cannot be read ({bpy.path.abspath(image.filepath) or 'no file'}); "
-            "choose a PNG, JPEG, TIFF or WebP photo"
+            "choose a PNG, JPEG, HEIC, TIFF or WebP photo"
+        )
+    if min(width, height) < MIN_SIDE or max(width, height) > protocol.MAX_IMAGE_SIDE:
+        raise errors.ImageError(
+            f"the image {image.name} has {width} x {height} pixels; use one with {MIN_SIDE} to "
+            f"{protocol.MAX_IMAGE_SIDE} a side"
         )
     if width * height > protocol.MAX_IMAGE_PIXELS:
         raise errors.ImageError(

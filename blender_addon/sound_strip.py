@@ -1,8 +1,8 @@
 # pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false, reportArgumentType=false
 """Reads what is heard in a sound strip, and on which scene frames.
 
-The visible part of a strip, also of a packed sound, comes from Blender's own decoder as mono at 16 kHz, together with
-the time within it of every scene frame that the strip covers.
+The visible part of a strip, also of a packed sound, comes from `sound_file` as mono at 16 kHz, together with the time
+within it of every scene frame that the strip covers.
 """
 
 from __future__ import annotations
@@ -11,21 +11,15 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
-import aud
 import bpy
 import numpy as np
 from numpy.typing import NDArray
 
 from . import compat
-from ._shared import errors, protocol, timing
-
-SAMPLE_RATE = 16_000  # Hz, what the backend works at
-_RESAMPLE_QUALITY = 3  # aud's best
-_SILENCE = 1e-4  # peak, -80 dB
-_MARGIN_SECONDS = 0.1  # read on both sides of the visible part, for the resampler's edges
+from ._shared import errors, notes, protocol, timing
+from .sound_file import SoundFile, is_audible
 
 
 @dataclass(frozen=True)
@@ -33,14 +27,18 @@ class StripSpeech:
     """The visible part of a strip.
 
     Attributes:
-        samples: f32 (S,) in [-1, 1], mono at `SAMPLE_RATE`.
+        samples: f32 (S,), mono at `SAMPLE_RATE`, beyond [-1, 1] where the file is.
         frame_times: f64 (T,) seconds within `samples`; may begin below 0 and end after the last sample.
         scene_frames: int64 (T,) whole scene frames, ascending by one.
+        sound_name: of the strip's file.
+        notes: what the user should know of the sound.
     """
 
     samples: NDArray[np.float32]
     frame_times: NDArray[np.float64]
     scene_frames: NDArray[np.int64]
+    sound_name: str
+    notes: tuple[notes.Note, ...]
 
 
 def frame_rate(scene: bpy.types.Scene) -> timing.FrameRate:
@@ -99,25 +97,8 @@ def _speed(scene: bpy.types.Scene, strip: bpy.types.SoundStrip) -> float:
 
 
 def _sound_seconds(strip: bpy.types.SoundStrip) -> float:
-    """Length of the whole sound; read once per file, because the panel asks at every redraw."""
-    with _sound_file(strip) as path:
-        return _file_seconds(path, path.stat().st_mtime_ns, strip.name)
-
-
-@lru_cache(maxsize=32)
-def _file_seconds(path: Path, _modified_ns: int, name: str) -> float:
-    try:
-        sound = aud.Sound(str(path))  # pyright: ignore[reportCallIssue] (the stubs know no constructor)
-        return sound.length / sound.specs[0]
-    except aud.error as error:  # pyright: ignore[reportGeneralTypeIssues] (nor that it is an exception)
-        raise _unreadable(name, path, error) from error  # pyright: ignore[reportGeneralTypeIssues]
-
-
-def _unreadable(name: str, path: Path, error: object) -> errors.SoundError:
-    return errors.SoundError(
-        f"the sound of strip {name} ({path.name}) cannot be read; replace it with a WAV, FLAC, MP3 or OGG file",
-        detail=str(error),
-    )
+    with _sound_file(strip) as file:
+        return file.seconds
 
 
 def strip_frames(scene: bpy.types.Scene, strip: bpy.types.SoundStrip) -> timing.StripFrames:
@@ -147,22 +128,20 @@ def read(scene: bpy.types.Scene, strip: bpy.types.SoundStrip) -> StripSpeech:
     frames = strip_frames(scene, strip)
     step = float(frame_rate(scene).seconds(1)) * _speed(scene, strip)
     start, end = max(0.0, float(frames.frame_times[0])), float(frames.frame_times[-1]) + step
-    samples = np.zeros(0, np.float32)
-    if end > 0:
-        with _sound_file(strip) as path:
-            samples = _decode(path, start, end, strip.name)
-    if not samples.size:
-        raise errors.SoundError(
-            f"the sound strip {strip.name} shows no part of its sound; undo its trim or lengthen it"
-        )
-    if float(np.abs(samples).max()) < _SILENCE:
+    with _sound_file(strip) as file:
+        hearing = file.hear(start, end)
+    if not hearing.samples.size:
+        advice = str(hearing.notes[0]) if hearing.notes else "undo its trim or lengthen it"
+        raise errors.SoundError(f"the sound strip {strip.name} shows no part of its sound; {advice}")
+    if not is_audible(hearing.samples):
         raise errors.SoundError(f"the sound strip {strip.name} is silent between its handles; choose one with speech")
-    return StripSpeech(samples, frames.frame_times - start, frames.scene_frames)
+    times = frames.frame_times - start
+    return StripSpeech(hearing.samples, times, frames.scene_frames, file.name, hearing.notes)
 
 
 @contextmanager
-def _sound_file(strip: bpy.types.SoundStrip) -> Iterator[Path]:
-    """The strip's sound as a file; one that is packed into the .blend is written to a temporary file."""
+def _sound_file(strip: bpy.types.SoundStrip) -> Iterator[SoundFile]:
+    """The strip's sound; one that is packed into the .blend is written to a temporary file."""
     sound = strip.sound
     if sound is None:
         raise errors.SoundError(f"the sound strip {strip.name} has no sound; give it a file")
@@ -170,24 +149,9 @@ def _sound_file(strip: bpy.types.SoundStrip) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(prefix="speech_face_") as folder:
             path = Path(folder) / ("sound" + Path(sound.filepath).suffix)
             path.write_bytes(sound.packed_file.data)
-            yield path
+            yield SoundFile(path, bpy.path.basename(sound.filepath) or sound.name)
         return
     path = Path(bpy.path.abspath(sound.filepath, library=sound.library))
     if not path.is_file():
         raise errors.SoundError(f"the sound file {path} of strip {strip.name} is missing; find or replace it")
-    yield path
-
-
-def _decode(path: Path, start: float, end: float, name: str) -> NDArray[np.float32]:
-    """Mono samples at `SAMPLE_RATE` from `start` to `end` seconds, fewer where the sound ends earlier."""
-    lead = min(start, _MARGIN_SECONDS)
-    try:
-        whole = aud.Sound(str(path))  # pyright: ignore[reportCallIssue] (the stubs know no constructor)
-        part = whole.limit(start - lead, end + _MARGIN_SECONDS) if start > 0 else whole.limit(0, end + _MARGIN_SECONDS)
-        # `cache` decodes everything and raises; `data` alone would end Blender on a file that is no sound
-        data = part.resample(SAMPLE_RATE, _RESAMPLE_QUALITY).cache().data()  # (S, channels)
-    except aud.error as error:  # pyright: ignore[reportGeneralTypeIssues] (nor that it is an exception)
-        raise _unreadable(name, path, error) from error  # pyright: ignore[reportGeneralTypeIssues]
-    samples = np.asarray(data, np.float32).reshape(len(data), -1).mean(axis=1)  # aud's own mix would add and clip
-    first = timing.sample_index(lead, SAMPLE_RATE)
-    return np.clip(samples[first : first + timing.sample_index(end - start, SAMPLE_RATE)], -1.0, 1.0)
+    yield SoundFile(path, path.name)

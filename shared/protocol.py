@@ -106,29 +106,34 @@ class Welcome(Message, frozen=True, kw_only=True, eq=False):
 
 
 class AdaptRequest(Message, frozen=True, kw_only=True, eq=False):
-    """Asks for an identity from 1 to 20 images of one face."""
+    """Asks for an identity from 1 to 20 images of one face, as pixels or as the files that hold them."""
 
     BUFFERS = (
-        Buffer("images", "|u1", ("H", "W", (3, 4)), series="image", max_count=MAX_IMAGE_COUNT),
+        Buffer("images", "|u1", ("H", "W", (3, 4)), is_optional=True, series="image", max_count=MAX_IMAGE_COUNT),
+        Buffer("files", "|u1", ("N",), is_optional=True, series="file", max_count=MAX_IMAGE_COUNT),
         Buffer("landmarks", "<f4", ("K", 68, 2), is_optional=True),
     )
 
     epochs: Annotated[int, Meta(ge=0, le=MAX_EPOCHS)] = 10
     seed: Seed = 0
-    names: Names = ()  # of the files, for sentences; in the images' order, empty if unknown
-    images: tuple[NDArray[np.uint8], ...]  # each (H, W, 3) sRGB, or (H, W, 4) with straight alpha, any size
+    names: Names = ()  # for sentences: those of `images`, then those of `files`; empty if unknown
+    images: tuple[NDArray[np.uint8], ...] = ()  # each (H, W, 3) sRGB, or (H, W, 4) with straight alpha, any size
+    files: tuple[NDArray[np.uint8], ...] = ()  # each (N,): the bytes of an image file; these images come after `images`
     landmarks: NDArray[np.float32] | None = None  # (K, 68, 2) image pixels; NaN for an image: find them
 
     def check(self) -> None:
         """Checks the size of the images and that landmarks, if any, belong to them."""
+        if not (count := len(self.images) + len(self.files)):
+            raise _bad_value("the message has no images; send at least one")
+        if count > MAX_IMAGE_COUNT:
+            raise _too_large(f"{count} images are too many; send at most {MAX_IMAGE_COUNT}")
         _check_images(self.images)
-        _check_names(self.names, len(self.images))
+        _check_names(self.names, count)
         if self.landmarks is None:
             return
-        if len(self.landmarks) != len(self.images):
-            raise _bad_value(f"got landmarks of {len(self.landmarks)} images for {len(self.images)} images")
-        is_unknown = np.isnan(self.landmarks).all(axis=(1, 2))
-        if not np.isfinite(self.landmarks[~is_unknown]).all():
+        if len(self.landmarks) != count:
+            raise _bad_value(f"got landmarks of {len(self.landmarks)} images for {count} images")
+        if not np.isfinite(self.landmarks[~np.isnan(self.landmarks).all(axis=(1, 2))]).all():
             raise _bad_value("landmarks must be finite, or NaN for a whole image")
 
 
@@ -170,7 +175,7 @@ class AnimateRequest(Message, frozen=True, kw_only=True, eq=False):
     blink_gain: Annotated[float, _within("blink_gain")] = 1.0
     blink_frequency: Annotated[float, _within("blink_frequency")] = 1.0
     blink_duration: Annotated[float, _within("blink_duration")] = 1.0
-    speech: NDArray[np.float32]  # (S,) mono in [-1, 1]
+    speech: NDArray[np.float32]  # (S,) mono; scaled where it exceeds [-1, 1]
     frame_times: NDArray[np.float64]  # (T,) seconds within `speech`, ascending
     names: Names = ()  # of the references' files, for sentences; empty if unknown
     references: tuple[NDArray[np.uint8], ...] = ()  # instead of an identity: used without learning
@@ -325,16 +330,11 @@ def is_last(message: Message) -> bool:
 
 def _check_images(images: tuple[NDArray[np.uint8], ...]) -> None:
     for index, image in enumerate(images):
+        beginning = f"image {index} has {image.shape[1]} x {image.shape[0]} pixels; send at most"
         if image.shape[0] * image.shape[1] > MAX_IMAGE_PIXELS:
-            raise _too_large(
-                f"image {index} has {image.shape[1]} x {image.shape[0]} pixels; "
-                f"send at most {MAX_IMAGE_PIXELS / 2**20:.0f} megapixels"
-            )
+            raise _too_large(f"{beginning} {MAX_IMAGE_PIXELS / 2**20:.0f} megapixels")
         if max(image.shape[:2]) > MAX_IMAGE_SIDE:
-            raise _too_large(
-                f"image {index} has {image.shape[1]} x {image.shape[0]} pixels; "
-                f"send at most {MAX_IMAGE_SIDE} pixels along a side"
-            )
+            raise _too_large(f"{beginning} {MAX_IMAGE_SIDE} pixels along a side")
 
 
 def _check_names(names: tuple[str, ...], image_count: int) -> None:

@@ -1,7 +1,7 @@
 """Knows which files of a folder were written by earlier runs and not changed since: only these may be replaced.
 
 A hidden list in the folder, `.speech_face.json`, has the size, time and sha256 of each. `python -m
-backend_server.commands.owned_files add FILE` puts one more file into it, for programs that write beside a command.
+backend_server.commands.owned_files FILE` puts one more file into it, for programs that write beside a command.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from pathlib import Path
 
 import msgspec
 
-from backend_server.commands.console import output
 from backend_server.files import atomic_write
 
 LIST = ".speech_face.json"
@@ -98,15 +97,12 @@ def set_aside(place: Path) -> Path:
         number += 1
 
 
-def main(action: str, path: Path) -> None:
-    """`add` puts a file into the list of its folder; `make-room` renames one that is not in it, or was changed."""
+def main(path: Path) -> None:
+    """Puts a file into the list of its folder."""
     owned = OwnedFiles(path.parent)
-    if action == "add":
-        owned.add(path.name, path)
-        owned.save()
-    elif path.exists() and not owned.owns(path.name):
-        output.print(f"{path} was changed; it is now {set_aside(path)}", soft_wrap=True, markup=False, highlight=False)
+    owned.add(path.name, path)
+    owned.save()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))
+    main(Path(sys.argv[1]))

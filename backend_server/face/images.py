@@ -41,6 +41,15 @@ def read_image(path: Path) -> NDArray[np.uint8]:
         content = path.read_bytes()
     except OSError as error:
         raise ImageError(f"{path} cannot be read ({error.strerror}).") from error
+    return decode_image(content, str(path))
+
+
+def decode_image(content: bytes, path: str) -> NDArray[np.uint8]:
+    """Reads the bytes of an image file as `read_image` does; `path` is what sentences call it.
+
+    Raises:
+        ImageError: as `read_image`.
+    """
     if not content:
         raise ImageError(f"{path} is empty (0 bytes); choose another image.")
     try:
@@ -72,7 +81,7 @@ def flattened(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.array(laid.convert("RGB"), np.uint8)
 
 
-def _check_size(path: Path, width: int, height: int) -> None:
+def _check_size(path: str, width: int, height: int) -> None:
     if width * height > LARGEST_PIXELS:
         raise ImageError(
             f"{path} has {width} x {height} pixels; at most {LARGEST_PIXELS // 10**6} million can be used, "
@@ -107,7 +116,7 @@ def _decoded(image: Image.Image) -> NDArray[np.uint8]:
     return colours if alpha.min() == 255 else np.dstack([colours, alpha])
 
 
-def _read_with_opencv(path: Path, content: bytes) -> NDArray[np.uint8]:
+def _read_with_opencv(path: str, content: bytes) -> NDArray[np.uint8]:
     """Reads kinds that Pillow does not know, such as TIFF with a plane for each 16-bit channel."""
     try:
         image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)

@@ -34,7 +34,8 @@ class Arrival:
         message: what arrived; None if it was refused.
         parts: its bytes, to be kept if it is a request.
         refusal: why it was refused.
-        identity: the ID of the face that an `AdaptRequest` would make; empty while the weights are unknown.
+        identity: the ID of the face that an `AdaptRequest` would make; empty while the weights are unknown, and where
+            only the worker can tell because image files must be read.
     """
 
     message: Message | None
@@ -60,7 +61,7 @@ def read(parts: Sequence[Bytes], weights_version: str | None) -> Arrival:
     if isinstance(message, AdaptRequest | AnimateRequest) and not message.job:
         message = msgspec.structs.replace(message, job=new_id())
         parts = wire.encode(message)
-    if isinstance(message, AdaptRequest) and weights_version is not None:
+    if isinstance(message, AdaptRequest) and weights_version is not None and not message.files:
         identity = identity_id(
             message.images,
             message.landmarks,

@@ -16,14 +16,39 @@ _MOST_COMPLAINTS = 256
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
-def start_log(path: Path) -> None:
-    """Sends the log to standard error and to a file of at most 2 MB, with one older file beside it."""
+def start_log(path: Path, *, is_stderr_kept: bool = False) -> None:
+    """Sends the log to standard error and to a file of at most 2 MB, with one older file beside it.
+
+    Args:
+        path: of the file.
+        is_stderr_kept: another program keeps standard error in a file, so only the first 2 MB go there.
+    """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     file = RotatingFileHandler(path, maxBytes=_MOST_BYTES, backupCount=1, encoding="utf-8", delay=True)
-    stream = logging.StreamHandler()
+    stream = _FirstCharacters(path) if is_stderr_kept else logging.StreamHandler()
     for handler in (file, stream):
         handler.setFormatter(LineFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[stream, file], force=True)
+
+
+class _FirstCharacters(logging.StreamHandler):
+    """Writes the first 2 MB of a log to standard error, and then where the rest is."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+        self._left = _MOST_BYTES
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Writes one entry, if there is room for it."""
+        if self._left < 0:
+            return
+        self._left -= len(self.format(record) + self.terminator)
+        if self._left >= 0:
+            super().emit(record)
+        else:
+            self.stream.write(f"What follows is in {self._path} alone.{self.terminator}")
+            self.flush()
 
 
 class LineFormatter(logging.Formatter):

@@ -255,7 +255,7 @@ def serve_with(settings: ServiceSettings) -> None:
     Raises:
         SpeechFaceError: as `serve`.
     """
-    start_log(settings.data_dir / "backend.log")
+    start_log(settings.data_dir / "backend.log", is_stderr_kept=settings.parent_pid is not None)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())

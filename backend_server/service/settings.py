@@ -22,7 +22,8 @@ class ServiceSettings:
         bind: IP address to listen on, optionally with ":port".
         keep_keys: the service's keys outlive a restart; they do anyway when other machines may connect.
         cascade: "module:attribute" of the class that the worker loads.
-        parent_pid: the service ends when this process does; None: it goes on.
+        parent_pid: the service ends when this process does, which keeps what it writes to standard error; None: it
+            goes on.
         metrics_port: where Prometheus finds figures, on this machine only; 0: any free port; None: nowhere.
         cancel_seconds: how long a cancelled worker may take before the client is answered without it.
         stuck_seconds: how long after that it may take before it is killed.

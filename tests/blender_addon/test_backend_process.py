@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,19 @@ def test_arguments_and_environment(start, monkeypatch, until):
     until(lambda: not process.is_running)
     arguments = ["serve", "--connection-file", str(process.connection_file), "--parent-pid", str(os.getpid())]
     assert process.log_tail().strip() == f"{[*arguments, '--share']} None"
+
+
+def test_logs_of_other_blenders_are_deleted_after_a_week(start, tmp_path, until):
+    folder, now = tmp_path / "data", time.time()
+    folder.mkdir()
+    ages = {"backend-1.log": 8, "backend-2.log": 6, "backend-x.log": 8, "backend.log": 8, "connection-1.json": 8}
+    for name, days in ages.items():
+        (folder / name).touch()
+        os.utime(folder / name, (now - days * 24 * 3600,) * 2)
+    process = start("print('here')")
+    until(lambda: not process.is_running)
+    left = {path.name for path in folder.iterdir()}
+    assert left == {*ages, process.log_file.name} - {"backend-1.log"}
 
 
 def test_a_backend_that_ends_is_noticed_with_its_last_words(start, until):

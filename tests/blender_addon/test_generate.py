@@ -1,5 +1,6 @@
 """Tests that Generate makes keys on the strip's frames and pictures on a plane, or says why it cannot."""
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -270,7 +271,49 @@ def test_notes_of_pictures_and_sound_are_shown_until_the_next_generation(ready, 
     fake_backend.has_notes = True
     assert bpy.ops.speechface.generate() == {"FINISHED"}
     name = ready.images[0].image.name
-    assert session.notes == [f"{name}: two faces", "Nobody speaks"]
+    assert session.notes == [f"{name}: two faces", "speech.wav: nobody speaks"]
     fake_backend.has_notes = False
     assert bpy.ops.speechface.generate() == {"FINISHED"}
     assert session.notes == []
+
+
+def test_photos_reach_the_backend_as_files_and_no_other_image_is_needed(ready, fake_backend, add_strip, tmp_path):
+    path = tmp_path / "photo.heic"
+    path.write_bytes(b"\0\0\0\x18ftypheic" + bytes(30))
+    add_strip(fps=24)
+    ready.images.clear()
+    ready.images.add().image = bpy.data.images.load(str(path))
+    assert bpy.ops.speechface.generate() == {"FINISHED"}
+    adapt = fake_backend.messages("AdaptRequest")[0]
+    assert (len(adapt.images), adapt.names) == (0, ("photo.heic",))
+    assert adapt.files[0].tobytes() == path.read_bytes()
+
+
+def test_what_is_odd_in_the_sound_is_shown_and_its_level_is_left_to_the_backend(
+    ready, fake_backend, add_strip, tmp_path
+):
+    from blender_addon.session import session
+
+    path = tmp_path / "voice.wav"
+    left = 2 * np.sin(np.arange(16_000) / 9).astype("<f4")
+    sound = np.stack([left, -left], 1).tobytes()
+    header = struct.pack("<4sIHHIIHH4sI", b"fmt ", 16, 3, 2, 16_000, 128_000, 8, 32, b"data", len(sound))
+    path.write_bytes(b"RIFF" + struct.pack("<I", 4 + len(header) + len(sound)) + b"WAVE" + header + sound)
+    strip = add_strip(path=path, fps=25)
+    strip.sound.pack()
+    assert bpy.ops.speechface.generate() == {"FINISHED"}
+    assert [note.split(" of 2 alone")[0] for note in session.notes] == ["voice.wav: channel 1"]
+    assert np.abs(fake_backend.messages("AnimateRequest")[0].speech).max() == pytest.approx(2, abs=0.01)
+
+
+def test_a_strip_that_shows_only_what_its_file_lacks_is_said(ready, fake_backend, add_strip, tmp_path):
+    import aud
+
+    path = tmp_path / "half.mp3"
+    noise = np.random.default_rng(1).normal(0, 0.1, (6 * 16_000, 1)).astype(np.float32)
+    sound = aud.Sound.buffer(noise, 16_000)
+    sound.write(str(path), 16_000, 1, aud.FORMAT_FLOAT32, aud.CONTAINER_MP3, aud.CODEC_MP3, 64_000, 1024)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    add_strip(path=path, fps=25, left=100)
+    with pytest.raises(RuntimeError, match=r"shows no part of its sound; half.mp3: 3.1 s of its 6.1 s are missing"):
+        bpy.ops.speechface.generate()

@@ -185,11 +185,14 @@ def test_a_scene_is_made_without_a_window(service, preferences, speech_file, tmp
     photo = tmp_path / "photo.png"
     photo.write_bytes(encode_png(np.full((64, 64, 3), 90, np.uint8)))
     out = tmp_path / "made" / "scene.blend"
+    out.parent.mkdir()
+    out.write_bytes(b"a month's work")
     command = [sys.executable, "-m", "blender_addon", str(speech_file(1.0)), "--images", str(photo), "--out", str(out)]
     command += ["--fps", "24", "--first-frame", "37", "--connection-file", preferences.connection_file]
     environment = {**os.environ, "BLENDER_USER_RESOURCES": str(tmp_path / "blender")}
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd=ROOT, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
+    assert f"it is now {out.with_name('scene (kept).blend')}" in done.stdout
     bpy.ops.wm.open_mainfile(filepath=str(out))
     scene = bpy.context.scene
     assert (scene.frame_start, scene.frame_end) == (37, 60)

@@ -22,9 +22,10 @@ def messages():
             protocol.AdaptRequest(
                 job="j1",
                 epochs=3,
-                names=("a.png", "b.png"),
+                names=("a.png", "b.png", "c.heic"),
                 images=(_array("u1", 4, 5, 3), _array("u1", 6, 2, 4)),
-                landmarks=np.stack([_array("f4", 68, 2), np.full((68, 2), np.nan, np.float32)]),
+                files=(_array("u1", 9),),
+                landmarks=np.stack([_array("f4", 68, 2), *[np.full((68, 2), np.nan, np.float32)] * 2]),
             ),
             protocol.Adapted(
                 identity="ab" * 32,

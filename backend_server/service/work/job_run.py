@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from backend_server.face.images import decode_image
 from backend_server.identities.learning import FaceSource, Learning, find_or_learn
 from backend_server.identities.store import IdentityStore
 from backend_server.identity import Identity
@@ -53,10 +54,12 @@ class JobRun:
         """Makes and keeps an identity.
 
         Raises:
-            SpeechFaceError: as `find_or_learn`, or the face cannot be kept.
+            SpeechFaceError: as `decode_image` and `find_or_learn`, or the face cannot be kept.
             Cancelled: the server wants the job to end.
         """
-        source = FaceSource(request.images, request.landmarks, request.names)
+        names = request.names[len(request.images) :] or [f"image {n}" for n in range(1, len(request.files) + 1)]
+        read = [decode_image(file.tobytes(), name) for file, name in zip(request.files, names, strict=True)]
+        source = FaceSource((*request.images, *read), request.landmarks, request.names)
         learning = self._learn(self._identities, source, request.epochs, request.seed)
         if learning.error is not None:  # a face that is not kept would be unknown to the next request
             raise learning.error

@@ -50,7 +50,7 @@ def _serve() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is for the server
     config = msgspec.json.decode(sys.stdin.buffer.readline(), type=WorkerConfig)
     threading.Thread(target=_end_with_server, daemon=True).start()
-    start_log(Path(config.log_file))
+    start_log(Path(config.log_file), is_stderr_kept=config.is_stderr_kept)
     line = ServerLine(config)
     try:
         module, _, name = config.cascade.partition(":")

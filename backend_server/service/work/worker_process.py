@@ -40,6 +40,7 @@ class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
     cascade: str
     identity_dir: str
     log_file: str
+    is_stderr_kept: bool
 
 
 class WorkerProcess:
@@ -129,6 +130,7 @@ class WorkerProcess:
             cascade=settings.cascade,
             identity_dir=str(settings.identity_dir),
             log_file=str(settings.data_dir / "worker.log"),
+            is_stderr_kept=settings.parent_pid is not None,
         )
         root = str(Path(backend_server.__file__).parents[1])
         path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))

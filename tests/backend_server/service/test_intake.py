@@ -107,3 +107,10 @@ def test_damage_refuses_the_message_with_its_name(new_intake):
     assert (client, arrival.message) == (b"a", None)
     assert (arrival.refusal.message_id, arrival.refusal.job) == (request.id, "j1")
     assert "does not match its checksum" in arrival.refusal.sentence
+
+
+def test_only_the_worker_knows_the_face_of_image_files():
+    image = np.zeros((20, 20, 3), np.uint8)
+    for files, is_known in (((), True), ((np.zeros(9, np.uint8),), False)):
+        parts = wire.encode(protocol.AdaptRequest(job="j1", images=(image,), files=files))
+        assert bool(module.read(parts, "0a").identity) is is_known

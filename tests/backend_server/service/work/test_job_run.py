@@ -1,13 +1,15 @@
 from contextlib import nullcontext
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from backend_server.service.work import job_run
-from shared.protocol import Progress, TextureFrames
+from shared.errors import ImageError
+from shared.protocol import AdaptRequest, Progress, TextureFrames
 
 
 @given(sizes=st.lists(st.integers(0, 9), max_size=12), size=st.integers(1, 8))
@@ -46,3 +48,33 @@ def test_steps_of_the_texture_count_each_frame_once(received):
     assert all(step <= of == total for step, of in steps)
     frames = [message.first_frame for message in sent if isinstance(message, TextureFrames)]
     assert frames == list(range(max(0, received - 1) * job_run.FRAMES_PER_MESSAGE, total, job_run.FRAMES_PER_MESSAGE))
+
+
+def adapted_from(monkeypatch, *files, names=()):
+    """The pictures from which a request with one picture and these files learns."""
+    sources = []
+
+    def learn(run, store, source, epochs, seed):
+        sources.append(source)
+        return SimpleNamespace(error=None, identity=SimpleNamespace(record=None), is_found=False)
+
+    monkeypatch.setattr(job_run.JobRun, "_learn", learn)
+    run = job_run.JobRun(None, None, None, "job", received=1)
+    arrays = tuple(np.frombuffer(file, np.uint8) for file in files)
+    run.adapt(AdaptRequest(images=(np.zeros((20, 30, 3), np.uint8),), files=arrays, names=names))
+    return sources[0]
+
+
+def test_image_files_are_read_and_come_after_the_images(monkeypatch):
+    colours = np.random.default_rng(0).integers(0, 256, (16, 24, 3), np.uint8)
+    file = cv2.imencode(".png", colours[..., ::-1])[1].tobytes()
+    source = adapted_from(monkeypatch, file, names=("painted", "photo.png"))
+    assert [image.shape for image in source.images] == [(20, 30, 3), (16, 24, 3)]
+    np.testing.assert_array_equal(source.images[1], colours)
+    assert source.names == ("painted", "photo.png")
+
+
+@pytest.mark.parametrize(("names", "name"), [((), "image 1"), (("painted", "photo.png"), "photo.png")])
+def test_a_file_that_is_no_image_is_named(monkeypatch, names, name):
+    with pytest.raises(ImageError, match=f"{name} is not an image that this program can read"):
+        adapted_from(monkeypatch, b"this is no image", names=names)

@@ -1,0 +1,83 @@
+"""Replaces a file that an earlier run made, and keeps one that is anybody else's.
+
+A hidden file beside it, `.NAME.speech_face`, has the sha256 of what was made, so that a file which was changed since
+is known. No bpy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+class MadeFile:
+    """A file that is being made under a hidden name beside its own.
+
+    Attributes:
+        path: its own name.
+        temporary: where it is written to; the ending is that of `path`.
+        set_aside: how a file is called now that stood in its way and was not ours; None if there was none.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.temporary = path.with_name(f".{path.stem}.{secrets.token_hex(8)}{path.suffix}")
+        self.set_aside: Path | None = None
+        self._mark = path.with_name(f".{path.name}.speech_face")
+
+    def publish(self) -> None:
+        """Gives the file its name.
+
+        Raises:
+            OSError: it cannot be renamed.
+        """
+        if self._is_in_the_way():
+            self.set_aside = _renamed(self.path)
+        self._mark.write_text(_sha256(self.temporary), "ascii")  # first: an end between the two loses no foreign file
+        self.temporary.replace(self.path)
+
+    def _is_in_the_way(self) -> bool:
+        """Whether something has the name that no run made, or that was changed since."""
+        if self.path.is_symlink() or not self.path.is_file():
+            return self.path.is_symlink() or self.path.exists()
+        try:
+            return self._mark.read_text("ascii") != _sha256(self.path)
+        except (FileNotFoundError, UnicodeDecodeError):
+            return True
+
+
+@contextmanager
+def making(path: Path) -> Iterator[MadeFile]:
+    """A file to be written to `temporary`; it gets its name when the block succeeds, and is deleted when it fails.
+
+    Args:
+        path: the file; its folder must exist.
+
+    Raises:
+        OSError: it cannot be renamed.
+    """
+    made = MadeFile(path)
+    try:
+        yield made
+        made.publish()
+    finally:
+        made.temporary.unlink(missing_ok=True)
+
+
+def _renamed(path: Path) -> Path:
+    """The path of a file or folder after its name was made free."""
+    number = 1
+    while True:
+        ending = " (kept)" if number == 1 else f" (kept {number})"
+        other = path.with_name(f"{path.stem}{ending}{path.suffix}")
+        if not other.exists() and not other.is_symlink():
+            return path.rename(other)
+        number += 1
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,170 @@
+# pyright: reportAttributeAccessIssue=false
+"""Hears a part of a sound file through Blender's own decoder, as mono at 16 kHz, and says what is odd about the file.
+
+Channels that cancel each other and silent first tracks are heard as the backend hears those of files. Levels above 1.0
+are kept: the backend scales them and says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import aud
+import numpy as np
+from numpy.typing import NDArray
+
+from ._shared import errors, notes, timing
+
+SAMPLE_RATE = 16_000  # Hz, what the backend works at
+_SILENCE = 1e-3  # peak, -60 dB
+_RESAMPLE_QUALITY = 3  # aud's best
+_MARGIN_SECONDS = 0.1  # read on both sides, for the resampler's edges
+_UNHEARD_SECONDS = 0.25  # by which files are longer or shorter than they say, because codecs round
+_BLOCK_SECONDS = 60.0
+_NO_TRACK = 1000  # opens only where Blender ignores the number of the track, because the format has one alone
+_SILENT_CHANNEL = 1e-4  # of the power of the loudest channel: 40 dB below it
+_CANCELLED_SHARE = 0.1  # of the power that the channels would have together if they were independent
+
+
+@dataclass(frozen=True)
+class Hearing:
+    """A part of a sound file.
+
+    Attributes:
+        samples: f32 (S,) mono at `SAMPLE_RATE`, beyond [-1, 1] where the file is.
+        notes: what the user should know of it.
+    """
+
+    samples: NDArray[np.float32]
+    notes: tuple[notes.Note, ...] = ()
+
+
+class SoundFile:
+    """A file with sound; every method raises SoundError when it cannot be read.
+
+    Args:
+        path: where it is now.
+        name: how the user calls it.
+    """
+
+    def __init__(self, path: Path, name: str) -> None:
+        self.name = name
+        self._path = path
+
+    @property
+    def seconds(self) -> float:
+        """How long Blender takes it for; read once per file, because the panel asks at every redraw."""
+        try:
+            return _seconds(self._path, self._path.stat().st_mtime_ns)
+        except aud.error as error:  # pyright: ignore[reportGeneralTypeIssues] (the stubs know no exception)
+            raise self._unreadable(error) from error  # pyright: ignore[reportGeneralTypeIssues]
+
+    def hear(self, start: float, end: float) -> Hearing:
+        """What is heard from `start` to `end` seconds; it is shorter where the sound ends earlier."""
+        if end <= start:
+            return Hearing(np.zeros(0, np.float32))
+        channels, said = self._part(0, start, end)
+        if channels.size and not is_audible(channels):
+            for track in range(1, self._track_count_if_first_is_silent()):
+                other, said_of_other = self._part(track, start, end)
+                if is_audible(other):
+                    channels, said = other, [self._other_track(track), *said_of_other]
+                    break
+        heard, is_cancelled = _heard_channels(channels)
+        if is_cancelled:
+            sentence = (
+                f"channel {heard[0] + 1} of {channels.shape[1]} alone is heard, because together the channels cancel "
+                "each other (one is the other turned upside down)"
+            )
+            said.append(notes.Note(notes.NoteCode.ONE_CHANNEL, sentence, self.name))
+        return Hearing(channels[:, heard].mean(axis=1, dtype=np.float32), tuple(said))  # aud's own mix would clip
+
+    def _part(self, track: int, start: float, end: float) -> tuple[NDArray[np.float32], list[notes.Note]]:
+        """A part of one track, (S, channels), and what is to be said if it does not end where Blender believes."""
+        declared = self.seconds
+        is_to_the_end = end > declared - _UNHEARD_SECONDS
+        until = max(end, declared + 1.0 if is_to_the_end else 0.0) + _MARGIN_SECONDS  # more, to see if it goes on
+        before = start - min(start, _MARGIN_SECONDS)
+        samples = self._decode(track, before, until)
+        real = before + len(samples) / SAMPLE_RATE
+        least = min(end, declared) - _UNHEARD_SECONDS
+        if before > 0 and real < least:  # perhaps only because the file cannot be entered there
+            samples = self._decode(track, 0.0, until)
+            real = len(samples) / SAMPLE_RATE
+            samples = samples[timing.sample_index(before, SAMPLE_RATE) :]
+        said = []
+        if real < least:
+            sentence = (
+                f"{declared - real:.1f} s of its {declared:.1f} s are missing or damaged and count as silence; "
+                "export the sound again if the face should speak there"
+            )
+            said.append(notes.Note(notes.NoteCode.DAMAGED_SOUND, sentence, self.name))
+        elif is_to_the_end and len(samples) and real > declared + _UNHEARD_SECONDS:
+            sentence = f"Blender takes it for {declared:.1f} s long, but it goes on; convert it to WAV to hear it all"
+            said.append(notes.Note(notes.NoteCode.DAMAGED_SOUND, sentence, self.name))
+        first = timing.sample_index(start - before, SAMPLE_RATE)
+        return samples[first : first + timing.sample_index(end - start, SAMPLE_RATE)], said
+
+    def _decode(self, track: int, start: float, end: float) -> NDArray[np.float32]:
+        """(S, channels) at `SAMPLE_RATE`."""
+        try:
+            part = aud.Sound(str(self._path), track).limit(start, end)  # pyright: ignore[reportCallIssue] (no stub)
+            # `cache` decodes everything and raises; `data` alone would end Blender on a file that is no sound
+            data = part.resample(SAMPLE_RATE, _RESAMPLE_QUALITY).cache().data()
+        except aud.error as error:  # pyright: ignore[reportGeneralTypeIssues] (the stubs know no exception)
+            raise self._unreadable(error) from error  # pyright: ignore[reportGeneralTypeIssues]
+        return np.asarray(data, np.float32)
+
+    def _track_count_if_first_is_silent(self) -> int:
+        """How many tracks there are; 1 if the first is audible in another part."""
+        count = self._track_count()
+        starts = np.arange(0.0, self.seconds, _BLOCK_SECONDS).tolist() if count > 1 else []
+        is_silent = not any(is_audible(self._decode(0, start, start + _BLOCK_SECONDS)) for start in starts)
+        return count if is_silent else 1
+
+    def _track_count(self) -> int:
+        if self._has_track(_NO_TRACK):
+            return 1
+        count = 1
+        while self._has_track(count):
+            count += 1
+        return count
+
+    def _has_track(self, track: int) -> bool:
+        try:
+            return aud.Sound(str(self._path), track).specs is not None  # pyright: ignore[reportCallIssue] (no stub)
+        except aud.error:  # pyright: ignore[reportGeneralTypeIssues] (the stubs know no exception)
+            return False
+
+    def _other_track(self, track: int) -> notes.Note:
+        sentence = f"sound track {track + 1} of {self._track_count()} is heard: it is the first that is not silent"
+        return notes.Note(notes.NoteCode.OTHER_TRACK, sentence, self.name)
+
+    def _unreadable(self, error: object) -> errors.SoundError:
+        return errors.SoundError(
+            f"the sound {self.name} cannot be read; replace it with a WAV, FLAC, MP3 or OGG file", detail=str(error)
+        )
+
+
+def is_audible(samples: NDArray[np.float32]) -> bool:
+    """Whether any of the samples is louder than what the backend calls silent."""
+    return bool(samples.size) and not np.abs(samples).max() < _SILENCE  # also where it is not a number
+
+
+@lru_cache(maxsize=32)
+def _seconds(path: Path, _modified_ns: int) -> float:
+    sound = aud.Sound(str(path))  # pyright: ignore[reportCallIssue] (the stubs know no constructor)
+    return sound.length / sound.specs[0]
+
+
+def _heard_channels(samples: NDArray[np.float32]) -> tuple[list[int], bool]:
+    """Which channels of (S, channels) are heard together, and whether all together would cancel each other."""
+    products = samples.T @ samples
+    powers = np.diag(products)
+    loud = np.flatnonzero(powers > _SILENT_CHANNEL * powers.max(initial=0.0))
+    is_cancelled = len(loud) > 1 and products[np.ix_(loud, loud)].sum() < _CANCELLED_SHARE * powers[loud].sum()
+    if is_cancelled or not len(loud):
+        return [int(powers.argmax())], bool(is_cancelled)
+    return loud.tolist(), False
