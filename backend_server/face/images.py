@@ -34,9 +34,12 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     """Reads an image file as u8 RGB (H, W, 3), or (H, W, 4) with straight alpha if some of it is transparent.
 
     Raises:
-        ImageError: the file is missing, empty, not an image, damaged, wholly transparent, over 100 million pixels or
-            under 16 a side.
+        ImageError: the file is missing, no file, empty, not an image, damaged, wholly transparent, over 100 million
+            pixels or under 16 a side.
     """
+    if path.exists() and not path.is_file():  # reading it might never end
+        kind = "folder" if path.is_dir() else "pipe, socket or device"
+        raise ImageError(f"{path} is a {kind}; give a picture file.")
     try:
         content = path.read_bytes()
     except OSError as error:

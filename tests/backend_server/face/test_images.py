@@ -1,4 +1,5 @@
 import io
+import os
 
 import cv2
 import numpy as np
@@ -67,6 +68,14 @@ def test_files_that_cannot_be_used_are_named(tmp_path, content, said):
     with pytest.raises(ImageError, match=said) as error:
         read_image(path)
     assert str(path) in error.value.sentence
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no named pipes in folders")
+def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path, pipe):
+    with pytest.raises(ImageError, match=r"me\.png is a pipe, socket or device; give a picture file"):
+        read_image(pipe(tmp_path / "me.png"))
+    with pytest.raises(ImageError, match="is a folder; give a picture file"):
+        read_image(tmp_path)
 
 
 def test_a_missing_file_is_named(tmp_path):
