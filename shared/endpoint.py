@@ -116,7 +116,7 @@ def read_connection_file(path: Path) -> Connection:
         _check_values(connection)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise ConnectionFileError(
-            f"the connection file {path} is damaged ({error}); delete it and start the backend again"
+            f"the connection file {path} is damaged ({error}); move it away and start the backend again"
         ) from error
     if connection.version.split(".")[0] != PROTOCOL_VERSION.split(".")[0]:
         raise ConnectionFileError(
@@ -147,8 +147,7 @@ def _check_owner(path: Path, status: os.stat_result) -> None:
     mode = stat.S_IMODE(status.st_mode)
     if mode & 0o077:
         raise ConnectionFileError(
-            f"the connection file {path} can be read by other users (mode {mode:04o}); "
-            f"delete it and start the backend again"
+            f"the connection file {path} can be read by other users (mode {mode:04o}); close it with: chmod 600 {path}"
         )
     if status.st_uid != os.geteuid():
         raise ConnectionFileError(f"the connection file {path} belongs to another user; choose a file of your own")
