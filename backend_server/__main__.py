@@ -153,7 +153,7 @@ def adapt(
         from backend_server.commands.notebook import Notebook
 
         settings = AdaptSettings(tuple(images or ()), out, landmarks, epochs, seed, anew, sheet, preview, device)
-        summary = adapt(settings, bars, bars.note_epoch, Notebook(bars.warn, is_strict=strict))
+        summary = adapt(settings, bars, bars.say, bars.note_epoch, Notebook(bars.warn, is_strict=strict))
     output.print(summary, soft_wrap=True, highlight=False, markup=False)
 
 

@@ -202,8 +202,8 @@ def backend_finding() -> Finding:
     try:
         connection = endpoint.read_connection_file(path)
     except errors.ConnectionFileError as error:
-        return Finding("Backend", State.WARN, error.sentence, f"stop the backend and delete {path}")
+        return Finding("Backend", State.WARN, error.sentence, f"stop the backend and move {path} away")
     if psutil.pid_exists(connection.pid):
         return Finding("Backend", State.OK, f"process {connection.pid} at {connection.address}")
     what = f"{path} was left by a backend that has ended"
-    return Finding("Backend", State.WARN, what, f"delete {path}, or start the backend again")
+    return Finding("Backend", State.WARN, what, f"start the backend again, which replaces {path}")

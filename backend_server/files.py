@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from shared.profile import warn_outside_profile
+
 LOG = logging.getLogger(__name__)
 
-_DIGITS = 16  # of the random part of a temporary name
-_SWEPT_SECONDS = 7 * 24 * 3600.0  # what was not written to for so long was left by a run that was killed
 _OWN_NAMES = ("jobs", "identities", "clients", "server_key.json", "backend.log", "worker.log")
 _DIGITS = 16  # of the random part of a temporary name
 _SWEPT_SECONDS = 7 * 24 * 3600.0  # what was not written to for so long was left by a run that was killed
@@ -87,8 +87,9 @@ def private_folder(folder: Path) -> None:
     Raises:
         OSError: it cannot be created.
     """
+    warn_outside_profile(folder)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if sys.platform == "win32":  # other users cannot read the profile folder; file modes have no effect
+    if sys.platform == "win32":  # file modes have no effect
         return
     mode = stat.S_IMODE(folder.stat().st_mode)
     if mode & 0o077 == 0:
@@ -102,6 +103,7 @@ def private_folder(folder: Path) -> None:
 
 def close_if_ours(folder: Path) -> None:
     """Closes a data folder to other users; if it holds more than the backend's own files, only says that it is open."""
+    warn_outside_profile(folder)
     if sys.platform == "win32" or not folder.exists():
         return
     mode = stat.S_IMODE(folder.stat().st_mode)

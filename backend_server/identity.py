@@ -139,13 +139,8 @@ def file_id(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def save_identity(path: Path, identity: Identity) -> None:
-    """Writes an identity as one safetensors file, replaced in one step.
-
-    Raises:
-        NoSpaceError: the disk is full.
-        ValueRangeError: the file cannot be written.
-    """
+def encoded_identity(identity: Identity) -> bytes:
+    """The content of the file of an identity, safetensors."""
     arrays = {name: getattr(identity.references, field) for field, name in _IN_FILE.items()}
     arrays |= {f"weights.{name}": weight for name, weight in identity.weights.items()}
     # `np.ascontiguousarray` would turn a single number into an array of one.
@@ -155,7 +150,17 @@ def save_identity(path: Path, identity: Identity) -> None:
     metadata = {"format": FORMAT, "notes": msgspec.json.encode(notes).decode()}
     if record.identity:
         metadata["record"] = msgspec.json.encode(record).decode()
-    write_whole(path, save(tensors, metadata))
+    return save(tensors, metadata)
+
+
+def save_identity(path: Path, identity: Identity) -> None:
+    """Writes an identity as one safetensors file, replaced in one step.
+
+    Raises:
+        NoSpaceError: the disk is full.
+        ValueRangeError: the file cannot be written.
+    """
+    write_whole(path, encoded_identity(identity))
 
 
 def load_identity(path: Path) -> Identity:

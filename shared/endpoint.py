@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Meta
 
 from .errors import ConnectionFileError, ErrorCode
+from .profile import warn_outside_profile
 from .protocol import PROTOCOL_VERSION
 
 ENVIRONMENT_VARIABLE = "SPEECH_FACE_CONNECTION_FILE"
@@ -72,9 +73,12 @@ def default_connection_file() -> Path:
 def write_connection_file(path: Path, connection: Connection) -> None:
     """Writes a connection file that only its owner can read; it appears complete or not at all.
 
+    On Windows the folder decides who can read it; a place outside the user's profile is warned of.
+
     Raises:
         ConnectionFileError: the file exists already, or cannot be written.
     """
+    warn_outside_profile(path.parent)
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # created exclusively, mode 0600
@@ -116,7 +120,7 @@ def read_connection_file(path: Path) -> Connection:
         _check_values(connection)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise ConnectionFileError(
-            f"the connection file {path} is damaged ({error}); delete it and start the backend again"
+            f"the connection file {path} is damaged ({error}); move it away and start the backend again"
         ) from error
     if connection.version.split(".")[0] != PROTOCOL_VERSION.split(".")[0]:
         raise ConnectionFileError(
@@ -142,13 +146,13 @@ def _check_values(connection: Connection) -> None:
 
 
 def _check_owner(path: Path, status: os.stat_result) -> None:
-    if sys.platform == "win32":  # other users cannot read the profile folder; file modes have no effect
+    warn_outside_profile(path.parent)
+    if sys.platform == "win32":  # file modes have no effect
         return
     mode = stat.S_IMODE(status.st_mode)
     if mode & 0o077:
         raise ConnectionFileError(
-            f"the connection file {path} can be read by other users (mode {mode:04o}); "
-            f"delete it and start the backend again"
+            f"the connection file {path} can be read by other users (mode {mode:04o}); close it with: chmod 600 {path}"
         )
     if status.st_uid != os.geteuid():
         raise ConnectionFileError(f"the connection file {path} belongs to another user; choose a file of your own")

@@ -13,6 +13,7 @@ _Text = Annotated[str, Meta(max_length=20_000)]
 _Word = Annotated[str, Meta(max_length=200)]
 
 PARKED = "parked"  # state of a queued job that no client has asked for since the restart
+DELIVERED = "delivered"  # state of an ended job whose results a client has got
 MAX_LISTED_JOBS = 500  # in one report, which then has less than half a megabyte
 
 
@@ -57,16 +58,18 @@ class JobCounts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JobHealth(msgspec.Struct, frozen=True, kw_only=True):
-    """One job that has not ended.
+    """One job.
 
     Attributes:
         id: of the job.
         kind: "adapt" or "animate"; empty if unknown.
-        state: "running", "queued", "parked" (queued before a restart, no client has come back for it) or "arriving".
+        state: "running", "queued", "parked" (queued before a restart, no client has come back for it) or
+            "arriving"; "ended", or "delivered" when a client has got all results.
         owner: program and version of the client that sent it; empty if unknown.
         age_seconds: since it was sent, by the machine's clock; None if unknown.
         follower_count: connected clients that are sent its results.
         result_count: results that are stored.
+        size_bytes: that request and results take.
         stage: of a running job; empty before the first progress report, and for other jobs.
         step: how much of the stage is done.
         steps: of the stage.
@@ -80,6 +83,7 @@ class JobHealth(msgspec.Struct, frozen=True, kw_only=True):
     age_seconds: Annotated[float, Meta(ge=0.0)] | None = None
     follower_count: _Count = 0
     result_count: _Count = 0
+    size_bytes: _Count = 0
     stage: _Word = ""
     step: _Count = 0
     steps: _Count = 0

@@ -20,7 +20,7 @@ from .health import JobCounts, JobList, WorkerHealth
 from .motion_controls import RANGES, MotionControls
 from .notes import Notes
 
-PROTOCOL_VERSION = "2.1"  # another major version is refused; a minor one adds fields and messages
+PROTOCOL_VERSION = "2.2"  # another major version is refused; a minor one adds fields and messages
 
 MAX_STRIP_SECONDS = 60 * 60
 MAX_FRAME_COUNT = MAX_STRIP_SECONDS * 120  # each takes 544 bytes in a buffer of `LandmarkCurves`
@@ -277,6 +277,8 @@ class Attach(Message, frozen=True, kw_only=True, eq=False):
 class Cancel(Message, frozen=True, kw_only=True, eq=False):
     """Asks to end `job`, queued or running."""
 
+    forgets: bool = False  # instead: delete `job`, which has ended, and its results
+
 
 class Ping(Message, frozen=True, kw_only=True, eq=False):
     """Asks for a `Pong`."""
@@ -290,6 +292,7 @@ class Status(Message, frozen=True, kw_only=True, eq=False):
     """Asks for a `StatusReport`; the one message that needs no `Hello`."""
 
     jobs_from: Count | None = None  # also lists the jobs that have not ended, from this place on; None: no list
+    ended_from: Count | None = None  # the same for the jobs that have ended and whose results are kept
 
 
 class StatusReport(Message, frozen=True, kw_only=True, eq=False):
@@ -311,7 +314,7 @@ class StatusReport(Message, frozen=True, kw_only=True, eq=False):
     spool_limit_bytes: Count = 0
     disk_free_bytes: Count = 0
     memory_bytes: Count = 0  # of the server process
-    listed: JobList | None = None  # those that `Status` asked for, in the order in which they will run
+    listed: JobList | None = None  # those that `Status` asked for, as they will run or as they came
 
 
 MESSAGE_TYPES: dict[str, type[Message]] = {
@@ -330,11 +333,12 @@ def is_last(message: Message) -> bool:
 
 def _check_images(images: tuple[NDArray[np.uint8], ...]) -> None:
     for index, image in enumerate(images):
-        beginning = f"image {index} has {image.shape[1]} x {image.shape[0]} pixels; send at most"
-        if image.shape[0] * image.shape[1] > MAX_IMAGE_PIXELS:
-            raise _too_large(f"{beginning} {MAX_IMAGE_PIXELS / 2**20:.0f} megapixels")
-        if max(image.shape[:2]) > MAX_IMAGE_SIDE:
-            raise _too_large(f"{beginning} {MAX_IMAGE_SIDE} pixels along a side")
+        height, width = image.shape[:2]
+        refused = f"image {index} has {width} x {height} pixels; send at most"
+        if height * width > MAX_IMAGE_PIXELS:
+            raise _too_large(f"{refused} {MAX_IMAGE_PIXELS / 2**20:.0f} megapixels")
+        if max(height, width) > MAX_IMAGE_SIDE:
+            raise _too_large(f"{refused} {MAX_IMAGE_SIDE} pixels along a side")
 
 
 def _check_names(names: tuple[str, ...], image_count: int) -> None:

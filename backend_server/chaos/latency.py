@@ -24,9 +24,9 @@ GOAL_SECONDS = 0.2  # at the 99th percentile
 _BETWEEN_PINGS_SECONDS = 0.02
 _LONGEST_SECONDS = 400.0
 _LAST_PONG_SECONDS = 30.0
-_IDLE_SECONDS = 5.0
+_IDLE_SECONDS, _SHORT_IDLE_SECONDS = 5.0, 2.0
 _PURGE_DELAY_SECONDS = 5.0  # after the end of the job
-_PURGE_SECONDS = 20.0
+_PURGE_SECONDS, _SHORT_PURGE_SECONDS = 20.0, 12.0
 _SPARE_BYTES = 4_000_000_000
 
 
@@ -50,7 +50,7 @@ def measure_latency(share: float, progress: Progress = silent) -> list[Latency]:
     """Times Pongs under each load.
 
     Args:
-        share: of the full loads, above 0 to 1.
+        share: of the full loads, above 0 to 1; below 1, nothing and a purge are also timed for less long.
         progress: of each load.
 
     Raises:
@@ -60,11 +60,12 @@ def measure_latency(share: float, progress: Progress = silent) -> list[Latency]:
     uploads = max(1, round(loads.UPLOAD_BYTES * share / loads.IMAGE_BYTES)) * loads.IMAGE_BYTES
     jobs = int(loads.QUEUED_JOBS * share)
     purged = int(loads.PURGED_BYTES * share)
+    idle, purge = (_IDLE_SECONDS, _PURGE_SECONDS) if share == 1 else (_SHORT_IDLE_SECONDS, _SHORT_PURGE_SECONDS)
     return [
-        _under_nothing(progress),
+        _under_nothing(idle, progress),
         _under_load(f"{uploads / 1e6:.0f} MB of uploads", loads.upload, uploads, "uploads", progress),
         _under_load(f"{jobs} queued jobs", loads.queue, jobs, "queue", progress),
-        _under_purge(purged, progress),
+        _under_purge(purged, purge, progress),
     ]
 
 
@@ -98,9 +99,9 @@ def _under_load(
             process.join()
 
 
-def _under_nothing(progress: Progress) -> Latency:
+def _under_nothing(seconds: float, progress: Progress) -> Latency:
     with tempfile.TemporaryDirectory(prefix="speech_face_chaos_") as folder, _server(Path(folder)) as server:
-        return _ping("nothing", server, _for(_IDLE_SECONDS), _tell(progress, "idle", _IDLE_SECONDS))
+        return _ping("nothing", server, _for(seconds), _tell(progress, "idle", seconds))
 
 
 def _for(most_seconds: float) -> Callable[[float], bool]:
@@ -111,7 +112,7 @@ def _tell(progress: Progress, stage: str, most_seconds: float) -> Callable[[floa
     return lambda seconds: progress(stage, min(round(seconds), round(most_seconds)), round(most_seconds))
 
 
-def _under_purge(byte_count: int, progress: Progress) -> Latency:
+def _under_purge(byte_count: int, seconds: float, progress: Progress) -> Latency:
     with tempfile.TemporaryDirectory(prefix="speech_face_chaos_") as name:
         folder = Path(name)
         if shutil.disk_usage(folder).free < byte_count + _SPARE_BYTES:
@@ -124,7 +125,7 @@ def _under_purge(byte_count: int, progress: Progress) -> Latency:
                 loads.fill_store(client, byte_count, lambda step, steps: progress("fill", step, steps))
             before = _size(server.job_dir)
             title = f"a purge of {before / 1e9:.1f} GB"
-            result = _ping(title, server, _for(_PURGE_SECONDS), _tell(progress, "purge", _PURGE_SECONDS))
+            result = _ping(title, server, _for(seconds), _tell(progress, "purge", seconds))
             left = _size(server.job_dir)
         if before < byte_count // 2 or left > before // 2:
             raise SpeechFaceError(

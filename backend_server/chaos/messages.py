@@ -79,12 +79,16 @@ def _animate(random: Random) -> AnimateRequest:
     )
 
 
+def _place(random: Random) -> int | None:
+    return int(random.integers(0, 9)) if random.random() < 0.5 else None
+
+
 def _report(random: Random) -> StatusReport:
     worker = WorkerHealth(pid=2, job=_job(random), stage="motion", step=1, steps=2, seconds_left=0.5)
     counts = JobCounts(by_state={"queued": int(random.integers(0, 9))}, failed={"no_face": 1})
     return StatusReport(
         backend="chaos",
-        protocol="2.1",
+        protocol="2.2",
         pid=1,
         uptime_seconds=1.0,
         state="ready",
@@ -112,10 +116,10 @@ _MAKERS: dict[str, Callable[[Random], Message]] = {
     "Failed": lambda random: Failed(job=_job(random), code=ErrorCode.NO_FACE, sentence="there is no face"),
     "Cancelled": lambda random: Cancelled(job=_job(random)),
     "Attach": lambda random: Attach(job=_job(random), received=2),
-    "Cancel": lambda random: Cancel(job=_job(random)),
+    "Cancel": lambda random: Cancel(job=_job(random), forgets=bool(random.random() < 0.5)),
     "Ping": lambda random: Ping(),
     "Pong": lambda random: Pong(),
-    "Status": lambda random: Status(jobs_from=int(random.integers(0, 9)) if random.random() < 0.5 else None),
+    "Status": lambda random: Status(jobs_from=_place(random), ended_from=_place(random)),
     "StatusReport": _report,
 }
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,14 +13,14 @@ from numpy.typing import NDArray
 from backend_server.cascade import Cascade
 from backend_server.commands.animate import PREVIEW_BACKGROUND
 from backend_server.commands.notebook import Notebook
+from backend_server.commands.output_file import check_apart, output_file
 from backend_server.commands.pictures import read_source
 from backend_server.export.images import over_background, write_png
 from backend_server.export.tags import synthetic_tags
-from backend_server.files import atomic_write, sweep_temporaries
 from backend_server.identities.learning import find_or_learn
 from backend_server.identities.sheet import LearntSheet, write_learnt_sheet
 from backend_server.identities.store import open_store
-from backend_server.identity import Identity, IdentityRecord, save_identity
+from backend_server.identity import Identity, IdentityRecord, encoded_identity
 from backend_server.progress import Epoch, EpochWatcher, Progress
 from backend_server.texture.learning.rehearsal import open_mouth, shut_eyes
 from shared.errors import ImageError, ValueRangeError
@@ -48,14 +47,22 @@ class AdaptSettings:
         """`FACE.safetensors.png`: a name that no photo has."""
         return self.out.with_name(f"{self.out.name}.png")
 
+    @property
+    def places(self) -> tuple[Path, ...]:
+        """All files that will be written."""
+        return (self.out, *([self.sheet_path] if self.has_sheet else []), *([self.preview] if self.preview else []))
+
 
 def adapt(
     settings: AdaptSettings,
     progress: Progress,
+    say: Callable[[str], None] = lambda _: None,
     on_epoch: EpochWatcher = lambda _: None,
     notebook: Notebook | None = None,
 ) -> str:
     """Writes the identity file and the pictures, and returns one sentence about the result.
+
+    Files of others that stand in the way are renamed, and `say` is told.
 
     Raises:
         SpeechFaceError: the first thing that was wrong with the pictures; nothing is written then.
@@ -77,7 +84,7 @@ def adapt(
             opened = _opened(epoch.neutral)
             previews.append(over_background(epoch.render(opened[None])[0], PREVIEW_BACKGROUND))
         if settings.preview:
-            with replaced(settings.preview) as temporary:
+            with output_file(settings.preview, say) as temporary:
                 write_png(temporary, previews[-1], tags)
 
     learning = find_or_learn(
@@ -92,37 +99,23 @@ def adapt(
     )
     notebook.add(learning.notes)
     identity, summary = learning.identity, _summary(learning.identity.record)
-    save_identity(settings.out, identity)
+    with output_file(settings.out, say) as temporary:
+        temporary.write_bytes(encoded_identity(identity))
     if settings.has_sheet:
-        with replaced(settings.sheet_path) as temporary:
+        with output_file(settings.sheet_path, say) as temporary:
             write_learnt_sheet(temporary, _sheet(f"{settings.out.name}: {summary}", cascade, identity, previews), tags)
     return f"{settings.out}: {learning.sentence}; {summary}"
 
 
 def _check_places(settings: AdaptSettings) -> None:
-    if settings.out.is_dir():
-        raise ValueRangeError(
-            f"the output {settings.out} is a folder; give a file, such as {settings.out / 'face.safetensors'}"
-        )
+    for place in settings.places:
+        if place.is_dir():
+            raise ValueRangeError(f"the output {place} is a folder; give a file, such as {place / 'face.safetensors'}")
+        check_apart(place, (*settings.images, *([settings.landmarks] if settings.landmarks else [])))
     if settings.preview and settings.preview.suffix.lower() != ".png":
         raise ValueRangeError(f"the preview {settings.preview} is not a PNG file; give a name that ends in .png")
-    if settings.preview in settings.images:
-        raise ValueRangeError(f"the preview would replace the picture {settings.preview}; choose another name")
-
-
-@contextmanager
-def replaced(path: Path) -> Iterator[Path]:
-    """A name to write to; the file replaces `path` when the block succeeds.
-
-    Raises:
-        ValueRangeError: the file cannot be written.
-    """
-    try:
-        sweep_temporaries(path)
-        with atomic_write(path) as temporary:
-            yield temporary
-    except OSError as error:
-        raise ValueRangeError(f"cannot write {path}: {error.strerror or error}; choose another place") from error
+    if settings.preview in (settings.out, settings.sheet_path):
+        raise ValueRangeError(f"the preview {settings.preview} has the name of another result; choose another name")
 
 
 def _opened(neutral: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -15,11 +15,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, Tim
 from rich.progress import Progress as Bars
 from typer.core import TyperArgument, TyperCommand, TyperOption
 
+from backend_server.processes import ending_signals
 from backend_server.progress import Epoch
 from shared.errors import Cancelled, SpeechFaceError
 
 EXIT_BAD_INPUT = 2
-_ENDING_SIGNALS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]  # Windows
 SOUND_SUFFIXES = {  # of sounds, and of films, whose sound is used
     *(".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".aif", ".aiff", ".au", ".caf", ".wma", ".amr"),
     *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".wmv", ".3gp", ".ts", ".mts"),
@@ -129,7 +129,7 @@ def plain_failures() -> Iterator[None]:
         status = 128 + signal_number  # as shells say it
         raise Cancelled
 
-    before = {number: signal.signal(number, interrupt) for number in _ENDING_SIGNALS}
+    before = {number: signal.signal(number, interrupt) for number in ending_signals()}
     try:
         yield
     except SpeechFaceError as error:

@@ -50,12 +50,15 @@ def show(identity: Id, as_json: AsJson = False) -> None:
 def export(identity: Id, file: Annotated[Path, typer.Argument(help="FACE.safetensors, for another machine.")]) -> None:
     """Writes a face into a file for `import` and `animate --identity`."""
     with plain_failures():
+        from backend_server.commands.output_file import check_apart, output_file
         from backend_server.identities.store import SHORT_DIGITS, open_store
-        from backend_server.identity import save_identity
+        from backend_server.identity import encoded_identity
 
         store = open_store()
+        check_apart(file, [store.folder])
         face = store.load(store.resolve(identity))
-        save_identity(file, face)
+        with output_file(file, _print) as temporary:
+            temporary.write_bytes(encoded_identity(face))
         _print(f"{face.record.identity[:SHORT_DIGITS]} written to {file}")
 
 

@@ -124,7 +124,7 @@ def identity_facts(entry: Entry) -> Table:
     table.add_row("size", megabytes(entry.size_bytes))
     record = entry.record
     if record is None:
-        table.add_row("state", Text("damaged; adapt its pictures again, or delete it", style="red"))
+        table.add_row("state", Text("damaged; adapt its pictures again, or: identities delete", style="red"))
         return table
     state = "the installed ones" if entry.is_current else "not the installed ones"
     table.add_row("learnt", record.day_and_time)

@@ -22,6 +22,7 @@ class _File(msgspec.Struct, frozen=True):
     size: int
     modified_ns: int
     sha256: str
+    is_alone: bool = False  # it belongs to no folder of results, so the next run there does not delete it
 
 
 class _List(msgspec.Struct):
@@ -44,8 +45,8 @@ class OwnedFiles:
 
     @property
     def names(self) -> list[str]:
-        """All that are in the list, also those that are gone or changed."""
-        return list(self._list.files)
+        """All that belong to results in this folder, also those that are gone or changed."""
+        return [name for name, file in self._list.files.items() if not file.is_alone]
 
     def owns(self, name: str) -> bool:
         """Whether a file is in the list and was not changed since it was written."""
@@ -57,10 +58,10 @@ class OwnedFiles:
             return False
         return status.st_mtime_ns == known.modified_ns or _sha256(path) == known.sha256
 
-    def add(self, name: str, path: Path) -> None:
-        """Puts a file into the list as it is now at `path`."""
+    def add(self, name: str, path: Path, *, is_alone: bool = False) -> None:
+        """Puts a file into the list as it is now at `path`; alone, it is not deleted with the folder's results."""
         status = path.stat()
-        self._list.files[name] = _File(status.st_size, status.st_mtime_ns, _sha256(path))
+        self._list.files[name] = _File(status.st_size, status.st_mtime_ns, _sha256(path), is_alone)
 
     def forget(self, name: str) -> None:
         """Takes a file out of the list."""

@@ -52,7 +52,7 @@ class ClipMaker:
         if (folder / "landmarks.npz").is_file():  # an earlier version's, without ARKit scores
             shutil.rmtree(folder)
         if folder.exists():
-            raise ClipRefused(f"{folder} exists but is not a finished clip; remove it")
+            raise ClipRefused(f"{folder} exists but is not a finished clip; move it away")
         shutil.rmtree(partial, ignore_errors=True)
         (partial / "faces").mkdir(parents=True)
         try:

@@ -179,7 +179,7 @@ def _load_arrays(path: Path) -> dict[str, NDArray]:
         with np.load(path) as arrays:
             return dict(arrays)
     except DAMAGE as error:
-        raise CorpusError(f"{path} is damaged; remove its folder and run the command again.") from error
+        raise CorpusError(f"{path} is damaged; move its folder away and run the command again.") from error
 
 
 def _save_arrays(path: Path, arrays: dict[str, NDArray]) -> None:

@@ -19,6 +19,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from backend_server.face.profiles import to_srgb
 from shared.errors import ImageError
+from shared.protocol import MAX_IMAGE_SIDE
 
 LARGEST_PIXELS = 100_000_000
 SMALLEST_SIDE_PIXELS = 16
@@ -34,9 +35,12 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     """Reads an image file as u8 RGB (H, W, 3), or (H, W, 4) with straight alpha if some of it is transparent.
 
     Raises:
-        ImageError: the file is missing, empty, not an image, damaged, wholly transparent, over 100 million pixels or
-            under 16 a side.
+        ImageError: the file is missing, no file, empty, not an image, damaged, wholly transparent, over 100 million
+            pixels, over 32,768 a side, or under 16 a side.
     """
+    if path.exists() and not path.is_file():  # reading it might never end
+        kind = "folder" if path.is_dir() else "pipe, socket or device"
+        raise ImageError(f"{path} is a {kind}; give a picture file.")
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -86,6 +90,10 @@ def _check_size(path: str, width: int, height: int) -> None:
         raise ImageError(
             f"{path} has {width} x {height} pixels; at most {LARGEST_PIXELS // 10**6} million can be used, "
             "make it smaller."
+        )
+    if max(width, height) > MAX_IMAGE_SIDE:
+        raise ImageError(
+            f"{path} has {width} x {height} pixels; at most {MAX_IMAGE_SIDE} along a side can be used, make it smaller."
         )
     if min(width, height) < SMALLEST_SIDE_PIXELS:
         raise ImageError(f"{path} has {width} x {height} pixels; use one with at least {SMALLEST_SIDE_PIXELS} a side.")

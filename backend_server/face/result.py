@@ -43,13 +43,31 @@ class ResultJudge:
         if self._mesh is not None:
             self._mesh.close()
 
+    def looked_at_before(self, first: int) -> NDArray[np.int64]:
+        """Numbers of the frames before `first` at which the judge looks, (n,), in their order."""
+        return np.array(sorted(number for number in self._chosen if number < first), np.int64)
+
+    def look(self, number: int, frame: NDArray[np.uint8]) -> None:
+        """Looks at one frame (256, 256, 4), RGB and straight alpha."""
+        driven = self._landmarks[number]
+        self._missed.append(missed_share(frame[..., 3], driven))
+        alpha = frame[..., 3:].astype(np.float32) / 255
+        shown = np.round(frame[..., :3] * alpha + _BACKGROUND * (1 - alpha)).astype(np.uint8)
+        self._mesh = self._mesh or FaceMesh(is_video=False)
+        mesh = self._mesh.find(shown)
+        if mesh is None:
+            self._distances.append(np.inf)
+            return
+        found = landmarks_of_mesh(mesh)[48:]
+        self._distances.append(float(np.linalg.norm(found - driven[48:], axis=1).mean()))
+
     def watch(self, chunks: Iterator[NDArray[np.uint8]], first: int = 0) -> Iterator[NDArray[np.uint8]]:
         """Yields the same chunks (n, 256, 256, 4), RGB and straight alpha; `first` is the number of the first frame."""
         number = first
         for chunk in chunks:
             for frame in chunk:
                 if number in self._chosen:
-                    self._look(frame, self._landmarks[number])
+                    self.look(number, frame)
                 number += 1
             yield chunk
 
@@ -67,18 +85,6 @@ class ResultJudge:
             sentence = f"the lips of the rendered face lie {distance:.0f} pixels from where they were moved to"
             notes.append(Note(NoteCode.LIPS_ELSEWHERE, f"{sentence}; look at the frames, and try another picture"))
         return tuple(notes)
-
-    def _look(self, frame: NDArray[np.uint8], driven: NDArray[np.float32]) -> None:
-        self._missed.append(missed_share(frame[..., 3], driven))
-        alpha = frame[..., 3:].astype(np.float32) / 255
-        shown = np.round(frame[..., :3] * alpha + _BACKGROUND * (1 - alpha)).astype(np.uint8)
-        self._mesh = self._mesh or FaceMesh(is_video=False)
-        mesh = self._mesh.find(shown)
-        if mesh is None:
-            self._distances.append(np.inf)
-            return
-        found = landmarks_of_mesh(mesh)[48:]
-        self._distances.append(float(np.linalg.norm(found - driven[48:], axis=1).mean()))
 
 
 def _from_shut_to_open(landmarks: NDArray[np.float32]) -> NDArray[np.int64]:

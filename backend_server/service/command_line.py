@@ -10,7 +10,7 @@ import typer
 
 from backend_server.commands.console import output, plain_failures
 
-jobs = typer.Typer(no_args_is_help=True, help="Lists and cancels the jobs of a running backend.")
+jobs = typer.Typer(no_args_is_help=True, help="Lists, cancels and forgets the jobs of a running backend.")
 clients = typer.Typer(no_args_is_help=True, help="Adds, lists and revokes clients on other machines.")
 
 DataDir = Annotated[Path | None, typer.Option(help="Of the backend, as with `serve`.")]
@@ -71,18 +71,24 @@ def status(connection_file: ConnectionFile = None, as_json: AsJson = False) -> N
 
 
 @jobs.command("list")
-def list_jobs(connection_file: ConnectionFile = None, as_json: AsJson = False) -> None:
+def list_jobs(
+    ended: Annotated[
+        bool, typer.Option("--ended", help="The jobs that have ended and whose results are kept.")
+    ] = False,
+    connection_file: ConnectionFile = None,
+    as_json: AsJson = False,
+) -> None:
     """Lists the jobs that run and wait, also those that no client has come back for; the next ones first."""
     with plain_failures():
         from backend_server.commands import job_table as show
         from backend_server.service.inquiry import ask_jobs
         from shared.endpoint import default_connection_file
 
-        found = ask_jobs(connection_file or default_connection_file())
+        found = ask_jobs(connection_file or default_connection_file(), are_ended=ended)
         if as_json:
             output.out(show.as_json(found), highlight=False)
         else:
-            output.print(show.job_table(found))
+            output.print(show.ended_table(found) if ended else show.job_table(found))
 
 
 @jobs.command()
@@ -105,6 +111,22 @@ def cancel(
             _print(outcome(end))
         if not names:
             _print("no job is parked")
+
+
+@jobs.command()
+def forget(
+    ids: Annotated[list[str], typer.Argument(help="The first 4 or more characters of each ID.")],
+    connection_file: ConnectionFile = None,
+) -> None:
+    """Deletes jobs that have ended, and their results. All IDs are checked before the first is deleted."""
+    with plain_failures():
+        from backend_server.commands.job_table import chosen_ended
+        from backend_server.service.inquiry import ask_jobs, forget_jobs
+        from shared.endpoint import default_connection_file
+
+        file = connection_file or default_connection_file()
+        for job in forget_jobs(file, chosen_ended(ask_jobs(file, are_ended=True), ids)):
+            _print(f"{job} forgotten")
 
 
 @clients.command()

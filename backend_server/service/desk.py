@@ -14,15 +14,17 @@ from backend_server.service.intake import Arrival
 from backend_server.service.jobs import Scheduler
 from backend_server.service.logs import escaped
 from backend_server.service.outcome import adapted_answer, failure
+from backend_server.service.storage.job_index import JobRecord
 from backend_server.service.storage.queue_file import JobOrigin, JobState
 from backend_server.service.storage.store import JobStore
-from shared.errors import ErrorCode, MessageError, SpeechFaceError
+from shared.errors import ErrorCode, MessageError, SpeechFaceError, ValueRangeError
 from shared.protocol import (
     Accepted,
     AdaptRequest,
     AnimateRequest,
     Attach,
     Cancel,
+    Cancelled,
     Hello,
     Message,
     Ping,
@@ -83,7 +85,7 @@ class Desk:
                 self._clients.greet(client, message.client)
                 self._clients.reply(client, self._welcome(message))
             elif isinstance(message, Status):
-                self._clients.reply(client, self.health.report(message.id, message.jobs_from))
+                self._clients.reply(client, self.health.report(message.id, message.jobs_from, message.ended_from))
             elif not is_known:
                 raise MessageError(
                     "this connection is new to the backend; send Hello first", code=ErrorCode.UNKNOWN_CLIENT
@@ -105,6 +107,9 @@ class Desk:
                 record = self._store.find(message.job)
                 if record is None:
                     raise _unknown_job(message.job)
+                if message.forgets:
+                    self._forget(client, message, record)
+                    return
                 if not self._clients.follows(client, message.job):
                     has_ended = record.state is JobState.ENDED
                     received = record.results - 1 if has_ended else record.results
@@ -147,6 +152,15 @@ class Desk:
         if record.state in (JobState.QUEUED, JobState.RUNNING):  # one that arrives is accepted when it is stored
             position = self._scheduler.position(message.job)
             self._clients.reply(client, Accepted(job=message.job, parent=message.id, position=position))
+
+    def _forget(self, client: bytes, message: Cancel, record: JobRecord) -> None:
+        if record.state is not JobState.ENDED:
+            raise ValueRangeError(f"job {message.job} has not ended; cancel it first")
+        if self._clients.is_attached(message.job):
+            raise ValueRangeError(f"the results of job {message.job} are being sent to a client; try again later")
+        self._store.forget(message.job)
+        LOG.info("job %s and its results were deleted as a client asked", message.job)
+        self._clients.reply(client, Cancelled(job=message.job, parent=message.id))
 
     def _welcome(self, hello: Hello) -> Welcome:
         weights = Path(backend_server.__file__).with_name("weights").glob("*.safetensors")

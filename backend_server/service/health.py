@@ -11,7 +11,7 @@ import psutil
 from backend_server.service.clients import Clients
 from backend_server.service.jobs import Scheduler
 from backend_server.service.storage.store import JobStore
-from shared.health import MAX_LISTED_JOBS, PARKED, JobHealth, WorkerHealth
+from shared.health import DELIVERED, MAX_LISTED_JOBS, PARKED, JobHealth, WorkerHealth
 from shared.protocol import PROTOCOL_VERSION, StatusReport
 
 READY, LOADING, UNHEALTHY = "ready", "loading", "unhealthy"
@@ -44,12 +44,13 @@ class Health:
         self._began = time.monotonic()
         self._backend = backend_name()
 
-    def report(self, parent: str = "", jobs_from: int | None = None) -> StatusReport:
+    def report(self, parent: str = "", jobs_from: int | None = None, ended_from: int | None = None) -> StatusReport:
         """How the service is now.
 
         Args:
             parent: ID of the message that asked.
             jobs_from: also lists the jobs that have not ended, from this place on; None: no list.
+            ended_from: the same for the jobs that have ended and whose results are kept.
         """
         usage, welcome, trouble = self._store.usage(), self._scheduler.welcome, self._trouble()
         state = UNHEALTHY if trouble else READY if welcome is not None else LOADING
@@ -71,24 +72,28 @@ class Health:
             spool_limit_bytes=usage.limit_bytes,
             disk_free_bytes=usage.disk_free_bytes,
             memory_bytes=_memory(os.getpid()),
-            listed=None if jobs_from is None else self._listed(jobs_from),
+            listed=self._listed(jobs_from, ended_from),
         )
 
-    def _listed(self, first: int) -> tuple[JobHealth, ...]:
+    def _listed(self, jobs_from: int | None, ended_from: int | None) -> tuple[JobHealth, ...] | None:
+        first = jobs_from if ended_from is None else ended_from
+        if first is None:
+            return None
         followers, now = self._clients.follower_counts(), time.time()
         running, progress = self._scheduler.running
         found = []
-        for job in self._store.open_jobs()[first : first + MAX_LISTED_JOBS]:
+        for job in self._store.jobs(are_ended=ended_from is not None)[first : first + MAX_LISTED_JOBS]:
             told = progress if job.id == running else None
             found.append(
                 JobHealth(
                     id=job.id,
                     kind=job.origin.kind,
-                    state=PARKED if job.is_parked else job.state.value,
+                    state=PARKED if job.is_parked else DELIVERED if job.is_delivered else job.state.value,
                     owner=job.origin.owner,
                     age_seconds=None if job.origin.came is None else max(0.0, now - job.origin.came),
                     follower_count=followers[job.id],
                     result_count=job.results,
+                    size_bytes=job.size_bytes,
                     stage=told.stage[:_LONGEST_STAGE] if told else "",
                     step=told.step if told else 0,
                     steps=told.steps if told else 0,
@@ -105,7 +110,10 @@ class Health:
         if self._scheduler.worker is None:
             return "no worker process runs; the next job starts one, and the log says why the last one ended"
         if self._store.free_bytes() == 0:
-            return "there is no room for the results of jobs; free some space on the disk of the data folder"
+            return (
+                "there is no room for the results of jobs; free some space on the disk of the data folder, or delete "
+                "results that are kept: jobs list --ended"
+            )
         return ""
 
     def _worker(self) -> WorkerHealth | None:

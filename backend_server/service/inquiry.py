@@ -43,12 +43,13 @@ def ask_status(connection_file: Path, seconds: float = WAIT_SECONDS) -> StatusRe
         return line.report(Status())
 
 
-def ask_jobs(connection_file: Path, seconds: float = WAIT_SECONDS) -> list[JobHealth]:
+def ask_jobs(connection_file: Path, seconds: float = WAIT_SECONDS, *, are_ended: bool = False) -> list[JobHealth]:
     """The jobs of a backend that have not ended, in the order in which they will run.
 
     Args:
         connection_file: as `ask_status`.
         seconds: how long to wait for each answer at most.
+        are_ended: those that have ended instead, whose results are kept, in the order in which they came.
 
     Raises:
         SpeechFaceError: as `ask_status`, or the backend is of a release without lists.
@@ -57,10 +58,11 @@ def ask_jobs(connection_file: Path, seconds: float = WAIT_SECONDS) -> list[JobHe
     with _line(connection_file, seconds) as line:
         first, is_over = 0, False
         while not is_over:
-            listed = line.report(Status(jobs_from=first)).listed
+            listed = line.report(Status(ended_from=first) if are_ended else Status(jobs_from=first)).listed
             if listed is None:
                 raise MessageError(
-                    "this backend lists no jobs; start one of this release", code=ErrorCode.VERSION_MISMATCH
+                    f"this backend lists no {'ended ' if are_ended else ''}jobs; start one of this release",
+                    code=ErrorCode.VERSION_MISMATCH,
                 )
             found.update((job.id, job) for job in listed)
             first, is_over = first + len(listed), len(listed) < MAX_LISTED_JOBS
@@ -82,6 +84,23 @@ def cancel_jobs(connection_file: Path, jobs: Sequence[str], seconds: float = WAI
         line.ask(Hello(client="backend_server jobs cancel"), Welcome)
         for job in jobs:
             yield line.ask(Cancel(job=job), Cancelled, Done, Failed)
+
+
+def forget_jobs(connection_file: Path, jobs: Sequence[str], seconds: float = WAIT_SECONDS) -> Iterator[str]:
+    """Deletes jobs that have ended and their results, one after the other; the ID of each.
+
+    Args:
+        connection_file: as `ask_status`.
+        jobs: IDs from `ask_jobs`, which a backend without this refuses.
+        seconds: how long to wait for each answer at most.
+
+    Raises:
+        SpeechFaceError: as `ask_status`, or there is no such job, it has not ended, or it is being sent.
+    """
+    with _line(connection_file, seconds) as line:
+        line.ask(Hello(client="backend_server jobs forget"), Welcome)
+        for job in jobs:
+            yield line.ask(Cancel(job=job, forgets=True), Cancelled).job
 
 
 class _Line:

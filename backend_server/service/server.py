@@ -19,7 +19,7 @@ import zmq
 
 from backend_server.files import close_if_ours
 from backend_server.identities.store import IdentityStore, data_folder
-from backend_server.processes import is_alive
+from backend_server.processes import ending_signals, is_alive
 from backend_server.service.access.address import is_loopback, listening
 from backend_server.service.access.door import Door, raise_descriptor_limit
 from backend_server.service.access.guests import Guests
@@ -222,7 +222,7 @@ def serve(
     metrics_port: int | None = None,
     keep_keys: bool = False,
 ) -> None:
-    """Serves clients until SIGINT or SIGTERM, or until the parent process ends.
+    """Serves clients until SIGINT, SIGTERM or the end of the terminal, or until the parent process ends.
 
     Args:
         connection_file: where clients find address and keys; the user's default place if None.
@@ -257,7 +257,7 @@ def serve_with(settings: ServiceSettings) -> None:
     """
     start_log(settings.data_dir / "backend.log", is_stderr_kept=settings.parent_pid is not None)
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in ending_signals():
         signal.signal(number, lambda *_: stop.set())
     server = Server(settings, stop)
     try:

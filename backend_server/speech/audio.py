@@ -48,7 +48,7 @@ def read_audio(path: Path) -> AudioClip:
     """Reads the sound of any audio or video file, as the one channel that is heard.
 
     Raises:
-        SoundError: no such file, a folder, an empty file, no sound in it, or longer than the limit.
+        SoundError: no such file, a folder, no file, an empty one, no sound in it, or longer than the limit.
     """
     survey = survey_file(path)
     blocks = [survey.mix(block.samples) for block in read_blocks(path, survey.track)]
@@ -122,12 +122,19 @@ def _check_file(path: Path) -> None:
         raise SoundError(f"there is no sound file {path}; check the path")
     if path.is_dir():
         raise SoundError(f"{path} is a folder; name one sound file inside it")
+    if not path.is_file():  # reading it might never end
+        raise SoundError(f"{path} is a pipe, socket or device; save the sound as a file and give that")
     if path.stat().st_size == 0:
         raise SoundError(f"{path} is empty (0 bytes); export the sound again")
 
 
 def declared_seconds(path: Path) -> float:
-    """How long a file says its sound is, for a bar of progress: it may be wrong, and is 0 where it does not say."""
+    """How long a file says its sound is, for a bar of progress: it may be wrong, and is 0 where it does not say.
+
+    Raises:
+        SoundError: no such file, a folder, no file, or an empty one.
+    """
+    _check_file(path)
     try:
         return min(declared_duration(path), LONGEST_SPEECH_SECONDS)
     except NoMediaError:

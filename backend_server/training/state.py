@@ -88,9 +88,9 @@ class TrainingState:
                     _restore(part, state["parts"][name])
                 return dict(state["counters"])
         except (WeightsError, RuntimeError, LookupError, ValueError, TypeError, AttributeError) as error:
-            sentence = f"cannot resume from {self.path}: it is damaged or belongs to another network; delete it"
+            sentence = f"cannot resume from {self.path}: it is damaged or belongs to another network; move it away"
             raise WeightsError(sentence, detail=str(error)) from error
-        raise WeightsError(f"{self.path} belongs to another run ({difference}); remove it or train without --resume")
+        raise WeightsError(f"{self.path} belongs to another run ({difference}); move it away, or give another --out")
 
     def remove(self) -> None:
         """Deletes the file, when the training is done."""

@@ -3,6 +3,7 @@
 import os
 import socket
 import sys
+import threading
 from datetime import UTC, datetime
 
 import numpy as np
@@ -44,6 +45,28 @@ def face():
         return Identity(references, layers, record)
 
     return make
+
+
+@pytest.fixture
+def pipe():
+    """Makes named pipes. Who opens one all the same finds it empty, and does not wait for ever."""
+    made = []
+
+    def give_nothing(path):
+        with path.open("wb"):
+            pass
+
+    def make(path):
+        os.mkfifo(path)
+        made.append((path, threading.Thread(target=give_nothing, args=(path,))))
+        made[-1][1].start()
+        return path
+
+    yield make
+    for path, writer in made:
+        while writer.is_alive():
+            os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
+            writer.join(0.01)
 
 
 def free_port():

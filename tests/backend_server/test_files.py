@@ -1,11 +1,14 @@
 """Tests that files appear complete or not at all, even with many writers at once."""
 
+import os
+import sys
 import threading
 from pathlib import Path
 
 import pytest
 
-from backend_server.files import atomic_write, temporary_name
+from backend_server.files import atomic_write, close_if_ours, private_folder, temporary_name
+from backend_server.service.access.keys import check_private
 
 
 def test_a_file_takes_its_place_when_it_is_whole(tmp_path):
@@ -70,3 +73,21 @@ def test_a_folder_or_a_device_is_never_replaced(tmp_path):
         with pytest.raises(FileExistsError, match="not a file"), atomic_write(device):
             pass
         assert device.is_char_device()
+
+
+@pytest.mark.parametrize("use", ["private folder", "data folder", "key file"])
+def test_windows_warns_of_secrets_outside_the_profile(tmp_path, monkeypatch, caplog, use):
+    with monkeypatch.context() as patch:
+        for name in ("LOCALAPPDATA", "APPDATA"):
+            patch.delenv(name, raising=False)
+        patch.setattr(Path, "home", lambda: tmp_path / "me")
+        patch.setattr(sys, "platform", "win32")
+        folder = tmp_path / "data"
+        if use == "private folder":
+            private_folder(folder)
+        elif use == "data folder":
+            close_if_ours(folder)
+        else:
+            check_private(folder / "server_key.json", os.stat_result((0o100644, *[0] * 9)))
+    (record,) = caplog.records
+    assert f"the folder {folder} is outside your profile" in record.getMessage()

@@ -64,13 +64,13 @@ def messages():
             protocol.Failed(code=protocol.ErrorCode.NO_FACE, sentence="no face", detail="log"),
             protocol.Cancelled(job="j1"),
             protocol.Attach(job="j1", received=2),
-            protocol.Cancel(job="j1"),
+            protocol.Cancel(job="j1", forgets=True),
             protocol.Ping(),
             protocol.Pong(),
-            protocol.Status(jobs_from=3),
+            protocol.Status(jobs_from=3, ended_from=4),
             protocol.StatusReport(
                 backend="Speech Face 1.0",
-                protocol="2.1",
+                protocol="2.2",
                 pid=47,
                 uptime_seconds=1.5,
                 state="ready",
@@ -81,6 +81,7 @@ def messages():
                 jobs=JobCounts(by_state={"queued": 2}, done=3, failed={"no_face": 1}, cancelled=4, retried=5),
                 listed=(
                     JobHealth(id="j1", kind="animate", state="running", owner="me", stage="texture", step=3, steps=9),
+                    JobHealth(id="j2", kind="adapt", state="delivered", size_bytes=5),
                 ),
             ),
         )

@@ -45,8 +45,12 @@ def test_an_existing_file_is_never_overwritten(path):
 def test_a_file_that_others_can_read_is_refused(path, mode):
     endpoint.write_connection_file(path, CONNECTION)
     path.chmod(mode)
-    with pytest.raises(ConnectionFileError, match="can be read by other users"):
+    with pytest.raises(
+        ConnectionFileError, match=rf"can be read by other users \(mode {mode:04o}\); .*: chmod 600 {path}"
+    ):
         endpoint.read_connection_file(path)
+    path.chmod(0o600)
+    assert endpoint.read_connection_file(path) == CONNECTION
 
 
 def test_a_missing_file_says_to_start_the_backend(path):

@@ -14,6 +14,7 @@ import zmq
 from backend_server.files import private_folder, temporary_name
 from shared.endpoint import Key
 from shared.errors import ErrorCode, SpeechFaceError
+from shared.profile import warn_outside_profile
 
 _FILE = "server_key.json"
 _MOST_BYTES = 4096
@@ -67,7 +68,8 @@ def check_private(path: Path, status: os.stat_result, forbidden: int = 0o077) ->
     Raises:
         SpeechFaceError: others may.
     """
-    if sys.platform == "win32":  # other users cannot read the profile folder; file modes have no effect
+    warn_outside_profile(path.parent)
+    if sys.platform == "win32":  # file modes have no effect
         return
     mode = stat.S_IMODE(status.st_mode)
     if mode & forbidden:

@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 
 from backend_server.identities.store import data_folder
+from backend_server.processes import ending_signals
 from backend_server.service.access.security import withdraw
 from backend_server.service.storage.queue_file import DataFolderInUseError
 from shared.endpoint import (
@@ -33,7 +34,6 @@ OFFER_NAME = "connection.json"
 _PATIENCE_SECONDS = 10.0  # the other service holds the folder before it can be reached, and after
 _PAUSE_SECONDS = 0.1
 _CLOCK_SECONDS = 1.0  # by which the times of files and processes may differ
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
@@ -73,7 +73,7 @@ def serve_or_share(
     """
     folder = data_dir or data_folder()
     deadline = time.monotonic() + patience
-    handlers = {number: signal.getsignal(number) for number in _SIGNALS}
+    handlers = {number: signal.getsignal(number) for number in ending_signals()}
     while True:
         try:
             serve()

@@ -71,21 +71,25 @@ class JobRecord:
 
 
 @dataclass(frozen=True)
-class OpenJob:
-    """One job that has not ended, as a list of the queue shows it.
+class ListedJob:
+    """One job as a list shows it.
 
     Attributes:
         id: of the job.
-        state: arriving, queued or running.
+        state: arriving, queued, running or ended.
         is_parked: it is queued, and no client has asked for it since the restart.
+        is_delivered: it has ended, and a client has got all its results.
         results: how many result messages are stored.
+        size_bytes: of its request and results.
         origin: where it comes from.
     """
 
     id: str
     state: JobState
     is_parked: bool
+    is_delivered: bool
     results: int
+    size_bytes: int
     origin: JobOrigin
 
 
@@ -194,7 +198,12 @@ class JobIndex:
         """IDs of the queued jobs, the next one first."""
         return [job for _, _, job in self._waiting]
 
-    def open_jobs(self) -> list[OpenJob]:
+    def ended_jobs(self) -> list[ListedJob]:
+        """The jobs that have ended and whose results are kept, in the order in which they came."""
+        ended = [job for job in self if job.row.state is JobState.ENDED]
+        return [_listed(job) for job in sorted(ended, key=lambda job: job.row.number)]
+
+    def open_jobs(self) -> list[ListedJob]:
         """The jobs that have not ended: the one that runs, then the queued ones in order, then those that arrive."""
         places = {job: place for place, job in enumerate(self.queue())}
         states = {JobState.RUNNING: -1, JobState.ARRIVING: len(places)}
@@ -203,16 +212,7 @@ class JobIndex:
             for job in self
             if job.row.state is not JobState.ENDED and not job.is_ending
         ]
-        return [
-            OpenJob(
-                job.row.id,
-                job.row.state,
-                job.is_parked and job.row.state is JobState.QUEUED,
-                job.row.results,
-                job.row.origin,
-            )
-            for _, job in sorted(found, key=lambda entry: entry[0])
-        ]
+        return [_listed(job) for _, job in sorted(found, key=lambda entry: entry[0])]
 
     def states(self) -> dict[str, int]:
         """How many jobs are in each state."""
@@ -279,3 +279,9 @@ class JobIndex:
     def _key(self, row: QueueRow) -> tuple[bool, int, str]:
         known = self._jobs.get(row.id)
         return known is not None and known.is_parked, row.number, row.id
+
+
+def _listed(job: Job) -> ListedJob:
+    row = job.row
+    is_parked = job.is_parked and row.state is JobState.QUEUED
+    return ListedJob(row.id, row.state, is_parked, row.delivered is not None, row.results, row.size, row.origin)

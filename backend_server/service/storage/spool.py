@@ -58,7 +58,8 @@ def spool_is_full(folder: Path, used: int, needed: int, most: int) -> NoSpaceErr
     """The error that says how many bytes messages take, how many more are needed, and how many are allowed."""
     return NoSpaceError(
         f"requests and results in {folder} take {used / 1e6:,.0f} MB, this needs {needed / 1e6:,.0f} MB "
-        f"more, and {most / 1e6:,.0f} MB are allowed; fetch the results of earlier jobs, or use a shorter strip"
+        f"more, and {most / 1e6:,.0f} MB are allowed; `python -m backend_server jobs list --ended` "
+        "shows the results that are kept and `jobs forget ID` deletes them, or use a shorter strip"
     )
 
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from backend_server.service.storage.job_files import JobFiles
-from backend_server.service.storage.job_index import Job, JobIndex, JobRecord, OpenJob, StoreLimits, StoreUsage
+from backend_server.service.storage.job_index import Job, JobIndex, JobRecord, ListedJob, StoreLimits, StoreUsage
 from backend_server.service.storage.job_writer import JobWriter, SkippedError
 from backend_server.service.storage.queue_file import NO_ORIGIN, JobOrigin, JobState
 from backend_server.service.storage.reading import MessageReader
@@ -162,9 +162,13 @@ class JobStore:
         known = self._index.get(job)
         return known and JobRecord(job, known.row.state, known.row.attempts, known.row.results)
 
-    def open_jobs(self) -> list[OpenJob]:
-        """The jobs that have not ended: the one that runs, then the queued ones in order, then those that arrive."""
-        return self._index.open_jobs()
+    def jobs(self, *, are_ended: bool = False) -> list[ListedJob]:
+        """The one that runs, then the queued ones in order, then those that arrive; or those that have ended."""
+        return self._index.ended_jobs() if are_ended else self._index.open_jobs()
+
+    def forget(self, job: str) -> None:
+        """Deletes a job and all that is kept of it."""
+        self._writer.drop(self._index[job])
 
     def is_ending(self, job: str) -> bool:
         """Whether a job has ended or been forgotten, or its end is being stored."""

@@ -128,6 +128,9 @@ class JobRun:
             left = self._clock.seconds_left
             self._line.send(Progress(job=self._job, stage=stage, step=step, steps=steps, seconds_left=left))
 
+    def _only_cancelled(self, stage: str, step: int, steps: int) -> None:
+        self._line.raise_if_cancelled(self._job)
+
     def _learn(self, store: IdentityStore | None, source: FaceSource, epochs: int, seed: int) -> Learning:
         return find_or_learn(self._cascade, store, source, epochs=epochs, seed=seed, progress=self.progress)
 
@@ -141,16 +144,19 @@ class JobRun:
         return None, ()
 
     def _render(self, identity: Identity, landmarks: NDArray[np.float32]) -> tuple[int, tuple[Note, ...]]:
-        """Sends the pictures; returns how many the job has now, and what the user should know of those made here."""
-        first = max(0, self._received - 1) * FRAMES_PER_MESSAGE
-        if first >= len(landmarks):
-            return len(landmarks), ()
-        had = first
+        """Sends the pictures; returns how many the job has now, and what the user should know of them."""
+        had = first = min(max(0, self._received - 1) * FRAMES_PER_MESSAGE, len(landmarks))
 
         def progress(stage: str, step: int, steps: int) -> None:
             self.progress(stage, had + step, had + steps)
 
         with self._cascade.result_judge(landmarks) as judge:
+            seen = judge.looked_at_before(first)  # sent before the job was interrupted, so a few are made again
+            again = self._cascade.render(identity, landmarks[seen], self._only_cancelled) if len(seen) else ()
+            for number, frame in zip(seen.tolist(), (frame for chunk in again for frame in chunk), strict=True):
+                judge.look(number, frame)
+            if first == len(landmarks):
+                return first, judge.notes()
             chunks = judge.watch(self._cascade.render(identity, landmarks[first:], progress), first)
             for frames in rechunk(chunks, FRAMES_PER_MESSAGE):
                 self._line.raise_if_cancelled(self._job)

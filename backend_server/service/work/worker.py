@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NoReturn
 import msgspec
 
 from backend_server.identities.store import IdentityStore
+from backend_server.processes import ending_signals
 from backend_server.service.logs import start_log
 from backend_server.service.outcome import failure, is_out_of_memory
 from backend_server.service.work.job_run import JobRun
@@ -47,7 +48,8 @@ def main() -> NoReturn:
 
 
 def _serve() -> int:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is for the server
+    for number in set(ending_signals()) - {signal.SIGTERM}:
+        signal.signal(number, signal.SIG_IGN)  # Ctrl-C in a terminal, and its end, are for the server
     config = msgspec.json.decode(sys.stdin.buffer.readline(), type=WorkerConfig)
     threading.Thread(target=_end_with_server, daemon=True).start()
     start_log(Path(config.log_file), is_stderr_kept=config.is_stderr_kept)

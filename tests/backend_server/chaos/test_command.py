@@ -65,6 +65,21 @@ def test_the_short_form_loses_nothing(command, tmp_path):
     assert list((tmp_path / "temporary").iterdir()) == []
 
 
+@pytest.mark.slow
+def test_the_short_form_times_answers_under_every_load(command, tmp_path):
+    status = command("--short", "--latency").wait(200)
+    document = json.loads((tmp_path / "out" / "chaos.json").read_text("utf-8"))
+    figures = {figure["load"]: figure for figure in document["latency"]}
+    assert list(figures) == ["nothing", "48 MB of uploads", "30 queued jobs", "a purge of 0.2 GB"]
+    assert document["counts"] == []
+    assert all(figure["pings"] > 5 for figure in figures.values())
+    # The goal of 200 ms is for a quiet machine; a test may run beside others.
+    assert max(figure["percentile_99"] for figure in figures.values()) < 3.0
+    assert status == (0 if all(figure["percentile_99"] <= 0.2 for figure in figures.values()) else 1)
+    assert "| 30 queued jobs |" in (tmp_path / "out" / "chaos.md").read_text("utf-8")
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
 def test_it_is_cancelled_at_once_and_leaves_nothing(command, tmp_path):
     process = command("--short")
     children = []

@@ -41,7 +41,9 @@ def test_curves_alone_have_ceil_duration_times_rate_frames(run_command, sound, s
 
 @pytest.mark.slow
 def test_a_textured_animation_is_complete_and_tagged(run_command, sound, sample_samples, tmp_path):
-    speech = sound("speech.wav", sample_samples, 16_000)
+    positions = np.arange(int(1.5 * 44_100)) * 16_000 / 44_100
+    left = np.interp(positions, np.arange(len(sample_samples)), sample_samples)
+    speech = sound("speech.wav", np.stack([left, 0.5 * left], axis=1), 44_100)
     out = tmp_path / "out"
     result = run_command("animate", speech, "--images", portrait_path(), "--epochs", "1", "--fps", "12", "--out", out)
     assert result.exit_code == 0, result.stderr
@@ -56,7 +58,8 @@ def test_a_textured_animation_is_complete_and_tagged(run_command, sound, sample_
     assert alpha.min() == 0
     with av.open(str(out / "preview.mp4")) as film:
         assert film.streams.video[0].frames == 18
-        assert film.streams.audio[0].sample_rate == 16_000
+        audio = film.streams.audio[0]
+        assert (audio.sample_rate, audio.codec_context.layout.nb_channels) == (44_100, 2)  # as it was given
     report = json.loads((out / "report.json").read_text())
     assert report["frames"] == 18
     assert {"load", "speech", "motion", "blink", "texture"} <= set(report["seconds_per_stage"])

@@ -4,7 +4,7 @@ import json
 import pytest
 from rich.console import Console
 
-from backend_server.commands.job_table import as_json, chosen, job_table, outcome
+from backend_server.commands.job_table import as_json, chosen, chosen_ended, ended_table, job_table, outcome
 from shared.errors import ErrorCode, ValueRangeError
 from shared.health import JobHealth
 from shared.protocol import Cancelled, Done, Failed
@@ -64,6 +64,19 @@ def test_a_whole_id_or_a_beginning_of_one_is_enough():
         chosen(JOBS, [], is_parked=False)
 
 
+def test_ended_jobs_are_shown_and_found_by_their_beginnings():
+    ended = [JobHealth(id="abcd01", state="ended", size_bytes=2_400_000_000, owner="me\x1b", age_seconds=75)]
+    file = io.StringIO()
+    Console(file=file, width=160, force_terminal=False).print(ended_table(ended))
+    text = file.getvalue()
+    for words in ("abcd01", "ended", "2,400.0 MB", "1 min 15 s", "1 job, 2,400.0 MB", "not known"):
+        assert words in text
+    assert "\x1b" not in text
+    assert chosen_ended(ended, ["abcd01", "abcd"]) == ["abcd01"]
+    with pytest.raises(ValueRangeError, match="no job that has ended has an ID that begins with xyz01"):
+        chosen_ended(ended, ["xyz01"])
+
+
 def test_ends_are_told_apart():
     assert outcome(Cancelled(job="a")) == "a cancelled"
     assert outcome(Done(job="a")) == "a had ended before: done"
@@ -71,8 +84,14 @@ def test_ends_are_told_apart():
     assert outcome(failed) == r"a had ended before: failed: there is\n no face"
 
 
-def test_without_a_connection_file_both_commands_say_one_sentence(run_command, tmp_path):
-    for arguments in (("list",), ("cancel", "abcd01"), ("cancel", "--parked")):
+def test_without_a_connection_file_all_commands_say_one_sentence(run_command, tmp_path):
+    for arguments in (
+        ("list",),
+        ("list", "--ended"),
+        ("forget", "abcd01"),
+        ("cancel", "abcd01"),
+        ("cancel", "--parked"),
+    ):
         result = run_command("jobs", *arguments, "--connection-file", tmp_path / "none.json")
         assert result.exit_code == 2
         assert "there is no connection file" in result.stderr

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from backend_server.cascade import Cascade
 from backend_server.commands.notebook import Notebook
 from backend_server.commands.pictures import portrait_path
 from backend_server.identities.store import IdentityStore
@@ -48,10 +49,60 @@ def test_strict_makes_a_note_an_error_and_writes_nothing(run_command, sound, sam
     assert not out.exists()
 
 
-def test_a_sound_without_a_voice_is_named(run_command, sound, tmp_path):
+def test_strict_holds_for_adapt_too(run_command, two_faces):
+    out = two_faces.with_name("face.safetensors")
+    result = run_command("adapt", "--images", two_faces, "--epochs", 0, "--strict", "--out", out)
+    assert result.exit_code == 2
+    assert "error: both.png: the picture shows 2 faces" in result.stderr
+    assert [path.name for path in out.parent.iterdir()] == ["both.png"]
+
+
+@pytest.fixture
+def hum(sound):
+    """A sound in which nobody speaks."""
     seconds = np.arange(6 * 16_000) / 16_000
-    hum = sum(np.sin(2 * np.pi * 50 * n * seconds) / n for n in range(1, 12))
-    speech, out = sound("hum.wav", 0.3 * hum / np.abs(hum).max(), 16_000), tmp_path / "out"
+    waves = sum(np.sin(2 * np.pi * 50 * n * seconds) / n for n in range(1, 12))
+    return sound("hum.wav", 0.3 * waves / np.abs(waves).max(), 16_000)
+
+
+@pytest.fixture
+def transparent(monkeypatch):
+    """A cascade that renders frames in which nothing is seen."""
+
+    def render(_cascade, _identity, landmarks, *_, **__):
+        yield np.zeros((len(landmarks), 256, 256, 4), np.uint8)
+
+    monkeypatch.setattr(Cascade, "render", render)
+
+
+def test_what_is_wrong_with_the_result_is_named(run_command, sound, sample_samples, tmp_path, transparent):
+    speech, out = sound("speech.wav", sample_samples[:8_000], 16_000), tmp_path / "out"
+    result = run_command("animate", speech, "--images", portrait_path(), "--epochs", 0, "--fps", 4, "--out", out)
+    assert result.exit_code == 0, result.stderr
+    assert "note: 100% of the rendered face is transparent" in result.stderr
+    notes = json.loads((out / "report.json").read_text())["notes"]
+    assert [note["code"] for note in notes] == ["transparent_face", "lips_elsewhere"]
+
+
+def test_strict_makes_a_note_of_the_result_an_error(run_command, sound, sample_samples, tmp_path, transparent):
+    speech, out = sound("speech.wav", sample_samples[:8_000], 16_000), tmp_path / "out"
+    options = ("--epochs", 0, "--fps", 4, "--strict", "--out", out)
+    result = run_command("animate", speech, "--images", portrait_path(), *options)
+    assert result.exit_code == 2
+    assert "error: 100% of the rendered face is transparent" in result.stderr
+    assert not out.exists()
+
+
+def test_strict_makes_a_note_of_the_sound_an_error(run_command, hum, tmp_path):
+    out = tmp_path / "out"
+    result = run_command("animate", hum, "--no-texture", "--fps", 4, "--strict", "--out", out)
+    assert result.exit_code == 2
+    assert "error: hum.wav: no speech was heard" in result.stderr
+    assert not out.exists()
+
+
+def test_a_sound_without_a_voice_is_named(run_command, hum, tmp_path):
+    speech, out = hum, tmp_path / "out"
     result = run_command("animate", speech, "--no-texture", "--fps", 4, "--out", out)
     assert result.exit_code == 0, result.stderr
     assert "note: hum.wav: no speech was heard" in result.stderr

@@ -151,8 +151,9 @@ def test_what_killed_runs_left_is_swept_when_it_is_old(tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_run_that_is_told_to_end_leaves_nothing(tmp_path, number):
     program = (
-        "import sys\n"
+        "import signal, sys\n"
         "from pathlib import Path\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"  # also when the tests outlive their terminal
         "from backend_server.commands.console import plain_failures\n"
         "from backend_server.commands.output_folder import output_folder\n"
         "with plain_failures(), output_folder(Path(sys.argv[1])) as folder:\n"

@@ -64,6 +64,21 @@ def test_what_is_no_picture_is_named_and_the_others_are_used(folder):
     assert str(inside) not in str(said)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no named pipes in folders, and links need rights")
+def test_pipes_and_links_to_nothing_are_named_and_not_waited_for(folder, pipe):
+    inside = folder("a.png")
+    pipe(inside / "pipe.png")
+    (inside / "gone.png").symlink_to(inside / "nowhere.png")
+    (inside / "also gone").symlink_to(inside / "nowhere")
+    source = read_source([inside], None)
+    assert source.names == ["a.png"]
+    assert {note.about: note.sentence for note in source.notes} == {
+        "pipe.png": "it was left out, as it is a pipe, socket or device; give a picture file.",
+        "gone.png": "it was left out, as it cannot be read (No such file or directory).",
+        "also gone": "it was left out, as a file without an ending is not read as a picture",
+    }
+
+
 def test_many_files_that_are_no_pictures_are_counted(folder):
     inside = folder("a.png")
     for number in range(25):

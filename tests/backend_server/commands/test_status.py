@@ -17,7 +17,7 @@ def report():
         return StatusReport(
             **{
                 "backend": "Speech Face 1.2",
-                "protocol": "2.1",
+                "protocol": "2.2",
                 "pid": 47,
                 "uptime_seconds": 0.0,
                 "state": "ready",

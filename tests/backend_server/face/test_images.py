@@ -1,4 +1,5 @@
 import io
+import os
 
 import cv2
 import numpy as np
@@ -7,6 +8,7 @@ from PIL import Image
 
 from backend_server.face.images import read_image
 from shared.errors import ImageError
+from shared.protocol import MAX_IMAGE_SIDE
 
 COLOURS = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
 
@@ -57,9 +59,11 @@ def png(width: int, height: int, mode: str = "1") -> bytes:
         (png(200, 200)[:-30], "damaged"),
         (png(11000, 10000), "million"),
         (png(40, 2), "at least 16"),
+        (png(16, 32_769), "has 16 x 32769 pixels; at most 32768 along a side"),
+        (png(6_000_000, 16), "has 6000000 x 16 pixels; at most 32768 along a side"),
         (png(40, 40, "RGBA"), "transparent everywhere"),
     ],
-    ids=["empty", "text", "truncated", "huge", "tiny", "transparent"],
+    ids=["empty", "text", "truncated", "huge", "tiny", "high", "wide", "transparent"],
 )
 def test_files_that_cannot_be_used_are_named(tmp_path, content, said):
     path = tmp_path / "picture.png"
@@ -67,6 +71,19 @@ def test_files_that_cannot_be_used_are_named(tmp_path, content, said):
     with pytest.raises(ImageError, match=said) as error:
         read_image(path)
     assert str(path) in error.value.sentence
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no named pipes in folders")
+def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path, pipe):
+    with pytest.raises(ImageError, match=r"me\.png is a pipe, socket or device; give a picture file"):
+        read_image(pipe(tmp_path / "me.png"))
+    with pytest.raises(ImageError, match="is a folder; give a picture file"):
+        read_image(tmp_path)
+
+
+def test_a_side_may_be_as_long_as_in_a_request(tmp_path):
+    (tmp_path / "long.png").write_bytes(png(MAX_IMAGE_SIDE, 16))
+    assert read_image(tmp_path / "long.png").shape == (16, MAX_IMAGE_SIDE, 3)
 
 
 def test_a_missing_file_is_named(tmp_path):

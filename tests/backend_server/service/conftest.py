@@ -19,13 +19,15 @@ ROOT = Path(__file__).parents[3]
 HERE = Path(__file__).parent
 DEADLINE = 60.0  # seconds; a machine that does several things at once is slow
 LAUNCH = """
-import json, sys
+import json, signal, sys
 from pathlib import Path
 from backend_server.service.server import serve_with
 from backend_server.service.settings import ServiceSettings
 values = json.loads(sys.argv[1])
 for name in ("connection_file", "data_dir"):
     values[name] = Path(values[name])
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_IGN if values.pop("outlives_terminal", False) else signal.SIG_DFL)
 serve_with(ServiceSettings(**values))
 """
 

@@ -210,6 +210,20 @@ def test_a_step_of_the_loop_that_fails_ends_nothing(running, new_client, animate
     assert isinstance(client.finish(request.job)[-1], protocol.Done)
 
 
+def test_results_that_are_being_sent_are_not_deleted(running, new_client, animate, monkeypatch):
+    client = new_client(read_connection_file(running._settings.connection_file))
+    job = client.send(animate()).job
+    client.finish(job)
+    with monkeypatch.context() as patch:
+        patch.setattr(running._clients, "is_attached", lambda name: name == job)
+        client.send(protocol.Cancel(job=job, forgets=True))
+        refused = client.until(protocol.Failed)[-1]
+    assert (refused.code, refused.sequence) == (ErrorCode.BAD_VALUE, 0)
+    assert "are being sent to a client; try again later" in refused.sentence
+    client.send(protocol.Attach(job=job))
+    assert isinstance(client.finish(job)[-1], protocol.Done)
+
+
 @pytest.mark.slow
 def test_pongs_come_at_once_beside_1500_jobs_and_their_ends(new_service, animate):
     service = new_service()

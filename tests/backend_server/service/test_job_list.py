@@ -21,8 +21,8 @@ def run(service, *arguments):
     return CliRunner().invoke(app, ["jobs", *arguments, "--connection-file", str(service.connection_file)])
 
 
-def listed(service):
-    result = run(service, "list", "--json")
+def listed(service, *options):
+    result = run(service, "list", *options, "--json")
     assert result.exit_code == 0, result.output
     return {job["id"]: job for job in json.loads(result.stdout)}
 
@@ -97,6 +97,63 @@ def test_how_a_job_had_ended_is_said(service, animate):
     assert caught.value.code is ErrorCode.UNKNOWN_JOB
 
 
+def test_a_full_spool_has_a_way_out(new_service, animate):
+    service = new_service(spool_bytes=200_000)
+    client = service.client()
+    job = client.send(animate(frames=100)).job
+    assert isinstance(client.finish(job)[-1], protocol.Done)
+    refused = client.finish(client.send(animate(frames=100)).job)[-1]
+    assert refused.code is ErrorCode.NO_SPACE
+    assert "jobs list --ended` shows" in refused.sentence and "`jobs forget ID` deletes" in refused.sentence
+    (entry,) = listed(service, "--ended").values()
+    assert (entry["id"], entry["kind"], entry["state"], entry["owner"]) == (job, "animate", "delivered", "test")
+    assert 100_000 < entry["size_bytes"] < 200_000 and 0 <= entry["age_seconds"] < 120
+    assert listed(service) == {}
+    table = run(service, "list", "--ended").stdout
+    assert "delivered" in table and "1 job, 0.1 MB; delete one and its results with `jobs forget ID`" in table
+    result = run(service, "forget", job[:8])
+    assert (result.exit_code, result.stdout) == (0, f"{job} forgotten\n")
+    assert listed(service, "--ended") == {}
+    client.send(protocol.Attach(job=job))
+    assert client.until(protocol.Failed)[-1].code is ErrorCode.UNKNOWN_JOB
+    assert isinstance(client.finish(client.send(animate(frames=100)).job)[-1], protocol.Done)
+
+
+def test_what_has_not_ended_is_not_forgotten(service, animate):
+    client = service.client()
+    job = client.send(animate(seed=WAIT)).job
+    client.until(protocol.Progress, job=job)
+    result = run(service, "forget", job)
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert f"no job that has ended has an ID that begins with {job}; see `jobs list --ended`" in result.stderr
+    client.send(protocol.Cancel(job=job, forgets=True))
+    refused = client.until(protocol.Failed, job=job)[-1]
+    assert (refused.code, refused.sequence) == (ErrorCode.BAD_VALUE, 0)
+    assert refused.sentence == f"job {job} has not ended; cancel it first"
+    client.send(protocol.Cancel(job=job))
+    assert isinstance(client.finish(job)[-1], protocol.Cancelled)
+
+
+def test_ended_jobs_stand_in_the_order_in_which_they_came_and_say_whether_a_client_has_them(make_store, tmp_path):
+    store = make_store(tmp_path / "jobs")
+    for name in ("late", "early", "waits"):
+        store.add_now(name, [b"x" * 10])
+    for name in ("early", "late"):
+        store.end_now(name, b"end")
+    store.note_delivered("early")
+    for _ in range(2):  # also after a restart
+        found = [(job.id, job.is_delivered, job.size_bytes, job.results) for job in store.jobs(are_ended=True)]
+        assert [entry[:2] for entry in found] == [("late", False), ("early", True)]
+        assert all(size >= 10 and count == 1 for _, _, size, count in found)
+        assert [job.id for job in store.jobs()] == ["waits"]
+        store.close()
+        store = make_store(tmp_path / "jobs")
+    store.forget("late")
+    store.settle()
+    assert [job.id for job in store.jobs(are_ended=True)] == ["early"]
+    store.close()
+
+
 @pytest.mark.slow
 def test_a_list_has_as_many_pages_as_it_needs(new_service, animate):
     service = new_service()
@@ -112,9 +169,10 @@ def test_a_backend_without_lists_is_named(service, monkeypatch):
     report = inquiry.ask_status(service.connection_file)
     assert report.listed is None
     monkeypatch.setattr(inquiry._Line, "report", lambda *_: msgspec.structs.replace(report, listed=None))
-    result = run(service, "list")
-    assert result.exit_code == 2
-    assert "this backend lists no jobs" in result.stderr
+    for options, sentence in (([], "this backend lists no jobs"), (["--ended"], "this backend lists no ended jobs")):
+        result = run(service, "list", *options)
+        assert result.exit_code == 2
+        assert sentence in result.stderr
 
 
 def test_origins_are_kept_and_guessed_when_the_queue_file_is_lost(make_store, tmp_path, animate):
@@ -124,14 +182,14 @@ def test_origins_are_kept_and_guessed_when_the_queue_file_is_lost(make_store, tm
     store = make_store(folder)
     store.add(request.job, wire.encode(request), 0, origin=origin)
     store.settle()
-    assert [(job.origin, job.is_parked) for job in store.open_jobs()] == [(origin, False)]
+    assert [(job.origin, job.is_parked) for job in store.jobs()] == [(origin, False)]
     store.close()
     store = make_store(folder)
-    assert [(job.origin, job.is_parked) for job in store.open_jobs()] == [(origin, True)]
+    assert [(job.origin, job.is_parked) for job in store.jobs()] == [(origin, True)]
     store.close()
     (folder / "queue.sqlite").unlink()
     store = make_store(folder)
-    (found,) = store.open_jobs()
+    (found,) = store.jobs()
     assert (found.origin.kind, found.origin.owner) == ("animate", "")
     assert found.origin.came > 1e9
     store.close()

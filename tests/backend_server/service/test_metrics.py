@@ -18,7 +18,7 @@ BAD_SOUND, WAIT = 6, 9
 @pytest.fixture
 def report():
     def make(**values):
-        fields = {"backend": "b", "protocol": "2.1", "pid": 1, "uptime_seconds": 2.5, "state": "ready", **values}
+        fields = {"backend": "b", "protocol": "2.2", "pid": 1, "uptime_seconds": 2.5, "state": "ready", **values}
         return protocol.StatusReport(**fields)
 
     return make

@@ -1,5 +1,6 @@
 """Sound files of every kind become the same waveform; bad ones are refused with one sentence."""
 
+import os
 from pathlib import Path
 
 import av
@@ -8,7 +9,14 @@ import pytest
 import soundfile
 
 from backend_server.speech import audio
-from backend_server.speech.audio import check_measures, read_audio, survey_file, to_waveform, write_wav
+from backend_server.speech.audio import (
+    check_measures,
+    declared_seconds,
+    read_audio,
+    survey_file,
+    to_waveform,
+    write_wav,
+)
 from shared.errors import SoundError
 
 
@@ -40,6 +48,13 @@ def test_a_wav_survives_the_round_trip_within_16_bits(tmp_path: Path):
     clip = read_audio(tmp_path / "new" / "tone.wav")
     assert (clip.sample_rate, clip.seconds) == (16000, 0.5)
     np.testing.assert_allclose(clip.samples, tone(16000), atol=1 / 32768)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no named pipes in folders")
+@pytest.mark.parametrize("read", [read_audio, declared_seconds])
+def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path: Path, pipe, read):
+    with pytest.raises(SoundError, match=r"me\.wav is a pipe, socket or device; save the sound as a file"):
+        read(pipe(tmp_path / "me.wav"))
 
 
 def write_video(path: Path, *, with_sound: bool) -> None:

@@ -167,14 +167,14 @@ def test_a_state_of_other_settings_is_refused(begin, tmp_path: Path):
     trainer = begin()
     trainer.save(tmp_path / "speech.training")
     begin(epochs=20).resume(tmp_path / "speech.training")
-    with pytest.raises(WeightsError, match=r"\(mouth_weight: 2\.0, now 3\.0\); remove it"):
+    with pytest.raises(WeightsError, match=r"\(mouth_weight: 2\.0, now 3\.0\); move it away"):
         begin(mouth_weight=3.0).resume(tmp_path / "speech.training")
 
 
 def test_a_state_of_another_run_is_refused(begin, examples: list[Example], tmp_path: Path):
     state = tmp_path / "speech.training"
     begin(seed=0).save(state)
-    with pytest.raises(WeightsError, match=r"\(seed: 0, now 1\); remove it"):
+    with pytest.raises(WeightsError, match=r"\(seed: 0, now 1\); move it away"):
         begin(seed=1).resume(state)
     with pytest.raises(WeightsError, match=r"\(utterances: 10 of \d+ samples, now 9 of \d+ samples\)"):
         begin(utterances=examples[:9]).resume(state)

@@ -49,18 +49,18 @@ def test_no_state_is_a_start_and_a_damaged_one_an_error(make_parts, tmp_path):
     assert state.load() == {}
     for content in (b"damaged", b".", b"hello world", b""):
         path.write_bytes(content)
-        with pytest.raises(WeightsError, match="delete it"):
+        with pytest.raises(WeightsError, match="; move it away"):
             state.load()
     torch.save([1], path)
-    with pytest.raises(WeightsError, match="delete it"):
+    with pytest.raises(WeightsError, match="; move it away"):
         state.load()
     TrainingState(path, {**make_parts(), "network": torch.nn.Linear(5, 5)}).save()
-    with pytest.raises(WeightsError, match="delete it"):
+    with pytest.raises(WeightsError, match="; move it away"):
         state.load()
     parts = make_parts()
     del parts["prior"]
     TrainingState(path, parts).save()
-    with pytest.raises(WeightsError, match="delete it"):
+    with pytest.raises(WeightsError, match="; move it away"):
         state.load()
 
 
@@ -70,5 +70,5 @@ def test_a_run_may_be_made_longer_and_is_never_taken_for_another(make_parts, tmp
 
     state(MotionConfig(epochs=1)).save(epoch=1)
     assert state(MotionConfig(epochs=2)).load() == {"epoch": 1}
-    with pytest.raises(WeightsError, match=r"\(dropout: 0\.3, now 0\.1\); remove it or train without --resume"):
+    with pytest.raises(WeightsError, match=r"\(dropout: 0\.3, now 0\.1\); move it away, or give another --out"):
         state(MotionConfig(dropout=0.1)).load()

@@ -164,14 +164,34 @@ def test_an_address_that_is_not_ours_is_named():
 
 
 @posix
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_ends_cleanly_and_takes_its_worker_along(new_service, number):
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP"])
+def test_it_ends_cleanly_and_takes_its_worker_along(new_service, name):
     service = new_service()
     worker = worker_of(service)
-    os.kill(service.process.pid, number)
+    os.kill(service.process.pid, signal.Signals[name])
     assert service.process.wait(20) == 0
     assert not service.connection_file.exists()
     worker.wait(20)
+
+
+@posix
+def test_what_a_terminal_sends_to_all_its_processes_does_not_end_the_worker(service, animate):
+    client = service.client()
+    client.finish(client.send(animate()).job)
+    worker = service.worker
+    for number in (signal.SIGINT, signal.SIGHUP):
+        os.kill(worker.pid, number)
+    assert isinstance(client.finish(client.send(animate()).job)[-1], protocol.Done)
+    assert service.worker.pid == worker.pid
+
+
+@posix
+def test_it_outlives_its_terminal_when_it_is_started_so(new_service):
+    service = new_service(outlives_terminal=True)
+    os.kill(service.process.pid, signal.SIGHUP)
+    assert isinstance(service.client().welcome, protocol.Welcome)
+    os.kill(service.process.pid, signal.SIGTERM)
+    assert service.process.wait(20) == 0
 
 
 @posix

@@ -109,7 +109,7 @@ def test_the_spool_has_a_limit_and_gives_up_what_was_delivered_first(open_store,
     assert store.usage().used_bytes == 900
     store.add_now("d", [b"x" * 300])
     assert [job for job in "abcd" if store.find(job)] == ["a", "c", "d"]
-    with pytest.raises(NoSpaceError, match="fetch the results of earlier jobs"):
+    with pytest.raises(NoSpaceError, match=r"jobs list --ended` shows .* `jobs forget ID`"):
         store.add_now("e", [b"x"], 1001)
 
     faults = []

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backend_server.face.result import ResultJudge
 from backend_server.service.work import job_run
 from shared.errors import ImageError
 from shared.protocol import AdaptRequest, Progress, TextureFrames
@@ -33,7 +34,13 @@ def test_steps_of_the_texture_count_each_frame_once(received):
 
     class Cascade:
         def result_judge(self, landmarks):
-            return nullcontext(SimpleNamespace(watch=lambda chunks, first: chunks, notes=lambda: ()))
+            return nullcontext(
+                SimpleNamespace(
+                    watch=lambda chunks, first: chunks,
+                    notes=lambda: (),
+                    looked_at_before=lambda first: np.zeros(0, int),
+                )
+            )
 
         def render(self, identity, landmarks, progress):
             for done in range(0, len(landmarks), 8):
@@ -78,3 +85,39 @@ def test_image_files_are_read_and_come_after_the_images(monkeypatch):
 def test_a_file_that_is_no_image_is_named(monkeypatch, names, name):
     with pytest.raises(ImageError, match=f"{name} is not an image that this program can read"):
         adapted_from(monkeypatch, b"this is no image", names=names)
+
+
+@pytest.mark.parametrize("received", [0, 3, 5])  # anew, and again after some and after all messages of pictures
+def test_notes_of_the_result_are_those_of_all_frames_also_when_a_job_goes_on(received):
+    total = 4 * job_run.FRAMES_PER_MESSAGE
+    landmarks = np.zeros((total, 68, 2), np.float32)
+    landmarks[:, 66, 1] = landmarks[:, 0, 0] = np.arange(total)  # the mouth opens from frame to frame
+    rendered = []
+
+    class Judge(ResultJudge):
+        """Notes each frame that it is shown, by the number that its pixels hold."""
+
+        def look(self, number, frame):
+            assert frame[0, 0, 0] == number
+            looked_at.append(number)
+
+        def notes(self):
+            return tuple(sorted(looked_at))
+
+    class Cascade:
+        def result_judge(self, landmarks):
+            return Judge(landmarks)
+
+        def render(self, identity, landmarks, progress):
+            rendered.extend(landmarks[:, 0, 0].astype(int))
+            for first in range(0, len(landmarks), 8):
+                numbers = landmarks[first : first + 8, 0, 0].astype(np.uint8)
+                yield np.broadcast_to(numbers[:, None, None, None], (len(numbers), 2, 2, 4))
+
+    looked_at = []
+    line = SimpleNamespace(send=lambda _: None, raise_if_cancelled=lambda _: None)
+    count, notes = job_run.JobRun(Cascade(), None, line, "job", received)._render(None, landmarks)
+    assert count == total
+    assert list(notes) == np.linspace(0, total - 1, 8).round().astype(int).tolist()
+    first = max(0, received - 1) * job_run.FRAMES_PER_MESSAGE
+    assert rendered == [*(number for number in notes if number < first), *range(first, total)]
