@@ -6,6 +6,7 @@ One Struct per message. The types state the ranges, and `wire` checks them on bo
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, ClassVar
 from uuid import uuid4
 
@@ -40,6 +41,9 @@ Count = Annotated[int, Meta(ge=0, le=2**53)]
 Seconds = Annotated[float, Meta(ge=0.0)]
 Text = Annotated[str, Meta(max_length=20_000)]
 Names = Annotated[tuple[Annotated[str, Meta(max_length=255)], ...], Meta(max_length=MAX_IMAGE_COUNT)]
+
+_bad_value = partial(MessageError, code=ErrorCode.BAD_VALUE)
+_too_large = partial(MessageError, code=ErrorCode.TOO_LARGE)
 
 
 def _within(control: str) -> Meta:
@@ -344,11 +348,3 @@ def _check_images(images: tuple[NDArray[np.uint8], ...]) -> None:
 def _check_names(names: tuple[str, ...], image_count: int) -> None:
     if names and len(names) != image_count:
         raise _bad_value(f"got {len(names)} names for {image_count} images; send one for each, or none")
-
-
-def _bad_value(sentence: str) -> MessageError:
-    return MessageError(sentence, code=ErrorCode.BAD_VALUE)
-
-
-def _too_large(sentence: str) -> MessageError:
-    return MessageError(sentence, code=ErrorCode.TOO_LARGE)
