@@ -152,7 +152,7 @@ PLANTED = [
     ("backend_server/extra.py", "import bpy", "backend_server.extra imports bpy"),
     ("backend_server/extra.py", "from blender_addon import job", "backend_server.extra imports blender_addon"),
     ("backend_server/motion/line.py", "import zmq", "backend_server.motion.line imports zmq"),
-    ("backend_server/speech/windows.py", "import soundfile", "backend_server.speech.windows imports soundfile"),
+    ("backend_server/speech/survey.py", "import soundfile", "backend_server.speech.survey imports soundfile"),
     ("backend_server/cascade.py", "import OpenEXR", "backend_server.cascade imports OpenEXR"),
     (
         "backend_server/training/x.py",

@@ -158,7 +158,8 @@ def test_a_sound_in_small_pieces_moves_the_face_as_the_whole_does(cascade, speec
         monkeypatch.setattr(f"backend_server.speech.acoustic_model.{name}", positions)
     whole = cascade.animate(speech, 16_000, times, controls=controls)
     monkeypatch.setattr("backend_server.speech.recording.BLOCK_SAMPLES", 16_000)
-    for place in ("speech.windows", "motion.controls", "cascade"):
+    monkeypatch.setattr("backend_server.motion.sequence.BLOCK_FEATURES", 7)
+    for place in ("motion.controls", "cascade"):
         monkeypatch.setattr(f"backend_server.{place}.BLOCK_FRAMES", 7)
     monkeypatch.setattr("backend_server.blink.sampling.READ_FRAMES", 7)
     reports = []
