@@ -315,5 +315,5 @@ def test_a_strip_that_shows_only_what_its_file_lacks_is_said(ready, fake_backend
     sound.write(str(path), 16_000, 1, aud.FORMAT_FLOAT32, aud.CONTAINER_MP3, aud.CODEC_MP3, 64_000, 1024)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     add_strip(path=path, fps=25, left=100)
-    with pytest.raises(RuntimeError, match=r"shows no part of its sound; half.mp3: 3.1 s of its 6.1 s are missing"):
+    with pytest.raises(RuntimeError, match=r"no part of its sound; half.mp3: 3\.[01] s of its 6\.[01] s are missing"):
         bpy.ops.speechface.generate()

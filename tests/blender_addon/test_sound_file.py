@@ -1,5 +1,6 @@
 """Tests that odd sound files are heard as the backend hears them, and that a note says what is odd."""
 
+import re
 import struct
 import wave
 
@@ -146,10 +147,12 @@ def test_a_file_that_ends_too_early_is_said(hear, encoded, start):
     whole = encoded(tone(6.0), "mp3")
     samples, notes = hear(whole[: len(whole) // 2], "half.mp3", start)
     assert len(samples) / RATE == pytest.approx(3.0 - start, abs=0.1)
-    assert notes == [
-        "half.mp3: 3.1 s of its 6.1 s are missing or damaged and count as silence; export the sound again if the face "
-        "should speak there"
-    ]
+    (note,) = notes
+    assert re.fullmatch(
+        r"half.mp3: 3\.[01] s of its 6\.[01] s are missing or damaged and count as silence; export the sound again if "
+        "the face should speak there",  # Blender 5.2 does not count what the encoder put before the sound
+        note,
+    )
     assert hear(whole[: len(whole) // 2], "half.mp3", start, 2.5)[1] == []
 
 
