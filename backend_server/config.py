@@ -56,11 +56,7 @@ class MotionConfig:
     channels: int = 29  # of the acoustic model
     features_per_second: float = 125 / 3  # of the acoustic model
     context: int = 10  # samples of a window, six in Section 4.2; 0: convolutions over time instead
-    encoder_channels: tuple[int, ...] = (
-        96,
-        128,
-        128,
-    )  # of a window; VOCA's are 32, 64, 64
+    encoder_channels: tuple[int, ...] = (96, 128, 128)  # of a window; VOCA's are 32, 64, 64
     width: int = 128  # of convolutions over time, as the next three
     dilations: tuple[int, ...] = (1, 1, 2, 4)  # of layers that look ahead and back: 0.19 s
     past_dilations: tuple[int, ...] = (4, 8)  # of layers that look back only

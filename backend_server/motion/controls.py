@@ -1,7 +1,7 @@
 """Smooths the motion that G_L makes, brings it to rest and enlarges it, when a user asks for it.
 
 Pure functions on displacements (T, 68, 2) from the neutral face, canonical units: `smoothed` first, then `shaped`. Lead
-needs no function: windows of speech are read at the frame times, so the cascade reads them that much later.
+needs no function: the motion is read at the frame times, so the cascade reads it that much later.
 """
 
 from __future__ import annotations

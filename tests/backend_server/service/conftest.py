@@ -10,6 +10,7 @@ import psutil
 import pytest
 import zmq
 
+from backend_server.service.intake import Intake
 from backend_server.service.storage.store import JobStore
 from shared import chunks, protocol, wire
 from shared.assembly import Assembler
@@ -88,6 +89,14 @@ class Client:
     def finish(self, job):
         """All messages of a job up to its last."""
         return self.until(protocol.Done, protocol.Failed, protocol.Cancelled, job=job)
+
+    def pong_seconds(self):
+        """How long the answer to a ping takes."""
+        began = time.monotonic()
+        ping = self.send(protocol.Ping())
+        while self.receive().parent != ping.id:
+            pass
+        return time.monotonic() - began
 
     def close(self):
         self.context.destroy(linger=0)
@@ -305,3 +314,17 @@ def open_store(tmp_path):
 def store(open_store):
     """A store with an empty folder."""
     return open_store()
+
+
+@pytest.fixture
+def new_intake():
+    """Makes intakes, and ends their threads."""
+    made = []
+
+    def make(**values):
+        made.append(Intake(**values))
+        return made[-1]
+
+    yield make
+    for intake in made:
+        intake.close()

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from backend_server.chaos.client import ChaosClient
+from backend_server.chaos.waiting import wait_until
 from backend_server.service import intake as intake_module
 from backend_server.service.back_pressure import BackPressure
-from backend_server.service.intake import Intake
 from backend_server.service.server import Server
 from backend_server.service.settings import ServiceSettings
 from backend_server.service.storage.job_files import JobFiles
@@ -117,14 +117,6 @@ class Crowd:
         return {job: told[-1] for job, told in self.messages.items() if protocol.is_last(told[-1])}
 
 
-def pong_seconds(client):
-    began = time.monotonic()
-    ping = client.send(protocol.Ping())
-    while client.receive().parent != ping.id:
-        pass
-    return time.monotonic() - began
-
-
 @pytest.mark.slow
 def test_a_slow_disk_stops_uploads_and_nothing_else(server, disk, connect, new_client, animate):
     crowd = Crowd(server, [connect() for _ in range(4)])
@@ -151,7 +143,7 @@ def test_a_slow_disk_stops_uploads_and_nothing_else(server, disk, connect, new_c
     until = time.monotonic() + pause.PAUSE_SECONDS + 1
     while time.monotonic() < until:
         crowd.poll_for(0.05)
-        pongs.append(pong_seconds(bystander))
+        pongs.append(bystander.pong_seconds())
     assert np.percentile(pongs, 95) < 0.2
     assert len(pongs) > 20
     assert [client._large[0].sent_bytes for client in crowd.clients] == sent
@@ -177,10 +169,7 @@ def test_who_does_not_pause_is_refused_when_the_memory_is_used_up(server, new_cl
     requests = [animate(speech=np.zeros(SMALL // 4, np.float32), sample_rate=192_000) for _ in range(4)]
     for message in requests[:2]:
         client.send(message)
-    deadline = time.monotonic() + DEADLINE
-    while server._store.unwritten_bytes < 2 * SMALL:
-        assert time.monotonic() < deadline, "the requests did not arrive"
-        time.sleep(0.01)  # polling
+    assert wait_until(lambda: server._store.unwritten_bytes >= 2 * SMALL, DEADLINE), "the requests did not arrive"
     client.send(requests[2])
     client.socket.send_multipart(wire.encode(requests[3]))  # whole, without chunks
     for message in requests[2:]:
@@ -209,19 +198,6 @@ class Listener:
 def load():
     """A store that says what a test wants."""
     return SimpleNamespace(unwritten_bytes=0, is_behind=False)
-
-
-@pytest.fixture
-def new_intake():
-    made = []
-
-    def make(**values):
-        made.append(Intake(**values))
-        return made[-1]
-
-    yield make
-    for intake in made:
-        intake.close()
 
 
 def test_all_clients_are_asked_each_second_until_half_is_written(load, clock, new_intake):

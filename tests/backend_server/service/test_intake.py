@@ -4,22 +4,8 @@ import numpy as np
 import pytest
 
 from backend_server.service import intake as module
-from backend_server.service.intake import Intake
 from shared import chunks, protocol, wire
 from shared.errors import ErrorCode, MessageError
-
-
-@pytest.fixture
-def new_intake():
-    made = []
-
-    def make(**values):
-        made.append(Intake(**values))
-        return made[-1]
-
-    yield make
-    for intake in made:
-        intake.close()
 
 
 def pieces_of(message):

@@ -1,7 +1,5 @@
 """Tests that hundreds of megabytes go through, and that nobody else notices."""
 
-import time
-
 import msgspec
 import numpy as np
 import pytest
@@ -54,21 +52,13 @@ def upload(service, animate):
     return begin
 
 
-def pong_seconds(client):
-    began = time.monotonic()
-    ping = client.send(protocol.Ping())
-    while client.receive().parent != ping.id:
-        pass
-    return time.monotonic() - began
-
-
 @pytest.mark.slow
 def test_two_hundred_megabytes_delay_no_pong_of_another_client(service, upload):
     large = upload(speech=noise(200))
     bystander = service.client()
     pongs = []
     while not large.push():
-        pongs.append(pong_seconds(bystander))
+        pongs.append(bystander.pong_seconds())
     done = large.client.until(protocol.Done, job=large.message.job, seconds=120)[-1]
     assert done.frame_count == 3
     assert len(pongs) > 20
@@ -78,7 +68,7 @@ def test_two_hundred_megabytes_delay_no_pong_of_another_client(service, upload):
 def test_small_messages_go_between_the_chunks(upload):
     large = upload()
     large.send_chunks(3)
-    assert pong_seconds(large.client) < 5
+    assert large.client.pong_seconds() < 5
     large.client.send(protocol.Attach(job="nowhere"))
     assert large.client.receive().code is ErrorCode.UNKNOWN_JOB
     assert not large.sending.is_over
