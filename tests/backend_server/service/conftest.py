@@ -22,9 +22,11 @@ DEADLINE = 60.0  # seconds; a machine that does several things at once is slow
 LAUNCH = """
 import json, signal, sys
 from pathlib import Path
+from backend_server.service import health
 from backend_server.service.server import serve_with
 from backend_server.service.settings import ServiceSettings
 values = json.loads(sys.argv[1])
+health.MAX_LISTED_JOBS = values.pop("listed_at_once", health.MAX_LISTED_JOBS)
 for name in ("connection_file", "data_dir"):
     values[name] = Path(values[name])
 if hasattr(signal, "SIGHUP"):

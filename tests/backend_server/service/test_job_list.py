@@ -12,7 +12,6 @@ from backend_server.service.inquiry import ask_jobs
 from backend_server.service.storage.queue_file import JobOrigin
 from shared import protocol, wire
 from shared.errors import ErrorCode, SpeechFaceError
-from shared.health import MAX_LISTED_JOBS
 
 WAIT = 9  # seed: the job never ends
 
@@ -154,15 +153,16 @@ def test_ended_jobs_stand_in_the_order_in_which_they_came_and_say_whether_a_clie
     store.close()
 
 
-@pytest.mark.slow
-def test_a_list_has_as_many_pages_as_it_needs(new_service, animate):
-    service = new_service()
+@pytest.mark.parametrize("count", [3, 7, 8])
+def test_a_list_has_as_many_pages_as_it_needs(new_service, animate, monkeypatch, count):
+    monkeypatch.setattr(inquiry, "MAX_LISTED_JOBS", 4)
+    service = new_service(listed_at_once=4)
     client = service.client()
-    jobs = [client.send(animate(seed=WAIT)).job for _ in range(MAX_LISTED_JOBS + 3)]
-    client.until(protocol.Accepted, job=jobs[-1], seconds=120)
+    jobs = [client.send(animate(seed=WAIT)).job for _ in range(count)]
+    client.until(protocol.Accepted, job=jobs[-1])
     client.send(protocol.Status(jobs_from=0))
-    assert len(client.until(protocol.StatusReport)[-1].listed) == MAX_LISTED_JOBS
-    assert [job.id for job in ask_jobs(service.connection_file, 20)] == jobs
+    assert len(client.until(protocol.StatusReport)[-1].listed) == min(count, 4)
+    assert [job.id for job in ask_jobs(service.connection_file)] == jobs
 
 
 def test_a_backend_without_lists_is_named(service, monkeypatch):
