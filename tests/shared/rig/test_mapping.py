@@ -157,7 +157,7 @@ def test_what_cannot_be_is_refused_with_the_value(change, sentence):
     ],
 )
 def test_what_is_no_mapping_is_refused(data, sentence):
-    with pytest.raises(ValueRangeError, match=".") as caught:
+    with pytest.raises(ValueRangeError) as caught:
         parse_mapping(data)
     assert sentence in caught.value.sentence
 
