@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING or __package__ == "blender_addon":
     from shared import (
         assembly,
+        backend_keeper,
+        backend_process,
         chunks,
         endpoint,
         errors,
+        following,
         landmarks,
+        line,
         motion_controls,
         notes,
         pause,
@@ -23,10 +27,14 @@ if TYPE_CHECKING or __package__ == "blender_addon":
 else:
     from .shared import (
         assembly,
+        backend_keeper,
+        backend_process,
         chunks,
         endpoint,
         errors,
+        following,
         landmarks,
+        line,
         motion_controls,
         notes,
         pause,
@@ -37,10 +45,14 @@ else:
 
 __all__ = [
     "assembly",
+    "backend_keeper",
+    "backend_process",
     "chunks",
     "endpoint",
     "errors",
+    "following",
     "landmarks",
+    "line",
     "motion_controls",
     "notes",
     "pause",

@@ -189,6 +189,11 @@ class AnimateRequest(Message, frozen=True, kw_only=True, eq=False):
         """The motion controls of the request."""
         return MotionControls(**{name: getattr(self, name) for name in RANGES})
 
+    @property
+    def makes_texture(self) -> bool:
+        """Whether frames are rendered: they are wanted, and there is a face."""
+        return self.wants_texture and bool(self.identity or self.references)
+
     def check(self) -> None:
         """Checks the lengths, the sound, the times, and that not more than one face is named."""
         seconds = len(self.speech) / self.sample_rate
