@@ -20,7 +20,7 @@ from . import endpoint, errors
 
 _LOG_TAIL_BYTES = 4000
 _STOP_SECONDS = 5.0
-_LOGS = re.compile(r"backend-\d+\.log")
+_LOGS = re.compile(r"backend-\d+(-\d+)?\.log")
 _KEPT_SECONDS = 7 * 24 * 3600.0
 _PARENTS_OWN = ("PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "PYTHONEXECUTABLE")  # would mislead another Python
 
@@ -52,12 +52,14 @@ class BackendProcess:
         command: what to run.
         folder: for the connection file and the log; made when missing. Logs that were not
             written to for a week are deleted from it.
+        number: tells several of one program apart; 0 where there is one only.
     """
 
-    def __init__(self, command: BackendCommand, folder: Path) -> None:
+    def __init__(self, command: BackendCommand, folder: Path, number: int = 0) -> None:
         self.command = command
-        self.connection_file = folder / f"connection-{os.getpid()}.json"
-        self.log_file = folder / f"backend-{os.getpid()}.log"
+        name = f"{os.getpid()}-{number}" if number else str(os.getpid())
+        self.connection_file = folder / f"connection-{name}.json"
+        self.log_file = folder / f"backend-{name}.log"
         self._process: subprocess.Popen[bytes] | None = None
         self._has_served = False
 

@@ -37,6 +37,7 @@ class Following:
         self._line = connection
         self._order = ResultOrder()
         self._has_main_result = False  # the learnt face, or the motion
+        self._has_rig = False
         self._sent_at: float | None = None
         self._is_attached = False
         self._is_resent = False
@@ -93,6 +94,8 @@ class Following:
                 self._has_main_result = True
             case protocol.LandmarkCurves():
                 self._take_curves(message)
+            case protocol.RigCurves():
+                self._take_rig(message)
             case protocol.TextureFrames():
                 self._take_frames(message)
             case protocol.Done():
@@ -141,6 +144,13 @@ class Following:
             )
         self._has_main_result = True
 
+    def _take_rig(self, curves: protocol.RigCurves) -> None:
+        if len(curves.weights) != self._frame_count:
+            raise errors.ShapeError(
+                f"expected a rig's curves of {self._frame_count} frames, the backend sent {len(curves.weights)}"
+            )
+        self._has_rig = True
+
     def _take_frames(self, message: protocol.TextureFrames) -> None:
         if message.first_frame != self.texture_count:
             raise errors.ShapeError(
@@ -170,6 +180,10 @@ class Following:
                 f"the backend ended after {self.texture_count} of {wanted} pictures "
                 f"(it counts {done.texture_count}) and {done.frame_count if has_curves else 'no'} of {frames} "
                 "frames of motion; generate again, and read its log if it stays"
+            )
+        if self.request.rig and not self._has_rig:
+            raise errors.SpeechFaceError(
+                "the backend ended without the curves of the rig; it is of a release before them: start one of this"
             )
 
     @property

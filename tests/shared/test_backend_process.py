@@ -47,14 +47,21 @@ def test_arguments_and_environment(start, monkeypatch):
 def test_logs_of_other_programs_are_deleted_after_a_week(start, tmp_path):
     folder, now = tmp_path / "data", time.time()
     folder.mkdir()
-    ages = {"backend-1.log": 8, "backend-2.log": 6, "backend-x.log": 8, "backend.log": 8, "connection-1.json": 8}
+    ages = {
+        "backend-1.log": 8,
+        "backend-1-1.log": 8,
+        "backend-2.log": 6,
+        "backend-x.log": 8,
+        "backend.log": 8,
+        "connection-1.json": 8,
+    }
     for name, days in ages.items():
         (folder / name).touch()
         os.utime(folder / name, (now - days * 24 * 3600,) * 2)
     process = start("print('here')")
     until(lambda: not process.is_running)
     left = {path.name for path in folder.iterdir()}
-    assert left == {*ages, process.log_file.name} - {"backend-1.log"}
+    assert left == {*ages, process.log_file.name} - {"backend-1.log", "backend-1-1.log"}
 
 
 def test_a_backend_that_ends_is_noticed_with_its_last_words(start):
