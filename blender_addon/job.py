@@ -49,6 +49,7 @@ class JobRequest:
         wants_blink: whether the eyes blink.
         wants_texture: whether pictures are rendered.
         controls: how the motion is shaped.
+        rig: the mapping of a character in JSON, or empty.
     """
 
     speech: NDArray[np.float32]
@@ -62,6 +63,7 @@ class JobRequest:
     wants_blink: bool = True
     wants_texture: bool = True
     controls: motion_controls.MotionControls = motion_controls.UNTOUCHED
+    rig: str = ""
 
 
 class AnimationJob:
@@ -89,6 +91,7 @@ class AnimationJob:
         self.seconds_left: float | None = None
         self.queue_position = 0
         self.curves: protocol.LandmarkCurves | None = None
+        self.rig: protocol.RigCurves | None = None
         self.seconds: dict[str, float] = {}
         self.notes: list[notes.Note] = []
         self.error: errors.SpeechFaceError | None = None
@@ -213,6 +216,7 @@ class AnimationJob:
                 wants_texture=request.wants_texture,
                 speech=request.speech,
                 frame_times=request.frame_times,
+                rig=request.rig,
                 **asdict(request.controls),
             ),
         )
@@ -229,6 +233,8 @@ class AnimationJob:
                 self._animate(message.identity)
             case protocol.LandmarkCurves():
                 self.curves = message
+            case protocol.RigCurves():
+                self.rig = message
             case protocol.TextureFrames():
                 self._on_frames(message.frames)
             case protocol.Done():

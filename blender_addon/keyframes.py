@@ -250,8 +250,8 @@ def _drop(
     declared = struct.bl_rna.properties[name]
     if declared.is_array:
         getattr(struct, name)[index] = declared.default_array[index]
-    else:
-        setattr(struct, name, declared.default)
+    else:  # the declared default of a shape key is 1
+        setattr(struct, name, 0.0 if isinstance(struct, bpy.types.ShapeKey) else declared.default)
 
 
 def _write_keys(fcurve: bpy.types.FCurve, kept: _Keys, new: _Keys) -> None:

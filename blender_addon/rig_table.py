@@ -10,8 +10,7 @@ from typing import Protocol
 
 import msgspec
 
-from ._shared import errors
-from ._shared.rig import mapping as rig_mapping
+from ._shared import errors, rig_mapping
 
 _NUMBERS = ("gain", "offset", "least", "most")
 

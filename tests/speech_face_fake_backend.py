@@ -16,7 +16,7 @@ class FakeBackend:
     """A ROUTER that answers like the service, at once, with numbers that tests know in advance.
 
     Frame i of the pictures has red = i % 256, green = 255 - red, blue = 77, alpha 255 but for a clear left column.
-    Landmarks are NEUTRAL + (sin(i / 3), 0.5 i) pixels.
+    Landmarks are NEUTRAL + (sin(i / 3), 0.5 i) pixels; channel c of a rig is ((i + c) % 10) / 10.
     """
 
     def __init__(self, folder, host="127.0.0.1"):
@@ -64,6 +64,11 @@ class FakeBackend:
     def neutral():
         x, y = np.meshgrid(np.linspace(60, 190, 17), np.linspace(90, 220, 4))
         return np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float32)
+
+    @staticmethod
+    def rig_weights(count, channel_count):
+        """What the channels of a rig are in each frame, (T, C)."""
+        return ((np.add.outer(np.arange(count), np.arange(channel_count)) % 10) / 10).astype(np.float32)
 
     @classmethod
     def landmarks(cls, count):
@@ -188,6 +193,10 @@ class FakeBackend:
             neutral=self.neutral(), crop=crop,
         )  # fmt: skip
         sequence = 1
+        if message.mapping is not None:
+            sequence += 1
+            names = tuple(channel.name for channel in message.mapping.channels)
+            yield protocol.RigCurves(job=job, sequence=2, names=names, weights=self.rig_weights(count, len(names)))
         for first in range(0, count if message.makes_texture else 0, 10):
             sequence += 1
             frames = self.frames(count)[first : first + 10]

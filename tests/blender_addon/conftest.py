@@ -136,6 +136,48 @@ def add_strip(speech_file):
 
 
 @pytest.fixture
+def add_mesh(addon):
+    """Adds a mesh of four points a side whose shape keys each lift one more of them."""
+
+    def add(name="Head", keys=(), parent=None, location=(0, 0, 0), height=0.1):
+        mesh = bpy.data.meshes.new(name)
+        mesh.from_pydata([(x / 4, y / 4, 0) for y in range(4) for x in range(4)], [], [(0, 1, 5, 4), (1, 2, 6, 5)])
+        made = bpy.data.objects.new(name, mesh)
+        bpy.context.scene.collection.objects.link(made)
+        made.parent, made.location = parent, location
+        if keys:
+            made.shape_key_add(name="Basis")
+        for number, key in enumerate(keys):
+            block = made.shape_key_add(name=key, from_mix=False)
+            block.data[number % 16].co.z += height
+            block.value = 0
+        bpy.context.view_layer.update()
+        return made
+
+    return add
+
+
+@pytest.fixture
+def add_armature(addon):
+    """Adds an armature of bones that lie along Y, 0.2 m long."""
+
+    def add(name="Rig", bones=("jaw",), mode="QUATERNION"):
+        rig = bpy.data.objects.new(name, bpy.data.armatures.new(name))
+        bpy.context.scene.collection.objects.link(rig)
+        bpy.context.view_layer.objects.active = rig
+        bpy.ops.object.mode_set(mode="EDIT")
+        for number, bone in enumerate(bones):
+            made = rig.data.edit_bones.new(bone)
+            made.head, made.tail = (number, 0, 0), (number, 0.2, 0)
+        bpy.ops.object.mode_set(mode="OBJECT")
+        for bone in rig.pose.bones:
+            bone.rotation_mode = mode
+        return rig
+
+    return add
+
+
+@pytest.fixture
 def add_image(addon):
     """Adds a generated reference image to the panel's list."""
 
