@@ -21,9 +21,7 @@ from . import landmark_rig
 from ._shared import errors
 
 # "corr", "fix" and "combo" standing alone, and DAZ's and others' names of shapes that correct joints or mixtures.
-_CORRECTIVE = re.compile(
-    r"(?:^|[^a-z])(?:corr(?:ective)?s?|fix|combo|combination)(?:[^a-z]|$)|(?-i:^p?[JMC]CM)", re.I
-)
+_CORRECTIVE = re.compile(r"(?:^|[^a-z])(?:corr(?:ective)?s?|fix|combo|combination)(?:[^a-z]|$)|(?-i:^p?[JMC]CM)", re.I)
 _JOINERS = re.compile(r"[_+&*.\-\s]+|(?<=[a-z])X(?=[a-z])")
 _STILL = 1e-6  # of the mesh's size: a key whose points move less moves nothing
 

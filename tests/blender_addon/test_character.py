@@ -57,7 +57,17 @@ def test_a_sibling_apart_is_another_character(read, add_mesh):
 
 
 def test_what_is_never_moved_is_skipped_with_the_reason(read, add_mesh):
-    names = (*KEYS, "jawOpen_mouthPucker", "corr_jaw", "pJCMNeckTwist", "locked", "driven", "muted", "combover", "prefix")
+    names = (
+        *KEYS,
+        "jawOpen_mouthPucker",
+        "corr_jaw",
+        "pJCMNeckTwist",
+        "locked",
+        "driven",
+        "muted",
+        "combover",
+        "prefix",
+    )
     head = add_mesh("Head", names)
     blocks = head.data.shape_keys.key_blocks
     blocks["locked"].lock_shape = blocks["muted"].mute = True

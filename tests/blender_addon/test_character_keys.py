@@ -193,9 +193,7 @@ def test_locations_are_metres_or_lengths_of_the_bone(addon, add_armature):
     ]
     channels = [rig_mapping.Channel(target.bone, bone=target) for target in targets]
     (track,), skipped = character_keys.tracks(character.read(rig), channels, np.array([[0.5] * 4, [1.0] * 4]))
-    assert [curve.data_path for curve in track.curves] == [
-        f'pose.bones["{name}"].location' for name in ("jaw", "lip")
-    ]
+    assert [curve.data_path for curve in track.curves] == [f'pose.bones["{name}"].location' for name in ("jaw", "lip")]
     np.testing.assert_allclose(track.values, [(0.25, 0.05), (0.4, 0.1)], atol=1e-6)  # 1 m is 10 of the scaled rig
     assert [item.why for item in skipped] == ["location x of the bone held is locked", "there is no bone tail"]
 

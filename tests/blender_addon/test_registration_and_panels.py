@@ -153,7 +153,7 @@ def test_the_panel_shows_the_character_what_it_is_and_why(preferences, add_mesh)
     with pytest.raises(RuntimeError):
         bpy.ops.speechface.detect_rig()
     assert "speechface.choose_preset" not in draw()
-    assert "Head has no shape keys and no" in draw()
+    assert "Head has no shape keys and no bones" in " ".join(draw())
 
 
 def test_preferences_draw(preferences):

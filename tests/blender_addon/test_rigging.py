@@ -20,7 +20,7 @@ def test_picking_a_character_detects_its_rig(rig, add_mesh):
     rig.character = add_mesh("Head", (*KEYS, "hat"))
     assert (rig.kind, rig.problem) == ("arkit", "")
     assert rig.confidence > 0.5
-    assert [row.name for row in rig.channels] == [name for name in sorted(KEYS, key=order)]
+    assert [row.name for row in rig.channels] == sorted(KEYS, key=order)
     assert rig.channels["mouthClose"].sources == "mouthClose 1"
     assert "names of arkit" in rig.why
     assert not bpy.context.scene.speech_face.use_texture  # there is no photo
