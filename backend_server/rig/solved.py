@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,34 +12,27 @@ from backend_server.retarget import retarget
 from backend_server.rig.solver import Solved, SolveSettings, solve
 from shared.errors import ShapeError
 from shared.landmarks import JAW, LIPS, NOSE_BASE, NOSE_BRIDGE, POINT_COUNT
+from shared.rig.mapping import RigMapping
+from shared.rig_messages import RigFace
 
 OBSERVABLE = 0.002  # eye distances: root mean square over the landmarks that a channel alone explains
-_IMPORTANCE = ((JAW, 0.25), (NOSE_BRIDGE, 0.5), (NOSE_BASE, 0.5), (LIPS, 2.0))  # all others 1: contours slide along the skin, lips are watched
+# All others count 1: contours slide along the skin, lips are watched.
+_IMPORTANCE = (
+    (JAW, 0.25),
+    (NOSE_BRIDGE, 0.5),
+    (NOSE_BASE, 0.5),
+    (LIPS, 2.0),
+)
 
 Array = NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class RigFace:
-    """The face of a rig as it is seen from the front, in any unit, y down.
-
-    Attributes:
-        rest: where the landmarks are at rest, (68, 2).
-        basis: how far each channel moves them at weight 1, (C, 68, 2).
-        confidence: of each landmark, (68,), 0 to 1.
-    """
-
-    rest: Array
-    basis: Array
-    confidence: Array
-
-    @property
-    def importance(self) -> Array:
-        """How much each landmark counts, (68,)."""
-        share = np.ones(POINT_COUNT, np.float32)
-        for points, importance in _IMPORTANCE:
-            share[points] = importance
-        return share * self.confidence
+def importance(face: RigFace) -> Array:
+    """How much each landmark counts, (68,)."""
+    share = np.ones(POINT_COUNT, np.float32)
+    for points, weight in _IMPORTANCE:
+        share[points] = weight
+    return share if face.confidence is None else share * face.confidence
 
 
 def solve_rig(
@@ -75,9 +68,39 @@ def solve_rig(
         wanted.astype(np.float32),
         least=least,
         most=most,
-        importance=face.importance,
+        importance=importance(face),
         settings=settings,
     )
+
+
+def solve_channels(
+    mapping: RigMapping,
+    face: RigFace,
+    canonical: Array,
+    neutral_canonical: Array,
+    settings: SolveSettings | None = None,
+) -> Solved:
+    """`solve_rig` within the limits of a mapping's channels, whose gains multiply what is found.
+
+    The sources of the channels are not read. One that is muted stays at its offset.
+
+    Raises:
+        ShapeError: the face has not as many channels as the mapping.
+        ValueRangeError: as `solve_rig`.
+    """
+    channels = mapping.channels
+    if len(face.basis) != len(channels):
+        raise ShapeError(f"got a face of {len(face.basis)} channels for the {len(channels)} of {mapping.name}")
+    is_muted = np.array([channel.is_muted for channel in channels])
+    still = np.array([min(max(channel.offset, channel.least), channel.most) for channel in channels])
+    least, most = (np.array([getattr(channel, name) for channel in channels]) for name in ("least", "most"))
+    basis = np.where(is_muted[:, None, None], np.float32(0), face.basis)
+    solved = solve_rig(
+        canonical, neutral_canonical, replace(face, basis=basis), least=least, most=most, settings=settings
+    )
+    gains = np.array([mapping.gain * channel.gain for channel in channels])
+    weights = np.where(is_muted, still, np.clip(gains * solved.weights, least, most))
+    return replace(solved, weights=weights.astype(np.float32))
 
 
 def observable(face: RigFace) -> NDArray[np.bool_]:

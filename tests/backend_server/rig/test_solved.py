@@ -3,9 +3,11 @@ import pytest
 
 from backend_server.rig.head import load_sample_head
 from backend_server.rig.landmarks import find_landmarks
-from backend_server.rig.solved import RigFace, observable, solve_rig
+from backend_server.rig.solved import observable, solve_channels, solve_rig
 from shared.arkit import SHAPES
 from shared.errors import ShapeError, ValueRangeError
+from shared.rig.mapping import Channel, RigMapping
+from shared.rig_messages import RigFace
 
 
 @pytest.fixture(scope="module")
@@ -77,3 +79,23 @@ def test_what_is_no_face_is_refused(face):
         solve_rig(canonical, face.rest, RigFace(face.rest[:67], face.basis[:, :67], face.confidence[:67]))
     with pytest.raises(ValueRangeError, match="no channel"):
         solve_rig(canonical, face.rest, RigFace(face.rest, 0 * face.basis, face.confidence))
+
+
+def test_limits_gains_and_mutes_of_a_mapping_hold(face):
+    weights = wandering(30, np.random.default_rng(4))
+    canonical = canonical_of(face, weights)
+    jaw = SHAPES.index("jawOpen")
+    plain = RigMapping("nonsense", tuple(Channel(f"key {number}") for number in range(len(SHAPES))))
+    names = [channel.name for channel in plain.channels]
+    changed = list(plain.channels)
+    changed[jaw] = Channel(names[jaw], most=0.3, gain=0.5)
+    changed[0] = Channel(names[0], offset=0.2, is_muted=True)
+    first, second = (
+        solve_channels(RigMapping("nonsense", tuple(channels)), face, canonical, face.rest)
+        for channels in (plain.channels, changed)
+    )
+    assert first.weights == pytest.approx(solve_rig(canonical, face.rest, face).weights)
+    assert second.weights[:, jaw].max() == pytest.approx(0.15)
+    assert (second.weights[:, 0] == np.float32(0.2)).all()
+    with pytest.raises(ShapeError, match="51"):
+        solve_channels(RigMapping("few", plain.channels[1:]), face, canonical, face.rest)
