@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("bpy", reason="there is no bpy module for this Python")
 pytestmark = [pytest.mark.blender, pytest.mark.slow]
 
 ROOT = Path(__file__).parents[2]
