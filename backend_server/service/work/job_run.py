@@ -153,7 +153,9 @@ class JobRun:
         names = tuple(channel.name for channel in mapping.channels)
         self._line.send(RigCurves(job=self._job, sequence=2, names=names, weights=weights))
 
-    def _render(self, identity: Identity, landmarks: NDArray[np.float32], before: int) -> tuple[int, tuple[Note, ...]]:
+    def _render(
+        self, identity: Identity, landmarks: NDArray[np.float32], before: int = 1
+    ) -> tuple[int, tuple[Note, ...]]:
         """Sends the pictures; returns how many the job has now, and what the user should know of them.
 
         Args:
