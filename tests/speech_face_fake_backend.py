@@ -188,6 +188,10 @@ class FakeBackend:
             neutral=self.neutral(), crop=crop,
         )  # fmt: skip
         sequence = 1
+        if message.rig:
+            sequence += 1
+            weights = np.linspace(0, 1, 3 * count, dtype=np.float32).reshape(count, 3)
+            yield protocol.RigCurves(job=job, sequence=sequence, names=("aa", "O", "jaw"), weights=weights)
         for first in range(0, count if message.makes_texture else 0, 10):
             sequence += 1
             frames = self.frames(count)[first : first + 10]

@@ -192,7 +192,9 @@ class JobRun:
             weights, residual = solved.weights, solved.residual
         self._line.send(RigCurves(job=self._job, sequence=2, names=names, weights=weights, residual=residual))
 
-    def _render(self, identity: Identity, landmarks: NDArray[np.float32], before: int) -> tuple[int, tuple[Note, ...]]:
+    def _render(
+        self, identity: Identity, landmarks: NDArray[np.float32], before: int = 1
+    ) -> tuple[int, tuple[Note, ...]]:
         """Sends the pictures; returns how many the job has now, and what the user should know of them.
 
         Args:
