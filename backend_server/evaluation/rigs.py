@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
 
 from backend_server.cascade import Cascade
 from backend_server.data.mpfb.assets import open_assets
@@ -26,7 +27,7 @@ from shared.rig_messages import RigFace
 from shared.timing import FrameRate, frame_times
 
 FRAMES = 250  # of the random weights, and of the speech at most
-_CALM_FRAMES = 9  # of the window that random weights are smoothed with
+_CALM_FRAMES = 1.6  # standard deviation of what random weights are smoothed with
 _ACTIVITY = 0.35  # standard deviation of a weight before it is held at 0 and 1; half of the time it rests at 0
 
 Array = NDArray[np.float32]
@@ -99,9 +100,7 @@ def rig_face(head: Head, detector: FaceDetector | None = None) -> RigFace:
 
 def random_weights(frames: int, random: np.random.Generator) -> Array:
     """Weights (frames, 52) that come and go within 0 and 1, each for itself."""
-    window = np.hanning(_CALM_FRAMES) / np.hanning(_CALM_FRAMES).sum()
-    noise = random.normal(size=(frames + _CALM_FRAMES - 1, len(SHAPES)))
-    calm = np.apply_along_axis(np.convolve, 0, noise, window, "valid")
+    calm = gaussian_filter1d(random.normal(size=(frames, len(SHAPES))), _CALM_FRAMES, axis=0)
     return np.clip(_ACTIVITY * calm / calm.std(0), 0, 1).astype(np.float32)
 
 
