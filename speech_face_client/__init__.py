@@ -4,7 +4,7 @@ It needs no torch: the standard library, numpy, pyzmq (in `dealer`) and msgspec 
 soundfile, where it is installed.
 """
 
-from ._shared import arkit, errors, health, motion_controls, notes, protocol
+from ._shared import arkit, errors, health, mapping, motion_controls, notes, protocol
 from .backend import Backend
 from .face import Identity
 from .job import Animation, Event, Job
@@ -19,6 +19,8 @@ JobHealth = health.JobHealth
 Accepted = protocol.Accepted
 Progress = protocol.Progress
 LandmarkCurves = protocol.LandmarkCurves
+RigCurves = protocol.RigCurves
+RigMapping = mapping.RigMapping
 TextureFrames = protocol.TextureFrames
 Done = protocol.Done
 StatusReport = protocol.StatusReport
@@ -39,6 +41,8 @@ __all__ = [
     "MotionControls",
     "Note",
     "Progress",
+    "RigCurves",
+    "RigMapping",
     "SpeechFaceError",
     "StatusReport",
     "TextureFrames",

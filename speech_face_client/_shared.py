@@ -25,6 +25,7 @@ if TYPE_CHECKING or not (Path(__file__).parent / "shared").is_dir():
         timing,
         wire,
     )
+    from shared.rig import mapping, mapping_file
 else:
     from .shared import (
         arkit,
@@ -43,6 +44,7 @@ else:
         timing,
         wire,
     )
+    from .shared.rig import mapping, mapping_file
 
 __all__ = [
     "arkit",
@@ -55,6 +57,8 @@ __all__ = [
     "health",
     "job_list",
     "line",
+    "mapping",
+    "mapping_file",
     "motion_controls",
     "notes",
     "protocol",

@@ -28,6 +28,8 @@ from ._shared import (
     health,
     job_list,
     line,
+    mapping,
+    mapping_file,
     motion_controls,
     protocol,
     timing,
@@ -188,6 +190,7 @@ class Backend:
         controls: motion_controls.MotionControls = motion_controls.UNTOUCHED,
         wants_blink: bool = True,
         wants_texture: bool | None = None,
+        rig: str | Path | mapping.RigMapping = "",
         seed: int = 0,
     ) -> Job:
         """Begins to animate a sound, and returns at once.
@@ -201,6 +204,8 @@ class Backend:
             controls: how the motion is shaped.
             wants_blink: whether the eyes blink.
             wants_texture: whether pictures are rendered; None: where there is an identity.
+            rig: whose curves are wanted too: a mapping, the path of its JSON file, or the name of one that the backend
+                knows ("arkit", "oculus", "vrm"); empty: none.
             seed: of the blinks.
 
         Raises:
@@ -219,6 +224,7 @@ class Backend:
             seed=seed,
             wants_blink=wants_blink,
             wants_texture=identity is not None if wants_texture is None else wants_texture,
+            rig=_rig_text(rig),
             speech=heard.samples,
             frame_times=np.asarray(frame_times, np.float64),
             **asdict(controls),
@@ -341,6 +347,13 @@ class Backend:
             raise errors.failure(answer.code, answer.sentence, answer.detail)
         assert isinstance(answer, protocol.StatusReport)
         return answer
+
+
+def _rig_text(rig: str | Path | mapping.RigMapping) -> str:
+    if isinstance(rig, str) and not rig.lower().endswith(".json"):
+        return rig
+    chosen = rig if isinstance(rig, mapping.RigMapping) else mapping_file.load_mapping(Path(rig))
+    return mapping_file.format_mapping(chosen)
 
 
 def _sound(sound: Path | str | NDArray[np.floating], sample_rate: int | None) -> Sound:

@@ -25,6 +25,7 @@ Event = (
     | protocol.Progress
     | protocol.Adapted
     | protocol.LandmarkCurves
+    | protocol.RigCurves
     | protocol.TextureFrames
     | protocol.Done
 )
@@ -39,6 +40,7 @@ class Animation:
 
     Attributes:
         curves: the landmarks, with their `frame_times`.
+        rig: the channels of the rig, `weights` (T, C) under their `names`; None where none was asked for.
         frames: rendered, u8 (T, 256, 256, 4), sRGB and straight alpha; None where none were wanted, or where the
             iteration over the job has handed them out.
         notes: what the user should know of the sound, the face and the result.
@@ -46,6 +48,7 @@ class Animation:
     """
 
     curves: protocol.LandmarkCurves
+    rig: protocol.RigCurves | None
     frames: NDArray[np.uint8] | None
     notes: tuple[notes.Note, ...]
     seconds: dict[str, float]
@@ -59,6 +62,7 @@ class Job:
     - `Accepted`: its place in the queue
     - `Progress`: stage, step of steps, seconds left; also while a large request is sent
     - `LandmarkCurves`: the motion of all frames, once
+    - `RigCurves`: the same in the channels of a rig, if one was asked for
     - `TextureFrames`: some rendered frames, in order
     - `Done`: counts, seconds and notes
 
@@ -83,6 +87,7 @@ class Job:
         self._is_cancelled = False
         self._said = said
         self._curves: protocol.LandmarkCurves | None = None
+        self._rig: protocol.RigCurves | None = None
         self._done: protocol.Done | None = None
         self._frames: list[NDArray[np.uint8]] | None = []  # None: handed out
 
@@ -131,7 +136,7 @@ class Job:
         if self._frames and len(self._frames) > 1:
             self._frames = [np.concatenate(self._frames)]
         frames = self._frames[0] if self._frames else None
-        return Animation(self._curves, frames, self._said + self._done.notes, dict(self._done.seconds))
+        return Animation(self._curves, self._rig, frames, self._said + self._done.notes, dict(self._done.seconds))
 
     def cancel(self) -> None:
         """Ends the job here at once, and at the backend within half a second or as soon as it can be reached.
@@ -165,6 +170,8 @@ class Job:
             self._error = errors.Cancelled(f"job {self.id} was cancelled by another program")
         elif isinstance(taken, protocol.LandmarkCurves):
             self._curves = taken
+        elif isinstance(taken, protocol.RigCurves):
+            self._rig = taken
         elif isinstance(taken, protocol.Done):
             self._done = taken
         if not isinstance(taken, Event):

@@ -6,7 +6,6 @@ is seen. How the mesh lies, how large it is and whether it is mirrored does not 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 
@@ -18,9 +17,10 @@ from scipy.sparse.csgraph import connected_components, dijkstra
 from scipy.spatial import cKDTree
 
 from backend_server.face.detector import Face, FaceDetector
+from backend_server.progress import Progress, silent
 from backend_server.rig.picture import Picture, View, draw
 from shared.errors import FaceError, NoFaceError, ShapeError
-from shared.landmarks import INNER_LIPS, LEFT_EYE, LIPS, POINT_COUNT, RIGHT_EYE
+from shared.landmarks import LEFT_EYE, LIPS, RIGHT_EYE
 
 _WHOLE_PIXELS, _FACE_PIXELS = 768, 768  # sides of the pictures of the whole mesh and of the face
 _FACE_SHARE = 0.55  # of the second picture's side that the landmarks take
@@ -60,7 +60,10 @@ class MeshLandmarks:
 
 
 def find_landmarks(
-    vertices: NDArray[np.floating], triangles: NDArray[np.integer], detector: FaceDetector | None = None
+    vertices: NDArray[np.floating],
+    triangles: NDArray[np.integer],
+    detector: FaceDetector | None = None,
+    progress: Progress = silent,
 ) -> MeshLandmarks:
     """Finds the landmarks of the face of a mesh.
 
@@ -68,6 +71,7 @@ def find_landmarks(
         vertices: (V, 3), in any unit and any pose along the axes.
         triangles: (F, 3), indices of vertices, of either winding.
         detector: one that is open; another is opened if it is left out.
+        progress: told of every side that is looked at.
 
     Raises:
         ShapeError: the arrays are no mesh.
@@ -76,7 +80,7 @@ def find_landmarks(
     """
     vertices, triangles = _checked(vertices, triangles)
     with FaceDetector() if detector is None else nullcontext(detector) as detector:
-        view, face, picture = _first_look(vertices, triangles, detector)
+        view, face, picture = _first_look(vertices, triangles, detector, progress)
         seen = _pick(face.landmarks, picture)
         if face.face_count > 1 and _has_other(vertices, triangles, view, face, detector):
             raise FaceError(
@@ -117,12 +121,13 @@ def _no_face() -> NoFaceError:
 
 
 def _first_look(
-    vertices: Points, triangles: NDArray[np.int64], detector: FaceDetector
+    vertices: Points, triangles: NDArray[np.int64], detector: FaceDetector, progress: Progress
 ) -> tuple[View, Face, Picture]:
     """The whole mesh from the first side that shows a face for certain, else from the side that shows the best one."""
     used = vertices[np.unique(triangles)]
     found: list[tuple[float, View, Face, Picture]] = []
-    for facing, up in _POSES:
+    for number, (facing, up) in enumerate(_POSES):
+        progress("look", number, len(_POSES))
         axes = np.stack([np.cross(-up, -facing), -up, -facing])
         placed = used @ axes.T
         low, high = placed.min(0), placed.max(0)
@@ -149,9 +154,7 @@ def _pick(points: NDArray[np.floating], picture: Picture) -> tuple[NDArray[np.in
     return rows[nearest], columns[nearest]
 
 
-def _has_other(
-    vertices: Points, triangles: NDArray[np.int64], view: View, face: Face, detector: FaceDetector
-) -> bool:
+def _has_other(vertices: Points, triangles: NDArray[np.int64], view: View, face: Face, detector: FaceDetector) -> bool:
     """Whether a face is seen when the head that was found is taken away."""
     centre = (face.landmarks.min(0) + face.landmarks.max(0)) / 2
     away = np.abs(view.project(vertices)[triangles, :2].mean(1) - centre).max(1) > face.side_pixels
