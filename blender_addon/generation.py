@@ -19,6 +19,7 @@ from . import character as characters
 from . import (
     character_keys,
     compat,
+    face_surface,
     keyframes,
     landmark_rig,
     reference_images,
@@ -27,7 +28,7 @@ from . import (
     sound_strip,
     texture_plane,
 )
-from ._shared import errors, motion_controls, notes, rig_mapping
+from ._shared import errors, motion_controls, notes, protocol, rig_mapping
 from .coordinates import CropPlane
 from .job import AnimationJob, JobRequest, JobState
 from .png_writer import FrameFolder
@@ -37,6 +38,7 @@ from .session import Session, session
 
 RIG_NAME = "Speech Face"
 PLANE_NAME = "Speech Face Picture"
+_FAR = 0.05  # eye distances; a solved face that stays so far from the motion is looked at
 _OF_THE_SOUND = (notes.NoteCode.SCALED_SOUND, notes.NoteCode.NO_SPEECH)  # which the backend hears without its file
 
 
@@ -51,7 +53,8 @@ class Plan:
         use_curves: whether armature and keys are wanted.
         use_texture: whether pictures are wanted.
         character: name of the object whose shape keys and bones are keyed; empty if none is.
-        mapping: of the character's channels.
+        mapping: of the character's channels; None where they are solved.
+        surface: of a character whose channels are solved.
         width: metres, of the picture.
         pictures: folder in which the picture sequences lie.
         sound_name: of the strip's file.
@@ -65,6 +68,7 @@ class Plan:
     use_texture: bool
     character: str
     mapping: rig_mapping.RigMapping | None
+    surface: face_surface.Surface | None
     width: float
     pictures: Path
     sound_name: str
@@ -119,7 +123,7 @@ def prepare(context: bpy.types.Context) -> tuple[Plan, JobRequest]:
     wanted = scene_settings(context.scene)
     scene = _strip_scene(context)
     strip = sound_strip.find(scene, wanted.strip_name)
-    mapping = _mapping(wanted)
+    mapping, surface = _character(context, wanted)
     pictures = reference_images.read_all([item.image for item in wanted.images])
     speech = sound_strip.read(scene, strip)
     request = JobRequest(
@@ -135,6 +139,7 @@ def prepare(context: bpy.types.Context) -> tuple[Plan, JobRequest]:
         wants_texture=wanted.use_texture,
         controls=_controls(wanted),
         rig=rigging.text_of(mapping) if mapping is not None else "",
+        mesh=(surface.vertices, surface.triangles) if surface is not None else None,
     )
     data_folder = backend_settings(context).data_folder
     plan = Plan(
@@ -143,8 +148,9 @@ def prepare(context: bpy.types.Context) -> tuple[Plan, JobRequest]:
         scene_frames=speech.scene_frames,
         use_curves=wanted.use_curves,
         use_texture=wanted.use_texture,
-        character=wanted.rigging.character.name if mapping is not None else "",
+        character=wanted.rigging.character.name if mapping is not None or surface is not None else "",
         mapping=mapping,
+        surface=surface,
         width=wanted.width,
         pictures=Path(bpy.data.filepath).parent / "speech_face" if bpy.data.filepath else data_folder / "pictures",
         sound_name=speech.sound_name,
@@ -153,13 +159,18 @@ def prepare(context: bpy.types.Context) -> tuple[Plan, JobRequest]:
     return plan, request
 
 
-def _mapping(wanted: SPEECHFACE_SceneSettings) -> rig_mapping.RigMapping | None:
-    """The mapping of the chosen character, which is read; None without one."""
+def _character(
+    context: bpy.types.Context, wanted: SPEECHFACE_SceneSettings
+) -> tuple[rig_mapping.RigMapping | None, face_surface.Surface | None]:
+    """The mapping of the chosen character, or its surface where the names say nothing; neither without one."""
     if wanted.rigging.character is None:
-        return None
+        return None, None
+    character = characters.read(wanted.rigging.character)
+    if rigging.is_solved(wanted.rigging):
+        return None, face_surface.surface(context, character)
     mapping = rigging.mapping_of(wanted.rigging)
-    rigging.check(characters.read(wanted.rigging.character), mapping)
-    return mapping
+    rigging.check(character, mapping)
+    return mapping, None
 
 
 def _controls(wanted: SPEECHFACE_SceneSettings) -> motion_controls.MotionControls:
@@ -178,9 +189,10 @@ class Generation:
         self.plan = plan
         self._owner = owner
         self._said: list[str] = []  # of the character
+        self._mapping = plan.mapping
         client = owner.connect(settings)
         self._folder = FrameFolder(plan.pictures, plan.strip_name) if plan.use_texture else None
-        self.job = AnimationJob(request, client, self._keep, owner.keep_backend)
+        self.job = AnimationJob(request, client, self._keep, owner.keep_backend, self._look)
 
     def discard(self) -> None:
         """Cancels the job if it runs, and deletes pictures that are not in use."""
@@ -220,7 +232,7 @@ class Generation:
             raise errors.SpeechFaceError("the backend sent no curves; read its log")
         square = CropPlane(plan.width, curves.image_size)
         chosen = scene_settings(scene)
-        made = [self._animate_character(scene)] if plan.mapping is not None else []
+        made = [self._animate_character(scene)] if plan.character else []
         if plan.use_curves:
             rig = chosen.rig
             if not landmark_rig.is_rig(rig) or rig.name not in scene.objects:
@@ -243,25 +255,45 @@ class Generation:
     def _animate_character(self, scene: bpy.types.Scene) -> str:
         """Keys the character, and returns what moves in the evaluated scene."""
         plan, curves = self.plan, self.job.rig
-        picked = scene_settings(scene).rigging.character or bpy.data.objects.get(plan.character)
-        if picked is None or picked.name != plan.character:
-            raise errors.SpeechFaceError(f"the character {plan.character} is gone; generate the face again")
-        if curves is None or plan.mapping is None:
+        mapping, character = self._mapping, self._read_character(scene)
+        if curves is None or mapping is None:
             raise errors.SpeechFaceError("the backend sent no curves for the character; read its log")
         result = character_keys.write(
             scene,
-            characters.read(picked),
-            plan.mapping.channels,
+            character,
+            mapping.channels,
             curves.weights,
             plan.strip_name,
             plan.scene_frames,
             is_nla=scene_settings(scene).rigging.use_nla,
         )
-        self._said = [_capitalised(sentence) for sentence in result.sentences]
+        said = list(result.sentences)
+        if curves.residual is not None and (far := float(curves.residual.mean())) > _FAR:
+            said.append(
+                f"the shape keys of {plan.character} come no nearer to the motion than {far:.2f} eye distances; see "
+                "whether its mouth moves as it should"
+            )
+        self._said = [_capitalised(sentence) for sentence in said]
         return (
-            f"keys on {len(plan.scene_frames)} frames of {result.channel_count} channels of {picked.name}, of which "
-            f"{result.moving_count} move"
+            f"keys on {len(plan.scene_frames)} frames of {result.channel_count} channels of {plan.character}, of "
+            f"which {result.moving_count} move"
         )
+
+    def _read_character(self, scene: bpy.types.Scene) -> characters.Character:
+        picked = scene_settings(scene).rigging.character or bpy.data.objects.get(self.plan.character)
+        if picked is None or picked.name != self.plan.character:
+            raise errors.SpeechFaceError(f"the character {self.plan.character} is gone; generate the face again")
+        return characters.read(picked)
+
+    def _look(self, found: protocol.MeshLandmarks) -> tuple[str, protocol.RigFace]:
+        """What the channels of the character do to the landmarks that were found on it."""
+        scene, surface = bpy.data.scenes.get(self.plan.scene_name), self.plan.surface
+        if scene is None or surface is None:
+            raise errors.SpeechFaceError(f"the scene {self.plan.scene_name} is gone; generate the face again")
+        self._mapping, face = face_surface.measure(
+            bpy.context, self._read_character(scene), scene_settings(scene).rigging, surface, found
+        )
+        return rigging.text_of(self._mapping), face
 
 
 def begin(context: bpy.types.Context) -> Generation:

@@ -23,6 +23,7 @@ class JobState(StrEnum):
     """What a job is doing."""
 
     WAITING = "waiting for the backend"
+    LOOKING = "finding the face of the character"
     ADAPTING = "learning the face"
     ANIMATING = "animating"
     DONE = "done"
@@ -50,6 +51,8 @@ class JobRequest:
         wants_texture: whether pictures are rendered.
         controls: how the motion is shaped.
         rig: the mapping of a character in JSON, or empty.
+        mesh: vertices f32 (V, 3) and triangles i32 (F, 3) of a character whose names say nothing; its landmarks are
+            found first, and `on_landmarks` tells the rig.
     """
 
     speech: NDArray[np.float32]
@@ -64,6 +67,7 @@ class JobRequest:
     wants_texture: bool = True
     controls: motion_controls.MotionControls = motion_controls.UNTOUCHED
     rig: str = ""
+    mesh: tuple[NDArray[np.float32], NDArray[np.int32]] | None = None
 
 
 class AnimationJob:
@@ -73,6 +77,8 @@ class AnimationJob:
         request: what to make.
         client: the connection; shared with later jobs, so the job does not close it.
         on_frames: receives rendered pictures u8 (n, H, W, 4) in order.
+        on_landmarks: receives where the landmarks of `mesh` are, and returns its mapping in JSON and what the channels
+            do to its face.
         keep_backend: starts a backend that has ended again, and raises SpeechFaceError when it cannot.
     """
 
@@ -82,6 +88,7 @@ class AnimationJob:
         client: Client,
         on_frames: Callable[[NDArray[np.uint8]], None],
         keep_backend: Callable[[], None] = lambda: None,
+        on_landmarks: Callable[[protocol.MeshLandmarks], tuple[str, protocol.RigFace]] | None = None,
     ) -> None:
         self.request = request
         self.state = JobState.WAITING
@@ -98,6 +105,9 @@ class AnimationJob:
         self._client = client
         self._on_frames = on_frames
         self._keep_backend = keep_backend
+        self._on_landmarks = on_landmarks
+        self._rig = request.rig
+        self._face: protocol.RigFace | None = None
         self._following: following.Following | None = None
         self._wants_cancel = False
         self._was_ready = client.is_ready
@@ -168,6 +178,16 @@ class AnimationJob:
                 self._take(taken)
 
     def _begin_first(self) -> None:
+        if self.request.mesh is None:
+            self._begin_face()
+            return
+        vertices, triangles = self.request.mesh
+        self._begin(
+            JobState.LOOKING,
+            protocol.FindMeshLandmarks(job=protocol.new_id(), vertices=vertices, triangles=triangles),
+        )
+
+    def _begin_face(self) -> None:
         request = self.request
         if not request.images and not request.files:
             self._animate(identity="")
@@ -184,7 +204,7 @@ class AnimationJob:
             ),
         )
 
-    def _begin(self, state: JobState, request: protocol.AdaptRequest | protocol.AnimateRequest) -> None:
+    def _begin(self, state: JobState, request: protocol.Request) -> None:
         self.state, self.stage, self.step, self.steps, self.seconds_left = state, "", 0, 0, None
         self.queue_position = 0
         self._following = following.Following(self._client, request)
@@ -216,7 +236,10 @@ class AnimationJob:
                 wants_texture=request.wants_texture,
                 speech=request.speech,
                 frame_times=request.frame_times,
-                rig=request.rig,
+                rig=self._rig,
+                rig_rest=self._face.rest if self._face is not None else None,
+                rig_basis=self._face.basis if self._face is not None else None,
+                rig_confidence=self._face.confidence if self._face is not None else None,
                 **asdict(request.controls),
             ),
         )
@@ -231,6 +254,10 @@ class AnimationJob:
             case protocol.Adapted():
                 self.notes += message.notes
                 self._animate(message.identity)
+            case protocol.MeshLandmarks() if self._on_landmarks is not None:
+                self._rig, self._face = self._on_landmarks(message)
+            case protocol.Done() if self.state is JobState.LOOKING:
+                self._begin_face()
             case protocol.LandmarkCurves():
                 self.curves = message
             case protocol.RigCurves():

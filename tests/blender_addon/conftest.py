@@ -103,6 +103,14 @@ def preferences(addon, tmp_path):
 
 
 @pytest.fixture
+def own_backend(preferences, monkeypatch, tmp_path):
+    """Preferences with which the add-on starts the backend of the checkout itself."""
+    for name in ("XDG_DATA_HOME", "XDG_RUNTIME_DIR", "LOCALAPPDATA"):
+        monkeypatch.setenv(name, str(tmp_path / "user"))
+    preferences.python, preferences.folder = str(backend_python()), str(ROOT)
+
+
+@pytest.fixture
 def speech_file(tmp_path):
     """Writes a WAV whose sample at second t is a ramp: its value tells the time."""
 
