@@ -8,8 +8,6 @@ from __future__ import annotations
 import json
 from typing import Protocol
 
-import msgspec
-
 from ._shared import errors, rig_mapping
 
 _NUMBERS = ("gain", "offset", "least", "most")
@@ -71,7 +69,7 @@ def fill(row: Row, channel: rig_mapping.Channel) -> None:
     row.is_mirrored, row.is_muted = channel.is_mirrored, channel.is_muted
     for field in _NUMBERS:
         setattr(row, field, getattr(channel, field))
-    row.bone = json.dumps(msgspec.to_builtins(channel.bone), ensure_ascii=False) if channel.bone else ""
+    row.bone = json.dumps(_fields(channel.bone), ensure_ascii=False) if channel.bone else ""
 
 
 def channel_of(row: Row) -> rig_mapping.Channel:
@@ -87,8 +85,12 @@ def channel_of(row: Row) -> rig_mapping.Channel:
             method=row.method,  # pyright: ignore[reportArgumentType] (one of the choices of the property)
             is_mirrored=row.is_mirrored,
             is_muted=row.is_muted,
-            bone=msgspec.convert(json.loads(row.bone), rig_mapping.BoneTarget) if row.bone else None,
+            bone=rig_mapping.BoneTarget(**json.loads(row.bone)) if row.bone else None,
             **{field: round(getattr(row, field), 6) for field in _NUMBERS},
         )
     except errors.ValueRangeError as error:
         raise errors.ValueRangeError(f"{row.name or 'a channel without a name'}: {error.sentence}") from error
+
+
+def _fields(bone: rig_mapping.BoneTarget) -> dict[str, str | float]:
+    return {field: getattr(bone, field) for field in bone.__struct_fields__}
