@@ -18,14 +18,16 @@ from backend_server.identities.learning import FaceSource, Learning, find_or_lea
 from backend_server.identities.store import IdentityStore
 from backend_server.identity import Identity
 from backend_server.progress import StageClock
+from backend_server.rig.conversion import rig_weights
 from backend_server.service.outcome import adapted_answer
 from backend_server.service.work.expectation import FRAMES_PER_MESSAGE
 from backend_server.service.work.server_line import ServerLine
 from shared.notes import Note
-from shared.protocol import AdaptRequest, AnimateRequest, Done, LandmarkCurves, Progress, TextureFrames
+from shared.protocol import AdaptRequest, AnimateRequest, Done, LandmarkCurves, Progress, RigCurves, TextureFrames
+from shared.rig.mapping import RigMapping
 
 if TYPE_CHECKING:  # the worker loads the class that its settings name; tests name a light one
-    from backend_server.cascade import Cascade
+    from backend_server.cascade import Cascade, LandmarkMotion
 
 REPORT_SECONDS = 0.1  # between progress messages; each new stage is reported at once
 
@@ -100,10 +102,13 @@ class JobRun:
                 crop=np.ascontiguousarray(motion.crop, np.float32),
             )
             self._line.send(curves)
+        mapping = request.mapping
+        if mapping is not None and self._received < 2:
+            self._send_rig(mapping, motion)
         notes += motion.notes
         texture_count = 0
         if request.wants_texture and identity is not None:
-            texture_count, of_result = self._render(identity, landmarks)
+            texture_count, of_result = self._render(identity, landmarks, before=1 if mapping is None else 2)
             notes += of_result
         return Done(
             job=self._job,
@@ -143,9 +148,22 @@ class JobRun:
             return learning.identity, learning.notes
         return None, ()
 
-    def _render(self, identity: Identity, landmarks: NDArray[np.float32]) -> tuple[int, tuple[Note, ...]]:
-        """Sends the pictures; returns how many the job has now, and what the user should know of them."""
-        had = first = min(max(0, self._received - 1) * FRAMES_PER_MESSAGE, len(landmarks))
+    def _send_rig(self, mapping: RigMapping, motion: LandmarkMotion) -> None:
+        weights = rig_weights(mapping, motion.arkit, motion.frame_times)
+        names = tuple(channel.name for channel in mapping.channels)
+        self._line.send(RigCurves(job=self._job, sequence=2, names=names, weights=weights))
+
+    def _render(
+        self, identity: Identity, landmarks: NDArray[np.float32], before: int = 1
+    ) -> tuple[int, tuple[Note, ...]]:
+        """Sends the pictures; returns how many the job has now, and what the user should know of them.
+
+        Args:
+            identity: the face.
+            landmarks: (T, 68, 2) pixels.
+            before: how many results come before the pictures.
+        """
+        had = first = min(max(0, self._received - before) * FRAMES_PER_MESSAGE, len(landmarks))
 
         def progress(stage: str, step: int, steps: int) -> None:
             self.progress(stage, had + step, had + steps)
@@ -160,7 +178,7 @@ class JobRun:
             chunks = judge.watch(self._cascade.render(identity, landmarks[first:], progress), first)
             for frames in rechunk(chunks, FRAMES_PER_MESSAGE):
                 self._line.raise_if_cancelled(self._job)
-                sequence = 2 + first // FRAMES_PER_MESSAGE
+                sequence = 1 + before + first // FRAMES_PER_MESSAGE
                 self._line.send(TextureFrames(job=self._job, sequence=sequence, first_frame=first, frames=frames))
                 first += len(frames)
             return first, judge.notes()
