@@ -31,7 +31,7 @@ def test_the_pipeline_writes_curves_of_each_line_and_says_what_failed(server, li
     process = run_python(PIPELINE, lines, "--out", "curves", "--rig", "arkit", connection_file=server.connection_file)
     out, errors = process.communicate(timeout=120)
     assert process.returncode == 1, errors
-    assert "2/3 b.wav" in out
+    assert "3/3 b.wav" in out
     assert "broken.wav" in errors
     assert "cannot be read" in errors
     for name in ("a", "b"):
