@@ -13,7 +13,7 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from .buffers import Buffer
-from .errors import ErrorCode, ValueRangeError
+from .errors import ErrorCode
 from .health import JobCounts, JobList, WorkerHealth
 from .message import (
     HEARTBEAT_SECONDS,
@@ -44,20 +44,19 @@ from .message import (
 )
 from .motion_controls import RANGES, MotionControls
 from .notes import Notes
-from .rig.mapping import MAX_CHANNELS, MAX_NAME, RigMapping
+from .rig.mapping import RigMapping
 from .rig.presets import read_mapping
+from .rig_messages import ChannelNames, FindMeshLandmarks, MeshLandmarks, RigCurves, RigFace, RigText, check_rig
 
 __all__ = [
-    "HEARTBEAT_SECONDS", "MAX_CHUNK_BYTES", "MAX_EPOCHS", "MAX_FRAME_COUNT", "MAX_IMAGE_COUNT",
+    "HEARTBEAT_SECONDS", "KINDS", "MAX_CHUNK_BYTES", "MAX_EPOCHS", "MAX_FRAME_COUNT", "MAX_IMAGE_COUNT",
     "MAX_IMAGE_PIXELS", "MAX_IMAGE_SIDE", "MAX_MESSAGE_BYTES", "MAX_PART_BYTES", "MAX_STRIP_SECONDS",
     "MESSAGE_TYPES", "PROTOCOL_VERSION", "Accepted", "AdaptRequest", "Adapted", "AnimateRequest", "Attach",
-    "Cancel", "Cancelled", "ChannelNames", "Count", "Done", "Failed", "Hello", "IdentityId", "JobId",
-    "LandmarkCurves", "Limits", "Message", "Names", "Ping", "Pong", "Progress", "RigCurves", "RigText", "Seconds",
-    "Seed", "Status", "StatusReport", "Text", "TextureFrames", "Welcome", "is_last", "new_id",
+    "Cancel", "Cancelled", "ChannelNames", "Count", "Done", "Failed", "FindMeshLandmarks", "Hello",
+    "IdentityId", "JobId", "LandmarkCurves", "Limits", "MeshLandmarks", "Message", "Names", "Ping", "Pong",
+    "Progress", "Request", "RigCurves", "RigFace", "RigText", "Seconds", "Seed", "Status", "StatusReport",
+    "Text", "TextureFrames", "Welcome", "is_last", "new_id",
 ]  # fmt: skip
-
-RigText = Annotated[str, Meta(max_length=500_000)]
-ChannelNames = Annotated[tuple[Annotated[str, Meta(max_length=MAX_NAME)], ...], Meta(max_length=MAX_CHANNELS)]
 
 
 def _within(control: str) -> Meta:
@@ -137,6 +136,7 @@ class AnimateRequest(Message, frozen=True, kw_only=True, eq=False):
         Buffer(
             "references", "|u1", ("H", "W", (3, 4)), is_optional=True, series="reference", max_count=MAX_IMAGE_COUNT
         ),
+        *RigFace.BUFFERS,
     )
 
     sample_rate: Annotated[int, Meta(ge=8_000, le=192_000)]
@@ -156,6 +156,9 @@ class AnimateRequest(Message, frozen=True, kw_only=True, eq=False):
     rig: RigText = ""  # a rig that ships by its name, or a mapping in JSON; empty: no `RigCurves`
     names: Names = ()  # of the references' files, for sentences; empty if unknown
     references: tuple[NDArray[np.uint8], ...] = ()  # instead of an identity: used without learning
+    rig_rest: NDArray[np.float32] | None = None  # (68, 2); with `rig_basis`, `RigCurves` are solved: see `RigFace`
+    rig_basis: NDArray[np.float32] | None = None  # (C, 68, 2) by which the channels of `rig` move the landmarks
+    rig_confidence: NDArray[np.float32] | None = None  # (68,) 0 to 1, of the landmarks; None: 1
 
     @property
     def controls(self) -> MotionControls:
@@ -166,6 +169,13 @@ class AnimateRequest(Message, frozen=True, kw_only=True, eq=False):
     def mapping(self) -> RigMapping | None:
         """How the motion moves the rig of the request; None without a rig."""
         return read_mapping(self.rig) if self.rig else None
+
+    @property
+    def rig_face(self) -> RigFace | None:
+        """What the rig's channels do to its face; None where their names tell it."""
+        if self.rig_rest is None or self.rig_basis is None:
+            return None
+        return RigFace(self.rig_rest, self.rig_basis, self.rig_confidence)
 
     @property
     def makes_texture(self) -> bool:
@@ -189,18 +199,7 @@ class AnimateRequest(Message, frozen=True, kw_only=True, eq=False):
             raise bad_value("send either an identity or reference images, not both")
         check_images(self.references)
         check_names(self.names, len(self.references))
-        self._check_rig()
-
-    def _check_rig(self) -> None:
-        try:
-            mapping = self.mapping
-        except ValueRangeError as error:
-            raise bad_value(f"rig: {error.sentence}") from error
-        channels, frames = len(mapping.channels) if mapping else 0, len(self.frame_times)
-        if 4 * channels * frames > MAX_PART_BYTES:
-            raise too_large(
-                f"{channels} channels of a rig over {frames} frames are too many for one message; send a shorter sound"
-            )
+        check_rig(self.rig, self.rig_rest, self.rig_basis, self.rig_confidence, len(self.frame_times))
 
 
 class Accepted(Message, frozen=True, kw_only=True, eq=False):
@@ -235,21 +234,6 @@ class LandmarkCurves(Message, frozen=True, kw_only=True, eq=False):
     frame_times: NDArray[np.float64]  # (T,) seconds, as requested
     neutral: NDArray[np.float32]  # (68, 2) pixels of the crop
     crop: NDArray[np.float32]  # (2, 3) affine from crop pixels to pixels of the first image
-
-
-class RigCurves(Message, frozen=True, kw_only=True, eq=False):
-    """The motion of a job as the channels of the rig that the request names: all its frames at once."""
-
-    BUFFERS = (Buffer("weights", "<f4", ("T", "C")), Buffer("residual", "<f4", ("T",), is_optional=True))
-
-    names: ChannelNames  # of the channels, in the order of `weights`
-    weights: NDArray[np.float32]  # (T, C), each within its channel's limits
-    residual: NDArray[np.float32] | None = None  # (T,) how far a solved rig stays from the face; None: not solved
-
-    def check(self) -> None:
-        """Checks that each channel has a name."""
-        if self.weights.shape[1] != len(self.names):
-            raise bad_value(f"got {len(self.names)} names for {self.weights.shape[1]} channels")
 
 
 class TextureFrames(Message, frozen=True, kw_only=True, eq=False):
@@ -331,11 +315,15 @@ class StatusReport(Message, frozen=True, kw_only=True, eq=False):
     listed: JobList | None = None  # those that `Status` asked for, as they will run or as they came
 
 
+Request = AdaptRequest | AnimateRequest | FindMeshLandmarks  # each begins a job
+KINDS = {"AdaptRequest": "adapt", "AnimateRequest": "animate", "FindMeshLandmarks": "landmarks"}  # of jobs, in lists
+
 MESSAGE_TYPES: dict[str, type[Message]] = {
     kind.__name__: kind
     for kind in (
         Hello, Welcome, AdaptRequest, Adapted, AnimateRequest, Accepted, Progress, LandmarkCurves, RigCurves,
-        TextureFrames, Done, Failed, Cancelled, Attach, Cancel, Ping, Pong, Status, StatusReport,
+        FindMeshLandmarks, MeshLandmarks, TextureFrames, Done, Failed, Cancelled, Attach, Cancel, Ping, Pong, Status,
+        StatusReport,
     )
 }  # fmt: skip
 

@@ -21,8 +21,10 @@ from shared.protocol import (
     Cancelled,
     Done,
     Failed,
+    FindMeshLandmarks,
     Hello,
     LandmarkCurves,
+    MeshLandmarks,
     Message,
     Ping,
     Pong,
@@ -66,6 +68,25 @@ def _rig(random: Random) -> RigCurves:
     weights = random.uniform(size=(len(_times(random)), 3)).astype(np.float32)
     residual = weights[:, 0] if random.random() < 0.5 else None
     return RigCurves(job=_job(random), sequence=2, names=("aa", "O", "jawOpen"), weights=weights, residual=residual)
+
+
+def _mesh(random: Random) -> FindMeshLandmarks:
+    vertices = random.normal(size=(9, 3)).astype(np.float32)
+    return FindMeshLandmarks(
+        job=_job(random), vertices=vertices, triangles=random.integers(0, 9, (5, 3)).astype(np.int32)
+    )
+
+
+def _mesh_landmarks(random: Random) -> MeshLandmarks:
+    return MeshLandmarks(
+        job=_job(random),
+        sequence=1,
+        vertices=random.integers(0, 9, POINT_COUNT).astype(np.int32),
+        confidence=random.random(POINT_COUNT).astype(np.float32),
+        projection=np.eye(2, 3),
+        picture=random.integers(0, 256, (4, 5, 3), dtype=np.uint8),
+        points=_points(random, 1)[0],
+    )
 
 
 def _adapt(random: Random) -> AdaptRequest:
@@ -119,6 +140,8 @@ _MAKERS: dict[str, Callable[[Random], Message]] = {
     "Progress": lambda random: Progress(job=_job(random), stage="texture", step=1, steps=2, seconds_left=1.5),
     "LandmarkCurves": _curves,
     "RigCurves": _rig,
+    "FindMeshLandmarks": _mesh,
+    "MeshLandmarks": _mesh_landmarks,
     "TextureFrames": lambda random: TextureFrames(
         job=_job(random), first_frame=0, frames=np.zeros((2, 4, 4, 4), np.uint8)
     ),

@@ -22,6 +22,7 @@ from backend_server.export.formats import FrameFormat, bytes_per_frame
 from backend_server.export.frames import FrameSettings, frame_files
 from backend_server.export.images import over_background, shrunk
 from backend_server.export.json_curves import write_json_curves
+from backend_server.export.rig_files import write_rig_files
 from backend_server.export.tags import synthetic_tags
 from backend_server.face.reference import picture_of
 from backend_server.identities.learning import FaceSource, find_or_learn
@@ -35,6 +36,7 @@ from backend_server.texture.full_frame import FullFrame, check_full_frame
 from shared.errors import ValueRangeError
 from shared.motion_controls import UNTOUCHED, MotionControls
 from shared.notes import Note, NoteCode
+from shared.rig.mapping import RigMapping
 from shared.timing import FrameRate, frame_times
 
 SAMPLE_SPEECH = Path(__file__).parents[1] / "samples" / "speech.wav"
@@ -65,6 +67,7 @@ class AnimateSettings:
     device: str = "auto"
     landmarks: Path | None = None  # placed by hand on the images
     is_repeated: bool = False  # learn the face even if it was learnt before
+    rigs: tuple[RigMapping, ...] = ()  # whose channels are written too; of different names
 
 
 def animate(
@@ -74,7 +77,7 @@ def animate(
     on_epoch: EpochWatcher = lambda _: None,
     notebook: Notebook | None = None,
 ) -> Path:
-    """Writes landmarks, curves, shapes, frames or a film, preview, contact sheet and report; returns the folder.
+    """Writes landmarks, curves, shapes, rigs, frames or a film, preview, contact sheet and report; returns the folder.
 
     Raises:
         SpeechFaceError: the first thing that was wrong with the input; nothing is written then.
@@ -109,6 +112,7 @@ def animate(
         notebook.add(motion.notes)
         tags = synthetic_tags(cascade.weights_version, settings.seed)
         _write_motion(folder, motion, settings.frame_rate, tags)
+        write_rig_files(folder, settings.rigs, motion.arkit, motion.frame_times, settings.frame_rate.exact, tags)
         pictures_shown = []
         if settings.has_texture and identity is not None:
             full = None
@@ -291,6 +295,7 @@ def _write_report(
         "frame_rate": settings.frame_rate.frames_per_second,
         "frames_as": settings.frame_format if settings.has_texture else None,
         "full_frame": settings.is_full_frame,
+        "rigs": [mapping.name for mapping in settings.rigs],
         "seed": settings.seed,
         "controls": asdict(settings.controls),
         "device": cascade.device,

@@ -12,7 +12,7 @@ from functools import cached_property, lru_cache
 
 import msgspec
 
-from .mapping import Channel, RigMapping
+from .mapping import Channel, RigMapping, is_name
 from .names import KeyIndex, key_of, keys_of
 from .presets import open_preset
 from .synonyms import JAW_WORDS, SYNONYMS
@@ -31,6 +31,8 @@ _JOINT = {  # a channel for both sides, and the channels of which each does a ha
     "basic": {"blink": ("blink left", "blink right"), "smile": ("smile left", "smile right")},
 }
 _LEAST_COVERAGE = 0.25  # of what a preset moves, so that it is thought to be meant
+_LEAST_MOUTHS = 3  # names at the mouth that do as well, where names are so long that none is another's by chance
+_OF_SHAPES = ("arkit", "cc4", "metahuman", "cc3")
 _SYNONYM_SCORE = 0.95
 _SHARE_OF_EYES = 0.15  # what is not at the mouth counts so much
 _SHOWN = 5  # names in a sentence
@@ -119,7 +121,7 @@ def detect_meshes(meshes: Mapping[str, Sequence[str]], bones: Sequence[str] = ()
     joined = {match.name: match for matches in followers.values() for match in matches}
     chosen = _candidate(chosen.preset, _in_order(chosen.preset, joined.values()))
     reasons = _reasons(chosen, found[main][1:], names_of[main].prefix)
-    reasons += [f'"{mesh}" follows with {len(followers[mesh])} names' for mesh in followers if mesh != main]
+    reasons += [f'"{mesh}" follows with {_names(len(followers[mesh]))}' for mesh in followers if mesh != main]
     detection = Detection(_kind(chosen), _confidence(chosen), _mapping(chosen), tuple(reasons), chosen.matches)
     return Character(detection, main, {mesh: tuple(m.name for m in matches) for mesh, matches in followers.items()})
 
@@ -163,6 +165,7 @@ class _Names:
     """
 
     def __init__(self, names: Sequence[str]) -> None:
+        names = [name for name in names if is_name(name)]  # others could not be saved
         keys, self.prefix = keys_of(names)
         self.by_key: dict[str, str] = {}
         for choices, name in zip(keys, names, strict=True):
@@ -185,7 +188,9 @@ def _candidates(names: _Names) -> list[_Candidate]:
         if candidate.coverage < 1 and (not is_clear or candidate.coverage >= _LEAST_COVERAGE):
             candidate = _candidate(preset, _match(preset, names))  # noqa: PLW2901 (the same, with what is alike)
         mouths = [match for match in candidate.matches if _template(preset)[1][match.channel] == 1]
-        is_enough = candidate.coverage >= _LEAST_COVERAGE and len(mouths) > 1
+        is_enough = len(mouths) > 1 and (
+            candidate.coverage >= _LEAST_COVERAGE or (preset in _OF_SHAPES and len(mouths) >= _LEAST_MOUTHS)
+        )
         if is_enough or (preset == "basic" and any(match.channel == "mouth open" for match in candidate.matches)):
             candidates.append(candidate)
     return sorted(candidates, key=lambda candidate: candidate.rank, reverse=True)
@@ -253,16 +258,16 @@ def _reasons(chosen: _Candidate, others: Sequence[_Candidate], prefix: str) -> l
     kind, taken = _kind(chosen), {match.name for match in chosen.matches}
     present = {match.channel for match in chosen.matches}
     of_kind = _names_of(kind, chosen.preset)
-    reasons = [f"{len(present & of_kind.keys())} of the {len(of_kind)} names of {kind} are there"]
+    reasons = [f"it has {len(present & of_kind.keys())} of the {len(of_kind)} names of {kind}"]
     alike = [match for match in chosen.matches if match.score not in (1.0, _SYNONYM_SCORE)]
     for match in alike[:_SHOWN]:
         reasons.append(f'"{match.name}" is taken for {of_kind[match.channel]}, which is {match.score:.0%} like it')
     if len(alike) > _SHOWN:
-        reasons.append(f"{len(alike) - _SHOWN} more names are taken for what they are like")
+        reasons.append(f"so {'is' if len(alike) == _SHOWN + 1 else 'are'} {_names(len(alike) - _SHOWN)} more")
     called = [m for m in chosen.matches if m.score == _SYNONYM_SCORE and m.name != of_kind[m.channel]]
     if called:
         pairs = ", ".join(f'"{match.name}" for {of_kind[match.channel]}' for match in called[:_SHOWN])
-        reasons.append(f"{len(called)} names are synonyms: {pairs}")
+        reasons.append(f"it calls {_names(len(called))} otherwise: {pairs}")
     if prefix and any(name.startswith(prefix) for name in taken):
         reasons.append(f'most names begin with "{prefix}", which is passed over')
     lacking = [name for channel, name in of_kind.items() if channel not in present]
@@ -272,9 +277,13 @@ def _reasons(chosen: _Candidate, others: Sequence[_Candidate], prefix: str) -> l
     for other in others:
         further = [match.name for match in other.matches if match.name not in taken]
         if other.preset != "basic" and len(further) > len(other.matches) / 2:
-            reasons.append(f"it also has {len(further)} names of {_kind(other)}, which stay at rest")
+            reasons.append(f"it also has {_names(len(further))} of {_kind(other)}, which stay at rest")
             break
     return reasons
+
+
+def _names(count: int) -> str:
+    return "1 name" if count == 1 else f"{count} names"
 
 
 def _names_of(kind: str, preset: str) -> dict[str, str]:
@@ -300,7 +309,7 @@ def _of_bones(chosen: _Candidate) -> Detection:
     channels = tuple(c for c in preset.channels if c.bone and c.bone.bone in present)
     if chosen.preset == "rigify":
         controls = {channel.bone.bone for channel in preset.channels if channel.bone}
-        reasons = (f"{len(present)} of the {len(controls)} face controls of Rigify are there",)
+        reasons = (f"it has {len(present)} of the {len(controls)} face controls of Rigify",)
         confidence = round(chosen.coverage**0.5, 3)
     else:
         (jaw,) = present

@@ -6,6 +6,7 @@ A mapping is made by `presets`, `detection` or a user; `mapping_file` reads and 
 from __future__ import annotations
 
 import math
+import re
 from difflib import get_close_matches
 from typing import Literal
 
@@ -19,13 +20,22 @@ VERSION = 1  # of the file; a newer one is refused
 
 MAX_CHANNELS = 4096
 MAX_NAME = 255  # characters of a channel's or bone's name, which is Blender's own bound
+MAX_FILE_NAME = 64  # characters of a mapping's name, which stands in names of files
 
 Method = Literal["sum", "pose", "held"]
 Transform = Literal["location_x", "location_y", "location_z", "rotation_x", "rotation_y", "rotation_z"]
 Unit = Literal["degrees", "metres", "bone_lengths"]
 
 
-class _Checked(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def is_name(name: str) -> bool:
+    """Whether a channel or bone can have this name."""
+    return bool(name.strip()) and len(name) <= MAX_NAME and not _CONTROL.search(name)
+
+
+class _Checked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A struct whose numbers are finite; a field that it does not have is refused, as it may be a misspelt one."""
 
     def __post_init__(self) -> None:
@@ -40,10 +50,11 @@ class _Checked(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
         return f"a {type(self).__name__.lower()}"
 
     def check_name(self, name: str, what: str) -> None:
-        """Raises ValueRangeError when a name is empty, too long or unprintable."""
-        if not name.strip() or len(name) > MAX_NAME or not name.isprintable():
+        """Raises ValueRangeError when something cannot have a name."""
+        if not is_name(name):
             raise ValueRangeError(
-                f"{what} has the name {name[:60]!r}; give one of 1 to {MAX_NAME} printable characters"
+                f"{what} has the name {name[:60]!r}; give one of 1 to {MAX_NAME} characters, none of them a control "
+                "character"
             )
 
     def check_limits(self, least: float, most: float) -> None:
@@ -195,6 +206,11 @@ class RigMapping(_Checked, frozen=True):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.check_name(self.name, "a mapping")
+        if len(self.name) > MAX_FILE_NAME or set(self.name) & set('\\/:*?"<>|') or self.name[-1] in ". ":
+            raise ValueRangeError(
+                f"{self.label} cannot name a file; give a name of up to {MAX_FILE_NAME} characters without "
+                '\\ / : * ? " < > | and without a point or space at its end'
+            )
         if self.format != FORMAT or self.version != VERSION:
             raise ValueRangeError(
                 f"{self.label} is {self.format} of version {self.version}; this release knows {FORMAT} of version "

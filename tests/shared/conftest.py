@@ -53,6 +53,18 @@ def messages():
                 neutral=_array("f4", 68, 2),
                 crop=_array("f4", 2, 3),
             ),
+            protocol.FindMeshLandmarks(
+                job="j1", vertices=_array("f4", 4, 3), triangles=np.array([[0, 1, 2], [3, 2, 1]], np.int32)
+            ),
+            protocol.MeshLandmarks(
+                job="j1",
+                sequence=1,
+                vertices=np.arange(68, dtype=np.int32),
+                confidence=np.linspace(0, 1, 68, dtype=np.float32),
+                projection=np.eye(2, 3),
+                picture=np.zeros((4, 5, 3), np.uint8),
+                points=_array("f4", 68, 2),
+            ),
             protocol.RigCurves(
                 job="j1",
                 sequence=2,
