@@ -36,6 +36,22 @@ class Sound:
         return len(self.samples) / self.sample_rate
 
 
+def sound_of(sound: Path | str | NDArray[np.floating], sample_rate: int | None) -> Sound:
+    """A sound from the path of a file, or from samples and their rate.
+
+    Raises:
+        SoundError: as `read_sound` and `mono`.
+        ValueRangeError: samples lack their rate, or a file is given another.
+    """
+    if isinstance(sound, Path | str):
+        if sample_rate is not None:
+            raise errors.ValueRangeError("a sound file has its own sample rate; leave sample_rate out")
+        return read_sound(Path(sound))
+    if sample_rate is None:
+        raise errors.ValueRangeError("samples need their sample_rate in Hz")
+    return mono(np.asarray(sound), sample_rate)
+
+
 def read_sound(path: Path) -> Sound:
     """Reads a file.
 
