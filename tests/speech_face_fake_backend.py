@@ -196,7 +196,8 @@ class FakeBackend:
         if message.mapping is not None:
             sequence += 1
             names = tuple(channel.name for channel in message.mapping.channels)
-            yield protocol.RigCurves(job=job, sequence=sequence, names=names, weights=self.rig_weights(count, len(names)))
+            weights = self.rig_weights(count, len(names))
+            yield protocol.RigCurves(job=job, sequence=sequence, names=names, weights=weights)
         for first in range(0, count if message.makes_texture else 0, 10):
             sequence += 1
             frames = self.frames(count)[first : first + 10]
