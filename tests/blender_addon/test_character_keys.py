@@ -170,6 +170,7 @@ def test_bones_turn_by_the_channels_amount(ready, add_strip, add_armature, mode)
     rig = add_armature(bones=("jaw",), mode=mode)
     add_strip()
     ready.rigging.character = rig
+    ready.rigging.method = "NAMES"
     assert bpy.ops.speechface.generate() == {"FINISHED"}
     for index in (0, 3, 9):
         bpy.context.scene.frame_set(1 + index)
