@@ -32,15 +32,13 @@ class SPEECHFACE_UL_channels(bpy.types.UIList):
         index: int | None = 0,
         flt_flag: int | None = 0,
     ) -> None:
-        """Draws one row: name, sources, gain, and whether it is muted."""
+        """Draws one row: name, sources, whether it is muted, and the preview."""
         row = layout.row(align=True)
         row.active = not item.is_muted
         row.alert = bool(_problem(item))
-        names = row.split(factor=0.36, align=True)
-        names.prop(item, "name", text="", emboss=False, icon="BONE_DATA" if item.bone else "SHAPEKEY_DATA")
-        numbers = names.split(factor=0.72, align=True)
-        numbers.prop(item, "sources", text="", emboss=False)
-        numbers.prop(item, "gain", text="", emboss=False)
+        texts = row.split(factor=0.55, align=True)
+        texts.prop(item, "name", text="", emboss=False, icon="BONE_DATA" if item.bone else "NONE")
+        texts.prop(item, "sources", text="", emboss=False)
         row.prop(item, "is_muted", text="", emboss=False, icon="HIDE_ON" if item.is_muted else "HIDE_OFF")
         row.operator("speechface.preview_channel", text="", emboss=False, icon="VIEW_PAN").index = index
 
@@ -84,7 +82,7 @@ def _draw_detected(column: bpy.types.UILayout, rig: SPEECHFACE_Rigging) -> None:
 
 def _draw_table(column: bpy.types.UILayout, rig: SPEECHFACE_Rigging) -> None:
     row = column.row()
-    row.template_list("SPEECHFACE_UL_channels", "", rig, "channels", rig, "active_channel", rows=5, maxrows=12)
+    row.template_list("SPEECHFACE_UL_channels", "", rig, "channels", rig, "active_channel", rows=5, maxrows=8)
     buttons = row.column(align=True)
     for name, icon in (
         ("add_channel", "ADD"),
@@ -109,8 +107,12 @@ def _draw_table(column: bpy.types.UILayout, rig: SPEECHFACE_Rigging) -> None:
 def _draw_channel(column: bpy.types.UILayout, channel: bpy.types.PropertyGroup) -> None:
     if problem := _problem(channel):
         draw_sentence(column, problem[:1].upper() + problem[1:], "ERROR")
-    column.prop(channel, "sources", text="")
-    details = column.column(align=True)
+    header, body = column.panel("SPEECHFACE_channel", default_closed=True)
+    header.label(text=channel.name)
+    if body is None:
+        return
+    body.prop(channel, "sources", text="")
+    details = body.column(align=True)
     details.use_property_split = True
     details.use_property_decorate = False
     for name in ("method", "gain", "offset", "least", "most", "is_mirrored"):
