@@ -32,13 +32,14 @@ from ._shared import (
 )
 from .dealer import DealerLine
 from .face import Identity, Picture, adapt_request, identity_of
-from .job import CANCEL_SECONDS, Job
+from .job import Job
 from .rig import Rig, rig_text
 from .sound import sound_of
 from .starting import new_process
 
 CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 10.0
+CLOSE_SECONDS = 3.0  # for the backend to hear of the jobs that are cancelled; usually a hundredth of it
 
 
 class Backend:
@@ -247,7 +248,7 @@ class Backend:
         """Cancels the jobs that have not ended and ends the connection, and the backend if it was started here."""
         for job in self._jobs.values():
             job.give_up()
-        self.await_cancels(CANCEL_SECONDS)
+        self.await_cancels(CLOSE_SECONDS)
         self._line.close()
         if self._process is not None:
             self._process.stop()
