@@ -184,6 +184,7 @@ class Backend:
         wants_blink: bool = True,
         wants_texture: bool | None = None,
         rig: Rig = "",
+        rig_face: protocol.RigFace | None = None,
         seed: int = 0,
     ) -> Job:
         """Begins to animate a sound, and returns at once.
@@ -199,6 +200,7 @@ class Backend:
             wants_texture: whether pictures are rendered; None: where there is an identity.
             rig: whose curves are wanted too: a mapping, the path of its JSON file, or the name of one that the backend
                 knows ("arkit", "oculus", "vrm"); empty: none.
+            rig_face: what the channels of that rig do to its face; its curves are then solved for this face.
             seed: of the blinks.
 
         Raises:
@@ -218,6 +220,9 @@ class Backend:
             wants_blink=wants_blink,
             wants_texture=identity is not None if wants_texture is None else wants_texture,
             rig=rig_text(rig),
+            rig_rest=rig_face.rest if rig_face is not None else None,
+            rig_basis=rig_face.basis if rig_face is not None else None,
+            rig_confidence=rig_face.confidence if rig_face is not None else None,
             speech=heard.samples,
             frame_times=np.asarray(frame_times, np.float64),
             **asdict(controls),
