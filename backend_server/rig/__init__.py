@@ -1,0 +1,1 @@
+"""Turns motion into the channels of any rig."""
