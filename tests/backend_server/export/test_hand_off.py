@@ -145,7 +145,7 @@ def test_the_page_has_every_word_and_the_right_timecodes():
     assert words == list(HandOff)
     rows = re.findall(r"^\| frame (\d+) at ([\d.]+) \| `([\d:.]+)` \| `([\d:.]+)` \|$", PAGE, re.MULTILINE)
     assert len(rows) == 5
-    for frame, rate, sixtieths, smpte in rows:
-        rate = FrameRate.from_decimal(float(rate))
+    for frame, decimal, sixtieths, smpte in rows:
+        rate = FrameRate.from_decimal(float(decimal))
         seconds = rate.seconds(np.array([int(frame)]))
         assert [*timecodes(seconds, FrameRate(60)), *timecodes(seconds, rate)] == [sixtieths, smpte]
