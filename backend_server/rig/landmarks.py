@@ -22,7 +22,7 @@ from backend_server.rig.picture import Picture, View, draw
 from shared.errors import FaceError, NoFaceError, ShapeError
 from shared.landmarks import INNER_LIPS, LEFT_EYE, LIPS, POINT_COUNT, RIGHT_EYE
 
-_WHOLE_PIXELS, _FACE_PIXELS = 1024, 768  # sides of the pictures of the whole mesh and of the face
+_WHOLE_PIXELS, _FACE_PIXELS = 768, 768  # sides of the pictures of the whole mesh and of the face
 _FACE_SHARE = 0.55  # of the second picture's side that the landmarks take
 _STEADY = 0.012  # of the face's side: how far landmarks may move, on average, with how the face is cut out
 _SNAP_DEGREES = 20.0  # a head that is nearly straight in the mesh's own axes is looked at along them

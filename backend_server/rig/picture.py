@@ -17,6 +17,7 @@ BACKGROUND = 0.35
 _PAIRS_AT_ONCE = 2_000_000  # of a pixel and a triangle whose box holds it: about 100 MB
 _HOLLOW_SHARES = (0.012, 0.04)  # of the picture's side: sizes of the hollows that are drawn darker
 _DARKEST_HOLLOW = 0.75
+_HOLLOW_PIXELS = 256  # side of the reduced picture in which hollows are looked for
 
 
 @dataclass(frozen=True)
@@ -153,21 +154,22 @@ def _area(
 
 def _vertex_normals(placed: NDArray[np.float64], triangles: NDArray[np.integer]) -> NDArray[np.float64]:
     a, b, c = (placed[triangles[:, k]] for k in range(3))
-    normals = np.zeros_like(placed)
     face = np.cross(b - a, c - a)
-    for k in range(3):
-        for axis in range(3):
-            normals[:, axis] += np.bincount(triangles[:, k], face[:, axis], len(placed))
-    return normals
+    corners = triangles.T.reshape(-1)
+    return np.stack([np.bincount(corners, np.tile(face[:, axis], 3), len(placed)) for axis in range(3)], axis=1)
 
 
 def _hollows(depth: NDArray[np.float32], is_covered: NDArray[np.bool_]) -> NDArray[np.float32]:
     """How light each pixel (H, W) is for what stands out around it: 1 on ridges, less in hollows such as the lip line."""
-    light = np.ones_like(depth)
-    covered = is_covered.astype(np.float32)
+    size = len(depth)
+    small = (min(size, _HOLLOW_PIXELS),) * 2
+    covered = cv2.resize(is_covered.astype(np.float32), small, interpolation=cv2.INTER_AREA)
     filled = np.where(is_covered, depth, 0).astype(np.float32)
+    reduced = cv2.resize(filled, small, interpolation=cv2.INTER_AREA)
+    light = np.ones_like(depth)
     for share in _HOLLOW_SHARES:
-        sigma = share * len(depth)
-        around = cv2.GaussianBlur(filled, (0, 0), sigma) / np.maximum(cv2.GaussianBlur(covered, (0, 0), sigma), 1e-3)
-        light *= 1 - _DARKEST_HOLLOW * np.clip((filled - around) / sigma, 0, 1)
+        sigma = share * small[0]
+        around = cv2.GaussianBlur(reduced, (0, 0), sigma) / np.maximum(cv2.GaussianBlur(covered, (0, 0), sigma), 1e-3)
+        deeper = (filled - cv2.resize(around, (size, size))) / (share * size)
+        light *= 1 - _DARKEST_HOLLOW * np.clip(deeper, 0, 1)
     return light
