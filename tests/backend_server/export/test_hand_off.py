@@ -34,7 +34,7 @@ def head(rng):
     vertices = np.array([[0, 0, 0], [1, 0, 0], [1, 0, 2], [0, 0, 2], [0, -1, 2], [1, -1, 2]], np.float32)
     faces, parts = np.array([[0, 1, 2, 3], [3, 2, 5, 4]], np.int32), np.array([0, 1], np.uint8)
     deltas = rng.normal(0, 0.1, (52, 6, 3)).astype(np.float32)
-    return Head(vertices, faces, parts, ("skin", "teeth"), np.zeros((2, 4, 2), np.float32), SHAPES, deltas)
+    return Head(vertices, faces, parts, ("skin", "pupil"), np.zeros((2, 4, 2), np.float32), SHAPES, deltas)
 
 
 @pytest.fixture
@@ -116,7 +116,9 @@ def test_a_head_stands_upright_and_faces_the_viewer(head):
     np.testing.assert_array_equal(mesh.vertices[[2, 4]], [[1, 2, 0], [0, 2, 1]])  # up is y, the face's front +z
     np.testing.assert_allclose(mesh.deltas[..., 1], head.deltas[..., 2])
     np.testing.assert_allclose(mesh.normals(mesh.vertices)[0], [0, 0, 1])
-    assert [(paint.name, paint.faces.tolist()) for paint in mesh.paints] == [("skin", [0]), ("teeth", [1])]
+    assert [(paint.name, paint.faces.tolist()) for paint in mesh.paints] == [("skin", [0]), ("pupil", [1])]
+    assert mesh.paints[1].colour == pytest.approx([0.02 / 12.92] * 3)  # linear light
+    assert mesh.paints[0].colour[0] == pytest.approx(0.6038, abs=1e-4)  # of 0.8
 
 
 def test_frames_go_to_the_atlas_only_if_there_is_one(tmp_path):
