@@ -5,9 +5,11 @@ It imports neither torch nor a stage, so that it loads at once.
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -132,7 +134,7 @@ def load_head(path: Path) -> Head:
             uv = stored["uv"].astype(np.float32) / np.float32(65535)
             parts = tuple(stored["parts"].tolist())
             head = Head(vertices, stored["faces"].astype(np.int32), stored["face_parts"], parts, uv, shapes, deltas)
-    except (OSError, ValueError, KeyError, IndexError, EOFError) as error:
+    except (OSError, ValueError, KeyError, IndexError, EOFError, BadZipFile, zlib.error) as error:
         raise SpeechFaceError(f"cannot read the head {path}: {error}; copy it again from the repository") from error
     if shapes != SHAPES:
         raise SpeechFaceError(f"the head {path} has {len(shapes)} shapes that are not ARKit's; make it anew")

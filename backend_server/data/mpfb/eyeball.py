@@ -47,7 +47,9 @@ def make_ball() -> Ball:
         inner, outer = 1 + ring * _SEGMENTS, 1 + (ring + 1) * _SEGMENTS
         faces.append(np.stack([inner + here, outer + here, outer + after, inner + after], axis=1))
     outer = last - _SEGMENTS
-    faces.append(np.stack([np.full_like(even, last), outer + (even + 2) % _SEGMENTS, outer + even + 1, outer + even], 1))
+    faces.append(
+        np.stack([np.full_like(even, last), outer + (even + 2) % _SEGMENTS, outer + even + 1, outer + even], 1)
+    )
     quads = np.concatenate(faces).astype(np.int32)
     disc = 0.5 + 0.5 * (angle / np.pi)[:, None] * np.stack([np.cos(turn), np.sin(turn)], axis=1)
     middle = np.degrees(angle[quads]).max(1)

@@ -41,7 +41,7 @@ def test_barycentric_coordinates_give_back_the_point_that_is_seen():
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 def test_the_nearer_face_hides_the_other_whatever_comes_first(order):
-    behind = SQUARE + (0, 1.0, 0)
+    behind = SQUARE + np.array([0, 1.0, 0])
     vertices = np.concatenate([(SQUARE, behind)[which] for which in order])
     drawn = draw(vertices, np.concatenate([HALVES, HALVES + 4]), view((2, 0, 2), 2.0, 16))
     assert set(drawn.triangle[drawn.triangle >= 0] // 2) == {order.index(0)}
@@ -50,7 +50,9 @@ def test_the_nearer_face_hides_the_other_whatever_comes_first(order):
 def test_both_sides_of_a_face_are_drawn_alike():
     head = load_sample_head()
     seen_from = front_view(head.vertices, 128)
-    drawn, turned = (draw(head.vertices, triangles, seen_from) for triangles in (head.triangles, head.triangles[:, ::-1]))
+    drawn, turned = (
+        draw(head.vertices, triangles, seen_from) for triangles in (head.triangles, head.triangles[:, ::-1])
+    )
     assert np.abs(drawn.colours.astype(int) - turned.colours).max() <= 1
 
 
@@ -79,7 +81,7 @@ def test_colours_are_those_of_the_triangles_and_hollows_are_darker():
 
 
 def test_what_is_outside_the_picture_or_flat_is_left_out():
-    vertices = np.concatenate([SQUARE + (100, 0, 0), [[2, 0, 2]] * 3])
+    vertices = np.concatenate([SQUARE + np.array([100.0, 0, 0]), [[2, 0, 2]] * 3])
     drawn = draw(vertices, np.concatenate([HALVES, [[4, 5, 6]]]), view((2, 0, 2), 2.0, 16))
     assert (drawn.triangle == -1).all()
     assert (drawn.colours == drawn.colours[0, 0]).all()
