@@ -14,6 +14,7 @@ from typer.models import OptionInfo
 
 from backend_server.commands.console import ManyValues, SpeechAndImages, StageBars, output, plain_failures
 from backend_server.commands.identities import identities
+from backend_server.commands.rig import MappingFiles, RigNames, open_rigs, rigs
 from backend_server.export.formats import FrameFormat
 from backend_server.service.command_line import clients, jobs, serve, status
 from shared.motion_controls import RANGES, MotionControls
@@ -83,9 +84,9 @@ def animate(
     background: Annotated[
         str | None, typer.Option(help="Colour behind the face in MP4 films, #rrggbb; else grey.", show_default=False)
     ] = None,
-    write: Annotated[
-        str, typer.Option(help="Also, with commas: live-link, live-link-smpte, json, gltf, usd, atlas, atlas:8x4.")
-    ] = "",
+    write: Annotated[str, typer.Option(help="Also live-link,live-link-smpte,json,gltf,usd,atlas,atlas:8x4.")] = "",
+    rig: RigNames = None,
+    mapping: MappingFiles = None,
     blink: Annotated[bool, typer.Option(help="Let the eyes blink.")] = True,
     silence: Annotated[float, _control("silence", "How much the mouth rests where nobody speaks")] = 0.0,
     intensity: Annotated[float, _control("intensity", "Multiplies the motion of the speech")] = 1.0,
@@ -134,6 +135,7 @@ def animate(
             landmarks=landmarks,
             is_repeated=anew,
             hand_offs=read_hand_offs(write),
+            rigs=open_rigs(rig or [], mapping or []),
         )
         animate(settings, bars, bars.say, bars.note_epoch, Notebook(bars.warn, is_strict=strict))
     output.print(f"written to {out}")
@@ -163,6 +165,7 @@ def adapt(
 
 
 app.add_typer(identities, name="identities")
+app.add_typer(rigs, name="rig")
 
 
 app.command()(serve)
