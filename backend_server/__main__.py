@@ -84,6 +84,7 @@ def animate(
     background: Annotated[
         str | None, typer.Option(help="Colour behind the face in MP4 films, #rrggbb; else grey.", show_default=False)
     ] = None,
+    write: Annotated[str, typer.Option(help="Also live-link,live-link-smpte,json,gltf,usd,atlas,atlas:8x4.")] = "",
     rig: RigNames = None,
     mapping: MappingFiles = None,
     blink: Annotated[bool, typer.Option(help="Let the eyes blink.")] = True,
@@ -103,6 +104,7 @@ def animate(
         from backend_server.commands.animate import SAMPLE_SPEECH, AnimateSettings, animate
         from backend_server.commands.notebook import Notebook
         from backend_server.commands.pictures import checked_paths, portrait_path
+        from backend_server.export.hand_off import read_hand_offs
         from shared.timing import FrameRate
 
         if speech is None:
@@ -132,6 +134,7 @@ def animate(
             device=device,
             landmarks=landmarks,
             is_repeated=anew,
+            hand_offs=read_hand_offs(write),
             rigs=open_rigs(rig or [], mapping or []),
         )
         animate(settings, bars, bars.say, bars.note_epoch, Notebook(bars.warn, is_strict=strict))
