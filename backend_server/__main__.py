@@ -99,7 +99,7 @@ def animate(
     with plain_failures(), StageBars() as bars:
         from backend_server.commands.animate import SAMPLE_SPEECH, AnimateSettings, animate
         from backend_server.commands.notebook import Notebook
-        from backend_server.commands.pictures import checked_paths, portrait_path
+        from backend_server.identities.pictures import checked_paths, portrait_path
         from shared.timing import FrameRate
 
         if speech is None:

@@ -14,7 +14,7 @@ from backend_server.cascade import Cascade
 from backend_server.commands.animate import PREVIEW_BACKGROUND
 from backend_server.commands.notebook import Notebook
 from backend_server.commands.output_file import check_apart, output_file
-from backend_server.commands.pictures import read_source
+from backend_server.identities.pictures import read_source
 from backend_server.export.images import over_background, write_png
 from backend_server.export.tags import synthetic_tags
 from backend_server.identities.learning import find_or_learn

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from backend_server.cascade import Cascade, LandmarkMotion
 from backend_server.commands.notebook import Notebook
 from backend_server.commands.output_folder import output_folder
-from backend_server.commands.pictures import read_source
+from backend_server.identities.pictures import read_source
 from backend_server.config import CROP_SIZE
 from backend_server.export.arkit_csv import write_arkit_csv
 from backend_server.export.contact_sheet import sheet_frames, write_contact_sheet

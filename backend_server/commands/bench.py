@@ -17,7 +17,7 @@ from rich.table import Table
 
 from backend_server.cascade import Cascade
 from backend_server.commands.animate import SAMPLE_SPEECH
-from backend_server.commands.pictures import portrait_path
+from backend_server.identities.pictures import portrait_path
 from backend_server.config import SAMPLE_RATE
 from backend_server.evaluation.motion.speed import real_time_factor
 from backend_server.evaluation.run import machine

@@ -11,8 +11,8 @@ import soundfile
 from backend_server.speech import audio
 from backend_server.speech.audio import (
     check_measures,
-    declared_seconds,
     read_audio,
+    read_contents,
     survey_file,
     to_waveform,
     write_wav,
@@ -51,7 +51,7 @@ def test_a_wav_survives_the_round_trip_within_16_bits(tmp_path: Path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no named pipes in folders")
-@pytest.mark.parametrize("read", [read_audio, declared_seconds])
+@pytest.mark.parametrize("read", [read_audio, read_contents])
 def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path: Path, pipe, read):
     with pytest.raises(SoundError, match=r"me\.wav is a pipe, socket or device; save the sound as a file"):
         read(pipe(tmp_path / "me.wav"))
