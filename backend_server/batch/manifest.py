@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import NamedTuple
 
-from pathvalidate import ValidationError, validate_filename
+from pathvalidate import FileNameValidator, ValidationError
 
 from backend_server.batch.order import INSIDE, NOBODY, OUTPUTS, Character, Line, Output
 from backend_server.export.formats import FrameFormat
@@ -31,6 +31,7 @@ COLUMNS = {  # by what their headings may be, in small letters alone
 }
 REPORTS = ("report.csv", "report.html")  # in the output folder, beside the folders of the lines
 LONGEST_ID = 120  # bytes in UTF-8; temporary names add to them
+_ID = FileNameValidator(platform="universal", max_len=LONGEST_ID)
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
 
 
@@ -91,7 +92,9 @@ def check_lines(lines: Iterable[Line], characters: dict[str, Character], problem
     for line in lines:
         place = unicodedata.normalize("NFC", line.id).casefold()  # as Windows and macOS compare names
         if place in rows:
-            problems.append(Problem(line.row, f'the ID "{line.id}" is that of row {rows[place]} too; give each its own'))
+            problems.append(
+                Problem(line.row, f'the ID "{line.id}" is that of row {rows[place]} too; give each its own')
+            )
         rows.setdefault(place, line.row)
         character = characters.get(line.character) if line.character else only
         if character is None:
@@ -203,7 +206,7 @@ def _misnamed(name: str) -> Iterator[str]:
         yield "it has no ID; give each line one of its own"
         return
     try:
-        validate_filename(name, platform="universal", max_len=LONGEST_ID)
+        _ID.validate(name)
     except ValidationError as error:
         yield (
             f'the ID "{name:.60}" names the folder of the line and cannot be the name of one everywhere '

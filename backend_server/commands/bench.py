@@ -17,7 +17,6 @@ from rich.table import Table
 
 from backend_server.cascade import Cascade
 from backend_server.commands.animate import SAMPLE_SPEECH
-from backend_server.identities.pictures import portrait_path
 from backend_server.config import SAMPLE_RATE
 from backend_server.evaluation.motion.speed import real_time_factor
 from backend_server.evaluation.run import machine
@@ -26,6 +25,7 @@ from backend_server.export.writers import Writers
 from backend_server.face.images import read_image
 from backend_server.face.reference import prepare_references
 from backend_server.files import atomic_write
+from backend_server.identities.pictures import portrait_path
 from backend_server.identity import FaceReferences, Identity
 from backend_server.progress import Progress, silent
 from backend_server.speech.audio import read_audio, to_waveform

@@ -82,9 +82,7 @@ def read_contents(path: Path) -> Contents:
     return Contents(tuple(first), min(seconds, LONGEST_SPEECH_SECONDS))
 
 
-def survey_file(
-    path: Path, tell: Callable[[float], None] = lambda _: None, contents: Contents | None = None
-) -> Survey:
+def survey_file(path: Path, tell: Callable[[float], None] = lambda _: None, contents: Contents | None = None) -> Survey:
     """Hears a file for the first time: its default track, or else the first that is not silent.
 
     Args:
