@@ -83,6 +83,9 @@ def animate(
     background: Annotated[
         str | None, typer.Option(help="Colour behind the face in MP4 films, #rrggbb; else grey.", show_default=False)
     ] = None,
+    write: Annotated[
+        str, typer.Option(help="Also, with commas: live-link, live-link-smpte, json, gltf, usd, atlas, atlas:8x4.")
+    ] = "",
     blink: Annotated[bool, typer.Option(help="Let the eyes blink.")] = True,
     silence: Annotated[float, _control("silence", "How much the mouth rests where nobody speaks")] = 0.0,
     intensity: Annotated[float, _control("intensity", "Multiplies the motion of the speech")] = 1.0,
@@ -99,6 +102,7 @@ def animate(
     with plain_failures(), StageBars() as bars:
         from backend_server.commands.animate import SAMPLE_SPEECH, AnimateSettings, animate
         from backend_server.commands.notebook import Notebook
+        from backend_server.export.hand_off import read_hand_offs
         from backend_server.identities.pictures import checked_paths, portrait_path
         from shared.timing import FrameRate
 
@@ -129,6 +133,7 @@ def animate(
             device=device,
             landmarks=landmarks,
             is_repeated=anew,
+            hand_offs=read_hand_offs(write),
         )
         animate(settings, bars, bars.say, bars.note_epoch, Notebook(bars.warn, is_strict=strict))
     output.print(f"written to {out}")

@@ -18,6 +18,9 @@ from backend_server.identities.pictures import checked_paths
 from shared.arkit import SHAPES
 from shared.errors import SpeechFaceError, ValueRangeError
 from shared.motion_controls import MotionControls
+from shared.rig.mapping import RigMapping
+from shared.rig.mapping_file import load_mapping
+from shared.rig.presets import open_mapping
 
 FORMAT = "speech_face.characters"
 VERSION = 1
@@ -26,7 +29,7 @@ _CONTROLS = tuple(field.name for field in fields(MotionControls))
 
 
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One character in the file, as `order.Character`."""
+    """One character in the file, as `order.Character`; its rigs are names of presets, or files."""
 
     images: tuple[str, ...] = ()
     identity: str | None = None
@@ -90,8 +93,17 @@ def _problems(entry: Entry, folder: Path) -> Iterator[str]:
     try:
         checked_paths([folder / name for name in entry.images])
         MotionControls(**{name: value for name, value in entry.controls.items() if name in _CONTROLS})
+        rigs = [_mapping(rig, folder).name for rig in entry.rig]
+        for twice in {rig for rig in rigs if rigs.count(rig) > 1}:
+            yield f'two of its rigs have the name "{twice}"; rename one, as files are named after it'
     except SpeechFaceError as error:
         yield error.sentence
+
+
+def _mapping(named: str, folder: Path) -> RigMapping:
+    """A mapping by the name of a preset, or a file."""
+    inside = folder / named.replace("\\", "/")
+    return load_mapping(inside) if inside.is_file() else open_mapping(named)
 
 
 def _character(name: str, entry: Entry, folder: Path) -> Character:
@@ -102,7 +114,7 @@ def _character(name: str, entry: Entry, folder: Path) -> Character:
         str(inside) if inside is not None and inside.exists() else entry.identity,  # else an ID
         str(folder / entry.landmarks) if entry.landmarks else None,
         entry.epochs,
-        tuple(str(folder / rig) if (folder / rig).is_file() else rig for rig in entry.rig),
+        tuple(_mapping(rig, folder) for rig in entry.rig),
         MotionControls(**entry.controls),
         entry.gains,
         entry.blink,

@@ -16,15 +16,19 @@ import numpy as np
 import psutil
 import torch
 from numpy.typing import NDArray
+from pathvalidate import sanitize_filename
 
 from backend_server.batch.order import RESULT_NAME, Character, Face, Job, Outcome, Output, Plan, Result
 from backend_server.batch.own_folder import publish, sha256_of, unchanged_result
 from backend_server.cascade import Cascade, LandmarkMotion
-from backend_server.export.arkit_csv import write_arkit_csv
+from backend_server.export.arkit_csv import write_arkit_csv, write_weights_csv
 from backend_server.export.frames import FrameSettings, frame_files
+from backend_server.export.hand_off import HandOffs, hand_off_frames, write_hand_offs
+from backend_server.export.head_mesh import head_mesh
 from backend_server.export.images import PREVIEW_BACKGROUND
-from backend_server.export.json_curves import write_json_curves
+from backend_server.export.json_curves import write_json_curves, write_rig_curves
 from backend_server.export.landmarks_npz import write_landmarks
+from backend_server.export.morphs import MorphAnimation, MorphMesh
 from backend_server.export.tags import synthetic_tags
 from backend_server.files import temporary_name
 from backend_server.identities.learning import find_or_learn, open_learnt
@@ -34,6 +38,8 @@ from backend_server.identity import Identity, load_identity, save_identity
 from backend_server.metrics.landmarks import mouth_opening
 from backend_server.processes import is_alive
 from backend_server.progress import silent
+from backend_server.rig.conversion import rig_weights
+from backend_server.rig.head import load_sample_head
 from backend_server.speech.recording import FileSound, listen
 from shared.arkit import SHAPES
 from shared.errors import Cancelled, SpeechFaceError
@@ -68,7 +74,8 @@ class LineMaker:
     def ready(self) -> str:
         """Loads the networks; why that cannot be, or why nothing could be written, is returned, else nothing."""
         if not self._plan.inside.is_dir():
-            return f"{platform.node()} does not see the folder {self._plan.out}; give one that all machines share with --out"
+            where = f"{platform.node()} does not see the folder {self._plan.out}"
+            return f"{where}; give one with --out that all machines share"
         try:
             self._cascade  # noqa: B018 (loads it)
         except SpeechFaceError as error:
@@ -164,7 +171,7 @@ class LineMaker:
         notes = motion.notes
         if line.frame_format and identity:
             how = FrameSettings(line.frame_format, rate.exact, PREVIEW_BACKGROUND, tags)
-            notes += self._render(folder, how, sound, motion, identity)
+            notes += self._render(folder, how, line.hand_offs, sound, motion, identity)
         files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
         result = Result(
             id=line.id,
@@ -195,19 +202,39 @@ class LineMaker:
         if Output.LANDMARKS in job.line.outputs:
             whose = motion.canonical, motion.landmarks, motion.neutral, motion.crop
             write_landmarks(folder / "landmarks.npz", times, *whose, tags)
+        for mapping in job.character.rig if Output.RIG in job.line.outputs else ():
+            weights = rig_weights(mapping, motion.arkit, times)
+            name, channels = sanitize_filename(f"rig_{mapping.name}"), [channel.name for channel in mapping.channels]
+            write_weights_csv(folder / f"{name}.csv", times, channels, weights)
+            write_rig_curves(folder / f"{name}.json", rate, times, mapping.name, channels, weights, tags)
+        animation = MorphAnimation(SHAPES, motion.arkit, times, rate, tags)
+        write_hand_offs(folder, job.line.hand_offs, animation, self._plan.frame_rate, _sample_mesh)
 
     def _render(
-        self, folder: Path, how: FrameSettings, sound: FileSound, motion: LandmarkMotion, identity: Identity
+        self,
+        folder: Path,
+        how: FrameSettings,
+        hand_offs: HandOffs,
+        sound: FileSound,
+        motion: LandmarkMotion,
+        identity: Identity,
     ) -> tuple[Note, ...]:
         """Writes the pictures; returns what is wrong with them."""
         with (
             self._cascade.result_judge(motion.landmarks) as judge,
             frame_files(folder, how, sound.as_given, sound.survey().sample_rate) as take,
+            hand_off_frames(folder, hand_offs, len(motion.frame_times), how) as also_take,
         ):
             for faces in judge.watch(self._cascade.render(identity, motion.landmarks)):
                 for face in faces:
                     take(face)
+                    also_take(face)
         return tuple(judge.notes())
+
+
+@lru_cache(1)
+def _sample_mesh() -> MorphMesh:
+    return head_mesh(load_sample_head())
 
 
 def _share(is_so: NDArray[np.bool_]) -> float:

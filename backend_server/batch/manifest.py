@@ -19,8 +19,10 @@ from pathvalidate import FileNameValidator, ValidationError
 
 from backend_server.batch.order import INSIDE, NOBODY, OUTPUTS, Character, Line, Output
 from backend_server.export.formats import FrameFormat
+from backend_server.export.hand_off import HandOff, check_hand_offs
 from backend_server.speech.suffixes import SOUND_SUFFIXES
 from shared.errors import ErrorCode, SpeechFaceError, ValueRangeError
+from shared.timing import FrameRate
 
 COLUMNS = {  # by what their headings may be, in small letters alone
     "id": ("id", "line", "lineid", "name"),
@@ -79,12 +81,15 @@ def read_lines(source: Path, outputs: Sequence[str], problems: list[Problem]) ->
     return lines
 
 
-def check_lines(lines: Iterable[Line], characters: dict[str, Character], problems: list[Problem]) -> list[Line]:
+def check_lines(
+    lines: Iterable[Line], characters: dict[str, Character], frame_rate: FrameRate, problems: list[Problem]
+) -> list[Line]:
     """The lines with their characters; those that name none get the only one there is.
 
     Args:
         lines: from `read_lines`.
         characters: by name; empty if none are described.
+        frame_rate: of the results.
         problems: are added to.
     """
     checked, rows = [], {}
@@ -103,17 +108,25 @@ def check_lines(lines: Iterable[Line], characters: dict[str, Character], problem
             continue
         if not line.character and len(characters) > 1:
             problems.append(Problem(line.row, f"it names no character; choose one of: {', '.join(sorted(characters))}"))
-        problems += [Problem(line.row, sentence) for sentence in _misfits(line, character)]
+        problems += [Problem(line.row, sentence) for sentence in _misfits(line, character, frame_rate)]
         checked.append(Line(line.row, line.id, line.audio, character.name, line.language, line.outputs))
     return checked
 
 
-def _misfits(line: Line, character: Character) -> Iterator[str]:
+def _misfits(line: Line, character: Character, frame_rate: FrameRate) -> Iterator[str]:
     whose = f'the character "{character.name}" has' if character.name else "a line without a character has"
     if line.frame_format and not character.has_face:
         yield f"{whose} no face for the output {line.frame_format}; give it images or an identity"
     if Output.RIG in line.outputs and not character.rig:
         yield f"{whose} no rig for the output rig; give it a mapping"
+    try:
+        wanted = line.hand_offs
+        check_hand_offs(wanted, frame_rate, has_pictures=True)
+    except SpeechFaceError as error:
+        yield error.sentence
+        return
+    if HandOff.ATLAS in wanted.kinds and not line.frame_format:
+        yield f"the output atlas is made of pictures; add one of the outputs {', '.join(FrameFormat)}"
 
 
 def _folder_rows(folder: Path) -> Iterator[tuple[int, dict[str, str]]]:
@@ -193,7 +206,7 @@ def _lines(
 def check_outputs(outputs: Sequence[str]) -> Iterator[str]:
     """What is wrong with the names of outputs."""
     for name in outputs:
-        if name not in OUTPUTS:
+        if name.partition(":")[0] not in OUTPUTS:
             yield f'there is no output "{name:.40}"; choose some of: {", ".join(OUTPUTS)}'
     pictures = [name for name in outputs if name in tuple(FrameFormat)]
     if len(pictures) > 1:

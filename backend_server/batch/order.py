@@ -9,8 +9,10 @@ from typing import Literal
 import msgspec
 
 from backend_server.export.formats import FrameFormat
+from backend_server.export.hand_off import HandOff, HandOffs, read_hand_offs
 from shared.motion_controls import UNTOUCHED, MotionControls
 from shared.notes import Note
+from shared.rig.mapping import RigMapping
 from shared.timing import FrameRate
 
 RESULT_NAME = "line.json"  # in the folder of a line
@@ -18,7 +20,7 @@ INSIDE = ".batch"  # in the output folder: what the batch itself needs
 
 
 class Output(StrEnum):
-    """What can be written of a line; beside these, every `FrameFormat`."""
+    """What can be written of a line; beside these, every `FrameFormat` and every `HandOff`."""
 
     CURVES = "curves"
     ARKIT = "arkit"
@@ -26,7 +28,7 @@ class Output(StrEnum):
     RIG = "rig"
 
 
-OUTPUTS = (*Output, *FrameFormat)
+OUTPUTS = (*Output, *FrameFormat, *HandOff)
 USUAL_OUTPUTS = (Output.CURVES.value, Output.ARKIT.value)
 
 
@@ -39,7 +41,7 @@ class Character(msgspec.Struct, frozen=True):
         identity: a learnt face, its file or its ID, instead of images.
         landmarks: file of the landmarks placed by hand on the images.
         epochs: of learning the face, where pictures are rendered.
-        rig: mappings from ARKit's shapes to the rig: names of presets, or files.
+        rig: mappings from ARKit's shapes to its rigs, of different names.
         controls: of the motion.
         gains: by which shapes of ARKit are multiplied, before any mapping.
         blink: whether the eyes blink.
@@ -50,7 +52,7 @@ class Character(msgspec.Struct, frozen=True):
     identity: str | None = None
     landmarks: str | None = None
     epochs: int = 10
-    rig: tuple[str, ...] = ()
+    rig: tuple[RigMapping, ...] = ()
     controls: MotionControls = UNTOUCHED
     gains: dict[str, float] = {}
     blink: bool = True
@@ -73,7 +75,7 @@ class Line(msgspec.Struct, frozen=True):
         audio: absolute path of its sound.
         character: name of the character; empty for the mean face.
         language: as the manifest says; empty if it does not.
-        outputs: some of `OUTPUTS`.
+        outputs: some of `OUTPUTS`; "atlas:8x4" is an atlas of this layout.
     """
 
     row: int
@@ -87,6 +89,15 @@ class Line(msgspec.Struct, frozen=True):
     def frame_format(self) -> FrameFormat | None:
         """In which format pictures are written; None for none."""
         return next((FrameFormat(name) for name in self.outputs if name in tuple(FrameFormat)), None)
+
+    @property
+    def hand_offs(self) -> HandOffs:
+        """Which files for engines are written.
+
+        Raises:
+            ValueRangeError: a layout of an atlas is none, or a library is missing.
+        """
+        return read_hand_offs(",".join(name for name in self.outputs if name.partition(":")[0] in tuple(HandOff)))
 
 
 class Plan(msgspec.Struct, frozen=True):

@@ -140,7 +140,7 @@ def checked_jobs(settings: BatchSettings) -> tuple[Order, list[Job]]:
         raise ValueRangeError(f"{settings.out} lies in the folder of the sounds; give another one with --out")
     problems = [Problem(0, sentence) for sentence in check_outputs(order.outputs)]
     characters = read_characters(Path(order.characters), problems) if order.characters else {}
-    lines = check_lines(read_lines(source, order.outputs, problems), characters, problems)
+    lines = check_lines(read_lines(source, order.outputs, problems), characters, order.frame_rate, problems)
     refuse(problems, source.name)
     return order, [Job(line, characters.get(line.character, NOBODY), None) for line in lines]
 
@@ -161,7 +161,7 @@ def _order(settings: BatchSettings) -> Order:
         now, then = msgspec.to_builtins(order), msgspec.to_builtins(before)
         others = "; ".join(f"{name} {now[name]!r} instead of {then[name]!r}" for name in now if now[name] != then[name])
         raise ValueRangeError(
-            f"the batch in {settings.out} was asked for otherwise ({others}); leave --resume out to do it as you say now"
+            f"the batch in {settings.out} was asked for otherwise ({others}); leave --resume out to do it as asked now"
         )
     return order
 
