@@ -86,7 +86,7 @@ class NoMediaError(Exception):
 
 
 def list_tracks(path: Path) -> tuple[list[Track], float]:
-    """The sound tracks of a file in its order, and the seconds that it says it lasts: maybe wrong, 0 if it does not say.
+    """The sound tracks of a file in its order, and how long it says it is: maybe wrong, 0 if it does not say.
 
     Raises:
         NoMediaError: FFmpeg cannot open it.
