@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from backend_server.batch.manifest import Problem
-from backend_server.batch.order import Character
+from backend_server.batch.order import Character, rig_file
 from backend_server.identities.pictures import checked_paths
 from shared.arkit import SHAPES
 from shared.errors import SpeechFaceError, ValueRangeError
@@ -93,9 +93,9 @@ def _problems(entry: Entry, folder: Path) -> Iterator[str]:
     try:
         checked_paths([folder / name for name in entry.images])
         MotionControls(**{name: value for name, value in entry.controls.items() if name in _CONTROLS})
-        rigs = [_mapping(rig, folder).name for rig in entry.rig]
-        for twice in {rig for rig in rigs if rigs.count(rig) > 1}:
-            yield f'two of its rigs have the name "{twice}"; rename one, as files are named after it'
+        files = [rig_file(_mapping(rig, folder)).casefold() for rig in entry.rig]
+        for twice in sorted({name for name in files if files.count(name) > 1}):
+            yield f"two of its rigs would both be written to {twice}.csv; give one of them another name"
     except SpeechFaceError as error:
         yield error.sentence
 

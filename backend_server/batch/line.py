@@ -16,9 +16,8 @@ import numpy as np
 import psutil
 import torch
 from numpy.typing import NDArray
-from pathvalidate import sanitize_filename
 
-from backend_server.batch.order import RESULT_NAME, Character, Face, Job, Outcome, Output, Plan, Result
+from backend_server.batch.order import RESULT_NAME, Character, Face, Job, Outcome, Output, Plan, Result, rig_file
 from backend_server.batch.own_folder import publish, sha256_of, unchanged_result
 from backend_server.cascade import Cascade, LandmarkMotion
 from backend_server.export.arkit_csv import write_arkit_csv, write_weights_csv
@@ -204,7 +203,7 @@ class LineMaker:
             write_landmarks(folder / "landmarks.npz", times, *whose, tags)
         for mapping in job.character.rig if Output.RIG in job.line.outputs else ():
             weights = rig_weights(mapping, motion.arkit, times)
-            name, channels = sanitize_filename(f"rig_{mapping.name}"), [channel.name for channel in mapping.channels]
+            name, channels = rig_file(mapping), [channel.name for channel in mapping.channels]
             write_weights_csv(folder / f"{name}.csv", times, channels, weights)
             write_rig_curves(folder / f"{name}.json", rate, times, mapping.name, channels, weights, tags)
         animation = MorphAnimation(SHAPES, motion.arkit, times, rate, tags)

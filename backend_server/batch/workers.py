@@ -12,6 +12,8 @@ from typing import Protocol, TypeVar
 
 from backend_server.batch.order import Character, Face, Job, Outcome
 
+LOOK_SECONDS = 0.2  # Windows lets Ctrl-C through only between two waits
+
 Given = TypeVar("Given")
 Made = TypeVar("Made")
 
@@ -67,5 +69,5 @@ def as_completed(
             finish()
         if not under_way:
             return
-        for future in wait(under_way, return_when=FIRST_COMPLETED).done:
+        for future in wait(under_way, LOOK_SECONDS, FIRST_COMPLETED).done:
             yield under_way.pop(future), future

@@ -11,7 +11,6 @@ from backend_server.batch.run import BatchSettings, Order, checked_jobs
 from shared.errors import ValueRangeError
 from shared.timing import FrameRate
 
-
 USUAL_RATE = FrameRate(25)
 
 
