@@ -13,7 +13,8 @@ from pathlib import Path
 import msgspec
 
 from backend_server.batch.manifest import Problem
-from backend_server.batch.order import Character, rig_file
+from backend_server.batch.order import Character
+from backend_server.export.rig_files import rig_file
 from backend_server.identities.pictures import checked_paths
 from shared.arkit import SHAPES
 from shared.errors import SpeechFaceError, ValueRangeError

@@ -17,17 +17,18 @@ import psutil
 import torch
 from numpy.typing import NDArray
 
-from backend_server.batch.order import RESULT_NAME, Character, Face, Job, Outcome, Output, Plan, Result, rig_file
+from backend_server.batch.order import RESULT_NAME, Character, Face, Job, Outcome, Output, Plan, Result
 from backend_server.batch.own_folder import publish, sha256_of, unchanged_result
 from backend_server.cascade import Cascade, LandmarkMotion
-from backend_server.export.arkit_csv import write_arkit_csv, write_weights_csv
+from backend_server.export.arkit_csv import write_arkit_csv
 from backend_server.export.frames import FrameSettings, frame_files
 from backend_server.export.hand_off import HandOffs, hand_off_frames, write_hand_offs
 from backend_server.export.head_mesh import head_mesh
 from backend_server.export.images import PREVIEW_BACKGROUND
-from backend_server.export.json_curves import write_json_curves, write_rig_curves
+from backend_server.export.json_curves import write_json_curves
 from backend_server.export.landmarks_npz import write_landmarks
 from backend_server.export.morphs import MorphAnimation, MorphMesh
+from backend_server.export.rig_files import write_rig_files
 from backend_server.export.tags import synthetic_tags
 from backend_server.files import temporary_name
 from backend_server.identities.learning import find_or_learn, open_learnt
@@ -37,7 +38,6 @@ from backend_server.identity import Identity, load_identity, save_identity
 from backend_server.metrics.landmarks import mouth_opening
 from backend_server.processes import is_alive
 from backend_server.progress import silent
-from backend_server.rig.conversion import rig_weights
 from backend_server.rig.head import load_sample_head
 from backend_server.speech.recording import FileSound, listen
 from shared.arkit import SHAPES
@@ -201,11 +201,8 @@ class LineMaker:
         if Output.LANDMARKS in job.line.outputs:
             whose = motion.canonical, motion.landmarks, motion.neutral, motion.crop
             write_landmarks(folder / "landmarks.npz", times, *whose, tags)
-        for mapping in job.character.rig if Output.RIG in job.line.outputs else ():
-            weights = rig_weights(mapping, motion.arkit, times)
-            name, channels = rig_file(mapping), [channel.name for channel in mapping.channels]
-            write_weights_csv(folder / f"{name}.csv", times, channels, weights)
-            write_rig_curves(folder / f"{name}.json", rate, times, mapping.name, channels, weights, tags)
+        if Output.RIG in job.line.outputs:
+            write_rig_files(folder, job.character.rig, motion.arkit, times, rate, tags)
         animation = MorphAnimation(SHAPES, motion.arkit, times, rate, tags)
         write_hand_offs(folder, job.line.hand_offs, animation, self._plan.frame_rate, _sample_mesh)
 

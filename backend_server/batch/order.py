@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
-from pathvalidate import sanitize_filename
 
 from backend_server.export.formats import FrameFormat
 from backend_server.export.hand_off import HandOff, HandOffs, read_hand_offs
@@ -31,11 +30,6 @@ class Output(StrEnum):
 
 OUTPUTS = (*Output, *FrameFormat, *HandOff)
 USUAL_OUTPUTS = (Output.CURVES.value, Output.ARKIT.value)
-
-
-def rig_file(mapping: RigMapping) -> str:
-    """The name, without its ending, of the files of a rig's channels."""
-    return sanitize_filename(f"rig_{mapping.name}", platform="universal")
 
 
 class Character(msgspec.Struct, frozen=True):

@@ -32,6 +32,7 @@ from backend_server.export.images import PREVIEW_BACKGROUND, over_background, sh
 from backend_server.export.json_curves import write_json_curves
 from backend_server.export.landmarks_npz import write_landmarks
 from backend_server.export.morphs import MorphAnimation
+from backend_server.export.rig_files import write_rig_files
 from backend_server.export.tags import synthetic_tags
 from backend_server.face.reference import picture_of
 from backend_server.identities.learning import FaceSource, find_or_learn, open_learnt
@@ -47,6 +48,7 @@ from backend_server.texture.full_frame import FullFrame, check_full_frame
 from shared.arkit import SHAPES
 from shared.errors import ValueRangeError
 from shared.motion_controls import UNTOUCHED, MotionControls
+from shared.rig.mapping import RigMapping
 from shared.timing import FrameRate, frame_times
 
 SAMPLE_SPEECH = Path(__file__).parents[1] / "samples" / "speech.wav"
@@ -77,6 +79,7 @@ class AnimateSettings:
     landmarks: Path | None = None  # placed by hand on the images
     is_repeated: bool = False  # learn the face even if it was learnt before
     hand_offs: HandOffs = NOTHING  # further files, for engines
+    rigs: tuple[RigMapping, ...] = ()  # whose channels are written too; of different names
 
 
 def animate(
@@ -86,7 +89,7 @@ def animate(
     on_epoch: EpochWatcher = lambda _: None,
     notebook: Notebook | None = None,
 ) -> Path:
-    """Writes landmarks, curves, shapes, frames or a film, preview, contact sheet and report; returns the folder.
+    """Writes landmarks, curves, shapes, rigs, frames or a film, preview, contact sheet and report; returns the folder.
 
     Raises:
         SpeechFaceError: the first thing that was wrong with the input; nothing is written then.
@@ -121,6 +124,7 @@ def animate(
         notebook.add(motion.notes)
         tags = synthetic_tags(cascade.weights_version, settings.seed)
         _write_motion(folder, motion, settings, tags)
+        write_rig_files(folder, settings.rigs, motion.arkit, motion.frame_times, settings.frame_rate.exact, tags)
         pictures_shown = []
         if settings.has_texture and identity is not None:
             full = None
@@ -294,6 +298,7 @@ def _write_report(
         "frames_as": settings.frame_format if settings.has_texture else None,
         "full_frame": settings.is_full_frame,
         "also_written": sorted(settings.hand_offs.kinds),
+        "rigs": [mapping.name for mapping in settings.rigs],
         "seed": settings.seed,
         "controls": asdict(settings.controls),
         "device": cascade.device,

@@ -50,7 +50,7 @@ def regularisation_loss(generated: Tensor) -> Tensor:
     return _squared_norm(generated.diff(dim=-3))
 
 
-def mouth_loss(generated: Tensor, target: Tensor, closed_below: float = 0.0, closure_weight: float = 0.0) -> Tensor:
+def mouth_loss(generated: Tensor, target: Tensor) -> Tensor:
     """Squared errors of the mouth's opening and width, which viewers watch before anything else.
 
     The paper has no such term.
@@ -58,13 +58,28 @@ def mouth_loss(generated: Tensor, target: Tensor, closed_below: float = 0.0, clo
     Args:
         generated: landmarks, (..., 68, 2).
         target: ground truth of the same shape.
-        closed_below: opening under which the real lips are closed, in the unit of the landmarks.
-        closure_weight: how much more the opening counts where they are.
     """
     _check_pair(generated, target)
-    opening, width = (_span(generated, *span) - _span(target, *span) for span in (OPENING, WIDTH))
-    is_closed = _span(target, *OPENING) < closed_below
-    return ((1.0 + closure_weight * is_closed) * opening.square() + width.square()).mean()
+    spans = [_span(generated, *span) - _span(target, *span) for span in (OPENING, WIDTH)]
+    return torch.stack(spans).square().sum(0).mean()
+
+
+def closure_loss(generated: Tensor, target: Tensor, is_modelled: Tensor, closed_below: float) -> Tensor:
+    """Squares of how far lips stay open where modelled ones are closed.
+
+    Squared errors alone leave P, B and M half open, since their moment is never sure. Modelled lips close at every one
+    of them and nowhere else in speech; recorded ones also look closed in mumbled vowels, and lips that close there
+    match no recording. The paper has no such term.
+
+    Args:
+        generated: landmarks of consecutive frames, (N, T, 68, 2).
+        target: ground truth of the same shape.
+        is_modelled: which of the sequences are modelled, (N,).
+        closed_below: opening under which lips are closed, in the unit of the landmarks; half of it costs nothing.
+    """
+    _check_pair(generated, target)
+    is_closed = (_span(target, *OPENING) < closed_below) & is_modelled[:, None]
+    return (is_closed * F.relu(_span(generated, *OPENING) - closed_below / 2).square()).mean()
 
 
 def spread_loss(generated: Tensor, target: Tensor) -> Tensor:
@@ -128,24 +143,28 @@ def adversarial_loss(fake_logits: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class MotionLosses:
-    """The four terms of Eq. 5 and the two of the mouth before their weights, scalars, and their weighted sum."""
+    """The four terms of Eq. 5 and the three of the mouth before their weights, scalars, and their weighted sum."""
 
     distance: Tensor
     regularisation: Tensor
     direction: Tensor
     adversarial: Tensor
     mouth: Tensor
+    closure: Tensor
     spread: Tensor
     total: Tensor
 
 
-def motion_losses(generated: Tensor, target: Tensor, fake_logits: Tensor, config: MotionConfig) -> MotionLosses:
+def motion_losses(
+    generated: Tensor, target: Tensor, fake_logits: Tensor, is_modelled: Tensor, config: MotionConfig
+) -> MotionLosses:
     """The objective of the generator (Eq. 5).
 
     Args:
         generated: canonical landmarks of consecutive frames, (N, T, 68, 2), canonical units.
         target: ground truth of the same shape.
         fake_logits: the discriminator's answer to `generated`.
+        is_modelled: which of the sequences are modelled, (N,).
         config: weights, loss unit and direction scale.
     """
     generated, target = generated / config.loss_unit, target / config.loss_unit
@@ -153,7 +172,8 @@ def motion_losses(generated: Tensor, target: Tensor, fake_logits: Tensor, config
     regularisation = regularisation_loss(generated)
     direction = direction_loss(generated, target, config.direction_scale)
     adversarial = adversarial_loss(fake_logits)
-    mouth = mouth_loss(generated, target, CLOSED_OPENING / config.loss_unit, config.closure_weight)
+    mouth = mouth_loss(generated, target)
+    closure = closure_loss(generated, target, is_modelled, CLOSED_OPENING / config.loss_unit)
     spread = spread_loss(generated, target)
     total = (
         config.lambda_dist * distance
@@ -161,6 +181,7 @@ def motion_losses(generated: Tensor, target: Tensor, fake_logits: Tensor, config
         + config.lambda_dir * direction
         + config.lambda_gan * adversarial
         + config.lambda_mouth * mouth
+        + config.lambda_closure * closure
         + config.lambda_spread * spread
     )
-    return MotionLosses(distance, regularisation, direction, adversarial, mouth, spread, total)
+    return MotionLosses(distance, regularisation, direction, adversarial, mouth, closure, spread, total)

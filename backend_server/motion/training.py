@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
 
 from backend_server.articulation.visemes import VisemeTable
 from backend_server.checkpoints import save_checkpoint
@@ -47,6 +48,7 @@ class EpochLosses:
     direction: float
     adversarial: float
     mouth: float
+    closure: float
     spread: float
     discriminator: float
 
@@ -110,7 +112,9 @@ class MotionTrainer:
         self.generator.to(device)
         self.discriminator.to(device)
         self.average = running_average(self.generator, config.averaging)
-        self.generator_steps = torch.optim.Adam(self.generator.parameters(), lr=config.learning_rate)
+        self.generator_steps = torch.optim.AdamW(
+            self.generator.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        )
         self.discriminator_steps = torch.optim.Adam(self.discriminator.parameters(), lr=config.learning_rate)
 
     def _initialise(self, neutral: Tensor) -> None:
@@ -122,14 +126,14 @@ class MotionTrainer:
         self.generator.initialise(components, neutral, torch.from_numpy(features))
         self.discriminator.initialise(components, neutral)
 
-    def draw_batch(self) -> tuple[Tensor, Tensor, Tensor]:
+    def draw_batch(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Runs of consecutive frames.
 
         Returns:
-            Features (N, before + U + after, C), where the frames lie among the U in the middle, (N, T), and canonical
-            landmarks (N, T, 68, 2).
+            Features (N, before + U + after, C), where the frames lie among the U in the middle, (N, T), canonical
+            landmarks (N, T, 68, 2), and which of them are modelled, (N,).
         """
-        heard, places, targets = [], [], []
+        heard, places, targets, is_modelled = [], [], [], []
         for index in self.random.choice(len(self.examples), self.config.batch_size, p=self.chances):
             example = self.examples[index]
             is_clean = len(example.views) == 1 or self.random.random() < self.config.clean_share
@@ -140,6 +144,7 @@ class MotionTrainer:
             heard.append(view)
             places.append(view.positions(example.frame_times[run], shift))
             targets.append(example.canonical[run])
+            is_modelled.append(example.speaker == SPEAKER)
         begins = [math.floor(place[0]) for place in places]
         before, after = self.generator.before, self.generator.after
         count = max(math.ceil(place[-1]) - begin for place, begin in zip(places, begins, strict=True)) + 1
@@ -147,22 +152,25 @@ class MotionTrainer:
             view.around(begin - before, before + count + after) for view, begin in zip(heard, begins, strict=True)
         ]
         positions = [place - begin for place, begin in zip(places, begins, strict=True)]
-        return self._tensor(features), self._tensor(positions), self._tensor(targets)
+        modelled = torch.tensor(is_modelled, device=self.device)
+        return self._tensor(features), self._tensor(positions), self._tensor(targets), modelled
 
     def _tensor(self, arrays: list[NDArray]) -> Tensor:
         return torch.from_numpy(np.stack(arrays).astype(np.float32)).to(self.device)
 
     def step(self) -> EpochLosses:
         """One step of the discriminator and one of the generator."""
-        features, positions, target = self.draw_batch()
+        features, positions, target, is_modelled = self.draw_batch()
         generated = self.neutral + read_at(self.generator(features), positions)
         judged = discriminator_loss(self.discriminator(target), self.discriminator(generated.detach()))
         self.discriminator_steps.zero_grad()
         judged.backward()
         self.discriminator_steps.step()
-        terms = motion_losses(generated, target, self.discriminator(generated), self.config)
+        terms = motion_losses(generated, target, self.discriminator(generated), is_modelled, self.config)
         self.generator_steps.zero_grad()
         terms.total.backward()
+        if self.config.gradient_limit:
+            clip_grad_norm_(self.generator.parameters(), self.config.gradient_limit)
         self.generator_steps.step()
         self.average.update_parameters(self.generator)
         parts = (
@@ -171,6 +179,7 @@ class MotionTrainer:
             terms.direction,
             terms.adversarial,
             terms.mouth,
+            terms.closure,
             terms.spread,
             judged,
         )

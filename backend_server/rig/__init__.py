@@ -1,4 +1,1 @@
-"""The weights of ARKit's 52 shapes, and landmarks, on the rigs that characters have.
-
-Imports `shared` and numerical libraries alone.
-"""
+"""Turns motion into the channels of any rig."""

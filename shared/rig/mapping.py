@@ -19,13 +19,14 @@ VERSION = 1  # of the file; a newer one is refused
 
 MAX_CHANNELS = 4096
 MAX_NAME = 255  # characters of a channel's or bone's name, which is Blender's own bound
+MAX_FILE_NAME = 64  # characters of a mapping's name, which stands in names of files
 
 Method = Literal["sum", "pose", "held"]
 Transform = Literal["location_x", "location_y", "location_z", "rotation_x", "rotation_y", "rotation_z"]
 Unit = Literal["degrees", "metres", "bone_lengths"]
 
 
-class _Checked(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class _Checked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A struct whose numbers are finite; a field that it does not have is refused, as it may be a misspelt one."""
 
     def __post_init__(self) -> None:
@@ -195,6 +196,11 @@ class RigMapping(_Checked, frozen=True):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.check_name(self.name, "a mapping")
+        if len(self.name) > MAX_FILE_NAME or set(self.name) & set('\\/:*?"<>|') or self.name[-1] in ". ":
+            raise ValueRangeError(
+                f"{self.label} cannot name a file; give a name of up to {MAX_FILE_NAME} characters without "
+                '\\ / : * ? " < > | and without a point or space at its end'
+            )
         if self.format != FORMAT or self.version != VERSION:
             raise ValueRangeError(
                 f"{self.label} is {self.format} of version {self.version}; this release knows {FORMAT} of version "

@@ -99,15 +99,37 @@ def format_mapping(mapping: RigMapping) -> str:
     return "".join(_lines(mapping))
 
 
+def mapping_document(mapping: RigMapping) -> dict[str, Any]:
+    """What a mapping's file holds, as JSON's own types."""
+    document = _document(mapping)
+    return {"format": mapping.format, "version": mapping.version, **document}
+
+
+def _document(struct: msgspec.Struct) -> dict[str, Any]:
+    """The fields that have not their default."""
+    document: dict[str, Any] = {}
+    for field in msgspec.structs.fields(struct):
+        value = getattr(struct, field.name)
+        if value == field.default:
+            continue
+        if field.name == "sources":
+            value = sorted(value, key=lambda source: SHAPES.index(source.shape))
+        if isinstance(value, (tuple, list)):
+            document[field.name] = [_document(inner) for inner in value]
+        else:
+            document[field.name] = _document(value) if isinstance(value, msgspec.Struct) else value
+    return document
+
+
 def _lines(mapping: RigMapping) -> Iterator[str]:
-    head = {"format": mapping.format, "version": mapping.version, **msgspec.to_builtins(mapping)}
+    head = mapping_document(mapping)
     channels = head.pop("channels")
     yield "{\n"
     for field, value in head.items():
         yield f"  {json.dumps(field)}: {_text(value)},\n"
     yield '  "channels": [\n'
     for number, channel in enumerate(channels):
-        sources = sorted(channel.pop("sources", ()), key=lambda source: SHAPES.index(source["shape"]))
+        sources = channel.pop("sources", ())
         fields = [f"{json.dumps(field)}: {_text(value)}" for field, value in channel.items()]
         if sources:
             inner = [_text(source) for source in sources]

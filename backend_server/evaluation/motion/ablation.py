@@ -23,7 +23,8 @@ LOSSES = {  # one after another, each with those before it
     "+ Eq. 2": "lambda_reg",
     "+ Eq. 3": "lambda_dir",
     "+ Eq. 4": "lambda_gan",
-    "+ mouth": "lambda_mouth",  # not in Eq. 5
+    "+ mouth": "lambda_mouth",  # not in Eq. 5, as the next
+    "+ closures": "lambda_closure",
 }
 
 

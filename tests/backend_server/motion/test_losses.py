@@ -77,16 +77,16 @@ def test_the_generator_gains_when_the_discriminator_is_fooled():
 
 def test_the_objective_weighs_its_terms(motion):
     weights = {"lambda_dist": 1.0, "lambda_reg": 0.5, "lambda_dir": 0.5, "lambda_gan": 1.0}
-    weights |= {"lambda_mouth": 0.0, "lambda_spread": 0.0}
-    config = MotionConfig(loss_unit=0.5, closure_weight=0.0, **weights)
-    target, logits = motion.flip(0), torch.zeros(2, 5)
-    terms = losses.motion_losses(motion, target, logits, config)
+    weights |= {"lambda_mouth": 0.0, "lambda_closure": 0.0, "lambda_spread": 0.0}
+    config = MotionConfig(loss_unit=0.5, **weights)
+    target, logits, modelled = motion.flip(0), torch.zeros(2, 5), torch.tensor([False, True])
+    terms = losses.motion_losses(motion, target, logits, modelled, config)
     assert terms.distance == pytest.approx(float(losses.distance_loss(2 * motion, 2 * target)))
     expected = terms.distance + 0.5 * terms.regularisation + 0.5 * terms.direction - math.log(2)
     assert terms.total == pytest.approx(float(expected))
-    weighted = losses.motion_losses(motion, target, logits, dataclasses.replace(config, lambda_mouth=3.0))
+    weighted = losses.motion_losses(motion, target, logits, modelled, dataclasses.replace(config, lambda_mouth=3.0))
     assert weighted.total == pytest.approx(float(expected + 3 * losses.mouth_loss(2 * motion, 2 * target)))
-    weighted = losses.motion_losses(motion, target, logits, dataclasses.replace(config, lambda_spread=3.0))
+    weighted = losses.motion_losses(motion, target, logits, modelled, dataclasses.replace(config, lambda_spread=3.0))
     assert weighted.total == pytest.approx(float(expected + 3 * losses.spread_loss(2 * motion, 2 * target)))
 
 
@@ -118,5 +118,14 @@ def test_the_mouth_loss_by_hand():
     )  # opens by 2, widens by 3; the nose is no mouth
     assert losses.mouth_loss(moved, still) == pytest.approx(4.0 + 9.0)
     assert losses.mouth_loss(moved + 1.0, moved) == pytest.approx(0.0)
-    assert losses.mouth_loss(moved, still, closed_below=1.0, closure_weight=2.0) == pytest.approx(3 * 4.0 + 9.0)
-    assert losses.mouth_loss(still, moved, closed_below=1.0, closure_weight=2.0) == pytest.approx(4.0 + 9.0)
+
+
+def test_the_closure_loss_by_hand():
+    still, moved = torch.zeros(2, 3, 68, 2), torch.zeros(2, 3, 68, 2)
+    moved[..., 66, 1] = 2.0
+    modelled, recorded = torch.tensor([True, True]), torch.tensor([False, False])
+    assert losses.closure_loss(moved, still, modelled, closed_below=1.0) == pytest.approx(1.5**2)
+    assert losses.closure_loss(moved, still, torch.tensor([False, True]), closed_below=1.0) == pytest.approx(1.5**2 / 2)
+    assert losses.closure_loss(moved, still, recorded, closed_below=1.0) == 0.0
+    assert losses.closure_loss(still, moved, modelled, closed_below=1.0) == 0.0  # open lips may close
+    assert losses.closure_loss(still + 0.1, still, modelled, closed_below=1.0) == 0.0

@@ -17,7 +17,7 @@ from backend_server.motion.training import MotionTrainer, draw_chances, train_mo
 from backend_server.speech.acoustic_model import load_acoustic_model
 from shared.errors import Cancelled, CorpusError
 
-SMALL = MotionConfig(encoder_channels=(8, 8, 8), hidden_size=16, run_frames=20, epochs=2, variations=1)
+SMALL = MotionConfig(context=10, encoder_channels=(8, 8, 8), hidden_size=16, run_frames=20, epochs=2, variations=1)
 
 
 OVER_TIME = dataclasses.replace(SMALL, context=0, width=16, dropout=0.0, inner_dropout=0.0)
@@ -53,16 +53,32 @@ def test_draws_are_balanced_and_a_share_of_them_is_modelled():
 
 def test_batches_are_runs_of_consecutive_frames(trainer):
     trainer, _ = trainer
-    features, positions, target = trainer.draw_batch()
+    features, positions, target, is_modelled = trainer.draw_batch()
     generator = trainer.generator
-    assert features.shape[::2] == (6, 3)
-    assert positions.shape == (6, 20)
+    assert features.shape[::2] == (8, 3)
+    assert positions.shape == (8, 20)
+    assert not is_modelled.any()
     assert positions.min() >= 0
     assert positions.max() <= features.shape[1] - generator.before - generator.after - 1
-    assert target.shape == (6, 20, 68, 2)
+    assert target.shape == (8, 20, 68, 2)
     clips = np.stack([example.canonical for example in trainer.examples])
     for run in target.numpy():
         assert any(np.array_equal(run, clip[first : first + 20]) for clip in clips for first in range(11))
+
+
+def test_batches_say_which_runs_are_modelled(corpus, level_model):
+    data = Corpus(corpus)
+    recorded = motion_examples(data.clips("train"), level_model, np.random.default_rng(0))
+    modelled = [
+        dataclasses.replace(example, speaker=SPEAKER, canonical=example.canonical + np.float32(1))
+        for example in recorded
+    ]
+    config = dataclasses.replace(fitting(OVER_TIME, level_model), modelled_share=0.5, batch_size=16)
+    trainer = MotionTrainer(recorded + modelled, torch.from_numpy(data.neutral_canonical), config, seed=0)
+    _, _, target, is_modelled = trainer.draw_batch()
+    moved = target.mean(dim=(1, 2, 3)) - float(np.mean([example.canonical.mean() for example in recorded]))
+    assert torch.equal(moved > 0.5, is_modelled)
+    assert 0 < is_modelled.sum() < 16
 
 
 def test_the_same_seed_gives_the_same_weights(corpus, speech_weights, tmp_path):

@@ -46,7 +46,7 @@ def test_a_mapping_survives_its_file_and_the_text_repeats(tmp_path):
 
 
 def test_the_file_is_readable_and_leaves_out_defaults():
-    mapping = RigMapping("x", (Channel("b", (Source("mouthClose"), Source("jawOpen", 0.5))), Channel("a")))
+    mapping = RigMapping("x", (Channel("b", (Source("mouthClose", float("1")), Source("jawOpen", 0.5))), Channel("a")))
     assert format_mapping(mapping) == (
         "{\n"
         '  "format": "speech_face.rig",\n'
@@ -138,6 +138,9 @@ def channel(document, number=0):
         ),
         (lambda d: d.update(channels=[]), 'the mapping "mine" has 0 channels; give 1 to 4096'),
         (lambda d: d.update(channels={}), "channels is {}; give a list"),
+        (lambda d: d.update(name="../mine"), 'the mapping "../mine" cannot name a file; give a name of up to 64'),
+        (lambda d: d.update(name="mine."), 'the mapping "mine." cannot name a file; give a name of up to 64'),
+        (lambda d: d.update(name="x" * 65), "cannot name a file; give a name of up to 64 characters"),
         (lambda d: d.update(hold_seconds=2), 'the mapping "mine" holds keys for 2 s; choose 0 to 1'),
     ],
 )

@@ -10,7 +10,20 @@ from shared.rig.mapping_file import format_mapping, save_mapping
 from shared.rig.presets import FOLDER, open_mapping, open_preset, preset_names
 
 ALL = (
-    *("aiueo", "arkit", "cc3", "cc4", "cc_visemes", "jaw_bone", "metahuman", "mmd", "mpfb", "oculus", "rhubarb"),
+    *(
+        "aiueo",
+        "arkit",
+        "basic",
+        "cc3",
+        "cc4",
+        "cc_visemes",
+        "jaw_bone",
+        "metahuman",
+        "mmd",
+        "mpfb",
+        "oculus",
+        "rhubarb",
+    ),
     *("rigify", "sapi", "unity", "unreal", "vrm", "vrm0"),
 )
 
@@ -92,9 +105,9 @@ def test_left_and_right_of_a_rig_do_the_same(name):
     """Mirroring names and sources changes no mapping, but for the sign of sideways bones."""
 
     def mirrored(text):
-        side = {"L": "R", "R": "L", "Left": "Right", "Right": "Left"}
+        side = {"L": "R", "R": "L", "Left": "Right", "Right": "Left", "left": "right", "right": "left"}
         is_curve = text.startswith("CTRL")
-        pattern = r"Left|Right|[LR]$" if is_curve else r"Left|Right|(?<=[._])[LR](?![A-Za-z])"
+        pattern = r"Left|Right|[LR]$" if is_curve else r"Left|Right|\bleft|\bright|(?<=[._])[LR](?![A-Za-z])"
         return re.sub(pattern, lambda found: side[found[0]], text)
 
     if name == "mmd":

@@ -20,7 +20,7 @@ def test_each_variant_changes_one_thing():
 
 
 def test_losses_come_in_one_after_another_and_unused_ones_never():
-    base = replace(SMALL, lambda_gan=1.0, lambda_mouth=0.0)
+    base = replace(SMALL, lambda_gan=1.0, lambda_mouth=0.0, lambda_closure=0.0)
     steps = ablation.loss_variants(base)
     assert [step.name for step in steps] == ["Eq. 1", "+ Eq. 2", "+ Eq. 3", "+ Eq. 4"]
     assert [step.config.lambda_dir for step in steps] == [0, 0, base.lambda_dir, base.lambda_dir]
