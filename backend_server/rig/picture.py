@@ -17,6 +17,7 @@ BACKGROUND = 0.35
 _PAIRS_AT_ONCE = 2_000_000  # of a pixel and a triangle whose box holds it: about 100 MB
 _HOLLOW_SHARES = (0.012, 0.04)  # of the picture's side: sizes of the hollows that are drawn darker
 _DARKEST_HOLLOW = 0.75
+_HOLLOW_PIXELS = 256  # side of the reduced picture in which hollows are looked for
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class View:
     def project(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
         """Pixels and depth (..., 3) of points (..., 3); (0, 0) is the centre of the top-left pixel."""
         placed = (np.asarray(points, np.float64) - self.centre) @ self.axes.T * self.pixels_per_unit
-        return placed + ((self.size - 1) / 2, (self.size - 1) / 2, 0.0)
+        return placed + np.array([(self.size - 1) / 2, (self.size - 1) / 2, 0.0])
 
     def turn(self, displacements: NDArray[np.floating]) -> NDArray[np.float64]:
         """Pixels and depth (..., 3) by which points move that move by `displacements` (..., 3)."""
@@ -105,19 +106,23 @@ def _rasterise(
     index = np.full(size * size, -1, np.int32)
     depth = np.full(size * size, np.inf, np.float32)
     barycentric = np.zeros((size * size, 3), np.float32)
-    for which, x, y in _candidates(placed, triangles, size):
-        a, b, c = (placed[triangles[which, k]].astype(np.float32) for k in range(3))
+    for tried, x, y in _candidates(placed, triangles, size):
+        a, b, c = (placed[triangles[tried, k]].astype(np.float32) for k in range(3))
         weights = np.stack([_area(b, c, x, y), _area(c, a, x, y), _area(a, b, x, y)], axis=1)
         total = weights.sum(1)
         with np.errstate(divide="ignore", invalid="ignore"):
             weights /= total[:, None]
         inside = (weights >= -1e-6).all(1) & (total != 0)
-        which, weights = which[inside], weights[inside]
+        which, weights = tried[inside], weights[inside]
         pixel = y[inside].astype(np.int64) * size + x[inside].astype(np.int64)
         z = (weights * np.stack([a[inside, 2], b[inside, 2], c[inside, 2]], axis=1)).sum(1)
         nearer = np.flatnonzero(z < depth[pixel])
         nearer = nearer[np.argsort(-z[nearer], kind="stable")]  # the nearest is written last, and stays
-        index[pixel[nearer]], depth[pixel[nearer]], barycentric[pixel[nearer]] = which[nearer], z[nearer], weights[nearer]
+        index[pixel[nearer]], depth[pixel[nearer]], barycentric[pixel[nearer]] = (
+            which[nearer],
+            z[nearer],
+            weights[nearer],
+        )
     return index.reshape(size, size), barycentric.reshape(size, size, 3), depth.reshape(size, size)
 
 
@@ -153,21 +158,22 @@ def _area(
 
 def _vertex_normals(placed: NDArray[np.float64], triangles: NDArray[np.integer]) -> NDArray[np.float64]:
     a, b, c = (placed[triangles[:, k]] for k in range(3))
-    normals = np.zeros_like(placed)
     face = np.cross(b - a, c - a)
-    for k in range(3):
-        for axis in range(3):
-            normals[:, axis] += np.bincount(triangles[:, k], face[:, axis], len(placed))
-    return normals
+    corners = triangles.T.reshape(-1)
+    return np.stack([np.bincount(corners, np.tile(face[:, axis], 3), len(placed)) for axis in range(3)], axis=1)
 
 
 def _hollows(depth: NDArray[np.float32], is_covered: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """How light each pixel (H, W) is for what stands out around it: 1 on ridges, less in hollows such as the lip line."""
-    light = np.ones_like(depth)
-    covered = is_covered.astype(np.float32)
+    """How light each pixel (H, W) is for what stands out around it: 1 on ridges, less between the lips."""
+    size = len(depth)
+    small = (min(size, _HOLLOW_PIXELS),) * 2
+    covered = cv2.resize(is_covered.astype(np.float32), small, interpolation=cv2.INTER_AREA)
     filled = np.where(is_covered, depth, 0).astype(np.float32)
+    reduced = cv2.resize(filled, small, interpolation=cv2.INTER_AREA)
+    light = np.ones_like(depth)
     for share in _HOLLOW_SHARES:
-        sigma = share * len(depth)
-        around = cv2.GaussianBlur(filled, (0, 0), sigma) / np.maximum(cv2.GaussianBlur(covered, (0, 0), sigma), 1e-3)
-        light *= 1 - _DARKEST_HOLLOW * np.clip((filled - around) / sigma, 0, 1)
+        sigma = share * small[0]
+        around = cv2.GaussianBlur(reduced, (0, 0), sigma) / np.maximum(cv2.GaussianBlur(covered, (0, 0), sigma), 1e-3)
+        deeper = (filled - cv2.resize(around, (size, size))) / (share * size)
+        light *= 1 - _DARKEST_HOLLOW * np.clip(deeper, 0, 1)
     return light

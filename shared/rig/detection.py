@@ -12,7 +12,7 @@ from functools import cached_property, lru_cache
 
 import msgspec
 
-from .mapping import Channel, RigMapping
+from .mapping import Channel, RigMapping, is_name
 from .names import KeyIndex, key_of, keys_of
 from .presets import open_preset
 from .synonyms import JAW_WORDS, SYNONYMS
@@ -165,6 +165,7 @@ class _Names:
     """
 
     def __init__(self, names: Sequence[str]) -> None:
+        names = [name for name in names if is_name(name)]  # others could not be saved
         keys, self.prefix = keys_of(names)
         self.by_key: dict[str, str] = {}
         for choices, name in zip(keys, names, strict=True):

@@ -6,6 +6,7 @@ A mapping is made by `presets`, `detection` or a user; `mapping_file` reads and 
 from __future__ import annotations
 
 import math
+import re
 from difflib import get_close_matches
 from typing import Literal
 
@@ -26,6 +27,14 @@ Transform = Literal["location_x", "location_y", "location_z", "rotation_x", "rot
 Unit = Literal["degrees", "metres", "bone_lengths"]
 
 
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def is_name(name: str) -> bool:
+    """Whether a channel or bone can have this name."""
+    return bool(name.strip()) and len(name) <= MAX_NAME and not _CONTROL.search(name)
+
+
 class _Checked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A struct whose numbers are finite; a field that it does not have is refused, as it may be a misspelt one."""
 
@@ -41,10 +50,11 @@ class _Checked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return f"a {type(self).__name__.lower()}"
 
     def check_name(self, name: str, what: str) -> None:
-        """Raises ValueRangeError when a name is empty, too long or unprintable."""
-        if not name.strip() or len(name) > MAX_NAME or not name.isprintable():
+        """Raises ValueRangeError when something cannot have a name."""
+        if not is_name(name):
             raise ValueRangeError(
-                f"{what} has the name {name[:60]!r}; give one of 1 to {MAX_NAME} printable characters"
+                f"{what} has the name {name[:60]!r}; give one of 1 to {MAX_NAME} characters, none of them a control "
+                "character"
             )
 
     def check_limits(self, least: float, most: float) -> None:

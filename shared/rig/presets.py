@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..errors import ValueRangeError
 from .mapping import RigMapping
-from .mapping_file import load_mapping
+from .mapping_file import load_mapping, parse_mapping
 
 FOLDER = Path(__file__).parent / "presets"
 
@@ -42,3 +42,13 @@ def open_mapping(name_or_path: str | Path) -> RigMapping:
     text = str(name_or_path)
     is_path = isinstance(name_or_path, Path) or text.lower().endswith(".json") or "/" in text or "\\" in text
     return load_mapping(Path(name_or_path)) if is_path else open_preset(text)
+
+
+@lru_cache(maxsize=8)
+def read_mapping(text: str) -> RigMapping:
+    """The shipped mapping of a name, or the one that the text itself is, in JSON; never a file.
+
+    Raises:
+        ValueRangeError: there is no rig of that name, or the text is no mapping.
+    """
+    return parse_mapping(text.encode()) if text.lstrip("\ufeff \t\r\n").startswith("{") else open_preset(text)

@@ -103,8 +103,8 @@ _BASIC = {
     "smile left": "mouth smile_L, Lächeln links, sourire gauche",
     "smile right": "mouth smile_R, Lächeln rechts, sourire droite",
     "blink": "blinks, eyes closed, eyes close, eye close, eyes shut, eye blink, Augen zu, blinzeln, "
-    "Augen geschlossen, yeux fermés, cligner, clignement, ojos cerrados, parpadeo, occhi chiusi, olhos fechados, まばたき, 眨眼, "
-    "闭眼, 閉眼, 눈감기, моргание",
+    "Augen geschlossen, yeux fermés, cligner, clignement, ojos cerrados, parpadeo, occhi chiusi, olhos fechados, "
+    "まばたき, 眨眼, 闭眼, 閉眼, 눈감기, моргание",
     "blink left": "eye close_L, wink_L, eye closed_L, Auge zu links, oeil gauche fermé, eyelid closed_L",
     "blink right": "eye close_R, wink_R, eye closed_R, Auge zu rechts, oeil droit fermé, eyelid closed_R",
     "brows up": "brow up, eyebrows up, brow raise, eyebrow raise, Brauen hoch, sourcils levés, 眉上, 上",

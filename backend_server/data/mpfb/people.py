@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend_server.data.mpfb.assets import Assets, Displacements
+from backend_server.data.mpfb.eyeball import place
 from backend_server.rig.head import Head
 from shared.arkit import SHAPES
 
@@ -60,14 +61,18 @@ def make_head(assets: Assets, person: Person) -> Head:
     Raises:
         CorpusError: a target is missing.
     """
-    vertices = _vertices(assets, person)
-    deltas = assets.face_units()
-    border = _border(assets.faces[assets.face_parts == assets.parts.index("skin")])
+    base, units = _vertices(assets, person), assets.face_units()
+    eyes = [place(assets.ball, base[eye], units[:, eye]) for eye in assets.eyes]
+    others = slice(0, assets.eyes[0].start)
+    vertices = np.concatenate([base[others], *(placed for placed, _ in eyes)])
+    deltas = np.concatenate([units[:, others], *(moved for _, moved in eyes)], axis=1)
+    is_skin = np.isin(assets.face_parts, [assets.parts.index(part) for part in ("skin", "lips")])
+    border = _border(assets.faces[is_skin])
     centre = vertices[border].mean(0)
     normal = np.linalg.svd(vertices[border] - centre)[2][-1]
     vertices[border] -= np.outer((vertices[border] - centre) @ normal, normal)
     deltas[:, border] = 0
-    vertices[:, 2] -= vertices[:, 2].min()
+    vertices -= (0, centre[1], vertices[:, 2].min())
     return Head(
         vertices.astype(np.float32),
         assets.faces,

@@ -221,6 +221,12 @@ def test_meshes_whose_names_have_other_prefixes_get_channels_of_their_own():
     assert found.channels["teeth"] == ("blendShape2.jawLeft", "blendShape2.jawOpen")
 
 
+def test_names_that_no_channel_can_have_are_left_alone():
+    found = detect(["jawOpen\n", "jaw\x00Open", *SHAPES])
+    assert found.mapping is not None
+    assert [channel.name for channel in found.mapping.channels] == list(SHAPES)
+
+
 def test_a_name_that_stands_twice_is_mapped_once():
     found = detect(["jawOpen", "JawOpen", *SHAPES])
     assert found.mapping is not None

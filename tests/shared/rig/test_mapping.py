@@ -106,9 +106,12 @@ def channel(document, number=0):
             'channels[0].method (channel "open") is "mean", which does not exist; there are sum, pose, held',
         ),
         (lambda d: channel(d).update(name="jaw"), 'the mapping "mine" has two channels named "jaw"; rename or join'),
-        (lambda d: channel(d).update(name=" "), "a channel has the name ' '; give one of 1 to 255 printable"),
-        (lambda d: channel(d).update(name="a\nb"), "a channel has the name 'a\\nb'; give one of 1 to 255 printable"),
-        (lambda d: channel(d).update(name="x" * 256), "give one of 1 to 255 printable characters"),
+        (lambda d: channel(d).update(name=" "), "a channel has the name ' '; give one of 1 to 255 characters"),
+        (lambda d: channel(d).update(name="a\nb"), "a channel has the name 'a\\nb'; give one of 1 to 255 characters"),
+        (
+            lambda d: channel(d).update(name="x" * 256),
+            "give one of 1 to 255 characters, none of them a control character",
+        ),
         (lambda d: channel(d).pop("name"), "channels[0] has no name; add it"),
         (
             lambda d: channel(d).update(least=1.5),
@@ -176,6 +179,12 @@ def test_numbers_that_are_not_finite_cannot_be_in_a_struct(number):
     ):
         with pytest.raises(ValueRangeError, match="give a finite number"):
             make()
+
+
+def test_names_of_any_language_and_with_any_space_can_be():
+    for name in ("ウィンク\u3000右", "Mund\u00a0öffnen", "口-開け", "😀", "a/b:c"):
+        mapping = RigMapping("x", (Channel(name),))
+        assert parse_mapping(format_mapping(mapping).encode()) == mapping
 
 
 def test_a_muted_channel_may_share_its_bone():
