@@ -217,7 +217,7 @@ def _write_gltf(path: Path, name: str, frame_count: int, rate: float) -> tuple[i
 
     Blender's exporter takes fps * fps_base for the rate, where the rate is fps / fps_base.
     """
-    render = bpy.context.scene.render
+    render, seconds = bpy.context.scene.render, 0.0
     for base in dict.fromkeys((render.fps_base, 1.0 / render.fps_base)):
         render.fps_base = base
         bpy.ops.export_scene.gltf(

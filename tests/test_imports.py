@@ -20,6 +20,8 @@ BACKEND_ONLY_IN = {
     "soundfile": "speech.audio",
     "onnxruntime": ("speech.onnx_model", "speech.moonshine"),
     "OpenEXR": "export.exr",
+    "pygltflib": "export.gltf",
+    "pxr": "export.usd",
     "mediapipe": "face.models",
     "pillow_heif": "face.images",
     "pebble": "batch.local",
@@ -158,6 +160,7 @@ PLANTED = [
     ("backend_server/motion/line.py", "import zmq", "backend_server.motion.line imports zmq"),
     ("backend_server/speech/survey.py", "import soundfile", "backend_server.speech.survey imports soundfile"),
     ("backend_server/cascade.py", "import OpenEXR", "backend_server.cascade imports OpenEXR"),
+    ("backend_server/export/hand_off.py", "from pxr import Usd", "backend_server.export.hand_off imports pxr"),
     (
         "backend_server/training/x.py",
         "from backend_server.motion import training",

@@ -34,7 +34,7 @@ def write_gltf(path: Path, mesh: MorphMesh, animation: MorphAnimation) -> None:
     rest = mesh.normals(mesh.vertices)
     attributes = gltf.Attributes(POSITION=file.add(mesh.vertices), NORMAL=file.add(rest))
     targets = [
-        {"POSITION": file.add(delta), "NORMAL": file.add(mesh.normals(mesh.vertices + delta) - rest)}
+        gltf.Attributes(POSITION=file.add(delta), NORMAL=file.add(mesh.normals(mesh.vertices + delta) - rest))
         for delta in mesh.deltas.astype(np.float32)
     ]
     painted = [paint.faces for paint in mesh.paints]
@@ -88,9 +88,9 @@ def read_gltf(path: Path) -> WrittenMorphs:
             if channel.target.path == "weights" and channel.target.node is not None:
                 sampler = animation.samplers[channel.sampler]
                 times = _accessor(document, sampler.input)
-                mesh = document.meshes[document.nodes[channel.target.node].mesh or 0]
+                names = (document.meshes[document.nodes[channel.target.node].mesh or 0].extras or {}).get("targetNames")
                 weights = _accessor(document, sampler.output).reshape(len(times), -1)
-                return WrittenMorphs(tuple(mesh.extras["targetNames"]), weights, times.astype(np.float64))
+                return WrittenMorphs(tuple(names or ()), weights, times.astype(np.float64))
     raise SpeechFaceError(f"{path.name} animates no morph target; give a file written by --write gltf")
 
 
@@ -130,4 +130,4 @@ def _accessor(document: gltf.GLTF2, number: int) -> NDArray[np.float32]:
     accessor = document.accessors[number]
     view = document.bufferViews[accessor.bufferView or 0]
     start = (view.byteOffset or 0) + (accessor.byteOffset or 0)
-    return np.frombuffer(document.binary_blob(), np.float32, accessor.count, start)
+    return np.frombuffer(document.binary_blob() or b"", np.float32, accessor.count, start)

@@ -6,24 +6,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend_server.export.morphs import MorphMesh, Paint
-from backend_server.rig.head import Head
-
-_COLOURS = {  # linear light
-    "skin": (0.60, 0.32, 0.22),
-    "teeth": (0.80, 0.76, 0.65),
-    "tongue": (0.45, 0.12, 0.12),
-    "eyes": (0.80, 0.80, 0.80),
-}
-_OTHER = (0.10, 0.07, 0.05)  # lashes, brows
+from backend_server.rig.head import COLOURS, Head
 
 
 def head_mesh(head: Head) -> MorphMesh:
     """The head with y up, facing +z, one material a part, and a morph target for each of its shapes."""
     paints = tuple(
-        Paint(part, _COLOURS.get(part, _OTHER), np.flatnonzero(head.face_parts == number))
+        Paint(part, _linear(COLOURS[part]), np.flatnonzero(head.face_parts == number))
         for number, part in enumerate(head.parts)
     )
     return MorphMesh("Face", _y_up(head.vertices), head.faces.astype(np.int64), _y_up(head.deltas), paints)
+
+
+def _linear(colour: tuple[float, float, float]) -> tuple[float, float, float]:
+    """A colour in sRGB in linear light (IEC 61966-2-1)."""
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour)
+    return red, green, blue
 
 
 def _y_up(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

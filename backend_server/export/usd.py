@@ -1,3 +1,4 @@
+# pyright: reportAttributeAccessIssue=false
 """Writes blend shapes over time as USD (UsdSkel), and reads them back."""
 
 from __future__ import annotations

@@ -109,7 +109,7 @@ def test_results_wait_at_the_backend_until_there_is_room(new_server, speech, mon
 def test_a_backend_is_started_and_ends_with_the_block(tmp_path, monkeypatch):
     """The real cascade; it is killed once and started again."""
     monkeypatch.setenv("SPEECH_FACE_CONNECTION_FILE", str(tmp_path / "run" / "connection.json"))
-    from backend_server.commands.pictures import portrait_path
+    from backend_server.identities.pictures import portrait_path
 
     with Backend.start(device="cpu", data_folder=tmp_path / "data", timeout=250) as backend:
         first = backend.status(60).pid
