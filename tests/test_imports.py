@@ -27,11 +27,13 @@ BACKEND_ONLY_IN = {
     "pxr": "export.usd",
     "mediapipe": "face.models",
     "pillow_heif": "face.images",
+    "pebble": "batch.local",
+    "ray": "batch.cluster",
 }
 
 STAGES = ("speech", "motion", "blink", "arkit", "retarget", "texture")
 FOUNDATIONS = ("config", "layers", "pca", "checkpoints", "files", "progress", "identity", "training")
-UPPER = ("cascade", "identities", "service", "chaos", "commands", "__main__", "evaluation")
+UPPER = ("cascade", "identities", "service", "chaos", "batch", "commands", "__main__", "evaluation")
 
 
 def module_name(path, root):
@@ -124,7 +126,9 @@ def backend_breaches(inner, imported):
     elif part not in UPPER and part:
         forbidden = {"cascade", "identities", "service", "commands", "__main__"}
     if part not in ("__main__", "commands"):
-        forbidden |= {"chaos"}
+        forbidden |= {"chaos", "batch"} - {part}
+    if part == "batch":
+        forbidden |= {"commands", "evaluation"}
     if part not in ("__main__", "service", "chaos"):
         forbidden |= {"service"}
     found |= parts & forbidden
@@ -216,6 +220,17 @@ PLANTED = [
         "backend_server/service/jobs.py",
         "from backend_server.chaos import proxy",
         "backend_server.service.jobs imports chaos",
+    ),
+    ("backend_server/batch/run.py", "import ray", "backend_server.batch.run imports ray"),
+    (
+        "backend_server/batch/x.py",
+        "from backend_server.commands import animate",
+        "backend_server.batch.x imports commands",
+    ),
+    (
+        "backend_server/service/work/x.py",
+        "from backend_server.batch.run import run_batch",
+        "backend_server.service.work.x imports batch",
     ),
     (
         "backend_server/cascade.py",

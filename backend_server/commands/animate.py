@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from backend_server.cascade import Cascade, LandmarkMotion
 from backend_server.commands.notebook import Notebook
 from backend_server.commands.output_folder import output_folder
-from backend_server.commands.pictures import read_source
 from backend_server.config import CROP_SIZE
 from backend_server.export.arkit_csv import write_arkit_csv
 from backend_server.export.contact_sheet import sheet_frames, write_contact_sheet
@@ -29,14 +28,16 @@ from backend_server.export.hand_off import (
     write_hand_offs,
 )
 from backend_server.export.head_mesh import head_mesh
-from backend_server.export.images import over_background, shrunk
+from backend_server.export.images import PREVIEW_BACKGROUND, over_background, shrunk
 from backend_server.export.json_curves import write_json_curves
+from backend_server.export.landmarks_npz import write_landmarks
 from backend_server.export.morphs import MorphAnimation
 from backend_server.export.rig_files import write_rig_files
 from backend_server.export.tags import synthetic_tags
 from backend_server.face.reference import picture_of
-from backend_server.identities.learning import FaceSource, find_or_learn
-from backend_server.identities.store import open_identity, open_store
+from backend_server.identities.learning import FaceSource, find_or_learn, open_learnt
+from backend_server.identities.pictures import read_source
+from backend_server.identities.store import open_store
 from backend_server.identity import FaceReferences, Identity
 from backend_server.metrics.landmarks import mouth_opening
 from backend_server.progress import EpochWatcher, Progress, StageClock
@@ -47,12 +48,10 @@ from backend_server.texture.full_frame import FullFrame, check_full_frame
 from shared.arkit import SHAPES
 from shared.errors import ValueRangeError
 from shared.motion_controls import UNTOUCHED, MotionControls
-from shared.notes import Note, NoteCode
 from shared.rig.mapping import RigMapping
 from shared.timing import FrameRate, frame_times
 
 SAMPLE_SPEECH = Path(__file__).parents[1] / "samples" / "speech.wav"
-PREVIEW_BACKGROUND = (58, 64, 74)
 SHEET_SIDE = 512  # pixels of a frame in the contact sheet, at most
 
 
@@ -189,16 +188,9 @@ def _identity(
 ) -> Identity | None:
     """The face to animate; None for the mean face."""
     if settings.identity is not None:
-        identity = open_identity(settings.identity)
-        version = identity.record.weights_version
-        if identity.weights and version != cascade.weights_version:
-            sentence = (
-                f"it was learnt with weights {version}, but the installed ones are {cascade.weights_version}; "
-                "adapt the pictures again for the best likeness"
-            )
-            notebook.add([Note(NoteCode.OTHER_WEIGHTS, sentence, str(settings.identity))])
-        notebook.add(identity.record.notes)
-        return identity
+        learning = open_learnt(cascade, settings.identity)
+        notebook.add(learning.notes)
+        return learning.identity
     if not source.images:
         return None
 
@@ -227,15 +219,8 @@ def _identity(
 
 def _write_motion(folder: Path, motion: LandmarkMotion, settings: AnimateSettings, tags: dict[str, str]) -> None:
     rate, times = settings.frame_rate.exact, motion.frame_times
-    np.savez_compressed(
-        folder / "landmarks.npz",
-        frame_times=motion.frame_times,
-        canonical=motion.canonical,
-        landmarks=motion.landmarks,
-        neutral=motion.neutral,
-        crop=motion.crop,
-        metadata=np.array(json.dumps(tags)),
-    )
+    crop, whole = motion.crop, motion.canonical
+    write_landmarks(folder / "landmarks.npz", times, whole, motion.landmarks, motion.neutral, crop, tags)
     write_json_curves(folder / "curves.json", rate, times, motion.landmarks, motion.neutral, tags)
     write_arkit_csv(folder / "arkit.csv", times, motion.arkit)
     animation = MorphAnimation(SHAPES, motion.arkit, times, rate, tags)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from backend_server.commands.pictures import portrait_path
 from backend_server.export.gltf import read_gltf
 from backend_server.export.live_link_csv import read_live_link_csv
+from backend_server.identities.pictures import portrait_path
 from shared.arkit import SHAPES
 from shared.timing import FrameRate
 
