@@ -213,7 +213,7 @@ def prepare(extras: tuple[str, ...], wish: str | None) -> str:
 def run(args: argparse.Namespace, rest: list[str]) -> int:
     """Makes a talking face and says where it is; further options go to `backend_server animate`."""
     python, out = prepare((), args.torch), Path(args.out).absolute()
-    portrait = "from backend_server.commands.pictures import portrait_path; print(portrait_path())"
+    portrait = "from backend_server.identities.pictures import portrait_path; print(portrait_path())"
     images = [str(Path(image).absolute()) for image in args.images or [ask(python, "-c", portrait)]]
     speech = Path(args.speech or ROOT / "backend_server" / "samples" / "speech.wav").absolute()
     numbers = [f"--{name}={getattr(args, name)}" for name in NUMBERS if getattr(args, name) is not None]

@@ -80,3 +80,9 @@ def evaluated_points(context: bpy.types.Context, mesh: bpy.types.Object) -> NDAr
     points = np.empty(len(vertices) * 3, np.float32)
     vertices.foreach_get("co", points)
     return points.reshape(-1, 3)
+
+
+def fcurves(animated: bpy.types.ID) -> bpy.types.ActionChannelbagFCurves:
+    """The F-curves of what is animated by its own action; an action has layers since 4.4."""
+    animation = animated.animation_data
+    return animation.action.layers[0].strips[0].channelbag(animation.action_slot).fcurves

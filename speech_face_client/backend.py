@@ -32,13 +32,14 @@ from ._shared import (
 )
 from .dealer import DealerLine
 from .face import Identity, Picture, adapt_request, identity_of
-from .job import CANCEL_SECONDS, Job
+from .job import Job
 from .rig import Rig, rig_text
 from .sound import sound_of
 from .starting import new_process
 
 CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 10.0
+CLOSE_SECONDS = 3.0  # for the backend to hear of the jobs that are cancelled; usually a hundredth of it
 
 
 class Backend:
@@ -183,6 +184,7 @@ class Backend:
         wants_blink: bool = True,
         wants_texture: bool | None = None,
         rig: Rig = "",
+        rig_face: protocol.RigFace | None = None,
         seed: int = 0,
     ) -> Job:
         """Begins to animate a sound, and returns at once.
@@ -198,6 +200,7 @@ class Backend:
             wants_texture: whether pictures are rendered; None: where there is an identity.
             rig: whose curves are wanted too: a mapping, the path of its JSON file, or the name of one that the backend
                 knows ("arkit", "oculus", "vrm"); empty: none.
+            rig_face: what the channels of that rig do to its face; its curves are then solved for this face.
             seed: of the blinks.
 
         Raises:
@@ -217,6 +220,9 @@ class Backend:
             wants_blink=wants_blink,
             wants_texture=identity is not None if wants_texture is None else wants_texture,
             rig=rig_text(rig),
+            rig_rest=rig_face.rest if rig_face is not None else None,
+            rig_basis=rig_face.basis if rig_face is not None else None,
+            rig_confidence=rig_face.confidence if rig_face is not None else None,
             speech=heard.samples,
             frame_times=np.asarray(frame_times, np.float64),
             **asdict(controls),
@@ -247,7 +253,7 @@ class Backend:
         """Cancels the jobs that have not ended and ends the connection, and the backend if it was started here."""
         for job in self._jobs.values():
             job.give_up()
-        self.await_cancels(CANCEL_SECONDS)
+        self.await_cancels(CLOSE_SECONDS)
         self._line.close()
         if self._process is not None:
             self._process.stop()

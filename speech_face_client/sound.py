@@ -86,9 +86,9 @@ def mono(samples: NDArray, sample_rate: int, name: str = "") -> Sound:
         raise errors.SoundError(
             f"expected samples as floats in [-1, 1], got {samples.dtype}; divide them by their full scale"
         )
-    values = samples.astype(np.float32, copy=False)
+    values = samples.astype(np.float32)  # a copy: it is sent bit by bit, while the caller may use its array again
     if values.ndim == 1:
-        return Sound(np.ascontiguousarray(values), sample_rate)
+        return Sound(values, sample_rate)
     heard = channels.heard_channels(values.T @ values)
     return Sound(values[:, list(heard.channels)].mean(axis=1, dtype=np.float32), sample_rate, heard.notes(name))
 

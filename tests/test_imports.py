@@ -23,13 +23,17 @@ BACKEND_ONLY_IN = {
     "soundfile": "speech.audio",
     "onnxruntime": ("speech.onnx_model", "speech.moonshine"),
     "OpenEXR": "export.exr",
+    "pygltflib": "export.gltf",
+    "pxr": "export.usd",
     "mediapipe": "face.models",
     "pillow_heif": "face.images",
+    "pebble": "batch.local",
+    "ray": "batch.cluster",
 }
 
 STAGES = ("speech", "motion", "blink", "arkit", "retarget", "texture")
 FOUNDATIONS = ("config", "layers", "pca", "checkpoints", "files", "progress", "identity", "training")
-UPPER = ("cascade", "identities", "service", "chaos", "commands", "__main__", "evaluation")
+UPPER = ("cascade", "identities", "service", "chaos", "batch", "commands", "__main__", "evaluation")
 
 
 def module_name(path, root):
@@ -122,7 +126,9 @@ def backend_breaches(inner, imported):
     elif part not in UPPER and part:
         forbidden = {"cascade", "identities", "service", "commands", "__main__"}
     if part not in ("__main__", "commands"):
-        forbidden |= {"chaos"}
+        forbidden |= {"chaos", "batch"} - {part}
+    if part == "batch":
+        forbidden |= {"commands", "evaluation"}
     if part not in ("__main__", "service", "chaos"):
         forbidden |= {"service"}
     found |= parts & forbidden
@@ -180,6 +186,7 @@ PLANTED = [
     ("backend_server/motion/line.py", "import zmq", "backend_server.motion.line imports zmq"),
     ("backend_server/speech/survey.py", "import soundfile", "backend_server.speech.survey imports soundfile"),
     ("backend_server/cascade.py", "import OpenEXR", "backend_server.cascade imports OpenEXR"),
+    ("backend_server/export/hand_off.py", "from pxr import Usd", "backend_server.export.hand_off imports pxr"),
     (
         "backend_server/training/x.py",
         "from backend_server.motion import training",
@@ -213,6 +220,17 @@ PLANTED = [
         "backend_server/service/jobs.py",
         "from backend_server.chaos import proxy",
         "backend_server.service.jobs imports chaos",
+    ),
+    ("backend_server/batch/run.py", "import ray", "backend_server.batch.run imports ray"),
+    (
+        "backend_server/batch/x.py",
+        "from backend_server.commands import animate",
+        "backend_server.batch.x imports commands",
+    ),
+    (
+        "backend_server/service/work/x.py",
+        "from backend_server.batch.run import run_batch",
+        "backend_server.service.work.x imports batch",
     ),
     (
         "backend_server/cascade.py",

@@ -28,6 +28,7 @@ def open_rigs(names: Sequence[str], files: Sequence[Path]) -> tuple[RigMapping, 
     Raises:
         ValueRangeError: there is no such preset or file, or two mappings have one name.
     """
+    from backend_server.export.rig_files import rig_file
     from shared.rig.mapping_file import load_mapping
     from shared.rig.presets import open_preset
 
@@ -35,12 +36,12 @@ def open_rigs(names: Sequence[str], files: Sequence[Path]) -> tuple[RigMapping, 
     mappings = (*map(open_preset, wanted), *map(load_mapping, files))
     known: dict[str, RigMapping] = {}
     for mapping in mappings:
-        if mapping.name.casefold() in known:  # as files that differ in case alone are one on many disks
+        if rig_file(mapping).casefold() in known:  # as files that differ in case alone are one on many disks
             raise ValueRangeError(
-                f'two mappings have the name "{mapping.name}", and both would be written to rig_{mapping.name}.csv; '
+                f'two mappings have the name "{mapping.name}", and both would be written to {rig_file(mapping)}.csv; '
                 "change the name in one of the files"
             )
-        known[mapping.name.casefold()] = mapping
+        known[rig_file(mapping).casefold()] = mapping
     return mappings
 
 

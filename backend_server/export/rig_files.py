@@ -8,11 +8,17 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from pathvalidate import sanitize_filename
 
 from backend_server.export.arkit_csv import write_weights_csv
 from backend_server.export.json_curves import write_rig_curves
 from backend_server.rig.conversion import rig_weights
 from shared.rig.mapping import RigMapping
+
+
+def rig_file(mapping: RigMapping) -> str:
+    """The name, without its ending, of the files of a mapping; what no system takes in names of files is left out."""
+    return sanitize_filename(f"rig_{mapping.name}", platform="universal")
 
 
 def write_rig_files(
@@ -27,7 +33,7 @@ def write_rig_files(
 
     Args:
         folder: where.
-        mappings: of different names, see `commands.rig.open_rigs`.
+        mappings: of different `rig_file`s.
         arkit: weights of `shared.arkit.SHAPES`, (T, 52).
         frame_times: (T,) seconds.
         frame_rate: frames per second.
@@ -36,7 +42,6 @@ def write_rig_files(
     for mapping in mappings:
         weights = rig_weights(mapping, arkit, frame_times)
         channels = [channel.name for channel in mapping.channels]
-        write_weights_csv(folder / f"rig_{mapping.name}.csv", frame_times, channels, weights)
-        write_rig_curves(
-            folder / f"rig_{mapping.name}.json", frame_rate, frame_times, mapping.name, channels, weights, tags
-        )
+        name = rig_file(mapping)
+        write_weights_csv(folder / f"{name}.csv", frame_times, channels, weights)
+        write_rig_curves(folder / f"{name}.json", frame_rate, frame_times, mapping.name, channels, weights, tags)
