@@ -88,8 +88,10 @@ def _add_head(scene: bpy.types.Scene, path: Path) -> bpy.types.Object:
     made.scale = (scale, scale, scale)
     made.location = (width, 0.0, -0.45 * width)
     for name, energy, turn in (("Key Light", 2.5, (0.9, 0.0, 0.6)), ("Fill Light", 1.0, (1.1, 0.0, -0.8))):
-        light = bpy.data.objects.new(name, bpy.data.lights.new(name, "SUN"))
-        light.data.energy, light.rotation_euler = energy, turn
+        data = bpy.data.lights.new(name, "SUN")
+        data.energy = energy
+        light = bpy.data.objects.new(name, data)
+        light.rotation_euler = turn
         scene.collection.objects.link(light)
     return made
 

@@ -54,7 +54,7 @@ class Part:
     @property
     def key(self) -> bpy.types.Key:
         """The shape keys' datablock."""
-        return self.object.data.shape_keys
+        return self.object.data.shape_keys  # pyright: ignore[reportReturnType] (a part has some)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,5 @@
 # pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false, reportArgumentType=false
+# pyright: reportIndexIssue=false
 """Writes the channels of a rig into the shape keys and bones of a character, and looks at what comes of them.
 
 Shape keys of one name on several meshes get the same curve. A bone's channel is its transform from rest, in the bone's
@@ -247,7 +248,7 @@ def _look(
     """Evaluates some frames: how many channels move in them, and where a value is not what was keyed."""
     if not made:
         return 0, []
-    loudest = int(np.argmax(sum(np.abs(track.values).sum(axis=1) for track in made)))
+    loudest = int(np.argmax(np.sum([np.abs(track.values).sum(axis=1) for track in made], axis=0)))
     rows = sorted({*np.linspace(0, len(frames) - 1, _LOOKS).round().astype(int).tolist(), loudest})
     found: list[list[NDArray[np.float64]]] = [[] for _ in made]
     before, subframe = scene.frame_current, scene.frame_subframe

@@ -93,8 +93,7 @@ def displacements(
             for name, deltas in displacements_of(part.object, [name for name in part.names if name in numbers]):
                 moved[numbers[name], own] = deltas[local] @ turn.T
     posed = [(number, channel) for number, channel in enumerate(channels) if channel.bone is not None]
-    if posed:
-        rest = _seen(context, character, shown, vertices)
+    rest = _seen(context, character, shown, vertices) if posed else np.empty(0)
     for number, channel in posed:
         step = _STEP * (channel.most or channel.least)
         preview = Preview(character, channel)
@@ -208,7 +207,7 @@ def _seen(
     for mesh in character.meshes:
         for own, local, _ in _shares(character, shown, vertices, mesh.name):
             points = _evaluated(context, mesh).data.vertices
-            places[own] = [mesh.matrix_world @ points[int(index)].co for index in local]
+            places[own] = np.array([mesh.matrix_world @ points[int(index)].co for index in local])
     return places
 
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import bpy
 import numpy as np
@@ -40,7 +39,8 @@ _FIELDS = (  # of a keyframe point: name, numbers, type
 _Keys = dict[str, NDArray]
 
 
-class Curve(NamedTuple):
+@dataclass(frozen=True)
+class Curve:
     """An animated number.
 
     Attributes:
@@ -130,7 +130,7 @@ def write(
     is_kept = np.zeros(values.shape, bool)
     for column, curve in enumerate(curves):
         key = (curve.data_path, curve.index)
-        fcurve = bag.fcurves.find(curve.data_path, index=curve.index) or compat.new_fcurve(bag, *curve)
+        fcurve = bag.fcurves.find(curve.data_path, index=curve.index) or compat.new_fcurve(bag, *key, curve.group)
         kept = _without(_read(fcurve.keyframe_points), key, stale, bakes)
         is_kept[:, column] = np.isin(scene_frames, kept["co"][:, 0])
         is_free = ~is_kept[:, column]
@@ -149,11 +149,10 @@ def _own_action(
     """The action of earlier bakes, active or on the track of its own, or a new one."""
     animation.use_tweak_mode = False  # in it no action can be given
     track = _own_track(animation)
-    if animation.action is not None and _BAKES in animation.action:
-        action, slot = animation.action, animation.action_slot
-    elif track is not None:
+    action, slot = animation.action, animation.action_slot
+    if (action is None or _BAKES not in action) and track is not None:
         action, slot = track.strips[0].action, track.strips[0].action_slot
-    else:
+    if action is None or _BAKES not in action:
         action, slot = bpy.data.actions.new(f"{name} Speech"), None
         action[_BAKES] = {}
     return action, slot or action.slots.new(id_type=owner.id_type, name=name)

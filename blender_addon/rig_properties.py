@@ -1,4 +1,4 @@
-# pyright: reportAttributeAccessIssue=false, reportInvalidTypeForm=false
+# pyright: reportAttributeAccessIssue=false, reportInvalidTypeForm=false, reportOptionalMemberAccess=false
 """Stores in each scene which character is animated, and how its channels are moved."""
 
 from __future__ import annotations
