@@ -168,7 +168,7 @@ def _pose(
         if target.unit == "degrees":
             turned.setdefault(target.bone, {})[axis] = (np.radians(moved), channel.name)
             continue
-        scale = max(sum(character.armature.matrix_world.to_scale()) / 3, 1e-9)
+        scale = max(float(np.abs(np.array(character.armature.matrix_world.to_scale())).mean()), 1e-9)
         moved *= bone.length if target.unit == "bone_lengths" else 1 / scale
         curves.append(Curve(f"{bone.path_from_id()}.location", axis, bone.name))
         columns.append(moved)

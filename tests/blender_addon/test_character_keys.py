@@ -183,7 +183,7 @@ def test_locations_are_metres_or_lengths_of_the_bone(addon, add_armature):
     from blender_addon._shared import rig_mapping
 
     rig = add_armature(bones=("jaw", "lip", "held"))
-    rig.scale = (0.1, 0.1, 0.1)
+    rig.scale = (-0.1, 0.1, 0.1)  # mirrored
     bpy.context.view_layer.update()
     rig.pose.bones["held"].lock_location[0] = True
     targets = [
