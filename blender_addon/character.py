@@ -289,7 +289,7 @@ def _kind(picked: bpy.types.Object) -> str:
 def _nothing(picked: bpy.types.Object, meshes: list[bpy.types.Object], skipped: list[Skipped]) -> str:
     if skipped:
         return f"nothing of {picked.name} can be moved: {skipped[0].name} is skipped ({skipped[0].why})" + (
-            f", and so are {len(skipped) - 1} more" if len(skipped) > 1 else ""
+            f", and {len(skipped) - 1} more" if len(skipped) > 1 else ""
         )
     if not meshes:
         return f"{picked.name} has no bones and no meshes; choose the mesh of the head, or the armature that moves it"

@@ -110,7 +110,7 @@ def write(
         written = keyframes.write(track.owner, bake, frames, track.curves, track.values, name=track.name, is_nla=is_nla)
         free.append(~written.is_kept)
         if kept := int(written.is_kept.sum()):
-            sentences.append(f"{kept} keys of {track.name} were set by hand and stay")
+            sentences.append(f"keys of {track.name} that were set by hand stay: {kept}")
     if skipped:
         sentences.append(_of_skipped(skipped))
     moving, differing = _look(scene, made, free, frames)
@@ -269,6 +269,6 @@ def _look(
             sentences.append(
                 f"{track.channels[column]} of {track.name} is {seen[row, column]:.3g} on frame {frames[rows[row]]}, "
                 f"where {track.values[rows[row], column]:.3g} was keyed: its limits, a driver or another action "
-                f"change it ({int(wrong.any(axis=0).sum())} channels differ)"
+                f"change it (channels that differ: {int(wrong.any(axis=0).sum())})"
             )
     return len(moving), sentences

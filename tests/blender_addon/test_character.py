@@ -99,9 +99,7 @@ def test_what_cannot_be_moved_is_refused_with_a_sentence(read, add_mesh):
     head = add_mesh("Head", KEYS[:2])
     for block in head.data.shape_keys.key_blocks:
         block.lock_shape = True
-    assert refusal(read, head) == (
-        "nothing of Head can be moved: jawOpen of Head is skipped (locked), and so are 1 more"
-    )
+    assert refusal(read, head) == ("nothing of Head can be moved: jawOpen of Head is skipped (locked), and 1 more")
     head.data.shape_keys.use_relative = False
     assert "tick Relative" in refusal(read, head)
 

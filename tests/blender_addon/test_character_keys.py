@@ -84,7 +84,7 @@ def test_a_second_bake_keeps_the_artists_keys_and_says_how_many(ready, add_strip
     assert keys[31] == pytest.approx(expected(ready, "jawOpen", 10))
     assert 'key_blocks["mouthLeft"].value' not in curves_of(head.data.shape_keys)
     assert head.data.shape_keys.key_blocks["mouthLeft"].value == 0  # it is no longer moved, and rests
-    assert said() == ["1 keys of Head were set by hand and stay"]
+    assert said() == ["Keys of Head that were set by hand stay: 1"]
 
 
 @pytest.mark.parametrize("is_nla", [False, True])
@@ -119,7 +119,7 @@ def test_what_blender_makes_else_of_a_key_is_said(ready, add_strip, add_mesh, sa
     assert bpy.ops.speechface.generate() == {"FINISHED"}
     (sentence,) = said()
     assert sentence.startswith("MouthPucker of Head is 0.3 on frame")
-    assert "was keyed: its limits, a driver or another action change it (1 channels differ)" in sentence
+    assert "was keyed: its limits, a driver or another action change it (channels that differ: 1)" in sentence
 
 
 def test_driven_and_missing_channels_are_said_and_never_written(ready, add_strip, add_mesh, said):
@@ -220,3 +220,36 @@ def test_keys_go_to_the_local_action_of_a_library_override(ready, add_strip, add
     bpy.ops.wm.open_mainfile(filepath=saved)
     head = bpy.context.scene.speech_face.rigging.character
     assert value(head, "jawOpen", 12) == pytest.approx(expected(bpy.context.scene.speech_face, "jawOpen", 11))
+
+
+def test_channels_without_known_names_are_sent_with_what_they_do_to_the_face(ready, fake_backend, add_strip, add_mesh):
+    head = add_mesh("Head", ("q1", "q2", "hat"))
+    head.data.shape_keys.key_blocks["hat"].data[2].co.z -= 0.1  # it moves nothing
+    head.scale = (2, 2, 2)
+    add_strip()
+    ready.rigging.character = head
+    ready.rigging.channels.add().name = "q2"
+    ready.rigging.channels["q2"].most = 0.5
+    ready.rigging.method = "SOLVE"
+    assert bpy.ops.speechface.generate() == {"FINISHED"}
+    (asked,) = fake_backend.messages("FindMeshLandmarks")
+    np.testing.assert_allclose(asked.vertices[5], (0.5, 0.5, 0), atol=1e-6)
+    (animate,) = fake_backend.messages("AnimateRequest")
+    assert [(channel.name, channel.most) for channel in animate.mapping.channels] == [("q1", 1.0), ("q2", 0.5)]
+    assert animate.rig_basis.shape == (2, 68, 2)
+    np.testing.assert_allclose(animate.rig_basis[0, 0], (0, -20), atol=1e-4)  # 0.1 m, twice as large, in pixels
+    np.testing.assert_allclose(animate.rig_basis[1, [0, 1]], [(0, 0), (0, -20)], atol=1e-4)
+    np.testing.assert_allclose(animate.rig_rest[5], (50, 0), atol=1e-4)
+    assert animate.rig_confidence.max() == 0.5
+    assert value(head, "q1", 12) == pytest.approx(0.1)  # frame 11 of channel 0
+    assert value(head, "q2", 12) == pytest.approx(0.2)
+    assert 'key_blocks["hat"].value' not in curves_of(head.data.shape_keys)
+
+
+def test_shape_keys_that_do_not_move_the_mouth_are_refused_when_solved(ready, fake_backend, add_strip, add_mesh):
+    ready.rigging.character = add_mesh("Head", ("q1", "q2"), height=0)
+    add_strip()
+    with pytest.raises(RuntimeError, match="None of the 2 channels moves the mouth; choose the head"):
+        bpy.ops.speechface.generate()
+    assert not fake_backend.messages("AnimateRequest")
+    assert not bpy.data.actions
