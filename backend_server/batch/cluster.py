@@ -17,7 +17,7 @@ from backend_server.batch.line import LineMaker
 from backend_server.batch.order import Character, Face, Job, Outcome, Plan
 from shared.errors import ErrorCode, SpeechFaceError
 
-TRIES_AGAIN = 3  # of a line whose worker died; one that kills its worker must not do so for ever
+RESTARTS = 3  # of an actor, after which its line counts as failed: one that kills its worker must not do so for ever
 
 
 class RayWorkers:
@@ -45,12 +45,13 @@ class RayWorkers:
         kind = "GPU" if resources.get("GPU") and plan.device != "cpu" else "CPU"
         count = min(int(resources.get(kind, 0)), most)
         needs = {"num_gpus": 1, "num_cpus": 0} if kind == "GPU" else {"num_cpus": 1}
-        actor = ray.remote(LineMaker).options(max_restarts=-1, max_task_retries=TRIES_AGAIN, **needs)
+        actor = ray.remote(LineMaker).options(max_restarts=RESTARTS, max_task_retries=-1, **needs)
+        self._begin = partial(actor.remote, plan)
         self._idle: SimpleQueue[Any] = (
             SimpleQueue()
         )  # its `get` waits, as a result may be known before its actor is back
         for _ in range(count):
-            self._idle.put(actor.remote(plan))
+            self._idle.put(self._begin())
         self.most_waiting = count
         self._is_finished = False
         if not count:
@@ -77,7 +78,7 @@ class RayWorkers:
         """As `Workers.finish`; idle actors end, so that one whose machine was lost finds room on another."""
         self._is_finished = True
         while not self._idle.empty():
-            self._idle.get()
+            ray.kill(self._idle.get())
 
     def stop(self) -> None:
         """As `Workers.stop`."""
@@ -88,6 +89,8 @@ class RayWorkers:
         future.add_done_callback(partial(self._give_back, actor))
         return future
 
-    def _give_back(self, actor: Any, _: Future[Any]) -> None:  # noqa: ANN401
+    def _give_back(self, actor: Any, future: Future[Any]) -> None:  # noqa: ANN401
         if not self._is_finished:
-            self._idle.put(actor)
+            self._idle.put(self._begin() if future.exception() else actor)
+        elif not future.exception():
+            ray.kill(actor)
