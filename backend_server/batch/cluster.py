@@ -47,13 +47,11 @@ class RayWorkers:
         needs = {"num_gpus": 1, "num_cpus": 0} if kind == "GPU" else {"num_cpus": 1}
         actor = ray.remote(LineMaker).options(max_restarts=RESTARTS, max_task_retries=-1, **needs)
         self._begin = partial(actor.remote, plan)
-        self._idle: SimpleQueue[Any] = (
-            SimpleQueue()
-        )  # its `get` waits, as a result may be known before its actor is back
+        # Its `get` waits, as a result may be known before its actor is back; None stands for one that died for good.
+        self._idle: SimpleQueue[Any] = SimpleQueue()
         for _ in range(count):
             self._idle.put(self._begin())
         self.most_waiting = count
-        self._is_finished = False
         if not count:
             raise SpeechFaceError(
                 f"the Ray cluster {address} has no {kind}; start its machines", code=ErrorCode.BAD_VALUE
@@ -61,36 +59,34 @@ class RayWorkers:
 
     def make(self, job: Job) -> Future[Outcome]:
         """As `Workers.make`."""
-        actor = self._idle.get()
+        actor = self._actor()
         return self._returning(actor, actor.make.remote(job))
 
     def learn(self, character: Character, is_rendered: bool) -> Future[Face]:
         """As `Workers.learn`."""
-        actor = self._idle.get()
+        actor = self._actor()
         return self._returning(actor, actor.learn.remote(character, is_rendered))
 
     def ready(self) -> Future[str]:
         """As `Workers.ready`."""
-        actor = self._idle.get()
+        actor = self._actor()
         return self._returning(actor, actor.ready.remote())
 
     def finish(self) -> None:
         """As `Workers.finish`; idle actors end, so that one whose machine was lost finds room on another."""
-        self._is_finished = True
         while not self._idle.empty():
-            ray.kill(self._idle.get())
+            if actor := self._idle.get():
+                ray.kill(actor)
 
     def stop(self) -> None:
         """As `Workers.stop`."""
         ray.shutdown()
 
-    def _returning(self, actor: Any, reference: Any) -> Future[Any]:  # noqa: ANN401 (Ray's handles have no types)
-        future = reference.future()
-        future.add_done_callback(partial(self._give_back, actor))
-        return future
+    def _actor(self) -> Any:  # noqa: ANN401 (Ray's handles have no types)
+        return self._idle.get() or self._begin()
 
-    def _give_back(self, actor: Any, future: Future[Any]) -> None:  # noqa: ANN401
-        if not self._is_finished:
-            self._idle.put(self._begin() if future.exception() else actor)
-        elif not future.exception():
-            ray.kill(actor)
+    def _returning(self, actor: Any, reference: Any) -> Future[Any]:  # noqa: ANN401
+        future = reference.future()
+        # Ray runs this in the thread that hears from the cluster, so nothing may be asked of the cluster here.
+        future.add_done_callback(lambda done: self._idle.put(None if done.exception() else actor))
+        return future
