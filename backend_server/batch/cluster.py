@@ -6,6 +6,7 @@ Ray places them, starts one that died again, there or on another machine, and gi
 from __future__ import annotations
 
 import os
+import socket
 from concurrent.futures import Future
 from functools import partial
 from queue import SimpleQueue
@@ -17,6 +18,7 @@ from backend_server.batch.line import LineMaker
 from backend_server.batch.order import Character, Face, Job, Outcome, Plan
 from shared.errors import ErrorCode, SpeechFaceError
 
+ANSWER_SECONDS = 5.0
 RESTARTS = 3  # of an actor, after which its line counts as failed: one that kills its worker must not do so for ever
 
 
@@ -35,6 +37,9 @@ class RayWorkers:
     def __init__(self, plan: Plan, address: str, most: int) -> None:
         os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # nothing is told to others
         try:
+            host, _, port = address.removeprefix("ray://").rpartition(":")
+            if port.isdigit():  # Ray itself would try for minutes
+                socket.create_connection((host, int(port)), ANSWER_SECONDS).close()
             ray.init(address, configure_logging=False, log_to_driver=False)
         except Exception as error:
             raise SpeechFaceError(
