@@ -86,9 +86,7 @@ def animate(
     background: Annotated[
         str | None, typer.Option(help="Colour behind the face in MP4 films, #rrggbb; else grey.", show_default=False)
     ] = None,
-    write: Annotated[
-        str, typer.Option(help="Also, with commas: live-link, live-link-smpte, json, gltf, usd, atlas, atlas:8x4.")
-    ] = "",
+    write: Annotated[str, typer.Option(help="Also live-link,live-link-smpte,json,gltf,usd,atlas,atlas:8x4.")] = "",
     rig: RigNames = None,
     mapping: MappingFiles = None,
     blink: Annotated[bool, typer.Option(help="Let the eyes blink.")] = True,

@@ -20,6 +20,7 @@ Accepted = protocol.Accepted
 Progress = protocol.Progress
 LandmarkCurves = protocol.LandmarkCurves
 RigCurves = protocol.RigCurves
+RigFace = protocol.RigFace
 RigMapping = mapping.RigMapping
 TextureFrames = protocol.TextureFrames
 Done = protocol.Done
@@ -42,6 +43,7 @@ __all__ = [
     "Note",
     "Progress",
     "RigCurves",
+    "RigFace",
     "RigMapping",
     "SpeechFaceError",
     "StatusReport",

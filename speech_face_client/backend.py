@@ -7,8 +7,6 @@ is silent for five minutes, but none of its jobs, and the next call takes them u
 
 from __future__ import annotations
 
-import importlib.util
-import itertools
 import os
 import platform
 import sys
@@ -28,21 +26,20 @@ from ._shared import (
     health,
     job_list,
     line,
-    mapping,
-    mapping_file,
     motion_controls,
     protocol,
     timing,
 )
 from .dealer import DealerLine
 from .face import Identity, Picture, adapt_request, identity_of
-from .job import CANCEL_SECONDS, Job
-from .sound import Sound, mono, read_sound
+from .job import Job
+from .rig import Rig, rig_text
+from .sound import sound_of
+from .starting import new_process
 
 CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 10.0
-
-_numbers = itertools.count(1)  # of the backends that this program has started
+CLOSE_SECONDS = 3.0  # for the backend to hear of the jobs that are cancelled; usually a hundredth of it
 
 
 class Backend:
@@ -122,11 +119,7 @@ class Backend:
         Raises:
             SpeechFaceError: the backend is not installed there, or does not start in time.
         """
-        options = ("--data-dir", str(Path(data_folder).absolute())) if data_folder is not None else ()
-        command = backend_process.BackendCommand(
-            Path(python or sys.executable), _folder(python, folder), device, options
-        )
-        process = backend_process.BackendProcess(command, endpoint.default_connection_file().parent, next(_numbers))
+        process = new_process(python, folder, device, data_folder)
         keeper = backend_keeper.BackendKeeper(process)
         process.start()
         return cls(keeper.connection, name, patience, process, keeper)._begun(timeout)
@@ -190,7 +183,8 @@ class Backend:
         controls: motion_controls.MotionControls = motion_controls.UNTOUCHED,
         wants_blink: bool = True,
         wants_texture: bool | None = None,
-        rig: str | Path | mapping.RigMapping = "",
+        rig: Rig = "",
+        rig_face: protocol.RigFace | None = None,
         seed: int = 0,
     ) -> Job:
         """Begins to animate a sound, and returns at once.
@@ -206,13 +200,14 @@ class Backend:
             wants_texture: whether pictures are rendered; None: where there is an identity.
             rig: whose curves are wanted too: a mapping, the path of its JSON file, or the name of one that the backend
                 knows ("arkit", "oculus", "vrm"); empty: none.
+            rig_face: what the channels of that rig do to its face; its curves are then solved for this face.
             seed: of the blinks.
 
         Raises:
             SoundError: the sound cannot be read.
             SpeechFaceError: a value lies outside its range; the sentence names it.
         """
-        heard = _sound(sound, sample_rate)
+        heard = sound_of(sound, sample_rate)
         if wants_texture and identity is None:
             raise errors.ValueRangeError("pictures need a face; give an identity, or leave wants_texture out")
         if frame_times is None:
@@ -224,7 +219,10 @@ class Backend:
             seed=seed,
             wants_blink=wants_blink,
             wants_texture=identity is not None if wants_texture is None else wants_texture,
-            rig=_rig_text(rig),
+            rig=rig_text(rig),
+            rig_rest=rig_face.rest if rig_face is not None else None,
+            rig_basis=rig_face.basis if rig_face is not None else None,
+            rig_confidence=rig_face.confidence if rig_face is not None else None,
             speech=heard.samples,
             frame_times=np.asarray(frame_times, np.float64),
             **asdict(controls),
@@ -255,7 +253,7 @@ class Backend:
         """Cancels the jobs that have not ended and ends the connection, and the backend if it was started here."""
         for job in self._jobs.values():
             job.give_up()
-        self.await_cancels(CANCEL_SECONDS)
+        self.await_cancels(CLOSE_SECONDS)
         self._line.close()
         if self._process is not None:
             self._process.stop()
@@ -347,34 +345,3 @@ class Backend:
             raise errors.failure(answer.code, answer.sentence, answer.detail)
         assert isinstance(answer, protocol.StatusReport)
         return answer
-
-
-def _rig_text(rig: str | Path | mapping.RigMapping) -> str:
-    if isinstance(rig, str) and not rig.lower().endswith(".json"):
-        return rig
-    chosen = rig if isinstance(rig, mapping.RigMapping) else mapping_file.load_mapping(Path(rig))
-    return mapping_file.format_mapping(chosen)
-
-
-def _sound(sound: Path | str | NDArray[np.floating], sample_rate: int | None) -> Sound:
-    if isinstance(sound, Path | str):
-        if sample_rate is not None:
-            raise errors.ValueRangeError("a sound file has its own sample rate; leave sample_rate out")
-        return read_sound(Path(sound))
-    if sample_rate is None:
-        raise errors.ValueRangeError("samples need their sample_rate in Hz")
-    return mono(np.asarray(sound), sample_rate)
-
-
-def _folder(python: Path | str | None, folder: Path | str | None) -> Path:
-    """Where the backend is started, so that its Python finds it."""
-    if folder is not None:
-        return Path(folder)
-    if python is not None:
-        return Path.cwd()
-    found = importlib.util.find_spec("backend_server")
-    if found is None or found.origin is None:
-        raise errors.SpeechFaceError(
-            "the backend is not installed in this Python; name the Python that has it, or connect to one that runs"
-        )
-    return Path(found.origin).parents[1]

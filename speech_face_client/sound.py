@@ -36,6 +36,22 @@ class Sound:
         return len(self.samples) / self.sample_rate
 
 
+def sound_of(sound: Path | str | NDArray[np.floating], sample_rate: int | None) -> Sound:
+    """A sound from the path of a file, or from samples and their rate.
+
+    Raises:
+        SoundError: as `read_sound` and `mono`.
+        ValueRangeError: samples lack their rate, or a file is given another.
+    """
+    if isinstance(sound, Path | str):
+        if sample_rate is not None:
+            raise errors.ValueRangeError("a sound file has its own sample rate; leave sample_rate out")
+        return read_sound(Path(sound))
+    if sample_rate is None:
+        raise errors.ValueRangeError("samples need their sample_rate in Hz")
+    return mono(np.asarray(sound), sample_rate)
+
+
 def read_sound(path: Path) -> Sound:
     """Reads a file.
 
@@ -70,9 +86,9 @@ def mono(samples: NDArray, sample_rate: int, name: str = "") -> Sound:
         raise errors.SoundError(
             f"expected samples as floats in [-1, 1], got {samples.dtype}; divide them by their full scale"
         )
-    values = samples.astype(np.float32, copy=False)
+    values = samples.astype(np.float32)  # a copy: it is sent bit by bit, while the caller may use its array again
     if values.ndim == 1:
-        return Sound(np.ascontiguousarray(values), sample_rate)
+        return Sound(values, sample_rate)
     heard = channels.heard_channels(values.T @ values)
     return Sound(values[:, list(heard.channels)].mean(axis=1, dtype=np.float32), sample_rate, heard.notes(name))
 

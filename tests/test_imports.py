@@ -7,12 +7,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("shared", "blender_addon", "backend_server")
+PACKAGES = ("shared", "blender_addon", "backend_server", "speech_face_client")
 STANDARD = frozenset(sys.stdlib_module_names)
 
 SHARED_MAY = STANDARD | {"numpy", "msgspec", "shared"}
 ADDON_MAY = STANDARD | {"bpy", "bpy_extras", "aud", "mathutils", "numpy", "zmq", "blender_addon", "addon_utils"}
-BACKEND_MUST_NOT = {"bpy", "bpy_extras", "aud", "mathutils", "blender_addon"}
+CLIENT_MAY = STANDARD | {"numpy", "speech_face_client"}
+# What only one module of the client library may import.
+CLIENT_ONLY_IN = {"zmq": "dealer", "soundfile": "sound", "shared": "_shared"}
+BACKEND_MUST_NOT = {"bpy", "bpy_extras", "aud", "mathutils", "blender_addon", "speech_face_client"}
 # A library that only one part of the backend may import.
 BACKEND_ONLY_IN = {
     "zmq": ("service.", "chaos.client."),
@@ -64,7 +67,12 @@ def breaches(root):
     found = []
     for name, imported in table.items():
         package, _, inner = name.partition(".")
-        check = {"shared": shared_breaches, "blender_addon": addon_breaches, "backend_server": backend_breaches}
+        check = {
+            "shared": shared_breaches,
+            "blender_addon": addon_breaches,
+            "backend_server": backend_breaches,
+            "speech_face_client": client_breaches,
+        }
         found += [f"{name} imports {module}" for module in sorted(check[package](inner, imported))]
         if package == "shared" and names_its_package(files[name]):
             found.append(f"{name} names its own package; it travels inside the zip, so import relatively")
@@ -94,6 +102,11 @@ def addon_breaches(inner, imported):
     if inner != "client":
         found |= tops(imported) & {"zmq"}
     return found
+
+
+def client_breaches(inner, imported):
+    allowed = CLIENT_MAY | {library for library, home in CLIENT_ONLY_IN.items() if inner == home}
+    return tops(imported) - allowed
 
 
 def backend_breaches(inner, imported):
@@ -155,6 +168,19 @@ PLANTED = [
     ("blender_addon/extra.py", "__import__('backend_server')", "blender_addon.extra imports backend_server"),
     ("blender_addon/client.py", "import bpy", "blender_addon.client reaches bpy through blender_addon.client"),
     ("blender_addon/job.py", "from . import scene", "blender_addon.job reaches bpy through blender_addon.scene"),
+    ("speech_face_client/extra.py", "import torch", "speech_face_client.extra imports torch"),
+    ("speech_face_client/extra.py", "from shared import wire", "speech_face_client.extra imports shared"),
+    ("speech_face_client/job.py", "import zmq", "speech_face_client.job imports zmq"),
+    (
+        "speech_face_client/backend.py",
+        "def f():\n    import backend_server",
+        "speech_face_client.backend imports backend_server",
+    ),
+    (
+        "backend_server/extra.py",
+        "import speech_face_client",
+        "backend_server.extra imports speech_face_client",
+    ),
     ("backend_server/extra.py", "import bpy", "backend_server.extra imports bpy"),
     ("backend_server/extra.py", "from blender_addon import job", "backend_server.extra imports blender_addon"),
     ("backend_server/motion/line.py", "import zmq", "backend_server.motion.line imports zmq"),
@@ -235,6 +261,8 @@ def test_a_planted_breach_is_found(tmp_path, path, code, breach):
         ("shared/wire.py", "import numpy"),
         ("blender_addon/scene.py", "import bpy"),
         ("blender_addon/_shared.py", "from shared import wire"),
+        ("speech_face_client/_shared.py", "from shared import wire"),
+        ("speech_face_client/dealer.py", "import zmq\nfrom . import _shared"),
         ("backend_server/service/server.py", "import zmq\nfrom backend_server import cascade"),
         ("backend_server/motion/generator.py", "import torch\nfrom backend_server.config import MotionConfig"),
         (path, code),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import qr, solve_triangular
+from scipy.linalg import solve_triangular
 from scipy.optimize import nnls
 
 from shared.arkit import MIRROR, SHAPES
@@ -18,6 +18,7 @@ from shared.rig.mapping import Channel, RigMapping
 NEARNESS = 0.005  # times its distance from the face: what a pose's share costs beside the squared error
 EVENNESS = 1e-6  # times the square of a share: makes the mixture the only one
 UNITY = 10.0  # how much the shares' sum of 1 weighs beside the fit
+MOST_ROUNDS = 100  # of the solver, for each pose; it takes about one
 
 Array = NDArray[np.float32]
 
@@ -79,16 +80,15 @@ def _shares(weights: NDArray[np.float64], poses: NDArray[np.float64], _: int) ->
     is_moved = poses.any(axis=0)
     kept = np.vstack([poses[~is_rest][:, is_moved], np.zeros(is_moved.sum())])  # the last is the pose at rest
     count, weights = len(kept), weights[:, is_moved]
-    orthogonal, triangular = qr(
-        np.vstack([kept.T, math.sqrt(EVENNESS) * np.eye(count), np.full(count, UNITY)]), mode="economic"
-    )
-    costs = NEARNESS * np.linalg.norm(weights[:, None] - kept, axis=2)
-    projected = weights @ orthogonal[: is_moved.sum()] + UNITY * orthogonal[-1]
-    projected -= solve_triangular(triangular, costs.T, trans="T").T
+    basis = np.vstack([kept.T, math.sqrt(EVENNESS) * np.eye(count), np.full(count, UNITY)])
+    orthogonal, triangular = np.linalg.qr(basis)
     found = np.zeros((len(weights), count))
     found[:, -1] = 1.0
     for frame in np.flatnonzero(weights.any(axis=1)):
-        found[frame] = nnls(triangular, projected[frame])[0]
+        costs = NEARNESS * np.linalg.norm(weights[frame] - kept, axis=1)
+        target = weights[frame] @ orthogonal[: is_moved.sum()] + UNITY * orthogonal[-1]
+        target -= solve_triangular(triangular, costs, trans=1, check_finite=False)
+        found[frame] = nnls(triangular, target, maxiter=MOST_ROUNDS * count)[0]
     found /= found.sum(axis=1, keepdims=True)
     shares = np.empty((len(weights), len(poses)))
     shares[:, ~is_rest] = found[:, :-1]

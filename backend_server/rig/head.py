@@ -74,7 +74,7 @@ class Head:
         weights = np.asarray(weights, np.float32)
         if weights.ndim not in (1, 2) or weights.shape[-1] != len(self.shapes):
             raise ShapeError(f"expected weights ({len(self.shapes)},) or (T, {len(self.shapes)}), got {weights.shape}")
-        return self.vertices + np.tensordot(weights, self.deltas, axes=1)
+        return (self.vertices + np.tensordot(weights, self.deltas, axes=1)).astype(np.float32)
 
     def vertices_of(self, *parts: str) -> NDArray[np.int32]:
         """Indices of the vertices of these parts.

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components, dijkstra
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from backend_server.face.detector import Face, FaceDetector
 from backend_server.progress import Progress, silent
-from backend_server.rig.picture import Picture, View, draw
+from backend_server.rig.picture import Picture, View, draw, view_around
 from shared.errors import FaceError, NoFaceError, ShapeError
 from shared.landmarks import LEFT_EYE, LIPS, RIGHT_EYE
 
@@ -79,7 +79,7 @@ def find_landmarks(
         NoFaceError: no face is seen from any side.
         FaceError: the mesh has two heads.
     """
-    used, vertices, triangles = _checked(vertices, triangles)
+    kept, vertices, triangles = _joined(*_checked(vertices, triangles))
     with FaceDetector() if detector is None else nullcontext(detector) as finder:
         view, face, picture = _first_look(vertices, triangles, finder, progress)
         seen = _pick(face.landmarks, picture)
@@ -98,13 +98,10 @@ def find_landmarks(
     distance = np.linalg.norm(view.project(vertices[chosen])[:, :2] - face.landmarks, axis=1) / face.side_pixels
     doubt = (face.movement / _UNSURE_MOVEMENT) ** 2 + (distance / _UNSURE_DISTANCE) ** 2
     confidence = np.exp(-doubt / 2).astype(np.float32)
-    return MeshLandmarks(used[chosen].astype(np.int32), face.landmarks, confidence, picture.colours, view)
+    return MeshLandmarks(kept[chosen].astype(np.int32), face.landmarks, confidence, picture.colours, view)
 
 
-def _checked(
-    vertices: NDArray[np.floating], triangles: NDArray[np.integer]
-) -> tuple[NDArray[np.int64], Points, NDArray[np.int64]]:
-    """The vertices that triangles name, as (U,) indices and (U, 3) places, and the triangles (F, 3) of these."""
+def _checked(vertices: NDArray[np.floating], triangles: NDArray[np.integer]) -> tuple[Points, NDArray[np.int64]]:
     vertices, triangles = np.asarray(vertices, np.float64), np.asarray(triangles, np.int64)
     if vertices.ndim != 2 or vertices.shape[1] != 3 or triangles.ndim != 2 or triangles.shape[1] != 3:
         raise ShapeError(f"expected vertices (V, 3) and triangles (F, 3), got {vertices.shape} and {triangles.shape}")
@@ -114,8 +111,30 @@ def _checked(
         raise ShapeError(f"a triangle names vertex {triangles.max()}, and the mesh has {len(vertices)} vertices")
     if not np.isfinite(vertices[triangles]).all():
         raise ShapeError("the mesh has vertices whose places are not finite numbers; give them places")
-    used, inverse = np.unique(triangles, return_inverse=True)
-    return used, vertices[used], inverse.reshape(-1, 3)
+    return vertices, triangles
+
+
+def _joined(vertices: Points, triangles: NDArray[np.int64]) -> tuple[NDArray[np.int64], Points, NDArray[np.int64]]:
+    """One vertex for all that triangles name at the same place: (J,) indices, places (J, 3), and triangles of these.
+
+    Exporters split vertices at seams and hard edges; the skin shall be one all the same, and shaded smoothly. Only
+    vertices at open borders are joined, so that lips which touch stay two.
+    """
+    used, corners = np.unique(triangles, return_inverse=True)
+    corners, places = corners.reshape(-1, 3), vertices[used]
+    edges, counts = np.unique(_edges(corners), axis=0, return_counts=True)
+    alone = np.arange(len(used), dtype=np.float64)
+    alone[edges[counts == 1]] = -1
+    grid = np.round(places / (1e-6 * max(float(np.ptp(places, axis=0).max()), 1e-12)))
+    keys = np.column_stack([grid, alone])
+    _, first, joined = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+    kept = used[first]
+    return kept, vertices[kept], joined.reshape(-1)[corners]
+
+
+def _edges(triangles: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The edges (3 F, 2) of triangles, each with its lower vertex first."""
+    return np.sort(triangles[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
 
 
 def _no_face() -> NoFaceError:
@@ -133,11 +152,8 @@ def _first_look(
     for number, (facing, up) in enumerate(_POSES):
         progress("look", number, len(_POSES))
         axes = np.stack([np.cross(-up, -facing), -up, -facing])
-        placed = vertices @ axes.T
-        low, high = placed.min(0), placed.max(0)
-        side = max(float((high - low)[:2].max()), 1e-12)
         for size in _WHOLE_PIXELS:
-            view = View(axes, (low + high) / 2 @ axes, size / (1.1 * side), size)
+            view = view_around(vertices, size, axes=axes)
             picture = draw(vertices, triangles, view)
             try:
                 face = detector.detect(picture.colours)
@@ -157,7 +173,7 @@ def _first_look(
 def _pick(points: NDArray[np.floating], picture: Picture) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rows and columns of the covered pixels that are nearest to points (N, 2)."""
     rows, columns = np.nonzero(picture.triangle >= 0)
-    nearest = cKDTree(np.stack([columns, rows], axis=1)).query(points)[1]
+    nearest = KDTree(np.stack([columns, rows], axis=1)).query(points)[1]
     return rows[nearest], columns[nearest]
 
 
@@ -189,10 +205,7 @@ def _close_view(axes: Points, positions: Points) -> View:
     straight = _nearest_straight(measured, axes)
     angle = np.degrees(np.arccos(np.clip((np.trace(straight @ measured.T) - 1) / 2, -1, 1)))
     axes = straight if angle < _SNAP_DEGREES else measured
-    placed = positions @ axes.T
-    low, high = placed.min(0), placed.max(0)
-    side = float((high - low)[:2].max())
-    return View(axes, (low + high) / 2 @ axes, _FACE_SHARE * _FACE_PIXELS / side, _FACE_PIXELS)
+    return view_around(positions, _FACE_PIXELS, axes=axes, share=_FACE_SHARE)
 
 
 def _nearest_straight(measured: Points, axes: Points) -> Points:
@@ -206,35 +219,26 @@ def _vertices_of(
     vertices: Points, triangles: NDArray[np.int64], view: View, picture: Picture, face: Face
 ) -> NDArray[np.int64]:
     """The vertex (68,) for each landmark of the face."""
-    joined, triangles_joined = _join(vertices, triangles)
-    parts = connected_components(_graph(vertices[joined], triangles_joined), directed=False)[1]
-    triangle_parts = parts[triangles_joined[:, 0]]
+    parts = connected_components(_graph(vertices, triangles), directed=False)[1]
     others = np.r_[0:36, 48:60]
-    hits = np.bincount(triangle_parts[picture.triangle[*_pick(face.landmarks[others], picture)]])
+    hits = np.bincount(parts[triangles[picture.triangle[*_pick(face.landmarks[others], picture)], 0]])
     is_skin = np.isin(parts, np.flatnonzero(hits >= min(_SKIN_HITS, hits.max())))
-    placed = view.project(vertices[joined])
+    placed = view.project(vertices)
     seen = np.flatnonzero(is_skin & _are_seen(placed, picture))
     found = _nearest(seen, placed, face.landmarks)
-    is_upper = _upper_side(vertices[joined], triangles_joined, placed, found, face)
+    is_upper = _upper_side(vertices, triangles, placed, found, face)
     for points, side in ((_INNER_UPPER, is_upper[seen]), (_INNER_LOWER, ~is_upper[seen])):
         found[list(points)] = _nearest(seen[side] if side.any() else seen, placed, face.landmarks[list(points)])
-    return joined[found]
+    return found
 
 
 def _nearest(candidates: NDArray[np.int64], placed: Points, points: NDArray[np.floating]) -> NDArray[np.int64]:
-    return candidates[cKDTree(placed[candidates, :2]).query(points)[1]]
-
-
-def _join(vertices: Points, triangles: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """One vertex for all at the same place, as (J,) indices, and the triangles (F, 3) of these."""
-    grid = np.round(vertices / (1e-6 * max(float(np.ptp(vertices, axis=0).max()), 1e-12)))
-    _, first, inverse = np.unique(grid, axis=0, return_index=True, return_inverse=True)
-    return first, inverse.reshape(-1)[triangles]
+    return candidates[KDTree(placed[candidates, :2]).query(points)[1]]
 
 
 def _graph(vertices: Points, triangles: NDArray[np.int64]) -> csr_matrix:
     """The edges of a mesh with their lengths."""
-    edges = np.unique(np.sort(triangles[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1), axis=0)
+    edges = np.unique(_edges(triangles), axis=0)
     edges = edges[edges[:, 0] != edges[:, 1]]
     lengths = np.linalg.norm(vertices[edges[:, 0]] - vertices[edges[:, 1]], axis=1)
     return csr_matrix((lengths, (edges[:, 0], edges[:, 1])), shape=(len(vertices), len(vertices)))

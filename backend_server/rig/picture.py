@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 PLAIN = (0.80, 0.62, 0.52)  # a skin that is lit from the front; red, green, blue from 0 to 1
 BACKGROUND = 0.35
-_PAIRS_AT_ONCE = 2_000_000  # of a pixel and a triangle whose box holds it: about 100 MB
+BLENDERS_FRONT = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])  # axes of a view: Z up, facing -Y
+_PAIRS_AT_ONCE = 2_000_000  # of a pixel and a triangle whose box holds it: about 200 MB
 _HOLLOW_SHARES = (0.012, 0.04)  # of the picture's side: sizes of the hollows that are drawn darker
 _DARKEST_HOLLOW = 0.75
 _HOLLOW_PIXELS = 256  # side of the reduced picture in which hollows are looked for
@@ -63,12 +64,14 @@ class Picture:
     depth: NDArray[np.float32]
 
 
-def front_view(vertices: NDArray[np.floating], size: int, *, margin: float = 1.1) -> View:
-    """The whole of a mesh (V, 3) that stands as in Blender: Z up, facing -Y."""
-    low, high = vertices.min(0), vertices.max(0)
-    side = max(float(high[0] - low[0]), float(high[2] - low[2]), 1e-12)
-    axes = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
-    return View(axes, (low + high) / 2.0, size / (margin * side), size)
+def view_around(
+    points: NDArray[np.floating], size: int, *, axes: NDArray[np.float64] = BLENDERS_FRONT, share: float = 0.9
+) -> View:
+    """The view in whose middle points (N, 3) take `share` of the picture's side."""
+    placed = np.asarray(points, np.float64) @ axes.T
+    low, high = placed.min(0), placed.max(0)
+    extent = max(float((high - low)[:2].max()), 1e-12)
+    return View(axes, (low + high) / 2 @ axes, share * size / extent, size)
 
 
 def draw(
@@ -153,14 +156,15 @@ def _area(
     a: NDArray[np.float32], b: NDArray[np.float32], x: NDArray[np.float32], y: NDArray[np.float32]
 ) -> NDArray[np.float32]:
     """Twice the signed area of the triangles (a, b, (x, y))."""
-    return (b[:, 0] - a[:, 0]) * (y - a[:, 1]) - (b[:, 1] - a[:, 1]) * (x - a[:, 0])
+    return np.asarray((b[:, 0] - a[:, 0]) * (y - a[:, 1]) - (b[:, 1] - a[:, 1]) * (x - a[:, 0]), np.float32)
 
 
 def _vertex_normals(placed: NDArray[np.float64], triangles: NDArray[np.integer]) -> NDArray[np.float64]:
     a, b, c = (placed[triangles[:, k]] for k in range(3))
     face = np.cross(b - a, c - a)
     corners = triangles.T.reshape(-1)
-    return np.stack([np.bincount(corners, np.tile(face[:, axis], 3), len(placed)) for axis in range(3)], axis=1)
+    sums = [np.bincount(corners, np.tile(face[:, axis], 3), len(placed)) for axis in range(3)]
+    return np.stack(sums, axis=1).astype(np.float64)
 
 
 def _hollows(depth: NDArray[np.float32], is_covered: NDArray[np.bool_]) -> NDArray[np.float32]:

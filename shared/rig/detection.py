@@ -313,8 +313,11 @@ def _of_bones(chosen: _Candidate) -> Detection:
         confidence = round(chosen.coverage**0.5, 3)
     else:
         (jaw,) = present
-        bone = msgspec.structs.replace(preset.channels[0].bone, bone=jaw)
-        channels = (msgspec.structs.replace(preset.channels[0], name=f"{jaw} rotation x", bone=bone),)
+        channels = tuple(
+            msgspec.structs.replace(c, name=f"{jaw} rotation x", bone=msgspec.structs.replace(c.bone, bone=jaw))
+            for c in preset.channels
+            if c.bone
+        )
         confidence = 0.4
         reasons = (
             f'the only name for a mouth is the bone "{jaw}"; see whether it opens by turning about its x axis, and '

@@ -7,7 +7,8 @@ import pytest
 
 from shared import pause, protocol
 from shared.errors import ErrorCode, NoFaceError, SpeechFaceError, ValueRangeError
-from speech_face_client import Backend, Cancelled, MotionControls, job
+from shared.rig.mapping import Channel
+from speech_face_client import Backend, Cancelled, MotionControls, RigFace, RigMapping, job
 
 PHOTO = np.zeros((8, 9, 3), np.uint8)
 
@@ -65,6 +66,17 @@ def test_without_an_identity_the_mean_face_moves(backend, fake):
         "",
         False,
     )
+
+
+def test_a_rigs_face_is_sent_with_its_mapping(backend, fake):
+    own = RigMapping(name="mine", channels=(Channel("A"), Channel("B")))
+    face = RigFace(np.ones((68, 2), np.float32), np.full((2, 68, 2), 3, np.float32))
+    animate(backend, rig=own, rig_face=face).result(timeout=60)
+    (asked,) = fake.messages("AnimateRequest")
+    assert asked.mapping == own
+    np.testing.assert_array_equal(asked.rig_rest, face.rest)
+    np.testing.assert_array_equal(asked.rig_basis, face.basis)
+    assert asked.rig_confidence is None
 
 
 def test_pictures_are_sent_as_bytes_or_as_pixels(backend, fake, tmp_path):

@@ -57,6 +57,13 @@ def test_what_is_no_sound(tmp_path, content, sentence):
         read_sound(path)
 
 
+def test_the_callers_array_may_change_while_it_is_sent():
+    given = TONE.copy()
+    sound = mono(given, 16_000)
+    given[:] = 0
+    np.testing.assert_array_equal(sound.samples, TONE)
+
+
 @pytest.mark.parametrize(
     ("samples", "sentence"),
     [

@@ -114,7 +114,7 @@ def _shares(names: tuple[str, ...], places: tuple[float, ...], value: float) -> 
     return {name: float(np.interp(value, places, row)) for name, row in zip(names, np.eye(len(names)), strict=True)}
 
 
-def _border(faces: NDArray[np.int32]) -> NDArray[np.int64]:
+def _border(faces: NDArray[np.int32]) -> NDArray[np.int32]:
     """Vertices of edges that belong to one face only: of the skin, the neck's cut."""
     edges = np.sort(np.stack([faces, np.roll(faces, -1, axis=1)], axis=2).reshape(-1, 2), axis=1)
     unique, counts = np.unique(edges, axis=0, return_counts=True)

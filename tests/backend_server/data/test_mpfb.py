@@ -10,7 +10,7 @@ from backend_server.data.mpfb.assets import open_assets
 from backend_server.data.mpfb.eyeball import make_ball, place
 from backend_server.data.mpfb.people import Person, draw_person, make_head
 from backend_server.rig.head import SAMPLE, load_sample_head
-from backend_server.rig.picture import draw, front_view
+from backend_server.rig.picture import draw, view_around
 from shared.arkit import SHAPES
 from shared.errors import CorpusError, ValueRangeError
 
@@ -97,7 +97,7 @@ def test_a_value_for_one_side_changes_that_side(makehuman):
 def test_lids_close_over_everybodys_eyes_and_the_neck_stays(people, seed):
     head = people(seed)
     weights = np.zeros(52)
-    seen_from = front_view(head.vertices, 256)
+    seen_from = view_around(head.vertices, 256)
     eyes = [head.parts.index(name) for name in ("left_eye", "right_eye", "iris", "pupil")]
     visible = []
     for weight in (0.0, 1.0):

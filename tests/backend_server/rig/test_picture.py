@@ -3,7 +3,7 @@ import pytest
 
 from backend_server.rig import picture
 from backend_server.rig.head import load_sample_head
-from backend_server.rig.picture import View, draw, front_view
+from backend_server.rig.picture import View, draw, view_around
 
 SQUARE = np.array([[0.0, 0.0, 0.0], [4.0, 0.0, 0.0], [4.0, 0.0, 4.0], [0.0, 0.0, 4.0]])
 HALVES = np.array([[0, 1, 2], [0, 2, 3]])
@@ -27,7 +27,7 @@ def test_a_square_covers_the_pixels_whose_centres_it_holds():
 
 def test_barycentric_coordinates_give_back_the_point_that_is_seen():
     head = load_sample_head()
-    seen_from = front_view(head.vertices, 200)
+    seen_from = view_around(head.vertices, 200)
     drawn = draw(head.vertices, head.triangles, seen_from)
     rows, columns = np.nonzero(drawn.triangle >= 0)
     assert len(rows) > 5000
@@ -49,7 +49,7 @@ def test_the_nearer_face_hides_the_other_whatever_comes_first(order):
 
 def test_both_sides_of_a_face_are_drawn_alike():
     head = load_sample_head()
-    seen_from = front_view(head.vertices, 128)
+    seen_from = view_around(head.vertices, 128)
     drawn, turned = (
         draw(head.vertices, triangles, seen_from) for triangles in (head.triangles, head.triangles[:, ::-1])
     )
@@ -58,7 +58,7 @@ def test_both_sides_of_a_face_are_drawn_alike():
 
 def test_many_parts_give_the_same_picture_as_one(monkeypatch):
     head = load_sample_head()
-    seen_from = front_view(head.vertices, 128)
+    seen_from = view_around(head.vertices, 128)
     whole = draw(head.vertices, head.triangles, seen_from)
     monkeypatch.setattr(picture, "_PAIRS_AT_ONCE", 5000)
     parts = draw(head.vertices, head.triangles, seen_from)
@@ -68,13 +68,13 @@ def test_many_parts_give_the_same_picture_as_one(monkeypatch):
 
 def test_colours_are_those_of_the_triangles_and_hollows_are_darker():
     head = load_sample_head()
-    drawn = draw(head.vertices, head.triangles, front_view(head.vertices, 256), head.colours)
+    drawn = draw(head.vertices, head.triangles, view_around(head.vertices, 256), head.colours)
     part = np.where(drawn.triangle >= 0, head.face_parts[drawn.triangle // 2], 255)
     of = {name: drawn.colours[part == head.parts.index(name)].mean(0) for name in ("skin", "lips", "left_eye", "pupil")}
     assert of["lips"][0] > 1.5 * of["lips"][1]
     assert np.ptp(of["left_eye"]) < 10
     assert of["pupil"].max() < 30
-    plain = draw(head.vertices, head.triangles, front_view(head.vertices, 256)).colours
+    plain = draw(head.vertices, head.triangles, view_around(head.vertices, 256)).colours
     mouth = np.argwhere(part == head.parts.index("lips"))
     column = plain[mouth[:, 0].min() : mouth[:, 0].max(), int(mouth[:, 1].mean())].mean(1)
     assert column.min() < 0.5 * np.median(column)  # the line between the lips
