@@ -213,7 +213,7 @@ def prepare(extras: tuple[str, ...], wish: str | None) -> str:
 def run(args: argparse.Namespace, rest: list[str]) -> int:
     """Makes a talking face and says where it is; further options go to `backend_server animate`."""
     python, out = prepare((), args.torch), Path(args.out).absolute()
-    portrait = "from backend_server.commands.pictures import portrait_path; print(portrait_path())"
+    portrait = "from backend_server.identities.pictures import portrait_path; print(portrait_path())"
     images = [str(Path(image).absolute()) for image in args.images or [ask(python, "-c", portrait)]]
     speech = Path(args.speech or ROOT / "backend_server" / "samples" / "speech.wav").absolute()
     numbers = [f"--{name}={getattr(args, name)}" for name in NUMBERS if getattr(args, name) is not None]
@@ -286,6 +286,12 @@ def addon(args: argparse.Namespace, rest: list[str]) -> int:
     return call([prepare_blender(blender), "build_addon.py", *rest])
 
 
+def client(args: argparse.Namespace, rest: list[str]) -> int:
+    """Builds a wheel of the client library alone, which needs no torch."""
+    make_venv(VENV)
+    return call([str(venv_python(VENV)), "build_client.py", *rest])
+
+
 def bench(args: argparse.Namespace, rest: list[str]) -> int:
     """Measures speed and memory on this machine."""
     return call([prepare((), args.torch), "-m", "backend_server", "bench", *rest])
@@ -296,7 +302,7 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     parser = argparse.ArgumentParser(prog="build.py", description=__doc__, allow_abbrev=False)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     made = {}
-    for function in (run, test, check, addon, bench):
+    for function in (run, test, check, addon, client, bench):
         words = (function.__doc__ or "").rstrip(".")
         made[function] = commands.add_parser(function.__name__, help=words, description=words, allow_abbrev=False)
         made[function].set_defaults(function=function)

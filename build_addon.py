@@ -80,7 +80,7 @@ def stage(root: Path, wheels: Path, folder: Path) -> set[str]:
     """Copies the files for the zip and returns their names."""
     addon, shared = root / "blender_addon", root / "shared"
     copies = {path.relative_to(addon): path for path in _sources(addon, ("*.py", MANIFEST))}
-    copies |= {Path("shared") / path.relative_to(shared): path for path in _sources(shared, ("*.py",))}
+    copies |= {Path("shared") / path.relative_to(shared): path for path in _sources(shared, ("*.py", "*.json"))}
     copies |= {Path("wheels") / name: wheels / name for name in WHEELS}
     copies[Path("LICENSE")] = root / "LICENSE"
     for relative, source in copies.items():

@@ -12,8 +12,11 @@ from typing import Annotated
 import typer
 from typer.models import OptionInfo
 
+from backend_server.chaos.command_line import chaos
+from backend_server.commands.batch import batch
 from backend_server.commands.console import ManyValues, SpeechAndImages, StageBars, output, plain_failures
 from backend_server.commands.identities import identities
+from backend_server.commands.rig import MappingFiles, RigNames, open_rigs, rigs
 from backend_server.export.formats import FrameFormat
 from backend_server.service.command_line import clients, jobs, serve, status
 from shared.motion_controls import RANGES, MotionControls
@@ -83,6 +86,9 @@ def animate(
     background: Annotated[
         str | None, typer.Option(help="Colour behind the face in MP4 films, #rrggbb; else grey.", show_default=False)
     ] = None,
+    write: Annotated[str, typer.Option(help="Also live-link,live-link-smpte,json,gltf,usd,atlas,atlas:8x4.")] = "",
+    rig: RigNames = None,
+    mapping: MappingFiles = None,
     blink: Annotated[bool, typer.Option(help="Let the eyes blink.")] = True,
     silence: Annotated[float, _control("silence", "How much the mouth rests where nobody speaks")] = 0.0,
     intensity: Annotated[float, _control("intensity", "Multiplies the motion of the speech")] = 1.0,
@@ -99,7 +105,8 @@ def animate(
     with plain_failures(), StageBars() as bars:
         from backend_server.commands.animate import SAMPLE_SPEECH, AnimateSettings, animate
         from backend_server.commands.notebook import Notebook
-        from backend_server.commands.pictures import checked_paths, portrait_path
+        from backend_server.export.hand_off import read_hand_offs
+        from backend_server.identities.pictures import checked_paths, portrait_path
         from shared.timing import FrameRate
 
         if speech is None:
@@ -129,9 +136,14 @@ def animate(
             device=device,
             landmarks=landmarks,
             is_repeated=anew,
+            hand_offs=read_hand_offs(write),
+            rigs=open_rigs(rig or [], mapping or []),
         )
         animate(settings, bars, bars.say, bars.note_epoch, Notebook(bars.warn, is_strict=strict))
     output.print(f"written to {out}")
+
+
+app.command()(batch)
 
 
 @app.command(cls=ManyValues)
@@ -158,6 +170,7 @@ def adapt(
 
 
 app.add_typer(identities, name="identities")
+app.add_typer(rigs, name="rig")
 
 
 app.command()(serve)
@@ -306,24 +319,7 @@ def bench(
     output.print(table)
 
 
-@app.command()
-def chaos(
-    out: Annotated[Path, typer.Option(help="Folder for chaos.json and chaos.md.")],
-    injections: Annotated[int, typer.Option(min=1, help="Faults in all, the same number of each kind.")] = 1000,
-    seed: Seed = 0,
-    short: Annotated[bool, typer.Option("--short", help="A little of everything, in about a minute.")] = False,
-    latency: Annotated[bool, typer.Option("--latency", help="Time Pongs under heavy loads instead.")] = False,
-    long_strip: Annotated[bool, typer.Option("--long-strip", help="Run a strip of an hour twice instead.")] = False,
-) -> None:
-    """Proves that the service loses nothing: hostile messages, faults in the middle of jobs, heavy loads."""
-    with plain_failures(), StageBars() as bars:
-        from backend_server.commands.chaos import ChaosSettings, chaos
-
-        settings = ChaosSettings(out, injections, seed, short, latency, long_strip)
-        tables, is_clean = chaos(settings, bars)
-    output.print(tables)
-    output.print(f"written to {out}")
-    raise typer.Exit(0 if is_clean else 1)
+app.command()(chaos)
 
 
 @app.command()

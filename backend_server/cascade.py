@@ -61,6 +61,7 @@ class LandmarkMotion:
         crop: (2, 3), from pixels of the crop to pixels of the source image.
         arkit: weights of `shared.arkit.SHAPES`, (T, 52), 0 to 1; the same for every face.
         notes: what the user should know of the sound.
+        confidence: how sure the hearing was of what is said, as `SpeechEvidence.confidence`.
     """
 
     frame_times: NDArray[np.float64]
@@ -70,6 +71,7 @@ class LandmarkMotion:
     crop: NDArray[np.float32]
     arkit: NDArray[np.float32]
     notes: tuple[Note, ...] = ()
+    confidence: float | None = None
 
 
 def choose_device(device: str) -> str:
@@ -196,7 +198,7 @@ class Cascade:
             landmarks[part] = keep_lips_apart(moved, neutral)
             progress("blink", min(part.stop, len(motion)), len(motion))
         notes = recording.notes + renamed(evidence.notes, {"": recording.sound.name})
-        return LandmarkMotion(frame_times, motion, landmarks, neutral, crop, shapes, notes)
+        return LandmarkMotion(frame_times, motion, landmarks, neutral, crop, shapes, notes, evidence.confidence)
 
     def arkit_shapes(
         self, displacements: NDArray[np.float32], tongue: NDArray[np.float32] | None = None

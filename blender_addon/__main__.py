@@ -3,6 +3,8 @@
 
 It does what a user does with the panel: a new scene, the sound strip, the photos, Generate, save. An existing file is
 replaced only by a run that succeeds, and only if an earlier run made it; any other is kept under a new name.
+
+`python -m blender_addon hand-off --blend FILE --object NAME --out FILE.glb` writes an animated character for engines.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import bpy
 
 from . import compat, register, unregister
 from ._shared import errors, timing
+from .hand_off import hand_off
 from .made_file import making
 from .properties import scene_settings
 
@@ -77,8 +80,43 @@ def _add_camera(scene: bpy.types.Scene) -> None:
     scene.render.resolution_x = scene.render.resolution_y = 1024
 
 
+def hand_off_main(arguments: list[str]) -> int:
+    """Reads the command line of `hand-off`, writes the character, and gives the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m blender_addon hand-off",
+        description="Writes a character and its animation as glTF or FBX, and imports the file again to prove it.",
+    )
+    parser.add_argument("--blend", type=Path, required=True, help="the scene; it is not changed")
+    parser.add_argument("--object", required=True, help="a mesh or the armature of the character")
+    parser.add_argument("--out", type=Path, required=True, help="the .glb or .fbx file")
+    parser.add_argument("--frames", type=int, nargs=2, metavar=("FIRST", "LAST"), help="the scene's own if left out")
+    given = parser.parse_args(arguments)
+    if not given.blend.is_file():
+        sys.stderr.write(f"there is no file {given.blend}; give a scene with --blend\n")
+        return 2
+    try:
+        bpy.ops.wm.open_mainfile(filepath=str(given.blend), load_ui=False)
+        written = hand_off(given.object, given.out, given.frames and tuple(given.frames))
+    except (RuntimeError, OSError, errors.SpeechFaceError) as error:
+        sys.stderr.write(f"{str(error).strip()}\n")
+        return 2
+    if written.set_aside is not None:
+        sys.stdout.write(_set_aside(given.out, written.set_aside))
+    sys.stdout.write(
+        f"written to {given.out}: frames {written.frame_count}, shape keys {written.key_count}, bones "
+        f"{written.bone_count}; imported again, no weight differs by more than {written.largest_error:.6f}\n"
+    )
+    return 0
+
+
+def _set_aside(path: Path, kept: Path) -> str:
+    return f"{path} was not written by Speech Face, or was changed since; it is now {kept}\n"
+
+
 def main(arguments: list[str]) -> int:
     """Reads the command line, makes the scene, and gives the exit code."""
+    if arguments[:1] == ["hand-off"]:
+        return hand_off_main(arguments[1:])
     parser = argparse.ArgumentParser(prog="python -m blender_addon", description=__doc__)
     parser.add_argument("speech", type=Path, help="a sound file")
     parser.add_argument("--images", type=Path, nargs="+", default=[], help="1 to 20 photos of one face")
@@ -110,7 +148,7 @@ def main(arguments: list[str]) -> int:
     finally:
         unregister()
     if kept is not None:
-        sys.stdout.write(f"{given.out} was not written by Speech Face, or was changed since; it is now {kept}\n")
+        sys.stdout.write(_set_aside(given.out, kept))
     return 0
 
 

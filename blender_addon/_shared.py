@@ -9,10 +9,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING or __package__ == "blender_addon":
     from shared import (
         assembly,
+        backend_keeper,
+        backend_process,
+        channels,
         chunks,
         endpoint,
         errors,
+        following,
         landmarks,
+        line,
         motion_controls,
         notes,
         pause,
@@ -23,10 +28,15 @@ if TYPE_CHECKING or __package__ == "blender_addon":
 else:
     from .shared import (
         assembly,
+        backend_keeper,
+        backend_process,
+        channels,
         chunks,
         endpoint,
         errors,
+        following,
         landmarks,
+        line,
         motion_controls,
         notes,
         pause,
@@ -37,10 +47,15 @@ else:
 
 __all__ = [
     "assembly",
+    "backend_keeper",
+    "backend_process",
+    "channels",
     "chunks",
     "endpoint",
     "errors",
+    "following",
     "landmarks",
+    "line",
     "motion_controls",
     "notes",
     "pause",

@@ -1,41 +1,19 @@
-"""Talks to the backend without ever waiting for it.
+"""Connects the add-on to its backend through ZeroMQ: a DEALER with CURVE keys, on which nothing waits.
 
-A ZeroMQ DEALER with CURVE keys. `poll` returns at once what has arrived, sends what the socket takes, keeps the
-heartbeat, notices three missed answers, and reconnects with growing pauses. Large messages go and come in chunks; small
-ones go between them, and each chunk that is taken or arrives is a sign of life. No chunk is sent while the backend asks
-for a pause. The connection file is read again at every attempt, because a restarted backend has another port. No bpy
-here: any Python program can use it.
+What is said over it and when is `shared.line`, which has no sockets. No bpy here.
 """
 
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Callable
-from enum import StrEnum
+from collections.abc import Callable, Sequence
 
 import zmq
 
-from ._shared import assembly, chunks, endpoint, errors, pause, protocol, wire
-
-MISSED_HEARTBEATS = 3
-FIRST_PAUSE_SECONDS = 1.0  # until the next attempt; doubles up to
-LONGEST_PAUSE_SECONDS = 8.0
-MESSAGES_PER_POLL = 4  # so that a burst of pictures does not hold up the window
-CHUNKS_PER_POLL = 64  # in each direction
-_RECEIVE_QUEUE = 64
-_SEND_QUEUE = 16  # chunks that wait inside ZeroMQ, where nothing can overtake them
+from ._shared import endpoint, line, protocol, wire
 
 
-class ClientState(StrEnum):
-    """The state of the connection."""
-
-    CONNECTING = "connecting"
-    READY = "ready"
-    CLOSED = "closed"
-
-
-class Client:
+class Client(line.Line):
     """One connection to one backend.
 
     Args:
@@ -52,128 +30,28 @@ class Client:
         clock: Callable[[], float] = time.monotonic,
         cancels: set[str] | None = None,
     ) -> None:
-        self._read_connection = read_connection
-        self._name = name
-        self._clock = clock
-        self._cancels = set() if cancels is None else cancels
         self._context: zmq.Context[zmq.Socket] = zmq.Context(io_threads=1)
-        self._socket: zmq.Socket | None = None
-        self._small: deque[chunks.Sending] = deque()
-        self._large: deque[tuple[str, chunks.Sending]] = deque()  # with the message's ID; one after the other
-        self._assembler = assembly.Assembler()
-        self._upload_pause = pause.UploadPause(clock)
-        self._hello_id = ""
-        self._next_attempt = clock()
-        self._pause = FIRST_PAUSE_SECONDS
-        self._last_ping = clock()
-        self._missed = 0
-        self.state = ClientState.CONNECTING
-        self.unready_since: float | None = clock()
-        self.welcome: protocol.Welcome | None = None
-        self.last_error: errors.SpeechFaceError | None = None
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether the backend has said Welcome and answers."""
-        return self.state is ClientState.READY
-
-    @property
-    def has_open_cancels(self) -> bool:
-        """Whether the backend has not yet said that every job that was cancelled is over."""
-        return bool(self._cancels)
-
-    @property
-    def seconds_unready(self) -> float:
-        """How long the backend has not answered; 0 while connected."""
-        return 0.0 if self.unready_since is None else self._clock() - self.unready_since
-
-    def upload(self, message_id: str) -> tuple[int, int] | None:
-        """Bytes of a large message that were sent, and all of them; None when nothing of it is left to send."""
-        for waiting, sending in self._large:
-            if waiting == message_id:
-                return sending.sent_bytes, sending.total_bytes
-        return None
-
-    @property
-    def is_upload_paused(self) -> bool:
-        """Whether a large message waits because the backend's disk is behind."""
-        return bool(self._large) and self._upload_pause.is_on
-
-    def send(self, message: protocol.Message) -> None:
-        """Sends a message, or as much of it as can be sent without waiting; `poll` sends the rest.
-
-        What is not sent when the connection is lost is not sent at all.
-
-        Raises:
-            MessageError: the message lies outside what the protocol allows.
-        """
-        sending = chunks.Sending(wire.encode(message))
-        if self._socket is None:
-            return
-        if sending.transfer:
-            self._large.append((message.id, sending))
-        else:
-            self._small.append(sending)
-        self._flush()
-
-    def cancel(self, job: str) -> None:
-        """Asks the backend to end a job, on each new connection again until it has said that the job is over."""
-        self._cancels.add(job)
-        if self.is_ready:
-            self.send(protocol.Cancel(job=job))
-
-    def withdraw(self, message_id: str) -> None:
-        """Sends nothing more of a large message."""
-        self._large = deque(entry for entry in self._large if entry[0] != message_id)
-
-    def poll(self) -> list[protocol.Message]:
-        """What has arrived since the last call, without waiting; keeps the connection alive.
-
-        Raises:
-            MessageError: the backend sent something that is not a message of this protocol.
-            SpeechFaceError: the backend refuses this add-on.
-        """
-        if self.state is ClientState.CLOSED:
-            return []
-        if self._socket is None and self._clock() >= self._next_attempt:
-            self._open()
-        self._flush()
-        messages = self._receive()
-        self._check_heartbeat()
-        return messages
-
-    def wait(self, seconds: float) -> None:
-        """Waits until something arrives or more can be sent, at most `seconds`; for use without a window only."""
-        if self._socket is None:
-            zmq.Poller().poll(int(seconds * 1000))
-        else:
-            has_more = self._next() is not None
-            self._socket.poll(int(seconds * 1000), zmq.POLLIN | zmq.POLLOUT if has_more else zmq.POLLIN)
-
-    def reconnect(self) -> None:
-        """Leaves a backend that has ended; `poll` connects to the one that takes its place as soon as it can."""
-        if self.state is not ClientState.CLOSED:
-            self._schedule_reconnect()
-            self._next_attempt = self._clock()
-            self._pause = FIRST_PAUSE_SECONDS
+        super().__init__(read_connection, lambda connection: Dealer(self._context, connection), name, clock, cancels)
 
     def close(self) -> None:
         """Ends the connection at once."""
-        self._drop_socket()
-        self.state = ClientState.CLOSED
+        super().close()
         self._context.destroy(linger=0)
 
-    def _open(self) -> None:
-        try:
-            connection = self._read_connection()
-        except errors.ConnectionFileError as error:
-            self.last_error = error
-            self._next_attempt = self._clock() + FIRST_PAUSE_SECONDS / 4
-            return
-        socket = self._context.socket(zmq.DEALER)
+
+class Dealer:
+    """A `line.Socket` of ZeroMQ.
+
+    Args:
+        context: of ZeroMQ.
+        connection: address and keys.
+    """
+
+    def __init__(self, context: zmq.Context[zmq.Socket], connection: endpoint.Connection) -> None:
+        socket = context.socket(zmq.DEALER)
         socket.linger = 0
-        socket.rcvhwm = _RECEIVE_QUEUE
-        socket.sndhwm = _SEND_QUEUE
+        socket.rcvhwm = line.RECEIVE_QUEUE
+        socket.sndhwm = line.SEND_QUEUE
         socket.maxmsgsize = protocol.MAX_CHUNK_BYTES
         socket.ipv6 = "[" in connection.address
         socket.curve_serverkey = connection.server_public_key.encode()
@@ -181,100 +59,32 @@ class Client:
         socket.curve_secretkey = connection.client_secret_key.encode()
         socket.connect(connection.address)
         self._socket = socket
-        self._last_ping = self._clock()
-        self._missed = 0
-        hello = protocol.Hello(client=self._name)
-        self._hello_id = hello.id
-        self.send(hello)
 
-    def _next(self) -> chunks.Sending | None:
-        """What is to be sent next: the small messages first, then one large message, unless uploads pause."""
-        if self._small:
-            return self._small[0]
-        return self._large[0][1] if self._large and not self._upload_pause.is_on else None
+    def send(self, parts: Sequence[wire.Bytes]) -> bool:
+        """Whether the parts were taken; False when that would have to wait.
 
-    def _flush(self) -> None:
-        """Sends what the socket takes, some chunks of a large message at most."""
-        for _ in range(CHUNKS_PER_POLL):
-            sending = self._next()
-            if self._socket is None or sending is None:
-                return
-            try:
-                self._socket.send_multipart(sending.piece(), zmq.NOBLOCK, copy=False)
-            except zmq.Again:
-                return
-            except zmq.ZMQError:
-                self._schedule_reconnect()
-                return
-            sending.advance()
-            if sending.transfer:
-                self._missed = 0  # the socket took a chunk because the backend took an earlier one
-            if sending.is_over:
-                self._small.popleft() if self._small else self._large.popleft()
+        Raises:
+            OSError: the socket is of no more use.
+        """
+        try:
+            self._socket.send_multipart(parts, zmq.NOBLOCK, copy=False)
+        except zmq.Again:
+            return False
+        except zmq.ZMQError as error:
+            raise OSError(error.errno, zmq.strerror(error.errno or 0)) from error
+        return True
 
-    def _receive(self) -> list[protocol.Message]:
-        messages: list[protocol.Message] = []
-        for _ in range(CHUNKS_PER_POLL):
-            if self._socket is None or len(messages) >= MESSAGES_PER_POLL:
-                break
-            try:
-                frames = self._socket.recv_multipart(zmq.NOBLOCK, copy=False)
-            except zmq.Again:
-                break
-            self._missed = 0
-            parts = [frame.buffer for frame in frames]
-            if chunks.is_chunk(parts):
-                parts = self._assembler.take(parts)
-            if parts is not None:
-                self._take(wire.decode(parts), messages)
-        return messages
+    def receive(self) -> Sequence[wire.Bytes] | None:
+        """The parts of the next message; None when none has arrived."""
+        try:
+            return [frame.buffer for frame in self._socket.recv_multipart(zmq.NOBLOCK, copy=False)]
+        except zmq.Again:
+            return None
 
-    def _take(self, message: protocol.Message, messages: list[protocol.Message]) -> None:
-        """Handles what concerns the connection; everything else is added to the messages."""
-        if isinstance(message, protocol.Welcome):
-            self._greet(message)
-        elif isinstance(message, protocol.Failed) and message.parent == self._hello_id:
-            raise errors.SpeechFaceError(message.sentence, code=message.code, detail=message.detail)
-        elif isinstance(message, protocol.Failed) and message.code is errors.ErrorCode.UNKNOWN_CLIENT:
-            self._schedule_reconnect()  # ZeroMQ reconnected by itself; the backend wants a new Hello
-        elif not isinstance(message, protocol.Pong) and not self._upload_pause.take(message):
-            if protocol.is_last(message):
-                self._cancels.discard(message.job)
-            messages.append(message)
+    def wait(self, seconds: float, *, until_it_takes: bool) -> None:
+        """Waits until something arrives, or until parts would be taken if that is wanted; at most `seconds`."""
+        self._socket.poll(int(seconds * 1000), zmq.POLLIN | zmq.POLLOUT if until_it_takes else zmq.POLLIN)
 
-    def _greet(self, welcome: protocol.Welcome) -> None:
-        self.welcome = welcome
-        self.state = ClientState.READY
-        self.unready_since = None
-        self.last_error = None
-        self._pause = FIRST_PAUSE_SECONDS
-        for job in sorted(self._cancels):
-            self.send(protocol.Cancel(job=job))
-
-    def _check_heartbeat(self) -> None:
-        """Counts unanswered pings, at most one per call: after a minute of frozen window, one is missed, not sixty."""
-        if self._socket is None or self._clock() - self._last_ping < protocol.HEARTBEAT_SECONDS:
-            return
-        self._missed += 1
-        if self._missed > MISSED_HEARTBEATS:
-            self._schedule_reconnect()
-            return
-        self._last_ping = self._clock()
-        self.send(protocol.Ping())
-
-    def _schedule_reconnect(self) -> None:
-        self._drop_socket()
-        if self.state is ClientState.READY:
-            self.unready_since = self._clock()
-        self.state = ClientState.CONNECTING
-        self._next_attempt = self._clock() + self._pause
-        self._pause = min(self._pause * 2, LONGEST_PAUSE_SECONDS)
-
-    def _drop_socket(self) -> None:
-        self._small.clear()
-        self._large.clear()
-        self._assembler.drop()
-        self._upload_pause.end()
-        if self._socket is not None:
-            self._socket.close(linger=0)
-            self._socket = None
+    def close(self) -> None:
+        """Ends the connection; what was not sent is lost."""
+        self._socket.close(linger=0)

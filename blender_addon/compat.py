@@ -63,3 +63,9 @@ def new_node_material(name: str) -> bpy.types.Material:
 def has_event_loop() -> bool:
     """Whether modal operators and timers run: in a window, not in `blender -b` nor the module from PyPI."""
     return not bpy.app.background
+
+
+def fcurves(animated: bpy.types.ID) -> bpy.types.ActionChannelbagFCurves:
+    """The F-curves of what is animated by its own action; an action has layers since 4.4."""
+    animation = animated.animation_data
+    return animation.action.layers[0].strips[0].channelbag(animation.action_slot).fcurves

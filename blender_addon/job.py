@@ -1,8 +1,8 @@
 """Follows one generation from its request to its results.
 
-A state machine over the messages of one generation: wait for the backend, adapt the identity, animate. `tick` takes one
-step and returns at once; a window calls it from a timer, everything else calls `run_until_done`. Results carry
-sequence numbers, so nothing is lost when the connection breaks and returns. No bpy here.
+Two requests, one after the other: adapt the identity, animate. `tick` takes one step and returns at once; a window
+calls it from a timer, everything else calls `run_until_done`. `shared.following` sees to it that nothing is lost when
+the connection breaks and returns. No bpy here.
 """
 
 from __future__ import annotations
@@ -15,13 +15,8 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from ._shared import errors, motion_controls, notes, pause, protocol
+from ._shared import errors, following, line, motion_controls, notes, pause, protocol
 from .client import Client
-from .result_order import ResultOrder, Verdict
-
-SENDING = "sending"  # the stage; its steps are megabytes
-STARTUP_SECONDS = 120.0  # importing torch from a cold disk
-LOST_SECONDS = 60.0  # the longest wait for a lost connection
 
 
 class JobState(StrEnum):
@@ -94,19 +89,13 @@ class AnimationJob:
         self.seconds_left: float | None = None
         self.queue_position = 0
         self.curves: protocol.LandmarkCurves | None = None
-        self.frame_count = 0
         self.seconds: dict[str, float] = {}
         self.notes: list[notes.Note] = []
         self.error: errors.SpeechFaceError | None = None
         self._client = client
         self._on_frames = on_frames
         self._keep_backend = keep_backend
-        self._job_id = ""
-        self._order = ResultOrder()
-        self._sent: protocol.Message | None = None
-        self._sent_at = 0.0
-        self._is_attached = False
-        self._is_resent = False
+        self._following: following.Following | None = None
         self._wants_cancel = False
         self._was_ready = client.is_ready
 
@@ -114,6 +103,11 @@ class AnimationJob:
     def is_over(self) -> bool:
         """Whether the job has ended, well or badly."""
         return self.state in _OVER
+
+    @property
+    def frame_count(self) -> int:
+        """How many pictures have come."""
+        return self._following.texture_count if self._following is not None else 0
 
     @property
     def fraction(self) -> float:
@@ -158,59 +152,53 @@ class AnimationJob:
         messages = self._client.poll()
         if self._client.is_ready:
             self._was_ready = True
-            self._resume()
+            if self._following is None:
+                self._begin_first()
         else:
-            self._is_attached = self._is_resent = False
-            self._check_patience()
+            self._client.check_patience(line.LOST_SECONDS if self._was_ready else line.STARTUP_SECONDS)
+        if self._following is not None:
+            self._following.step()
         self._show_upload()
         for message in messages:
-            if not self.is_over:
-                self._take(message)
+            taken = None if self.is_over or self._following is None else self._following.take(message)
+            if taken is not None:
+                self._take(taken)
 
-    def _resume(self) -> None:
-        """Sends the first request, or attaches to the running job on a new connection."""
-        if self.state is JobState.WAITING:
-            if self.request.images or self.request.files:
-                self._begin(
-                    JobState.ADAPTING,
-                    protocol.AdaptRequest(
-                        job=protocol.new_id(),
-                        images=self.request.images,
-                        files=self.request.files,
-                        epochs=self.request.epochs,
-                        seed=self.request.seed,
-                        names=self.request.names,
-                    ),
-                )
-            else:
-                self._animate(identity="")
-        elif not self._is_attached:
-            self._order.restart()
-            self._attach()
+    def _begin_first(self) -> None:
+        request = self.request
+        if not request.images and not request.files:
+            self._animate(identity="")
+            return
+        self._begin(
+            JobState.ADAPTING,
+            protocol.AdaptRequest(
+                job=protocol.new_id(),
+                images=request.images,
+                files=request.files,
+                epochs=request.epochs,
+                seed=request.seed,
+                names=request.names,
+            ),
+        )
 
-    def _begin(self, state: JobState, message: protocol.Message) -> None:
+    def _begin(self, state: JobState, request: protocol.AdaptRequest | protocol.AnimateRequest) -> None:
         self.state, self.stage, self.step, self.steps, self.seconds_left = state, "", 0, 0, None
-        self._job_id, self._order, self.queue_position = message.job, ResultOrder(), 0
-        self._sent, self._is_attached, self._is_resent = message, True, False
-        self._upload(message)
-
-    def _upload(self, message: protocol.Message) -> None:
-        self._sent_at = time.monotonic()
-        self._client.send(message)
+        self.queue_position = 0
+        self._following = following.Following(self._client, request)
+        self._following.step()
         self._show_upload()
 
     def _show_upload(self) -> None:
         """Shows how much of a large request was sent, or that it waits, as a stage of its own."""
-        upload = self._client.upload(self._sent.id) if self._sent is not None else None
+        upload = self._following.upload if self._following is not None else None
         if upload is not None:
-            sent, total = upload
-            seconds = time.monotonic() - self._sent_at
-            is_paused = self._client.is_upload_paused
-            self.stage = pause.STAGE if is_paused else SENDING
-            self.step, self.steps = sent // 1_000_000, max(1, total // 1_000_000)
-            self.seconds_left = seconds * (total - sent) / sent if sent and seconds > 1 and not is_paused else None
-        elif self.stage in (SENDING, pause.STAGE):
+            self._show(upload)
+        elif self.stage in (following.SENDING, pause.STAGE):
             self.stage, self.step, self.steps, self.seconds_left = "", 0, 0, None
+
+    def _show(self, progress: protocol.Progress) -> None:
+        self.stage, self.step, self.steps = progress.stage, progress.step, progress.steps
+        self.seconds_left = progress.seconds_left
 
     def _animate(self, identity: str) -> None:
         request = self.request
@@ -229,102 +217,30 @@ class AnimationJob:
             ),
         )
 
-    def _attach(self) -> None:
-        """Asks for the results that did not arrive yet."""
-        self._is_attached = True
-        self._client.send(protocol.Attach(job=self._job_id, received=self._order.received))
-
-    def _check_patience(self) -> None:
-        patience = LOST_SECONDS if self._was_ready else STARTUP_SECONDS
-        if self._client.seconds_unready > patience:
-            reason = f" ({self._client.last_error.sentence})" if self._client.last_error else ""
-            raise errors.SpeechFaceError(
-                f"the backend has not answered for {patience:.0f} s{reason}; read its log or restart it",
-                code=errors.ErrorCode.BACKEND_UNREACHABLE,
-            )
-
     def _take(self, message: protocol.Message) -> None:
-        is_refusal = isinstance(message, protocol.Failed) and self._sent is not None and message.parent == self._sent.id
-        if message.job != self._job_id and not is_refusal:
-            return
-        if not self._is_next(message):
-            return
         match message:
             case protocol.Accepted():
                 self.queue_position = message.position
             case protocol.Progress():
                 self.queue_position = 0
-                self.stage, self.step, self.steps = message.stage, message.step, message.steps
-                self.seconds_left = message.seconds_left
+                self._show(message)
             case protocol.Adapted():
                 self.notes += message.notes
                 self._animate(message.identity)
             case protocol.LandmarkCurves():
-                self._take_curves(message)
+                self.curves = message
             case protocol.TextureFrames():
-                self._take_frames(message)
+                self._on_frames(message.frames)
             case protocol.Done():
-                self._finish(message)
+                self.seconds = dict(message.seconds)
+                self.notes += message.notes
+                self.state = JobState.DONE
             case protocol.Cancelled():
                 self.state = JobState.CANCELLED
-            case protocol.Failed():
-                self._take_failure(message)
-
-    def _is_next(self, message: protocol.Message) -> bool:
-        """Whether a result is the next one; asks for one that was lost."""
-        if not message.sequence:
-            return True
-        verdict = self._order.judge(message.sequence)
-        if verdict is Verdict.ASK:
-            self._attach()
-        return verdict is Verdict.TAKE
-
-    def _take_curves(self, curves: protocol.LandmarkCurves) -> None:
-        expected = len(self.request.frame_times)
-        if len(curves.landmarks) != expected:
-            raise errors.ShapeError(
-                f"expected landmarks of {expected} frames, the backend sent {len(curves.landmarks)}"
-            )
-        self.curves = curves
-
-    def _take_frames(self, message: protocol.TextureFrames) -> None:
-        if message.first_frame != self.frame_count:
-            raise errors.ShapeError(
-                f"expected picture {self.frame_count} next, the backend sent picture {message.first_frame}"
-            )
-        self._on_frames(message.frames)
-        self.frame_count += len(message.frames)
-
-    def _take_failure(self, failed: protocol.Failed) -> None:
-        if failed.code is errors.ErrorCode.UNKNOWN_JOB and self._sent is not None and not self._is_resent:
-            self._is_resent = True  # the connection broke before the request had arrived
-            self._client.withdraw(self._sent.id)
-            self._upload(self._sent)
-            return
-        self._job_id = ""  # over; nothing to cancel
-        raise errors.SpeechFaceError(failed.sentence, code=failed.code, detail=failed.detail)
-
-    def _finish(self, done: protocol.Done) -> None:
-        """Accepts the end only if everything was received that was asked for and that the backend has counted."""
-        if self.state is JobState.ADAPTING:
-            raise errors.SpeechFaceError("the backend ended without a learnt face; read its log")
-        frames, curves = len(self.request.frame_times), self.curves
-        wanted = frames if self.request.wants_texture else 0
-        if curves is None or (self.frame_count, done.texture_count, done.frame_count) != (wanted, wanted, frames):
-            raise errors.SpeechFaceError(
-                f"the backend ended after {self.frame_count} of {wanted} pictures "
-                f"(it counts {done.texture_count}) and {'no' if curves is None else done.frame_count} of {frames} "
-                "frames of motion; generate again, and read its log if it stays"
-            )
-        self.seconds = dict(done.seconds)
-        self.notes += done.notes
-        self.state = JobState.DONE
 
     def _cancel_remote(self) -> None:
-        if self._sent is not None:
-            self._client.withdraw(self._sent.id)
-        if self._job_id:
-            self._client.cancel(self._job_id)
+        if self._following is not None:
+            self._following.cancel()
 
     def _fail(self, error: errors.SpeechFaceError) -> None:
         self.error = error

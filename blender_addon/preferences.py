@@ -11,7 +11,8 @@ from pathlib import Path
 import bpy
 from bpy.props import StringProperty
 
-from .backend_process import BackendCommand, find_python
+from ._shared import backend_process
+from .backend_python import find_python
 
 
 @dataclass(frozen=True)
@@ -32,14 +33,14 @@ class BackendSettings:
     device: str
     data_folder: Path
 
-    def command(self) -> BackendCommand:
+    def command(self) -> backend_process.BackendCommand:
         """How the backend is started.
 
         Raises:
             SpeechFaceError: no Python for it is found.
         """
         found = find_python(self.python, self.folder)
-        return BackendCommand(found.python, found.folder, self.device)
+        return backend_process.BackendCommand(found.python, found.folder, self.device)
 
 
 class SPEECHFACE_Preferences(bpy.types.AddonPreferences):

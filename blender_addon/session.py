@@ -10,14 +10,12 @@ from __future__ import annotations
 import atexit
 import os
 import platform
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import bpy
 
-from ._shared import endpoint, errors
-from .backend_process import BackendProcess
+from ._shared import backend_keeper, backend_process, endpoint, errors
 from .client import Client
 
 if TYPE_CHECKING:
@@ -25,9 +23,7 @@ if TYPE_CHECKING:
     from .preferences import BackendSettings
 
 _WATCH_SECONDS = 0.5
-_MOST_RESTARTS = 2  # of the backend, within one generation
 _CANCEL_SECONDS = 0.5  # in which the backend ends a job
-_LOOK_SECONDS = 5.0  # between looks for the backend that takes the place of a shared one
 _AREAS = {"VIEW_3D": "UI", "SEQUENCE_EDITOR": "UI", "PREFERENCES": "WINDOW"}  # editor -> region with our panel
 
 
@@ -35,16 +31,14 @@ class Session:
     """The backend, the connection and the running generation of this Blender."""
 
     def __init__(self) -> None:
-        self.backend: BackendProcess | None = None
+        self.backend: backend_process.BackendProcess | None = None
         self.client: Client | None = None
         self.generation: Generation | None = None
         self.notes: list[str] = []  # of the last generation
         self._settings: BackendSettings | None = None
         self._refusal = ""
-        self._restarts = 0
-        self._given: endpoint.Connection | None = None  # to the client
+        self._keeper: backend_keeper.BackendKeeper | None = None  # of our own backend
         self._cancels: set[str] = set()  # jobs that the backend, perhaps started again, must still be told to end
-        self._next_look = 0.0
 
     def connect(self, settings: BackendSettings) -> Client:
         """The connection to the backend, which is started if it is ours and does not run.
@@ -56,11 +50,13 @@ class Session:
             self.close()
         self._settings = settings
         self._refusal = ""
-        self._restarts = 0
         if not settings.connection_file and not self._has_backend:
             self._drop_client()  # of a backend that has ended
-            self.backend = BackendProcess(settings.command(), settings.data_folder)
+            self.backend = backend_process.BackendProcess(settings.command(), settings.data_folder)
+            self._keeper = backend_keeper.BackendKeeper(self.backend)
             self.backend.start()
+        if self._keeper is not None:
+            self._keeper.forgive()
         if self.client is None:
             self.client = Client(self._read_connection, _program(), cancels=self._cancels)
         return self.client
@@ -71,37 +67,8 @@ class Session:
         Raises:
             SpeechFaceError: it could not start, or it ended once more.
         """
-        if self.backend is None:
-            return
-        if self.client is not None and not self.client.is_ready:
-            self._keep_shared(self.backend, self.client)
-        if not (reason := self.backend.end_reason()):
-            return
-        if not self.backend.has_served:
-            self.backend.check()
-        if self._restarts == _MOST_RESTARTS:
-            raise errors.SpeechFaceError(
-                f"the backend was started again {self._restarts} times and still {reason}; "
-                f"its log is {self.backend.log_file}",
-                code=errors.ErrorCode.BACKEND_UNREACHABLE,
-                detail=self.backend.log_tail(),
-            )
-        self._restarts += 1
-        self.backend.start(again_because=f"it {reason}")
-        if self.client is not None:
-            self.client.reconnect()
-
-    def _keep_shared(self, backend: BackendProcess, client: Client) -> None:
-        """Looks for what takes the place of a shared backend that no longer answers: our own, or another to share."""
-        try:
-            if self._given not in (None, backend.connection()):
-                client.reconnect()
-        except errors.ConnectionFileError:
-            return  # it is starting
-        is_lost = client.welcome is not None or client.seconds_unready > _LOOK_SECONDS
-        if backend.is_shared and is_lost and time.monotonic() > self._next_look:
-            self._next_look = time.monotonic() + _LOOK_SECONDS
-            backend.start(again_because="the backend that it shared does not answer")
+        if self._keeper is not None:
+            self._keeper.keep(self.client)
 
     @property
     def is_sharing(self) -> bool:
@@ -156,24 +123,14 @@ class Session:
     def close(self) -> None:
         """Ends the connection, and the backend if it is ours; a job that was just cancelled has half a second."""
         self._refusal = ""
-        self._await_cancels()
+        if self.client is not None:
+            self.client.await_cancels(_CANCEL_SECONDS)
         self._drop_client()
         if self.backend is not None:
             self.backend.stop()
-            self.backend = None
-
-    def _await_cancels(self) -> None:
-        deadline = time.monotonic() + _CANCEL_SECONDS
-        client = self.client
-        while client is not None and client.is_ready and client.has_open_cancels and time.monotonic() < deadline:
-            try:
-                client.poll()
-            except errors.SpeechFaceError:
-                return  # the connection ends anyway
-            client.wait(0.02)
+            self.backend = self._keeper = None
 
     def _drop_client(self) -> None:
-        self._given = None
         if self.client is not None:
             self.client.close()
             self.client = None
@@ -185,9 +142,8 @@ class Session:
         return self.backend.is_running or (self.backend.is_shared and self.client is not None and self.client.is_ready)
 
     def _read_connection(self) -> endpoint.Connection:
-        if self.backend is not None:
-            self._given = self.backend.connection()
-            return self._given
+        if self._keeper is not None:
+            return self._keeper.connection()
         return endpoint.read_connection_file(Path(self._settings.connection_file if self._settings else ""))
 
 

@@ -15,7 +15,7 @@ import aud
 import numpy as np
 from numpy.typing import NDArray
 
-from ._shared import errors, notes, timing
+from ._shared import channels, errors, notes, timing
 
 SAMPLE_RATE = 16_000  # Hz, what the backend works at
 _SILENCE = 1e-3  # peak, -60 dB
@@ -24,8 +24,6 @@ _MARGIN_SECONDS = 0.1  # read on both sides, for the resampler's edges
 _UNHEARD_SECONDS = 0.25  # by which files are longer or shorter than they say, because codecs round
 _BLOCK_SECONDS = 60.0
 _NO_TRACK = 1000  # opens only where Blender ignores the number of the track, because the format has one alone
-_SILENT_CHANNEL = 1e-4  # of the power of the loudest channel: 40 dB below it
-_CANCELLED_SHARE = 0.1  # of the power that the channels would have together if they were independent
 
 
 @dataclass(frozen=True)
@@ -65,21 +63,17 @@ class SoundFile:
         """What is heard from `start` to `end` seconds; it is shorter where the sound ends earlier."""
         if end <= start:
             return Hearing(np.zeros(0, np.float32))
-        channels, said = self._part(0, start, end)
-        if channels.size and not is_audible(channels):
+        samples, said = self._part(0, start, end)
+        if samples.size and not is_audible(samples):
             for track in range(1, self._track_count_if_first_is_silent()):
                 other, said_of_other = self._part(track, start, end)
                 if is_audible(other):
-                    channels, said = other, [self._other_track(track), *said_of_other]
+                    samples, said = other, [self._other_track(track), *said_of_other]
                     break
-        heard, is_cancelled = _heard_channels(channels)
-        if is_cancelled:
-            sentence = (
-                f"channel {heard[0] + 1} of {channels.shape[1]} alone is heard, because together the channels cancel "
-                "each other (one is the other turned upside down)"
-            )
-            said.append(notes.Note(notes.NoteCode.ONE_CHANNEL, sentence, self.name))
-        return Hearing(channels[:, heard].mean(axis=1, dtype=np.float32), tuple(said))  # aud's own mix would clip
+        heard = channels.heard_channels(samples.T @ samples)
+        said += heard.notes(self.name)
+        # aud's own mix would clip
+        return Hearing(samples[:, list(heard.channels)].mean(axis=1, dtype=np.float32), tuple(said))
 
     def _part(self, track: int, start: float, end: float) -> tuple[NDArray[np.float32], list[notes.Note]]:
         """A part of one track, (S, channels), and what is to be said if it does not end where Blender believes."""
@@ -157,14 +151,3 @@ def is_audible(samples: NDArray[np.float32]) -> bool:
 def _seconds(path: Path, _modified_ns: int) -> float:
     sound = aud.Sound(str(path))  # pyright: ignore[reportCallIssue] (the stubs know no constructor)
     return sound.length / sound.specs[0]
-
-
-def _heard_channels(samples: NDArray[np.float32]) -> tuple[list[int], bool]:
-    """Which channels of (S, channels) are heard together, and whether all together would cancel each other."""
-    products = samples.T @ samples
-    powers = np.diag(products)
-    loud = np.flatnonzero(powers > _SILENT_CHANNEL * powers.max(initial=0.0))
-    is_cancelled = len(loud) > 1 and products[np.ix_(loud, loud)].sum() < _CANCELLED_SHARE * powers[loud].sum()
-    if is_cancelled or not len(loud):
-        return [int(powers.argmax())], bool(is_cancelled)
-    return loud.tolist(), False

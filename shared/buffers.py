@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from .errors import ErrorCode, MessageError
 
-DTYPES = ("<f4", "<f8", "|u1")
+DTYPES = ("<f4", "<f8", "<i4", "|u1")
 
 # What a message's array fields hold: one array, nothing, or a series of arrays of different sizes.
 BufferValue = NDArray | tuple[NDArray, ...] | None

@@ -133,3 +133,17 @@ class NoteError(SpeechFaceError):
 
 class Cancelled(Exception):  # noqa: N818 (a request, not an error)
     """Raised from a progress report to end the work at once; never an error."""
+
+
+_CLASSES: dict[ErrorCode, type[SpeechFaceError]] = {
+    kind.code: kind
+    for kind in (
+        MessageError, ConnectionFileError, SoundError, ImageError, NoFaceError, FaceError, ValueRangeError,
+        WeightsError, CorpusError, NoSpaceError,
+    )
+}  # fmt: skip
+
+
+def failure(code: ErrorCode, sentence: str, detail: str = "") -> SpeechFaceError:
+    """The failure that another program told of, as an instance of the narrowest class for its code."""
+    return _CLASSES.get(code, SpeechFaceError)(sentence, code=code, detail=detail)

@@ -1,95 +1,66 @@
-"""Defines the messages between the add-on and the backend.
+"""Defines the messages between a client and the backend.
 
-One Struct per message. The types state the ranges, and `wire` checks them on both sides. A message's `id`, `parent`,
-`job` and `sequence` travel in the header, arrays as buffers, everything else in the content.
+One Struct per message. A message's `id`, `parent`, `job` and `sequence` travel in the header, arrays as buffers,
+everything else in the content.
 """
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Annotated, ClassVar
-from uuid import uuid4
+from typing import Annotated
 
-import msgspec
 import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
 from .buffers import Buffer
-from .errors import ErrorCode, MessageError
+from .errors import ErrorCode
 from .health import JobCounts, JobList, WorkerHealth
+from .message import (
+    HEARTBEAT_SECONDS,
+    MAX_CHUNK_BYTES,
+    MAX_EPOCHS,
+    MAX_FRAME_COUNT,
+    MAX_IMAGE_COUNT,
+    MAX_IMAGE_PIXELS,
+    MAX_IMAGE_SIDE,
+    MAX_MESSAGE_BYTES,
+    MAX_PART_BYTES,
+    MAX_STRIP_SECONDS,
+    PROTOCOL_VERSION,
+    Count,
+    IdentityId,
+    JobId,
+    Limits,
+    Message,
+    Names,
+    Seconds,
+    Seed,
+    Text,
+    bad_value,
+    check_images,
+    check_names,
+    new_id,
+    too_large,
+)
 from .motion_controls import RANGES, MotionControls
 from .notes import Notes
+from .rig.mapping import RigMapping
+from .rig.presets import read_mapping
+from .rig_messages import ChannelNames, FindMeshLandmarks, MeshLandmarks, RigCurves, RigFace, RigText, check_rig
 
-PROTOCOL_VERSION = "2.2"  # another major version is refused; a minor one adds fields and messages
-
-MAX_STRIP_SECONDS = 60 * 60
-MAX_FRAME_COUNT = MAX_STRIP_SECONDS * 120  # each takes 544 bytes in a buffer of `LandmarkCurves`
-MAX_IMAGE_COUNT = 20
-MAX_IMAGE_PIXELS = 64 * 1024 * 1024
-MAX_IMAGE_SIDE = 32 * 1024  # pixels; a stripe of one pixel's width is no picture of a face
-MAX_PART_BYTES = 768 * 1024 * 1024  # an hour of float32 at 48 kHz takes 660 MiB
-MAX_MESSAGE_BYTES = 3 * 1024 * 1024 * 1024  # twenty images of 48 MPixel take 2.7 GiB
-MAX_CHUNK_BYTES = 4 * 1024 * 1024  # of what is written at once; larger messages travel in `chunks`
-MAX_EPOCHS = 200
-HEARTBEAT_SECONDS = 1.0  # after three pings without an answer: disconnected
-
-JobId = Annotated[str, Meta(pattern=r"\A[0-9A-Za-z_-]{0,64}\Z", description="empty, or chosen by the client")]
-IdentityId = Annotated[str, Meta(pattern=r"\A([0-9a-f]{64})?\Z", description="empty, or a sha256")]
-Seed = Annotated[int, Meta(ge=0, le=2**32 - 1)]
-Count = Annotated[int, Meta(ge=0, le=2**53)]
-Seconds = Annotated[float, Meta(ge=0.0)]
-Text = Annotated[str, Meta(max_length=20_000)]
-Names = Annotated[tuple[Annotated[str, Meta(max_length=255)], ...], Meta(max_length=MAX_IMAGE_COUNT)]
-
-_bad_value = partial(MessageError, code=ErrorCode.BAD_VALUE)
-_too_large = partial(MessageError, code=ErrorCode.TOO_LARGE)
+__all__ = [
+    "HEARTBEAT_SECONDS", "KINDS", "MAX_CHUNK_BYTES", "MAX_EPOCHS", "MAX_FRAME_COUNT", "MAX_IMAGE_COUNT",
+    "MAX_IMAGE_PIXELS", "MAX_IMAGE_SIDE", "MAX_MESSAGE_BYTES", "MAX_PART_BYTES", "MAX_STRIP_SECONDS",
+    "MESSAGE_TYPES", "PROTOCOL_VERSION", "Accepted", "AdaptRequest", "Adapted", "AnimateRequest", "Attach",
+    "Cancel", "Cancelled", "ChannelNames", "Count", "Done", "Failed", "FindMeshLandmarks", "Hello",
+    "IdentityId", "JobId", "LandmarkCurves", "Limits", "MeshLandmarks", "Message", "Names", "Ping", "Pong",
+    "Progress", "Request", "RigCurves", "RigFace", "RigText", "Seconds", "Seed", "Status", "StatusReport",
+    "Text", "TextureFrames", "Welcome", "is_last", "new_id",
+]  # fmt: skip
 
 
 def _within(control: str) -> Meta:
     return Meta(ge=RANGES[control].least, le=RANGES[control].most)
-
-
-def new_id() -> str:
-    """A new ID for a message or a job."""
-    return uuid4().hex
-
-
-class Message(msgspec.Struct, frozen=True, kw_only=True, eq=False, tag=True):
-    """The fields of every message.
-
-    Attributes:
-        id: of this message.
-        parent: ID of the message that this one answers; empty if none.
-        job: ID of the job it belongs to; empty if none.
-        sequence: 1, 2, ... for the results of a job, which `Attach` replays; 0 for everything else.
-    """
-
-    BUFFERS: ClassVar[tuple[Buffer, ...]] = ()
-
-    id: JobId = msgspec.field(default_factory=new_id)
-    parent: JobId = ""
-    job: JobId = ""
-    sequence: Count = 0
-
-    def check(self) -> None:
-        """Checks what the types of the fields cannot state; the shapes of the buffers are checked before.
-
-        Raises:
-            MessageError: a value lies outside its range.
-        """
-
-
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """How much one message may carry."""
-
-    strip_seconds: Count = MAX_STRIP_SECONDS
-    image_count: Count = MAX_IMAGE_COUNT
-    image_pixels: Count = MAX_IMAGE_PIXELS
-    image_side: Count = MAX_IMAGE_SIDE
-    part_bytes: Count = MAX_PART_BYTES
-    message_bytes: Count = MAX_MESSAGE_BYTES
-    chunk_bytes: Count = MAX_CHUNK_BYTES
 
 
 class Hello(Message, frozen=True, kw_only=True, eq=False):
@@ -128,17 +99,17 @@ class AdaptRequest(Message, frozen=True, kw_only=True, eq=False):
     def check(self) -> None:
         """Checks the size of the images and that landmarks, if any, belong to them."""
         if not (count := len(self.images) + len(self.files)):
-            raise _bad_value("the message has no images; send at least one")
+            raise bad_value("the message has no images; send at least one")
         if count > MAX_IMAGE_COUNT:
-            raise _too_large(f"{count} images are too many; send at most {MAX_IMAGE_COUNT}")
-        _check_images(self.images)
-        _check_names(self.names, count)
+            raise too_large(f"{count} images are too many; send at most {MAX_IMAGE_COUNT}")
+        check_images(self.images)
+        check_names(self.names, count)
         if self.landmarks is None:
             return
         if len(self.landmarks) != count:
-            raise _bad_value(f"got landmarks of {len(self.landmarks)} images for {count} images")
+            raise bad_value(f"got landmarks of {len(self.landmarks)} images for {count} images")
         if not np.isfinite(self.landmarks[~np.isnan(self.landmarks).all(axis=(1, 2))]).all():
-            raise _bad_value("landmarks must be finite, or NaN for a whole image")
+            raise bad_value("landmarks must be finite, or NaN for a whole image")
 
 
 class Adapted(Message, frozen=True, kw_only=True, eq=False):
@@ -165,6 +136,7 @@ class AnimateRequest(Message, frozen=True, kw_only=True, eq=False):
         Buffer(
             "references", "|u1", ("H", "W", (3, 4)), is_optional=True, series="reference", max_count=MAX_IMAGE_COUNT
         ),
+        *RigFace.BUFFERS,
     )
 
     sample_rate: Annotated[int, Meta(ge=8_000, le=192_000)]
@@ -181,31 +153,53 @@ class AnimateRequest(Message, frozen=True, kw_only=True, eq=False):
     blink_duration: Annotated[float, _within("blink_duration")] = 1.0
     speech: NDArray[np.float32]  # (S,) mono; scaled where it exceeds [-1, 1]
     frame_times: NDArray[np.float64]  # (T,) seconds within `speech`, ascending
+    rig: RigText = ""  # a rig that ships by its name, or a mapping in JSON; empty: no `RigCurves`
     names: Names = ()  # of the references' files, for sentences; empty if unknown
     references: tuple[NDArray[np.uint8], ...] = ()  # instead of an identity: used without learning
+    rig_rest: NDArray[np.float32] | None = None  # (68, 2); with `rig_basis`, `RigCurves` are solved: see `RigFace`
+    rig_basis: NDArray[np.float32] | None = None  # (C, 68, 2) by which the channels of `rig` move the landmarks
+    rig_confidence: NDArray[np.float32] | None = None  # (68,) 0 to 1, of the landmarks; None: 1
 
     @property
     def controls(self) -> MotionControls:
         """The motion controls of the request."""
         return MotionControls(**{name: getattr(self, name) for name in RANGES})
 
+    @property
+    def mapping(self) -> RigMapping | None:
+        """How the motion moves the rig of the request; None without a rig."""
+        return read_mapping(self.rig) if self.rig else None
+
+    @property
+    def rig_face(self) -> RigFace | None:
+        """What the rig's channels do to its face; None where their names tell it."""
+        if self.rig_rest is None or self.rig_basis is None:
+            return None
+        return RigFace(self.rig_rest, self.rig_basis, self.rig_confidence)
+
+    @property
+    def makes_texture(self) -> bool:
+        """Whether frames are rendered: they are wanted, and there is a face."""
+        return self.wants_texture and bool(self.identity or self.references)
+
     def check(self) -> None:
         """Checks the lengths, the sound, the times, and that not more than one face is named."""
         seconds = len(self.speech) / self.sample_rate
         if seconds > MAX_STRIP_SECONDS + 1:
-            raise _too_large(f"a sound of {seconds:.0f} s is too long; send at most {MAX_STRIP_SECONDS} s")
+            raise too_large(f"a sound of {seconds:.0f} s is too long; send at most {MAX_STRIP_SECONDS} s")
         if len(self.frame_times) > MAX_FRAME_COUNT:
-            raise _too_large(f"{len(self.frame_times)} frames are too many; send at most {MAX_FRAME_COUNT}")
+            raise too_large(f"{len(self.frame_times)} frames are too many; send at most {MAX_FRAME_COUNT}")
         if not np.isfinite(self.speech).all():
-            raise _bad_value("the sound holds samples that are not finite numbers")
+            raise bad_value("the sound holds samples that are not finite numbers")
         if not np.isfinite(self.frame_times).all() or np.abs(self.frame_times).max() > 2 * MAX_STRIP_SECONDS:
-            raise _bad_value(f"frame times must lie within {2 * MAX_STRIP_SECONDS} s of the sound's beginning")
+            raise bad_value(f"frame times must lie within {2 * MAX_STRIP_SECONDS} s of the sound's beginning")
         if (np.diff(self.frame_times) <= 0).any():
-            raise _bad_value("frame times must ascend from frame to frame")
+            raise bad_value("frame times must ascend from frame to frame")
         if self.identity and self.references:
-            raise _bad_value("send either an identity or reference images, not both")
-        _check_images(self.references)
-        _check_names(self.names, len(self.references))
+            raise bad_value("send either an identity or reference images, not both")
+        check_images(self.references)
+        check_names(self.names, len(self.references))
+        check_rig(self.rig, self.rig_rest, self.rig_basis, self.rig_confidence, len(self.frame_times))
 
 
 class Accepted(Message, frozen=True, kw_only=True, eq=False):
@@ -256,7 +250,7 @@ class Done(Message, frozen=True, kw_only=True, eq=False):
 
     frame_count: Count = 0
     texture_count: Count = 0
-    seconds: dict[str, Seconds] = {}  # stage -> seconds; msgspec copies the default
+    seconds: dict[str, Seconds] = {}  # noqa: RUF012 (stage -> seconds; msgspec copies the default)
     notes: Notes = ()  # what the user should know of the sound, the references and the result
 
 
@@ -321,11 +315,15 @@ class StatusReport(Message, frozen=True, kw_only=True, eq=False):
     listed: JobList | None = None  # those that `Status` asked for, as they will run or as they came
 
 
+Request = AdaptRequest | AnimateRequest | FindMeshLandmarks  # each begins a job
+KINDS = {"AdaptRequest": "adapt", "AnimateRequest": "animate", "FindMeshLandmarks": "landmarks"}  # of jobs, in lists
+
 MESSAGE_TYPES: dict[str, type[Message]] = {
     kind.__name__: kind
     for kind in (
-        Hello, Welcome, AdaptRequest, Adapted, AnimateRequest, Accepted, Progress, LandmarkCurves, TextureFrames,
-        Done, Failed, Cancelled, Attach, Cancel, Ping, Pong, Status, StatusReport,
+        Hello, Welcome, AdaptRequest, Adapted, AnimateRequest, Accepted, Progress, LandmarkCurves, RigCurves,
+        FindMeshLandmarks, MeshLandmarks, TextureFrames, Done, Failed, Cancelled, Attach, Cancel, Ping, Pong, Status,
+        StatusReport,
     )
 }  # fmt: skip
 
@@ -333,18 +331,3 @@ MESSAGE_TYPES: dict[str, type[Message]] = {
 def is_last(message: Message) -> bool:
     """Whether this message is the last that its job sends."""
     return isinstance(message, Done | Failed | Cancelled)
-
-
-def _check_images(images: tuple[NDArray[np.uint8], ...]) -> None:
-    for index, image in enumerate(images):
-        height, width = image.shape[:2]
-        refused = f"image {index} has {width} x {height} pixels; send at most"
-        if height * width > MAX_IMAGE_PIXELS:
-            raise _too_large(f"{refused} {MAX_IMAGE_PIXELS / 2**20:.0f} megapixels")
-        if max(height, width) > MAX_IMAGE_SIDE:
-            raise _too_large(f"{refused} {MAX_IMAGE_SIDE} pixels along a side")
-
-
-def _check_names(names: tuple[str, ...], image_count: int) -> None:
-    if names and len(names) != image_count:
-        raise _bad_value(f"got {len(names)} names for {image_count} images; send one for each, or none")

@@ -79,7 +79,7 @@ def encode(message: Message) -> list[Bytes]:
     for buffer_name, array in all_parts(message.BUFFERS, message):
         little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
         payload = little.reshape(-1).view(np.uint8).data
-        dtype = "|u1" if little.itemsize == 1 else f"<f{little.itemsize}"
+        dtype = little.dtype.newbyteorder("<").str
         entries.append(_BufferEntry(buffer_name, dtype, array.shape, zlib.crc32(payload)))
         payloads.append(payload)
     header = _encode_json(

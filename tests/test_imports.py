@@ -7,12 +7,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("shared", "blender_addon", "backend_server")
+PACKAGES = ("shared", "blender_addon", "backend_server", "speech_face_client")
 STANDARD = frozenset(sys.stdlib_module_names)
 
 SHARED_MAY = STANDARD | {"numpy", "msgspec", "shared"}
 ADDON_MAY = STANDARD | {"bpy", "bpy_extras", "aud", "mathutils", "numpy", "zmq", "blender_addon", "addon_utils"}
-BACKEND_MUST_NOT = {"bpy", "bpy_extras", "aud", "mathutils", "blender_addon"}
+CLIENT_MAY = STANDARD | {"numpy", "speech_face_client"}
+# What only one module of the client library may import.
+CLIENT_ONLY_IN = {"zmq": "dealer", "soundfile": "sound", "shared": "_shared"}
+BACKEND_MUST_NOT = {"bpy", "bpy_extras", "aud", "mathutils", "blender_addon", "speech_face_client"}
 # A library that only one part of the backend may import.
 BACKEND_ONLY_IN = {
     "zmq": ("service.", "chaos.client."),
@@ -20,13 +23,17 @@ BACKEND_ONLY_IN = {
     "soundfile": "speech.audio",
     "onnxruntime": ("speech.onnx_model", "speech.moonshine"),
     "OpenEXR": "export.exr",
+    "pygltflib": "export.gltf",
+    "pxr": "export.usd",
     "mediapipe": "face.models",
     "pillow_heif": "face.images",
+    "pebble": "batch.local",
+    "ray": "batch.cluster",
 }
 
 STAGES = ("speech", "motion", "blink", "arkit", "retarget", "texture")
 FOUNDATIONS = ("config", "layers", "pca", "checkpoints", "files", "progress", "identity", "training")
-UPPER = ("cascade", "identities", "service", "chaos", "commands", "__main__", "evaluation")
+UPPER = ("cascade", "identities", "service", "chaos", "batch", "commands", "__main__", "evaluation")
 
 
 def module_name(path, root):
@@ -60,7 +67,12 @@ def breaches(root):
     found = []
     for name, imported in table.items():
         package, _, inner = name.partition(".")
-        check = {"shared": shared_breaches, "blender_addon": addon_breaches, "backend_server": backend_breaches}
+        check = {
+            "shared": shared_breaches,
+            "blender_addon": addon_breaches,
+            "backend_server": backend_breaches,
+            "speech_face_client": client_breaches,
+        }
         found += [f"{name} imports {module}" for module in sorted(check[package](inner, imported))]
         if package == "shared" and names_its_package(files[name]):
             found.append(f"{name} names its own package; it travels inside the zip, so import relatively")
@@ -92,6 +104,11 @@ def addon_breaches(inner, imported):
     return found
 
 
+def client_breaches(inner, imported):
+    allowed = CLIENT_MAY | {library for library, home in CLIENT_ONLY_IN.items() if inner == home}
+    return tops(imported) - allowed
+
+
 def backend_breaches(inner, imported):
     found = tops(imported) & BACKEND_MUST_NOT
     for library, home in BACKEND_ONLY_IN.items():
@@ -109,7 +126,9 @@ def backend_breaches(inner, imported):
     elif part not in UPPER and part:
         forbidden = {"cascade", "identities", "service", "commands", "__main__"}
     if part not in ("__main__", "commands"):
-        forbidden |= {"chaos"}
+        forbidden |= {"chaos", "batch"} - {part}
+    if part == "batch":
+        forbidden |= {"commands", "evaluation"}
     if part not in ("__main__", "service", "chaos"):
         forbidden |= {"service"}
     found |= parts & forbidden
@@ -149,11 +168,25 @@ PLANTED = [
     ("blender_addon/extra.py", "__import__('backend_server')", "blender_addon.extra imports backend_server"),
     ("blender_addon/client.py", "import bpy", "blender_addon.client reaches bpy through blender_addon.client"),
     ("blender_addon/job.py", "from . import scene", "blender_addon.job reaches bpy through blender_addon.scene"),
+    ("speech_face_client/extra.py", "import torch", "speech_face_client.extra imports torch"),
+    ("speech_face_client/extra.py", "from shared import wire", "speech_face_client.extra imports shared"),
+    ("speech_face_client/job.py", "import zmq", "speech_face_client.job imports zmq"),
+    (
+        "speech_face_client/backend.py",
+        "def f():\n    import backend_server",
+        "speech_face_client.backend imports backend_server",
+    ),
+    (
+        "backend_server/extra.py",
+        "import speech_face_client",
+        "backend_server.extra imports speech_face_client",
+    ),
     ("backend_server/extra.py", "import bpy", "backend_server.extra imports bpy"),
     ("backend_server/extra.py", "from blender_addon import job", "backend_server.extra imports blender_addon"),
     ("backend_server/motion/line.py", "import zmq", "backend_server.motion.line imports zmq"),
     ("backend_server/speech/survey.py", "import soundfile", "backend_server.speech.survey imports soundfile"),
     ("backend_server/cascade.py", "import OpenEXR", "backend_server.cascade imports OpenEXR"),
+    ("backend_server/export/hand_off.py", "from pxr import Usd", "backend_server.export.hand_off imports pxr"),
     (
         "backend_server/training/x.py",
         "from backend_server.motion import training",
@@ -188,6 +221,17 @@ PLANTED = [
         "from backend_server.chaos import proxy",
         "backend_server.service.jobs imports chaos",
     ),
+    ("backend_server/batch/run.py", "import ray", "backend_server.batch.run imports ray"),
+    (
+        "backend_server/batch/x.py",
+        "from backend_server.commands import animate",
+        "backend_server.batch.x imports commands",
+    ),
+    (
+        "backend_server/service/work/x.py",
+        "from backend_server.batch.run import run_batch",
+        "backend_server.service.work.x imports batch",
+    ),
     (
         "backend_server/cascade.py",
         "from backend_server.identities.store import open_store",
@@ -217,6 +261,8 @@ def test_a_planted_breach_is_found(tmp_path, path, code, breach):
         ("shared/wire.py", "import numpy"),
         ("blender_addon/scene.py", "import bpy"),
         ("blender_addon/_shared.py", "from shared import wire"),
+        ("speech_face_client/_shared.py", "from shared import wire"),
+        ("speech_face_client/dealer.py", "import zmq\nfrom . import _shared"),
         ("backend_server/service/server.py", "import zmq\nfrom backend_server import cascade"),
         ("backend_server/motion/generator.py", "import torch\nfrom backend_server.config import MotionConfig"),
         (path, code),

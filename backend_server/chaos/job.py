@@ -25,6 +25,7 @@ from shared.protocol import (
     Message,
     Pong,
     Progress,
+    RigCurves,
     TextureFrames,
 )
 
@@ -171,6 +172,8 @@ class Job:
                 for array in (message.landmarks, message.canonical, message.frame_times, message.neutral):
                     self._whole.update(np.ascontiguousarray(array).tobytes())
                 self._curve_count += len(message.landmarks)
+            case RigCurves():
+                self._whole.update(np.ascontiguousarray(message.weights).tobytes())
             case TextureFrames():
                 if message.first_frame != self.texture_count:
                     self._complaints.append(f"frame {self.texture_count} was next, got {message.first_frame}")

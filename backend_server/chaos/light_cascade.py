@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from backend_server.identity import FaceReferences, Identity, IdentityRecord, rows
 from backend_server.progress import Progress
+from shared.arkit import SHAPES
 from shared.errors import SoundError
 from shared.landmarks import POINT_COUNT
 from shared.motion_controls import MotionControls
@@ -40,6 +41,7 @@ class LightMotion:
     landmarks: NDArray[np.float32]
     neutral: NDArray[np.float32]
     crop: NDArray[np.float32]
+    arkit: NDArray[np.float32]
     notes: tuple[Note, ...] = ()
 
 
@@ -147,7 +149,8 @@ class LightCascade:
         landmarks = (_neutral() + moved[:, None]).astype(np.float32)
         neutral = _neutral() if identity is None else identity.references.neutral_landmarks
         canonical = landmarks * np.float32(controls.intensity)
-        return LightMotion(frame_times, canonical, landmarks, neutral, np.eye(2, 3, dtype=np.float32))
+        arkit = np.sin(index[:, None] / 9 + np.arange(len(SHAPES), dtype=np.float32)) ** 2
+        return LightMotion(frame_times, canonical, landmarks, neutral, np.eye(2, 3, dtype=np.float32), arkit)
 
     def result_judge(self, landmarks: NDArray[np.float32]) -> LightJudge:
         """Nobody looks at these frames."""

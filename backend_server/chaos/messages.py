@@ -11,6 +11,7 @@ from shared.health import JobCounts, JobHealth, WorkerHealth
 from shared.landmarks import POINT_COUNT
 from shared.protocol import (
     MESSAGE_TYPES,
+    PROTOCOL_VERSION,
     Accepted,
     Adapted,
     AdaptRequest,
@@ -20,12 +21,15 @@ from shared.protocol import (
     Cancelled,
     Done,
     Failed,
+    FindMeshLandmarks,
     Hello,
     LandmarkCurves,
+    MeshLandmarks,
     Message,
     Ping,
     Pong,
     Progress,
+    RigCurves,
     Status,
     StatusReport,
     TextureFrames,
@@ -60,6 +64,31 @@ def _curves(random: Random) -> LandmarkCurves:
     )
 
 
+def _rig(random: Random) -> RigCurves:
+    weights = random.uniform(size=(len(_times(random)), 3)).astype(np.float32)
+    residual = weights[:, 0] if random.random() < 0.5 else None
+    return RigCurves(job=_job(random), sequence=2, names=("aa", "O", "jawOpen"), weights=weights, residual=residual)
+
+
+def _mesh(random: Random) -> FindMeshLandmarks:
+    vertices = random.normal(size=(9, 3)).astype(np.float32)
+    return FindMeshLandmarks(
+        job=_job(random), vertices=vertices, triangles=random.integers(0, 9, (5, 3)).astype(np.int32)
+    )
+
+
+def _mesh_landmarks(random: Random) -> MeshLandmarks:
+    return MeshLandmarks(
+        job=_job(random),
+        sequence=1,
+        vertices=random.integers(0, 9, POINT_COUNT).astype(np.int32),
+        confidence=random.random(POINT_COUNT).astype(np.float32),
+        projection=np.eye(2, 3),
+        picture=random.integers(0, 256, (4, 5, 3), dtype=np.uint8),
+        points=_points(random, 1)[0],
+    )
+
+
 def _adapt(random: Random) -> AdaptRequest:
     images = tuple(random.integers(0, 256, (4, 5, 3), dtype=np.uint8) for _ in range(random.integers(1, 4)))
     landmarks = _points(random, len(images)) if random.random() < 0.5 else None
@@ -75,6 +104,7 @@ def _animate(random: Random) -> AnimateRequest:
         seed=int(random.integers(0, 1000)),
         speech=speech,
         frame_times=_times(random),
+        rig="oculus" if random.random() < 0.5 else "",
         references=references,
     )
 
@@ -88,7 +118,7 @@ def _report(random: Random) -> StatusReport:
     counts = JobCounts(by_state={"queued": int(random.integers(0, 9))}, failed={"no_face": 1})
     return StatusReport(
         backend="chaos",
-        protocol="2.2",
+        protocol=PROTOCOL_VERSION,
         pid=1,
         uptime_seconds=1.0,
         state="ready",
@@ -109,6 +139,9 @@ _MAKERS: dict[str, Callable[[Random], Message]] = {
     "Accepted": lambda random: Accepted(job=_job(random), position=3),
     "Progress": lambda random: Progress(job=_job(random), stage="texture", step=1, steps=2, seconds_left=1.5),
     "LandmarkCurves": _curves,
+    "RigCurves": _rig,
+    "FindMeshLandmarks": _mesh,
+    "MeshLandmarks": _mesh_landmarks,
     "TextureFrames": lambda random: TextureFrames(
         job=_job(random), first_frame=0, frames=np.zeros((2, 4, 4, 4), np.uint8)
     ),

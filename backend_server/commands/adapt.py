@@ -11,13 +11,12 @@ import torch
 from numpy.typing import NDArray
 
 from backend_server.cascade import Cascade
-from backend_server.commands.animate import PREVIEW_BACKGROUND
 from backend_server.commands.notebook import Notebook
 from backend_server.commands.output_file import check_apart, output_file
-from backend_server.commands.pictures import read_source
-from backend_server.export.images import over_background, write_png
+from backend_server.export.images import PREVIEW_BACKGROUND, over_background, write_png
 from backend_server.export.tags import synthetic_tags
 from backend_server.identities.learning import find_or_learn
+from backend_server.identities.pictures import read_source
 from backend_server.identities.sheet import LearntSheet, write_learnt_sheet
 from backend_server.identities.store import open_store
 from backend_server.identity import Identity, IdentityRecord, encoded_identity

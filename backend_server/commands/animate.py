@@ -14,31 +14,44 @@ from numpy.typing import NDArray
 from backend_server.cascade import Cascade, LandmarkMotion
 from backend_server.commands.notebook import Notebook
 from backend_server.commands.output_folder import output_folder
-from backend_server.commands.pictures import read_source
 from backend_server.config import CROP_SIZE
 from backend_server.export.arkit_csv import write_arkit_csv
 from backend_server.export.contact_sheet import sheet_frames, write_contact_sheet
 from backend_server.export.formats import FrameFormat, bytes_per_frame
 from backend_server.export.frames import FrameSettings, frame_files
-from backend_server.export.images import over_background, shrunk
+from backend_server.export.hand_off import (
+    NOTHING,
+    HandOffs,
+    check_hand_offs,
+    hand_off_bytes,
+    hand_off_frames,
+    write_hand_offs,
+)
+from backend_server.export.head_mesh import head_mesh
+from backend_server.export.images import PREVIEW_BACKGROUND, over_background, shrunk
 from backend_server.export.json_curves import write_json_curves
+from backend_server.export.landmarks_npz import write_landmarks
+from backend_server.export.morphs import MorphAnimation
+from backend_server.export.rig_files import write_rig_files
 from backend_server.export.tags import synthetic_tags
 from backend_server.face.reference import picture_of
-from backend_server.identities.learning import FaceSource, find_or_learn
-from backend_server.identities.store import open_identity, open_store
+from backend_server.identities.learning import FaceSource, find_or_learn, open_learnt
+from backend_server.identities.pictures import read_source
+from backend_server.identities.store import open_store
 from backend_server.identity import FaceReferences, Identity
 from backend_server.metrics.landmarks import mouth_opening
 from backend_server.progress import EpochWatcher, Progress, StageClock
+from backend_server.rig.head import load_sample_head
 from backend_server.speech.presence import MOMENTS_PER_SECOND
 from backend_server.speech.recording import FileSound, Recording, listen
 from backend_server.texture.full_frame import FullFrame, check_full_frame
+from shared.arkit import SHAPES
 from shared.errors import ValueRangeError
 from shared.motion_controls import UNTOUCHED, MotionControls
-from shared.notes import Note, NoteCode
+from shared.rig.mapping import RigMapping
 from shared.timing import FrameRate, frame_times
 
 SAMPLE_SPEECH = Path(__file__).parents[1] / "samples" / "speech.wav"
-PREVIEW_BACKGROUND = (58, 64, 74)
 SHEET_SIDE = 512  # pixels of a frame in the contact sheet, at most
 
 
@@ -65,6 +78,8 @@ class AnimateSettings:
     device: str = "auto"
     landmarks: Path | None = None  # placed by hand on the images
     is_repeated: bool = False  # learn the face even if it was learnt before
+    hand_offs: HandOffs = NOTHING  # further files, for engines
+    rigs: tuple[RigMapping, ...] = ()  # whose channels are written too; of different names
 
 
 def animate(
@@ -74,7 +89,7 @@ def animate(
     on_epoch: EpochWatcher = lambda _: None,
     notebook: Notebook | None = None,
 ) -> Path:
-    """Writes landmarks, curves, shapes, frames or a film, preview, contact sheet and report; returns the folder.
+    """Writes landmarks, curves, shapes, rigs, frames or a film, preview, contact sheet and report; returns the folder.
 
     Raises:
         SpeechFaceError: the first thing that was wrong with the input; nothing is written then.
@@ -92,7 +107,7 @@ def animate(
     if settings.has_texture and not source.images and settings.identity is None:
         raise ValueRangeError("a textured face needs --images or --identity; for curves only, add --no-texture")
     times = frame_times(recording.seconds, settings.frame_rate)
-    needed_bytes = len(times) * _bytes_per_frame(settings, source.images)
+    needed_bytes = len(times) * _bytes_per_frame(settings, source.images, len(times))
     with output_folder(settings.out, needed_bytes, say) as folder:
         cascade = Cascade.load(settings.device)
         clock("load", 1, 1)
@@ -108,7 +123,8 @@ def animate(
         )
         notebook.add(motion.notes)
         tags = synthetic_tags(cascade.weights_version, settings.seed)
-        _write_motion(folder, motion, settings.frame_rate, tags)
+        _write_motion(folder, motion, settings, tags)
+        write_rig_files(folder, settings.rigs, motion.arkit, motion.frame_times, settings.frame_rate.exact, tags)
         pictures_shown = []
         if settings.has_texture and identity is not None:
             full = None
@@ -118,9 +134,9 @@ def animate(
                 faces = cascade.render(identity, motion.landmarks, clock, is_cut_out=full is None)
                 frames = _frames(judge.watch(faces), motion, full)
                 how = FrameSettings(settings.frame_format, settings.frame_rate.exact, background, tags)
-                pictures_shown = _write_frames(
-                    folder, frames, how, sound, sheet_frames(mouth_opening(motion.landmarks))
-                )
+                shown = sheet_frames(mouth_opening(motion.landmarks))
+                with hand_off_frames(folder, settings.hand_offs, len(times), how) as take:
+                    pictures_shown = _write_frames(folder, frames, how, sound, shown, take)
             notebook.add(judge.notes())
         _write_sheet(folder, motion, recording, pictures_shown, tags)
         clock.stop()
@@ -130,6 +146,7 @@ def animate(
 
 def _check_pictures(settings: AnimateSettings) -> tuple[int, int, int]:
     """Refuses options that contradict each other; returns the background, RGB."""
+    check_hand_offs(settings.hand_offs, settings.frame_rate, settings.has_texture)
     if settings.is_full_frame and settings.identity is not None:
         raise ValueRangeError(
             "--full-frame needs a whole picture and --identity holds none; give --images instead of --identity"
@@ -152,12 +169,12 @@ def _check_pictures(settings: AnimateSettings) -> tuple[int, int, int]:
     return red, green, blue
 
 
-def _bytes_per_frame(settings: AnimateSettings, pictures: Sequence[NDArray[np.uint8]]) -> int:
+def _bytes_per_frame(settings: AnimateSettings, pictures: Sequence[NDArray[np.uint8]], frame_count: int) -> int:
     if not settings.has_texture:
         return 0
-    if not settings.is_full_frame:
-        return bytes_per_frame(settings.frame_format, CROP_SIZE, CROP_SIZE)
-    return max((bytes_per_frame(settings.frame_format, *picture.shape[:2]) for picture in pictures), default=0)
+    sizes = [picture.shape[:2] for picture in pictures] if settings.is_full_frame else [(CROP_SIZE, CROP_SIZE)]
+    further = [hand_off_bytes(settings.hand_offs, frame_count, *size) for size in sizes]
+    return max(map(sum, zip(further, (bytes_per_frame(settings.frame_format, *size) for size in sizes), strict=True)))
 
 
 def _identity(
@@ -171,16 +188,9 @@ def _identity(
 ) -> Identity | None:
     """The face to animate; None for the mean face."""
     if settings.identity is not None:
-        identity = open_identity(settings.identity)
-        version = identity.record.weights_version
-        if identity.weights and version != cascade.weights_version:
-            sentence = (
-                f"it was learnt with weights {version}, but the installed ones are {cascade.weights_version}; "
-                "adapt the pictures again for the best likeness"
-            )
-            notebook.add([Note(NoteCode.OTHER_WEIGHTS, sentence, str(settings.identity))])
-        notebook.add(identity.record.notes)
-        return identity
+        learning = open_learnt(cascade, settings.identity)
+        notebook.add(learning.notes)
+        return learning.identity
     if not source.images:
         return None
 
@@ -207,20 +217,14 @@ def _identity(
     return learning.identity
 
 
-def _write_motion(folder: Path, motion: LandmarkMotion, frame_rate: FrameRate, tags: dict[str, str]) -> None:
-    np.savez_compressed(
-        folder / "landmarks.npz",
-        frame_times=motion.frame_times,
-        canonical=motion.canonical,
-        landmarks=motion.landmarks,
-        neutral=motion.neutral,
-        crop=motion.crop,
-        metadata=np.array(json.dumps(tags)),
-    )
-    write_json_curves(
-        folder / "curves.json", frame_rate.exact, motion.frame_times, motion.landmarks, motion.neutral, tags
-    )
-    write_arkit_csv(folder / "arkit.csv", motion.frame_times, motion.arkit)
+def _write_motion(folder: Path, motion: LandmarkMotion, settings: AnimateSettings, tags: dict[str, str]) -> None:
+    rate, times = settings.frame_rate.exact, motion.frame_times
+    crop, whole = motion.crop, motion.canonical
+    write_landmarks(folder / "landmarks.npz", times, whole, motion.landmarks, motion.neutral, crop, tags)
+    write_json_curves(folder / "curves.json", rate, times, motion.landmarks, motion.neutral, tags)
+    write_arkit_csv(folder / "arkit.csv", times, motion.arkit)
+    animation = MorphAnimation(SHAPES, motion.arkit, times, rate, tags)
+    write_hand_offs(folder, settings.hand_offs, animation, settings.frame_rate, lambda: head_mesh(load_sample_head()))
 
 
 def _frames(
@@ -238,12 +242,14 @@ def _write_frames(
     how: FrameSettings,
     sound: FileSound,
     shown: NDArray[np.int64],
+    also_take: Callable[[NDArray[np.uint8]], None],
 ) -> list[NDArray[np.uint8]]:
     """Writes all frames and returns small pictures (h, w, 3) of those to show."""
     wanted, pictures = set(shown.tolist()), []
     with frame_files(folder, how, sound.as_given, sound.survey().sample_rate) as take:
         for number, frame in enumerate(frames):
             take(frame)
+            also_take(frame)
             if number in wanted:
                 pictures.append(over_background(shrunk(frame, SHEET_SIDE), how.background))
     return pictures
@@ -291,6 +297,8 @@ def _write_report(
         "frame_rate": settings.frame_rate.frames_per_second,
         "frames_as": settings.frame_format if settings.has_texture else None,
         "full_frame": settings.is_full_frame,
+        "also_written": sorted(settings.hand_offs.kinds),
+        "rigs": [mapping.name for mapping in settings.rigs],
         "seed": settings.seed,
         "controls": asdict(settings.controls),
         "device": cascade.device,

@@ -17,13 +17,10 @@ from typer.core import TyperArgument, TyperCommand, TyperOption
 
 from backend_server.processes import ending_signals
 from backend_server.progress import Epoch
+from backend_server.speech.suffixes import SOUND_SUFFIXES
 from shared.errors import Cancelled, SpeechFaceError
 
 EXIT_BAD_INPUT = 2
-SOUND_SUFFIXES = {  # of sounds, and of films, whose sound is used
-    *(".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".aif", ".aiff", ".au", ".caf", ".wma", ".amr"),
-    *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".wmv", ".3gp", ".ts", ".mts"),
-}
 
 output = Console()
 errors = Console(stderr=True)
@@ -137,8 +134,8 @@ def plain_failures() -> Iterator[None]:
         if error.detail:
             errors.print(error.detail, style="dim", highlight=False, soft_wrap=True, markup=False)
         sys.exit(EXIT_BAD_INPUT)
-    except Cancelled:
-        errors.print("cancelled; nothing was written", style="yellow")
+    except Cancelled as request:
+        errors.print(str(request) or "cancelled; nothing was written", style="yellow")
         sys.exit(status)
     finally:
         for number, handler in before.items():

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from backend_server.commands.owned_files import OwnedFiles, set_aside
-from backend_server.files import atomic_write, sweep_temporaries
+from backend_server.commands.owned_files import OwnedFiles
+from backend_server.files import atomic_write, set_aside, sweep_temporaries
 from shared.errors import NoSpaceError, ValueRangeError
 
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from backend_server.commands.owned_files import OwnedFiles, files_below, set_aside
-from backend_server.files import sweep_temporaries, temporary_name
+from backend_server.commands.owned_files import OwnedFiles, files_below
+from backend_server.files import set_aside, sweep_temporaries, temporary_name
 from shared.errors import NoSpaceError, ValueRangeError
 
 

@@ -87,17 +87,6 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def set_aside(place: Path) -> Path:
-    """Renames a file or folder, so that its name is free; returns the new name."""
-    number = 1
-    while True:
-        ending = " (kept)" if number == 1 else f" (kept {number})"
-        other = place.with_name(f"{place.stem}{ending}{place.suffix}")
-        if not other.exists() and not other.is_symlink():
-            return place.rename(other)
-        number += 1
-
-
 def main(path: Path) -> None:
     """Puts a file into the list of its folder."""
     owned = OwnedFiles(path.parent)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +20,14 @@ def write_arkit_csv(path: Path, frame_times: NDArray[np.float64], weights: NDArr
         frame_times: (T,) seconds.
         weights: of `shared.arkit.SHAPES`, (T, 52), 0 to 1.
     """
-    with path.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(",".join(("time", *SHAPES)) + "\n")
+    write_weights_csv(path, frame_times, SHAPES, weights)
+
+
+def write_weights_csv(
+    path: Path, frame_times: NDArray[np.float64], channels: Sequence[str], weights: NDArray[np.float32]
+) -> None:
+    """`write_arkit_csv` for the channels of any rig, weights (T, C); a name with commas stands in quotes."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerow(("time", *channels))
         for time, row in zip(frame_times, weights, strict=True):
             file.write(",".join(f"{value:.4f}" for value in (time, *row)) + "\n")

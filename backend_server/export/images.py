@@ -12,6 +12,8 @@ from PIL.PngImagePlugin import PngInfo
 
 from backend_server.export.tags import xmp_packet
 
+PREVIEW_BACKGROUND = (58, 64, 74)  # RGB under a face whose film has no alpha
+
 
 def frame_path(folder: Path, number: int, suffix: str = "png") -> Path:
     """`frame_0001.png` for number 1."""

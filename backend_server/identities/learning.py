@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from backend_server.identities.store import SHORT_DIGITS, IdentityStore, identity_id
+from backend_server.identities.store import SHORT_DIGITS, IdentityStore, identity_id, open_identity
 from backend_server.identity import FaceReferences, Identity
 from backend_server.progress import EpochWatcher, Progress
 from shared.errors import SpeechFaceError
@@ -54,6 +55,23 @@ class Learning:
     sentence: str
     error: SpeechFaceError | None = None
     notes: tuple[Note, ...] = ()
+
+
+def open_learnt(cascade: Cascade, named: Path) -> Learning:
+    """A face that was learnt before, by its file or the first digits of its ID.
+
+    Raises:
+        SpeechFaceError: there is none, or it is damaged.
+    """
+    identity = open_identity(named)
+    version, notes = identity.record.weights_version, identity.record.notes
+    if identity.weights and version != cascade.weights_version:
+        sentence = (
+            f"it was learnt with weights {version}, but the installed ones are {cascade.weights_version}; "
+            "adapt the pictures again for the best likeness"
+        )
+        notes = (Note(NoteCode.OTHER_WEIGHTS, sentence, str(named)), *notes)
+    return Learning(identity, True, f"learnt on {identity.record.day_and_time}", notes=notes)
 
 
 def find_or_learn(

@@ -36,8 +36,8 @@ class SolveSettings:
         smoothings: how often neighbours are taken into account.
     """
 
-    sparsity: float = 2e-4
-    evenness: float = 1e-4
+    sparsity: float = 5e-4
+    evenness: float = 3e-4
     smoothness: float = 1e-3
     smoothings: int = 2
 
@@ -154,8 +154,11 @@ class _Problem:
             is_free = side == 0
             held = np.where(side > 0, self.upper, np.where(side < 0, self.lower, 0.0))
             rest = np.where(is_free, wish - held @ gram, held)
-            both_free = is_free[:, :, None] & is_free[:, None, :]
-            weights = np.linalg.solve(np.where(both_free, gram, identity), rest[..., None])[..., 0]
+            if is_free.all():
+                weights = np.linalg.solve(gram, rest.T).T
+            else:
+                both_free = is_free[:, :, None] & is_free[:, None, :]
+                weights = np.linalg.solve(np.where(both_free, gram, identity), rest[..., None])[..., 0]
             slope = weights @ gram - wish
             above, below = is_free & (weights > self.upper + NEAR), is_free & (weights < self.lower - NEAR)
             leaves = ((side > 0) & (slope > NEAR)) | ((side < 0) & (slope < -NEAR))

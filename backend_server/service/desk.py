@@ -19,16 +19,19 @@ from backend_server.service.storage.queue_file import JobOrigin, JobState
 from backend_server.service.storage.store import JobStore
 from shared.errors import ErrorCode, MessageError, SpeechFaceError, ValueRangeError
 from shared.protocol import (
+    KINDS,
     Accepted,
     AdaptRequest,
     AnimateRequest,
     Attach,
     Cancel,
     Cancelled,
+    FindMeshLandmarks,
     Hello,
     Message,
     Ping,
     Pong,
+    Request,
     Status,
     Welcome,
 )
@@ -99,7 +102,7 @@ class Desk:
 
     def _answer(self, client: bytes, message: Message, arrival: Arrival) -> None:
         match message:
-            case AdaptRequest() | AnimateRequest():
+            case AdaptRequest() | AnimateRequest() | FindMeshLandmarks():
                 self._begin(client, message, arrival)
             case Attach():
                 self._follow(client, message, message.received)
@@ -122,12 +125,12 @@ class Desk:
                     f"a {type(message).__name__} is only sent by the backend", code=ErrorCode.UNSUPPORTED
                 )
 
-    def _begin(self, client: bytes, request: AdaptRequest | AnimateRequest, arrival: Arrival) -> None:
+    def _begin(self, client: bytes, request: Request, arrival: Arrival) -> None:
         if self._store.find(request.job) is not None:  # sent again after a lost connection
             self._follow(client, request, 0)
             return
         self._clients.attach(client, request.job, 0, request.id)
-        kind = "animate" if isinstance(request, AnimateRequest) else "adapt"
+        kind = KINDS[type(request).__name__]
         origin = JobOrigin(kind, escaped(self._clients.program(client)[:_LONGEST_OWNER])[:_LONGEST_OWNER], time.time())
         if isinstance(request, AnimateRequest):
             if request.identity:
@@ -138,7 +141,7 @@ class Desk:
             self._scheduler.submit(request.job, arrival.parts, needed_bytes, request.id, origin)
             return
         known = self._identities.record(arrival.identity) if arrival.identity else None
-        if known is not None:
+        if known is not None and isinstance(request, AdaptRequest):
             answer = adapted_answer(known, is_cached=True, names=request.names)
             self._scheduler.finish(request.job, answer, request.id)
         else:

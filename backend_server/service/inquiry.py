@@ -17,7 +17,8 @@ from backend_server.service.access.address import bracketed
 from shared import chunks, wire
 from shared.endpoint import Connection, read_connection_file
 from shared.errors import ErrorCode, MessageError, SpeechFaceError
-from shared.health import MAX_LISTED_JOBS, JobHealth
+from shared.health import JobHealth
+from shared.job_list import list_jobs
 from shared.protocol import Cancel, Cancelled, Done, Failed, Hello, Message, Status, StatusReport, Welcome
 
 WAIT_SECONDS = 3.0
@@ -54,19 +55,8 @@ def ask_jobs(connection_file: Path, seconds: float = WAIT_SECONDS, *, are_ended:
     Raises:
         SpeechFaceError: as `ask_status`, or the backend is of a release without lists.
     """
-    found: dict[str, JobHealth] = {}
     with _line(connection_file, seconds) as line:
-        first, is_over = 0, False
-        while not is_over:
-            listed = line.report(Status(ended_from=first) if are_ended else Status(jobs_from=first)).listed
-            if listed is None:
-                raise MessageError(
-                    f"this backend lists no {'ended ' if are_ended else ''}jobs; start one of this release",
-                    code=ErrorCode.VERSION_MISMATCH,
-                )
-            found.update((job.id, job) for job in listed)
-            first, is_over = first + len(listed), len(listed) < MAX_LISTED_JOBS
-    return list(found.values())
+        return list_jobs(line.report, are_ended=are_ended)
 
 
 def cancel_jobs(connection_file: Path, jobs: Sequence[str], seconds: float = WAIT_SECONDS) -> Iterator[Message]:

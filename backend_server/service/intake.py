@@ -18,7 +18,7 @@ from backend_server.service.outcome import failure
 from shared import wire
 from shared.assembly import Assembler, Budget, Piece, Transfer, refusal
 from shared.errors import ErrorCode, MessageError
-from shared.protocol import AdaptRequest, AnimateRequest, Message, new_id
+from shared.protocol import AdaptRequest, Message, Request, new_id
 from shared.wire import Bytes
 
 LARGE_BYTES = 1024 * 1024
@@ -58,7 +58,7 @@ def read(parts: Sequence[Bytes], weights_version: str | None) -> Arrival:
         message = wire.decode(parts)
     except MessageError as error:
         return Arrival(None, refusal=error)
-    if isinstance(message, AdaptRequest | AnimateRequest) and not message.job:
+    if isinstance(message, Request) and not message.job:
         message = msgspec.structs.replace(message, job=new_id())
         parts = wire.encode(message)
     if isinstance(message, AdaptRequest) and weights_version is not None and not message.files:

@@ -20,7 +20,6 @@ from backend_server.config import (
 )
 from backend_server.speech.survey import Survey, Surveyor
 from backend_server.speech.tracks import BLOCK_SAMPLES, NoMediaError, SoundBlock, Track, list_tracks, read_track
-from backend_server.speech.tracks import declared_seconds as declared_duration
 from shared.errors import SoundError
 
 LOG = logging.getLogger(__name__)
@@ -55,22 +54,46 @@ def read_audio(path: Path) -> AudioClip:
     return AudioClip(np.concatenate(blocks), survey.sample_rate)
 
 
-def survey_file(path: Path, tell: Callable[[float], None] = lambda _: None) -> Survey:
+@dataclass(frozen=True)
+class Contents:
+    """What a file says of itself.
+
+    Attributes:
+        tracks: those that may be heard, the default one first; None stands for a file that only libsndfile may know.
+        seconds: how long it is, for a bar of progress: it may be wrong, and is 0 where the file does not say.
+    """
+
+    tracks: tuple[Track | None, ...]
+    seconds: float
+
+
+def read_contents(path: Path) -> Contents:
+    """Asks a file what it holds.
+
+    Raises:
+        SoundError: no such file, a folder, no file, an empty one, or one without sound.
+    """
+    _check_file(path)
+    try:
+        tracks, seconds = list_tracks(path)
+    except NoMediaError:
+        return Contents((None,), 0.0)
+    first = sorted(tracks, key=lambda track: not track.is_default)
+    return Contents(tuple(first), min(seconds, LONGEST_SPEECH_SECONDS))
+
+
+def survey_file(path: Path, tell: Callable[[float], None] = lambda _: None, contents: Contents | None = None) -> Survey:
     """Hears a file for the first time: its default track, or else the first that is not silent.
 
     Args:
         path: of an audio or video file.
         tell: called after every block with the seconds of the track that were heard.
+        contents: of the file, if they were read already.
 
     Raises:
         SoundError: as `read_audio`, or samples that are not finite.
     """
-    _check_file(path)
-    try:
-        found = sorted(list_tracks(path), key=lambda track: not track.is_default)
-        tracks: list[Track | None] = [*found]
-    except NoMediaError:
-        tracks = [None]
+    tracks = (contents or read_contents(path)).tracks
     surveys = (_survey_track(path, track, tell) for track in tracks)
     first = next(surveys)
     chosen = first if first.is_audible else next((one for one in surveys if one.is_audible), first)
@@ -100,10 +123,13 @@ def read_blocks(path: Path, track: Track | None, *, is_stereo: bool = False) -> 
         SoundError: it cannot be read, or is longer than the limit.
     """
     count = 0
-    for block in _other_blocks(path) if track is None else read_track(path, track, is_stereo=is_stereo):
-        count += len(block.samples)
-        check_length(count / block.sample_rate, str(path))
-        yield block
+    try:
+        for block in _other_blocks(path) if track is None else read_track(path, track, is_stereo=is_stereo):
+            count += len(block.samples)
+            check_length(count / block.sample_rate, str(path))
+            yield block
+    except (NoMediaError, OSError) as error:  # it was there when its contents were read
+        raise SoundError(f"{path} can no longer be read ({error}); was it moved meanwhile?") from error
 
 
 def _other_blocks(path: Path) -> Iterator[SoundBlock]:
@@ -126,19 +152,6 @@ def _check_file(path: Path) -> None:
         raise SoundError(f"{path} is a pipe, socket or device; save the sound as a file and give that")
     if path.stat().st_size == 0:
         raise SoundError(f"{path} is empty (0 bytes); export the sound again")
-
-
-def declared_seconds(path: Path) -> float:
-    """How long a file says its sound is, for a bar of progress: it may be wrong, and is 0 where it does not say.
-
-    Raises:
-        SoundError: no such file, a folder, no file, or an empty one.
-    """
-    _check_file(path)
-    try:
-        return min(declared_duration(path), LONGEST_SPEECH_SECONDS)
-    except NoMediaError:
-        return 0.0
 
 
 def check_length(seconds: float, name: str) -> None:

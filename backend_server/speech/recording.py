@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from math import ceil
 from pathlib import Path
 from typing import Protocol
@@ -23,11 +24,12 @@ from backend_server.progress import Progress, silent
 from backend_server.speech.acoustic_model import AcousticModel, CtcAcousticModel, gain_for
 from backend_server.speech.audio import (
     AudioClip,
+    Contents,
     check_length,
     check_measures,
     check_rate,
-    declared_seconds,
     read_blocks,
+    read_contents,
     survey_file,
     to_channels,
 )
@@ -86,10 +88,14 @@ class FileSound:
         self.path = path
         self._survey: Survey | None = None
 
+    @cached_property
+    def _contents(self) -> Contents:
+        return read_contents(self.path)
+
     @property
     def seconds(self) -> float:
         """As decoded; before that as the file says."""
-        return self._survey.seconds if self._survey else declared_seconds(self.path)
+        return self._survey.seconds if self._survey else self._contents.seconds
 
     @property
     def name(self) -> str:
@@ -103,7 +109,7 @@ class FileSound:
 
     def survey(self, tell: Callable[[float], None] = lambda _: None) -> Survey:
         """As `Sound.survey`."""
-        self._survey = self._survey or survey_file(self.path, tell)
+        self._survey = self._survey or survey_file(self.path, tell, self._contents)
         return self._survey
 
     def blocks(self) -> Iterator[Array]:

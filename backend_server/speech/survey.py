@@ -9,11 +9,10 @@ from numpy.typing import NDArray
 
 from backend_server.config import QUIETEST_SPEECH_DB
 from backend_server.speech.tracks import SoundBlock, Track
+from shared.channels import Heard, heard_channels
 from shared.errors import SoundError
 from shared.notes import Note, NoteCode
 
-SILENT_CHANNEL = 1e-4  # of the power of the loudest channel: 40 dB below it
-CANCELLED_SHARE = 0.1  # of the power that the channels would have together if they were independent
 CLEARLY_ABOVE = 10 ** (1 / 20)  # 1 dB; MP3 and AAC exceed 1.0 by less where the original was loud
 PEAKS_PER_SECOND = 100
 CLICK_SHARE = 0.001  # of the peaks; what they alone exceed is a click, not the level
@@ -57,7 +56,7 @@ class Survey:
         peak: its loudest sample.
         lost_seconds: of it that are missing or damaged.
         mix: how it is heard.
-        has_antiphase: its channels cancel each other.
+        heard: which channels.
         track: of the file it lies in; None where it is no file's.
     """
 
@@ -67,7 +66,7 @@ class Survey:
     peak: float
     lost_seconds: float
     mix: Mix
-    has_antiphase: bool
+    heard: Heard
     track: Track | None = None
 
     @property
@@ -100,12 +99,7 @@ class Survey:
         if self.track is not None and self.track.number > 1:
             why = "the file's default" if self.track.is_default else "the first that is not silent"
             found.append(Note(NoteCode.OTHER_TRACK, f"{self.track} is heard: it is {why}", name))
-        if self.has_antiphase:
-            sentence = (
-                f"channel {self.mix.channels[0] + 1} of {self.channels} alone is heard, because together the channels "
-                "cancel each other (one is the other turned upside down)"
-            )
-            found.append(Note(NoteCode.ONE_CHANNEL, sentence, name))
+        found += self.heard.notes(name)
         if self.peak > CLEARLY_ABOVE:
             decibels = 20 * np.log10(self.peak)
             sentence = f"its peak is {decibels:+.1f} dBFS, above full scale; it was scaled, so nothing is clipped"
@@ -155,15 +149,10 @@ class Surveyor:
 
     def survey(self, track: Track | None = None) -> Survey:
         """What was learnt so far."""
-        powers = np.diag(self._products)
-        channels = np.flatnonzero(powers > SILENT_CHANNEL * powers.max(initial=0.0))
-        together = self._products[np.ix_(channels, channels)].sum()
-        cancels = len(channels) > 1 and together < CANCELLED_SHARE * powers[channels].sum()
-        if cancels or not len(channels):
-            channels = np.array([powers.argmax() if len(powers) else 0])
-        mix = Mix(tuple(channels.tolist()), 1.0 / max(self._level(), 1.0))
+        heard = heard_channels(self._products)
+        mix = Mix(heard.channels, 1.0 / max(self._level(), 1.0))
         return Survey(
-            self._rate, len(powers), self._count, self._peak, self._lost, mix, has_antiphase=bool(cancels), track=track
+            self._rate, heard.channel_count, self._count, self._peak, self._lost, mix, heard=heard, track=track
         )
 
     def _level(self) -> float:

@@ -36,6 +36,7 @@ FAILURES_IN_A_ROW = 1000  # packets that cannot be read, after which a file is a
 _BARE = ("mp3", "aac")  # packets alone, without time stamps
 _TAG = b"ID3"
 _ONLY_FILES = {"protocol_whitelist": "file"}  # a play list must not lead to other machines
+_HEADER = {"probesize": "8192"}  # bytes that are looked at to learn what a file holds; else up to 5 MB
 
 Samples = NDArray[np.float32]
 
@@ -50,6 +51,7 @@ class Track:
         title: as the file names it; empty if it does not.
         language: as the file says; empty if it does not.
         is_default: whether the file wants it to be heard.
+        is_plain: whether it is PCM, which needs no looking into the samples to be decoded.
     """
 
     number: int
@@ -57,6 +59,7 @@ class Track:
     title: str = ""
     language: str = ""
     is_default: bool = False
+    is_plain: bool = False
 
     def __str__(self) -> str:
         named = ", ".join(part for part in (self.title and f'"{self.title}"', self.language) if part)
@@ -82,8 +85,8 @@ class NoMediaError(Exception):
     """FFmpeg does not know this kind of file."""
 
 
-def list_tracks(path: Path) -> list[Track]:
-    """The sound tracks of a file, in its order.
+def list_tracks(path: Path) -> tuple[list[Track], float]:
+    """The sound tracks of a file in its order, and how long it says it is: maybe wrong, 0 if it does not say.
 
     Raises:
         NoMediaError: FFmpeg cannot open it.
@@ -95,24 +98,16 @@ def list_tracks(path: Path) -> list[Track]:
             raise SoundError(f"{path} holds pictures but no sound; choose a file with an audio track")
         if not streams:
             raise NoMediaError(str(path))
-        return [_track(stream, number, len(streams)) for number, stream in enumerate(streams, 1)]
+        tracks = [_track(stream, number, len(streams)) for number, stream in enumerate(streams, 1)]
+        return tracks, max((container.duration or 0) / av.time_base, 0.0)
 
 
 def _track(stream: AudioStream, number: int, count: int) -> Track:
     names = {name.lower(): text for name, text in stream.metadata.items()}
     title, language = names.get("title", ""), names.get("language", "")
     is_default = bool(stream.disposition & Disposition.default)
-    return Track(number, count, title, "" if language == "und" else language, is_default)
-
-
-def declared_seconds(path: Path) -> float:
-    """How long a file says it is, which may be wrong; 0 where it does not say.
-
-    Raises:
-        NoMediaError: FFmpeg cannot open it.
-    """
-    with _opened(path) as container:
-        return max((container.duration or 0) / av.time_base, 0.0)
+    is_plain = stream.codec_context.name.startswith("pcm_")
+    return Track(number, count, title, "" if language == "und" else language, is_default, is_plain)
 
 
 def read_track(path: Path, track: Track, *, is_stereo: bool = False) -> Iterator[SoundBlock]:
@@ -142,7 +137,7 @@ def _joined(path: Path, track: Track, *, is_stereo: bool) -> Iterator[SoundBlock
     """A track, frame by frame, of all parts of a file; parts behind the first may have fewer tracks or be damaged."""
     for number, part in enumerate(ogg_parts(path)):
         try:
-            container = _opened(path, part)
+            container = _opened(path, part, is_plain=track.is_plain)
         except NoMediaError:
             if number == 0:
                 raise
@@ -152,12 +147,12 @@ def _joined(path: Path, track: Track, *, is_stereo: bool) -> Iterator[SoundBlock
                 yield from _filled(container, streams[0], is_stereo=is_stereo)
 
 
-def _opened(path: Path, part: tuple[int, int] | None = None) -> InputContainer:
-    """A whole file, or a part of it."""
+def _opened(path: Path, part: tuple[int, int] | None = None, *, is_plain: bool = False) -> InputContainer:
+    """A whole file, or a part of it; the samples of plain tracks are not looked into."""
     is_whole = part is None or part == (0, path.stat().st_size)
     source = f"file:{path}" if part is None or is_whole else FilePart(path, *part)
     try:
-        return av.open(source, "r", options=_ONLY_FILES)
+        return av.open(source, "r", options=_ONLY_FILES | _HEADER if is_plain else _ONLY_FILES)
     except (FFmpegError, OSError, ValueError) as error:
         raise NoMediaError(str(error)) from error
 

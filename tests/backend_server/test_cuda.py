@@ -7,8 +7,8 @@ import torch
 
 from backend_server.cascade import Cascade
 from backend_server.commands.animate import SAMPLE_SPEECH
-from backend_server.commands.pictures import portrait_path
 from backend_server.face.images import read_image
+from backend_server.identities.pictures import portrait_path
 
 pytestmark = [
     pytest.mark.gpu,

@@ -20,7 +20,7 @@ try:
 except ImportError:  # each test module says so and skips
     bpy = None
 
-from tests.blender_addon.speech_face_fake_backend import FakeBackend  # noqa: E402 (the checkout is on the path now)
+from tests.speech_face_fake_backend import FakeBackend  # noqa: E402 (the checkout is on the path now)
 
 
 class Clock:

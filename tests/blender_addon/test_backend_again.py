@@ -133,7 +133,7 @@ def test_a_backend_killed_twice_in_a_job_is_started_again_and_the_job_goes_on(op
     kill(session)
     run.check_complete()
     log = session.backend.log_file.read_text()
-    assert log.count("The add-on starts the backend again: it ended with code -9 (") == 2
+    assert log.count("The backend is started again: it ended with code -9 (") == 2
 
 
 def test_a_backend_that_ends_by_itself_is_started_again_while_the_face_is_learnt(open_session, settings):
@@ -168,7 +168,7 @@ def test_a_backend_that_cannot_start_fails_at_once_with_its_reason(open_session,
     run.job.run_until_done(timeout=30)
     assert "the backend ended with code" in run.job.error.sentence
     assert "a file" in run.job.error.sentence
-    assert "starts the backend again" not in session.backend.log_file.read_text()
+    assert "is started again" not in session.backend.log_file.read_text()
 
 
 def jobs_of(session, settings, until):

@@ -86,6 +86,7 @@ def test_the_zip_holds_exactly_what_it_should(extension, builder):
     assert {name for name in names if name.startswith("wheels/")} == {f"wheels/{name}" for name in builder.WHEELS}
     assert not any("__pycache__" in name or name.startswith(("tests", "backend_server")) for name in names)
     assert {"__init__.py", "_shared.py", "LICENSE", "shared/__init__.py", "shared/protocol.py"} <= names
+    assert {f"shared/rig/presets/{name}.json" for name in ("arkit", "oculus", "rigify")} <= names
 
 
 def test_versions_agree(extension):

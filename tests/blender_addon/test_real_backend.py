@@ -152,7 +152,7 @@ def test_the_true_cascade_moves_the_mouth(own_backend, tmp_path):
     """The whole way: the shipped speech and portrait, from the panel's operator to evaluated bones and pictures."""
     if len(list(WEIGHTS.glob("*.safetensors"))) < 4:
         pytest.skip("backend_server/weights lacks networks; train them first")
-    find = "from backend_server.commands.pictures import portrait_path; print(portrait_path())"
+    find = "from backend_server.identities.pictures import portrait_path; print(portrait_path())"
     portrait = subprocess.run([str(PYTHON), "-c", find], capture_output=True, text=True, check=True, cwd=ROOT)
     scene = bpy.context.scene
     scene.render.fps = 24

@@ -37,6 +37,7 @@ def messages():
             protocol.AnimateRequest(
                 sample_rate=16_000,
                 seed=7,
+                rig="arkit",
                 speech=_array("f4", 800) / 200,
                 frame_times=np.arange(2) / 25.0,
                 references=(_array("u1", 3, 4, 3),),
@@ -51,6 +52,25 @@ def messages():
                 frame_times=np.arange(2) / 25.0,
                 neutral=_array("f4", 68, 2),
                 crop=_array("f4", 2, 3),
+            ),
+            protocol.FindMeshLandmarks(
+                job="j1", vertices=_array("f4", 4, 3), triangles=np.array([[0, 1, 2], [3, 2, 1]], np.int32)
+            ),
+            protocol.MeshLandmarks(
+                job="j1",
+                sequence=1,
+                vertices=np.arange(68, dtype=np.int32),
+                confidence=np.linspace(0, 1, 68, dtype=np.float32),
+                projection=np.eye(2, 3),
+                picture=np.zeros((4, 5, 3), np.uint8),
+                points=_array("f4", 68, 2),
+            ),
+            protocol.RigCurves(
+                job="j1",
+                sequence=2,
+                names=("aa", "oh"),
+                weights=_array("f4", 2, 2) / 200,
+                residual=_array("f4", 2),
             ),
             protocol.TextureFrames(job="j1", sequence=2, first_frame=0, frames=_array("u1", 2, 8, 8, 4)),
             protocol.Done(

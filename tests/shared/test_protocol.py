@@ -3,6 +3,8 @@ import pytest
 
 from shared import protocol, wire
 from shared.errors import ErrorCode, MessageError
+from shared.rig.mapping import Channel, RigMapping
+from shared.rig.mapping_file import format_mapping
 
 SPEECH = np.zeros(16_000, np.float32)
 IMAGE = np.zeros((4, 4, 3), np.uint8)
@@ -24,6 +26,15 @@ def stripe():
 
 def huge_image():
     return np.broadcast_to(np.zeros((1, 1, 3), np.uint8), (8193, 8193, 3))
+
+
+def curves_of_a_rig(**values):
+    return protocol.RigCurves(**{"names": ("aa", "oh"), "weights": np.zeros((2, 2), np.float32), **values})
+
+
+def many_channels():
+    channels = tuple(Channel(f"key {number}") for number in range(500))
+    return format_mapping(RigMapping(name="many", channels=channels))
 
 
 @pytest.mark.parametrize(
@@ -49,6 +60,11 @@ def huge_image():
         (animate(frame_times=TIMES[::-1]), "ascend"),
         (animate(frame_times=np.array([np.inf])), "must lie within"),
         (animate(identity="a" * 64, references=(IMAGE,)), "not both"),
+        (animate(rig="oculos"), 'no rig "oculos"; did you mean "oculus"'),
+        (animate(rig="../presets/arkit"), 'no rig "../presets/arkit"'),
+        (animate(rig="/etc/passwd.json"), 'no rig "/etc/passwd.json"'),  # a name, never a path
+        (animate(rig='{"format": "speech_face.rig", "version": 9}'), "the version is 9 and this release reads 1"),
+        (curves_of_a_rig(names=("aa",)), "1 names for 2 channels"),
         (adapt(epochs=201), "epochs = 201"),
         (adapt(images=()), "send at least one"),
         (adapt(files=(IMAGE,)), r"file_0 must be of shape \(N\), got \(4, 4, 3\)"),
@@ -72,6 +88,7 @@ def test_values_out_of_range_are_refused_with_their_name(message, sentence):
     [
         (animate(speech=np.broadcast_to(np.float32(0), (8000 * 3602,)), sample_rate=8000), "sound of 3602 s"),
         (animate(frame_times=np.arange(432_001) / 250.0), "432001 frames"),
+        (animate(frame_times=np.arange(431_000) / 120.0, rig=many_channels()), "500 channels of a rig over 431000"),
         (adapt(images=(IMAGE,) * 21), "21 images are too many"),
         (adapt(images=(IMAGE,) * 11, files=(IMAGE.ravel(),) * 10), "21 images are too many"),
         (adapt(images=(huge_image(),)), "8193 x 8193 pixels"),

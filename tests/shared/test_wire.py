@@ -113,7 +113,7 @@ def test_swapped_buffers_are_refused(messages):
     ("changes", "code", "sentence"),
     [
         ({"version": "1.1"}, ErrorCode.VERSION_MISMATCH, "speaks protocol 1.1"),
-        ({"type": "RigCurves"}, ErrorCode.UNSUPPORTED, "'RigCurves' are unknown"),
+        ({"type": "FutureCurves"}, ErrorCode.UNSUPPORTED, "'FutureCurves' are unknown"),
         ({"version": "one"}, ErrorCode.BAD_MESSAGE, "header cannot be read"),
         ({"id": "a" * 65}, ErrorCode.BAD_MESSAGE, "header cannot be read"),
         ({"sequence": -1}, ErrorCode.BAD_MESSAGE, "header cannot be read"),

@@ -13,11 +13,11 @@ from backend_server.service.storage.queue_file import JobOrigin, JobState, Queue
 from backend_server.service.storage.spool import read_message
 from shared import wire
 from shared.errors import MessageError
+from shared.protocol import KINDS
 
 LOG = logging.getLogger(__name__)
 
 _LAST = frozenset({"Done", "Failed", "Cancelled"})
-_KINDS = {"AdaptRequest": "adapt", "AnimateRequest": "animate"}
 _TRASH = "trash_"
 
 
@@ -93,7 +93,7 @@ def _row(place: Path) -> QueueRow | None:
         return None
     size = sum(path.stat().st_size for path in place.iterdir())
     state = JobState.ENDED if has_ended else JobState.QUEUED
-    kind = _KINDS.get(request.type, "") if request is not None else ""
+    kind = KINDS.get(request.type, "") if request is not None else ""
     origin = JobOrigin(kind, came=place.stat().st_mtime)
     return QueueRow(0, job, state, results=results, ended=0.0 if has_ended else None, size=size, origin=origin)
 

@@ -20,6 +20,7 @@ class _Wishes(msgspec.Struct, frozen=True):
 
     identity: str = ""
     wants_texture: bool = True
+    rig: str = ""
 
 
 @dataclass(frozen=True)
@@ -29,15 +30,22 @@ class Expectation:
     Attributes:
         frame_count: of motion; 0 for a request that makes no motion.
         texture_count: rendered frames.
+        has_rig: whether there are curves of a rig.
     """
 
     frame_count: int
     texture_count: int
+    has_rig: bool = False
+
+    @property
+    def before_texture(self) -> int:
+        """How many messages come before the first rendered frames."""
+        return 2 if self.has_rig else 1
 
     @property
     def results(self) -> int:
         """How many messages come before the last one."""
-        return 1 + -(-self.texture_count // FRAMES_PER_MESSAGE)
+        return self.before_texture + -(-self.texture_count // FRAMES_PER_MESSAGE)
 
     def lack(self, done: Done, results: int) -> str | None:
         """What is missing when a job says that it is done; None when everything is there.
@@ -70,4 +78,4 @@ def expectation(request: Sequence[Bytes]) -> Expectation:
     except (msgspec.MsgspecError, UnicodeDecodeError, StopIteration, ValueError) as error:
         raise MessageError(f"the stored request cannot be read: {error}") from error
     has_face = bool(wishes.identity) or any(buffer.name.startswith("reference_") for buffer in header.buffers)
-    return Expectation(frame_count, frame_count if wishes.wants_texture and has_face else 0)
+    return Expectation(frame_count, frame_count if wishes.wants_texture and has_face else 0, bool(wishes.rig))

@@ -18,14 +18,29 @@ from backend_server.identities.learning import FaceSource, Learning, find_or_lea
 from backend_server.identities.store import IdentityStore
 from backend_server.identity import Identity
 from backend_server.progress import StageClock
+from backend_server.rig.conversion import rig_weights
+from backend_server.rig.landmarks import find_landmarks
+from backend_server.rig.solved import solve_channels
 from backend_server.service.outcome import adapted_answer
 from backend_server.service.work.expectation import FRAMES_PER_MESSAGE
 from backend_server.service.work.server_line import ServerLine
 from shared.notes import Note
-from shared.protocol import AdaptRequest, AnimateRequest, Done, LandmarkCurves, Progress, TextureFrames
+from shared.protocol import (
+    AdaptRequest,
+    AnimateRequest,
+    Done,
+    FindMeshLandmarks,
+    LandmarkCurves,
+    MeshLandmarks,
+    Progress,
+    RigCurves,
+    TextureFrames,
+)
+from shared.rig.mapping import RigMapping
+from shared.rig_messages import RigFace
 
 if TYPE_CHECKING:  # the worker loads the class that its settings name; tests name a light one
-    from backend_server.cascade import Cascade
+    from backend_server.cascade import Cascade, LandmarkMotion
 
 REPORT_SECONDS = 0.1  # between progress messages; each new stage is reported at once
 
@@ -100,10 +115,13 @@ class JobRun:
                 crop=np.ascontiguousarray(motion.crop, np.float32),
             )
             self._line.send(curves)
+        mapping = request.mapping
+        if mapping is not None and self._received < 2:
+            self._send_rig(mapping, request.rig_face, motion)
         notes += motion.notes
         texture_count = 0
         if request.wants_texture and identity is not None:
-            texture_count, of_result = self._render(identity, landmarks)
+            texture_count, of_result = self._render(identity, landmarks, before=1 if mapping is None else 2)
             notes += of_result
         return Done(
             job=self._job,
@@ -112,6 +130,28 @@ class JobRun:
             seconds=self._clock.stop(),
             notes=notes,
         )
+
+    def find_landmarks(self, request: FindMeshLandmarks) -> Done:
+        """Finds and sends the landmarks of a mesh.
+
+        Raises:
+            SpeechFaceError: as `rig.landmarks.find_landmarks`.
+            Cancelled: the server wants the job to end.
+        """
+        found = find_landmarks(request.vertices, request.triangles, progress=self.progress)
+        self.progress("look", 1, 1)
+        answer = MeshLandmarks(
+            job=self._job,
+            sequence=1,
+            vertices=found.vertices,
+            confidence=found.confidence,
+            projection=found.view.turn(np.eye(3)).T[:2].copy(),
+            picture=np.ascontiguousarray(found.picture),
+            points=np.ascontiguousarray(found.points, np.float32),
+        )
+        if self._received < 1:
+            self._line.send(answer)
+        return Done(job=self._job, seconds=self._clock.stop())
 
     def progress(self, stage: str, step: int, steps: int) -> None:
         """Tells the server the progress of the job.
@@ -143,9 +183,26 @@ class JobRun:
             return learning.identity, learning.notes
         return None, ()
 
-    def _render(self, identity: Identity, landmarks: NDArray[np.float32]) -> tuple[int, tuple[Note, ...]]:
-        """Sends the pictures; returns how many the job has now, and what the user should know of them."""
-        had = first = min(max(0, self._received - 1) * FRAMES_PER_MESSAGE, len(landmarks))
+    def _send_rig(self, mapping: RigMapping, face: RigFace | None, motion: LandmarkMotion) -> None:
+        names, residual = tuple(channel.name for channel in mapping.channels), None
+        if face is None:
+            weights = rig_weights(mapping, motion.arkit, motion.frame_times)
+        else:
+            solved = solve_channels(mapping, face, motion.canonical, self._cascade.neutral_canonical)
+            weights, residual = solved.weights, solved.residual
+        self._line.send(RigCurves(job=self._job, sequence=2, names=names, weights=weights, residual=residual))
+
+    def _render(
+        self, identity: Identity, landmarks: NDArray[np.float32], before: int = 1
+    ) -> tuple[int, tuple[Note, ...]]:
+        """Sends the pictures; returns how many the job has now, and what the user should know of them.
+
+        Args:
+            identity: the face.
+            landmarks: (T, 68, 2) pixels.
+            before: how many results come before the pictures.
+        """
+        had = first = min(max(0, self._received - before) * FRAMES_PER_MESSAGE, len(landmarks))
 
         def progress(stage: str, step: int, steps: int) -> None:
             self.progress(stage, had + step, had + steps)
@@ -160,7 +217,7 @@ class JobRun:
             chunks = judge.watch(self._cascade.render(identity, landmarks[first:], progress), first)
             for frames in rechunk(chunks, FRAMES_PER_MESSAGE):
                 self._line.raise_if_cancelled(self._job)
-                sequence = 2 + first // FRAMES_PER_MESSAGE
+                sequence = 1 + before + first // FRAMES_PER_MESSAGE
                 self._line.send(TextureFrames(job=self._job, sequence=sequence, first_frame=first, frames=frames))
                 first += len(frames)
             return first, judge.notes()

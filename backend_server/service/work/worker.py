@@ -26,7 +26,16 @@ from backend_server.service.work.job_run import JobRun
 from backend_server.service.work.server_line import ServerLine
 from backend_server.service.work.worker_process import OUT_OF_MEMORY_STATUS, WorkerConfig
 from shared.errors import Cancelled as CancelledError
-from shared.protocol import AdaptRequest, AnimateRequest, Attach, Cancelled, Message, Welcome
+from shared.protocol import (
+    AdaptRequest,
+    AnimateRequest,
+    Attach,
+    Cancelled,
+    FindMeshLandmarks,
+    Message,
+    Request,
+    Welcome,
+)
 
 if TYPE_CHECKING:
     from backend_server.cascade import Cascade
@@ -70,16 +79,22 @@ def _serve() -> int:
         message = line.receive()
         if isinstance(message, Attach):
             received = message.received
-        elif isinstance(message, AdaptRequest | AnimateRequest):
+        elif isinstance(message, Request):
             line.pulse.job = message.job
             line.send(_run(JobRun(cascade, identities, line, message.job, received), message))
             line.pulse.job = ""
             received = 0
 
 
-def _run(run: JobRun, request: AdaptRequest | AnimateRequest) -> Message:
+def _run(run: JobRun, request: Request) -> Message:
     try:
-        return run.adapt(request) if isinstance(request, AdaptRequest) else run.animate(request)
+        match request:
+            case AdaptRequest():
+                return run.adapt(request)
+            case AnimateRequest():
+                return run.animate(request)
+            case FindMeshLandmarks():
+                return run.find_landmarks(request)
     except CancelledError:
         return Cancelled(job=request.job)
     except Exception as error:

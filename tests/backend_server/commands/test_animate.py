@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from backend_server.commands.pictures import portrait_path
 from backend_server.face.crop import to_source
+from backend_server.identities.pictures import portrait_path
 from backend_server.metrics.landmarks import correlation, mouth_opening
 from shared.arkit import SHAPES
 from shared.landmarks import NAMES

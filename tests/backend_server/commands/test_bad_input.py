@@ -9,7 +9,7 @@ import soundfile
 from PIL import Image
 
 from backend_server.commands import output_folder
-from backend_server.commands.pictures import portrait_path
+from backend_server.identities.pictures import portrait_path
 from backend_server.speech import audio
 
 

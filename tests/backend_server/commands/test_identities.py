@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from backend_server.checkpoints import weights_version
-from backend_server.commands.pictures import portrait_path
+from backend_server.identities.pictures import portrait_path
 from backend_server.identities.store import IdentityStore, identity_folder
 from backend_server.identity import load_identity
 

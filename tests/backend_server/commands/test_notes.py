@@ -8,7 +8,7 @@ from PIL import Image
 
 from backend_server.cascade import Cascade
 from backend_server.commands.notebook import Notebook
-from backend_server.commands.pictures import portrait_path
+from backend_server.identities.pictures import portrait_path
 from backend_server.identities.store import IdentityStore
 from shared.errors import NoSpaceError, NoteError
 from shared.notes import Note

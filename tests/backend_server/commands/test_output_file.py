@@ -9,7 +9,7 @@ from PIL import Image
 from backend_server.commands.output_file import check_apart, output_file
 from backend_server.commands.output_folder import output_folder
 from backend_server.commands.owned_files import LIST
-from backend_server.commands.pictures import portrait_path
+from backend_server.identities.pictures import portrait_path
 from backend_server.identity import load_identity
 from shared.errors import NoSpaceError, ValueRangeError
 

@@ -181,6 +181,20 @@ class Service:
             self.process.wait(DEADLINE)
 
 
+@pytest.fixture(scope="module")
+def module_service(tmp_path_factory):
+    """Starts a service with the given settings; ended after the module."""
+    services = []
+
+    def start(**settings):
+        services.append(Service(tmp_path_factory.mktemp("service"), **settings))
+        return services[-1]
+
+    yield start
+    for service in services:
+        service.end()
+
+
 @pytest.fixture
 def new_service(tmp_path):
     """Starts a service with the given settings; ended after the test."""

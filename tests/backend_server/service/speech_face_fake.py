@@ -134,6 +134,7 @@ class FakeCascade:
             canonical=landmarks * controls.intensity + controls.lead,
             landmarks=landmarks,
             neutral=neutral,
+            arkit=np.full((len(frame_times), 52), 0.25, np.float32),
             crop=np.eye(2, 3, dtype=np.float32),
             notes=(Note(NoteCode.NO_SPEECH, "nobody speaks"),) if seed == NOTED else (),
         )

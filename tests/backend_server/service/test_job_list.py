@@ -155,7 +155,7 @@ def test_ended_jobs_stand_in_the_order_in_which_they_came_and_say_whether_a_clie
 
 @pytest.mark.parametrize("count", [3, 7, 8])
 def test_a_list_has_as_many_pages_as_it_needs(new_service, animate, monkeypatch, count):
-    monkeypatch.setattr(inquiry, "MAX_LISTED_JOBS", 4)
+    monkeypatch.setattr("shared.job_list.MAX_LISTED_JOBS", 4)
     service = new_service(listed_at_once=4)
     client = service.client()
     jobs = [client.send(animate(seed=WAIT)).job for _ in range(count)]

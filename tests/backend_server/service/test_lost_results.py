@@ -1,5 +1,6 @@
 """The scheduler with a worker that the test plays: what is lost on the way, late, twice, or never comes."""
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -147,6 +148,25 @@ def test_a_result_that_is_lost_costs_a_second_try_from_what_is_stored(play, requ
     scene.turn()
     ended = scene.results(request_.job)
     assert [m.sequence for m in ended] == [1, 2, 3, 4, 5]
+    assert isinstance(ended[-1], protocol.Done)
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+def test_the_curves_of_a_rig_are_expected_where_they_were_asked_for(play, animate, lost):
+    request = animate(frames=FRAMES, rig="oculus", references=(np.zeros((4, 4, 3), np.uint8),))
+    scene = play()
+    scene.begin(request)
+    first, *rest = results_of(request.job)
+    rig = protocol.RigCurves(job=request.job, sequence=2, names=("aa",), weights=np.zeros((FRAMES, 1), np.float32))
+    moved = [msgspec.structs.replace(m, sequence=m.sequence and m.sequence + 1) for m in rest]
+    sent = [first, rig, *moved]
+    scene.worker.sent += sent[:lost] + sent[lost + 1 :]
+    scene.turn()
+    assert scene.worker.got[0].received == lost
+    scene.worker.sent += sent[lost:]
+    scene.turn()
+    ended = scene.results(request.job)
+    assert [type(m).__name__ for m in ended][:3] == ["LandmarkCurves", "RigCurves", "TextureFrames"]
     assert isinstance(ended[-1], protocol.Done)
 
 

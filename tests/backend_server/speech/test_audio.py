@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from backend_server.speech import audio
+from backend_server.speech import audio, tracks
 from backend_server.speech.audio import (
     check_measures,
-    declared_seconds,
     read_audio,
+    read_blocks,
+    read_contents,
     survey_file,
     to_waveform,
     write_wav,
@@ -51,7 +52,7 @@ def test_a_wav_survives_the_round_trip_within_16_bits(tmp_path: Path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no named pipes in folders")
-@pytest.mark.parametrize("read", [read_audio, declared_seconds])
+@pytest.mark.parametrize("read", [read_audio, read_contents])
 def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path: Path, pipe, read):
     with pytest.raises(SoundError, match=r"me\.wav is a pipe, socket or device; save the sound as a file"):
         read(pipe(tmp_path / "me.wav"))
@@ -172,3 +173,36 @@ def test_broken_samples_and_rates_are_refused():
         to_waveform(tone(16000), 0)
     with pytest.raises(SoundError, match="shape"):
         to_waveform(np.zeros((2, 2, 2), np.float32), 16000)
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT", "ULAW"])
+def test_a_wav_file_is_opened_again_without_looking_into_its_samples(tmp_path, monkeypatch, subtype):
+    rate, samples = 44_100, np.stack([tone(44_100, 3.0), 0.5 * tone(44_100, 3.0)], axis=1)
+    soundfile.write(tmp_path / "a.wav", samples, rate, subtype=subtype)
+    content = (tmp_path / "a.wav").read_bytes()
+    start = content.index(b"data")  # what editors write before the samples may be longer than what is looked at
+    chunk = b"bext" + (100_000).to_bytes(4, "little") + bytes(100_000)
+    whole = content[:4] + (len(content) + len(chunk) - 8).to_bytes(4, "little") + content[8:start] + chunk
+    (tmp_path / "b.wav").write_bytes(whole + content[start:])
+    opened, original = [], av.open
+
+    def watched(*args, **settings):
+        opened.append(settings["options"])
+        return original(*args, **settings)
+
+    monkeypatch.setattr(tracks.av, "open", watched)
+    for name in ("a.wav", "b.wav"):
+        opened.clear()
+        survey = survey_file(tmp_path / name)
+        read = np.concatenate([block.samples for block in read_blocks(tmp_path / name, survey.track)])
+        np.testing.assert_allclose(read, samples, atol=0.05 if subtype == "ULAW" else 1e-4)
+        assert (survey.sample_rate, survey.channels, survey.sample_count) == (rate, 2, len(samples))
+        assert ["probesize" in options for options in opened] == [False, True, True]
+
+
+def test_a_sound_that_vanishes_after_its_contents_were_read_is_told(tmp_path):
+    write_wav(tmp_path / "a.wav", tone(16_000))
+    contents = read_contents(tmp_path / "a.wav")
+    (tmp_path / "a.wav").unlink()
+    with pytest.raises(SoundError, match="can no longer be read"):
+        survey_file(tmp_path / "a.wav", contents=contents)

@@ -6,6 +6,7 @@ import soundfile
 
 from backend_server.cascade import Cascade
 from backend_server.commands.animate import SAMPLE_SPEECH
+from backend_server.speech.evidence import SpeechEvidence
 
 RATE = 16_000
 SECONDS = np.arange(6 * RATE) / RATE
@@ -104,3 +105,12 @@ def test_one_part_with_a_voice_is_enough(cascade, speech):
 def test_a_word_in_a_long_silence_is_speech(cascade, speech):
     silence = 1e-4 * np.random.default_rng(0).standard_normal(4 * RATE)
     assert codes(cascade, np.concatenate([silence, speech[RATE // 2 : RATE], silence])) == []
+
+
+def test_the_confidence_is_the_share_of_the_surest_phone_where_something_is_said():
+    evidence = SpeechEvidence()
+    assert evidence.confidence is None
+    evidence.add(np.array([[0.3, 0.1, 0.0]], np.float32), 40.0)  # 0.4 in all: nothing is said
+    assert evidence.confidence is None
+    evidence.add(np.array([[0.6, 0.2, 0.0], [0.5, 0.25, 0.25]], np.float32), 40.0)
+    assert evidence.confidence == pytest.approx((0.6 + 0.5) / (0.8 + 1.0))

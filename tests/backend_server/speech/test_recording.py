@@ -2,6 +2,7 @@
 
 import tracemalloc
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from math import ceil
 from pathlib import Path
@@ -16,7 +17,7 @@ from backend_server.commands.animate import SAMPLE_SPEECH
 from backend_server.config import SpeechConfig
 from backend_server.speech import acoustic_model, recording
 from backend_server.speech.acoustic_model import CtcAcousticModel
-from backend_server.speech.audio import read_audio, to_waveform, write_wav
+from backend_server.speech.audio import read_audio, read_contents, to_waveform, write_wav
 from backend_server.speech.presence import speech_presence
 from backend_server.speech.recording import ArraySound, FileSound, feature_blocks, listen
 from shared.errors import Cancelled, SoundError
@@ -120,7 +121,8 @@ def test_every_second_is_reported_so_that_a_cancel_is_heard_at_once(speech, smal
 def test_the_first_hearing_of_a_file_shows_how_far_it_is(speech, tmp_path, monkeypatch, declared):
     write_wav(tmp_path / "long.wav", np.tile(speech, 3))
     seconds = ceil(3 * len(speech) / 16_000)
-    monkeypatch.setattr(recording, "declared_seconds", lambda _path: declared)  # a file may say anything
+    contents = replace(read_contents(tmp_path / "long.wav"), seconds=declared)  # a file may say anything
+    monkeypatch.setattr(recording, "read_contents", lambda _path: contents)
     reports = []
     listen(FileSound(tmp_path / "long.wav"), lambda *report: reports.append(report))
     heard = [(step, steps) for stage, step, steps in reports if stage == "listening"]

@@ -21,8 +21,9 @@ def test_chunks_are_cut_again_without_loss(sizes, size):
     np.testing.assert_array_equal(np.concatenate([frames[:0], *cut]), frames)
 
 
-@pytest.mark.parametrize("received", [0, 3])  # anew, and again after curves and two messages of pictures
-def test_steps_of_the_texture_count_each_frame_once(received):
+# anew, and again after curves (and those of a rig) and two messages of pictures
+@pytest.mark.parametrize(("received", "before"), [(0, 1), (3, 1), (4, 2), (1, 2)])
+def test_steps_of_the_texture_count_each_frame_once(received, before):
     total = 4 * job_run.FRAMES_PER_MESSAGE
     sent = []
 
@@ -48,13 +49,16 @@ def test_steps_of_the_texture_count_each_frame_once(received):
                 yield np.zeros((8, 2, 2, 4), np.uint8)
 
     run = job_run.JobRun(Cascade(), None, Line(), "job", received)
-    count, _ = run._render(None, np.zeros((total, 68, 2), np.float32))
+    count, _ = run._render(None, np.zeros((total, 68, 2), np.float32), before)
     assert count == total
     steps = [(message.step, message.steps) for message in sent if isinstance(message, Progress)]
     assert steps[-1] == (total, total)
     assert all(step <= of == total for step, of in steps)
     frames = [message.first_frame for message in sent if isinstance(message, TextureFrames)]
-    assert frames == list(range(max(0, received - 1) * job_run.FRAMES_PER_MESSAGE, total, job_run.FRAMES_PER_MESSAGE))
+    size = job_run.FRAMES_PER_MESSAGE
+    assert frames == list(range(max(0, received - before) * size, total, size))
+    sequences = [message.sequence for message in sent if isinstance(message, TextureFrames)]
+    assert sequences == [1 + before + first // size for first in frames]
 
 
 def adapted_from(monkeypatch, *files, names=()):

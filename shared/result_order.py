@@ -1,14 +1,14 @@
 """Keeps the results of a job in order, and says when one that was lost must be asked for.
 
 The backend numbers the results of a job 1, 2, ...; a request for the rest makes it send them again from the lost one
-on. Results that were on their way before it read the request still arrive behind the gap. No bpy here.
+on. Results that were on their way before it read the request still arrive behind the gap.
 """
 
 from __future__ import annotations
 
 from enum import Enum, auto
 
-from ._shared import errors
+from . import errors
 
 MAX_REQUESTS = 3  # for one lost result
 
@@ -55,6 +55,11 @@ class ResultOrder:
         self._requests += 1
         self._highest = sequence
         return Verdict.ASK
+
+    def pass_over(self, sequence: int) -> None:
+        """Notes that a result was not taken because there is no room for it now, and will be asked for later."""
+        self._requests = max(self._requests, 1)
+        self._highest = max(self._highest, sequence)
 
     def restart(self) -> None:
         """Notes a new connection: the backend is about to send everything after `received`."""

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from backend_server.commands.placed_landmarks import read_placed_landmarks
+from backend_server.identities.placed_landmarks import read_placed_landmarks
 from shared.errors import ShapeError, ValueRangeError
 
 NAMES = ["me.jpg", "you.png"]

@@ -14,10 +14,10 @@ import numpy as np
 import skimage.data
 from numpy.typing import NDArray
 
-from backend_server.commands.console import SOUND_SUFFIXES
-from backend_server.commands.placed_landmarks import read_placed_landmarks
 from backend_server.face.images import read_image
 from backend_server.identities.learning import FaceSource
+from backend_server.identities.placed_landmarks import read_placed_landmarks
+from backend_server.speech.suffixes import SOUND_SUFFIXES
 from shared.errors import ImageError
 from shared.notes import Note, NoteCode
 from shared.protocol import MAX_IMAGE_COUNT

@@ -1,11 +1,15 @@
-"""Answers the add-on like the service, at once, with numbers that tests know in advance. No bpy, no torch."""
+"""Answers clients like the service, at once, with numbers that tests know in advance. No bpy, no torch."""
 
 import os
 import threading
 from collections import deque
 from pathlib import Path
 
+import msgspec
 import numpy as np
+import zmq
+
+from shared import assembly, chunks, endpoint, errors, notes, protocol, wire
 
 
 class FakeBackend:
@@ -16,9 +20,6 @@ class FakeBackend:
     """
 
     def __init__(self, folder, host="127.0.0.1"):
-        import zmq
-
-        from blender_addon._shared import endpoint
 
         public, secret = zmq.curve_keypair()
         client_public, client_secret = zmq.curve_keypair()
@@ -98,14 +99,12 @@ class FakeBackend:
         self._allowance.release()
 
     def _assemble(self, sender, parts):
-        from blender_addon._shared import assembly
 
         while self.is_slow and not self._is_over.is_set() and not self._allowance.acquire(timeout=0.01):
             pass
         return self._assemblers.setdefault(sender, assembly.Assembler()).take(parts)
 
     def _run(self):
-        from blender_addon._shared import chunks, wire
 
         while not self._is_over.is_set():
             while self._told:
@@ -133,8 +132,6 @@ class FakeBackend:
                 self._socket.send_multipart([sender, *wire.encode(answer)])
 
     def _answers(self, message):
-        from blender_addon._shared import errors, protocol
-
         job = message.job
         match message:
             case protocol.Hello() if self.refuses:
@@ -160,8 +157,6 @@ class FakeBackend:
                 )
 
     def _numbered(self, messages):
-        import msgspec
-
         sequence = 0
         for message in messages:
             if type(message).__name__ == self.leaves_out:
@@ -170,8 +165,6 @@ class FakeBackend:
             yield msgspec.structs.replace(message, sequence=sequence) if message.sequence else message
 
     def _work(self, message):
-        from blender_addon._shared import errors, notes, protocol
-
         job = message.job
         if self.holds:
             yield protocol.Progress(job=job, stage="waiting for a test", step=3, steps=10, seconds_left=75.0)
@@ -195,10 +188,14 @@ class FakeBackend:
             neutral=self.neutral(), crop=crop,
         )  # fmt: skip
         sequence = 1
-        for first in range(0, count if message.wants_texture else 0, 10):
+        if message.rig:
+            sequence += 1
+            weights = np.linspace(0, 1, 3 * count, dtype=np.float32).reshape(count, 3)
+            yield protocol.RigCurves(job=job, sequence=sequence, names=("aa", "O", "jaw"), weights=weights)
+        for first in range(0, count if message.makes_texture else 0, 10):
             sequence += 1
             frames = self.frames(count)[first : first + 10]
             yield protocol.TextureFrames(job=job, sequence=sequence, first_frame=first, frames=frames)
-        wanted = count if message.wants_texture else 0
+        wanted = count if message.makes_texture else 0
         of_sound = (notes.Note("no_speech", "nobody speaks"),) if self.has_notes else ()
         yield protocol.Done(job=job, sequence=sequence + 1, frame_count=count, texture_count=wanted, notes=of_sound)

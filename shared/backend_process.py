@@ -1,31 +1,28 @@
 """Starts, watches and stops the backend.
 
 `PYTHON -m backend_server serve --connection-file F --parent-pid PID` runs in its own process with its own Python: it
-can be slow, use much memory or crash, and Blender goes on. Only `stop` waits; no bpy.
+can be slow, use much memory or crash, and the program that started it goes on. Only `stop` waits.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from ._shared import endpoint, errors
+from . import endpoint, errors
 
-PYTHON_VARIABLE = "SPEECH_FACE_PYTHON"
 _LOG_TAIL_BYTES = 4000
 _STOP_SECONDS = 5.0
-_LOGS = re.compile(r"backend-\d+\.log")
+_LOGS = re.compile(r"backend-\d+(-\d+)?\.log")
 _KEPT_SECONDS = 7 * 24 * 3600.0
-_BLENDERS_OWN = ("PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "PYTHONEXECUTABLE")  # would mislead another Python
+_PARENTS_OWN = ("PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "PYTHONEXECUTABLE")  # would mislead another Python
 
 
 @dataclass(frozen=True)
@@ -45,48 +42,24 @@ class BackendCommand:
     options: tuple[str, ...] = field(default=())
 
 
-def find_python(configured: str, folder: str, environment: Mapping[str, str] = os.environ) -> BackendCommand:
-    """The backend's Python: the configured one, else $SPEECH_FACE_PYTHON, else the .venv of the configured folder.
-
-    Raises:
-        SpeechFaceError: none of them exists.
-    """
-    named = configured or environment.get(PYTHON_VARIABLE, "")
-    if named:
-        python = Path(shutil.which(named) or named).expanduser()
-        if not python.is_file():
-            origin = "the add-on's preferences" if configured else f"${PYTHON_VARIABLE}"
-            raise errors.SpeechFaceError(f"the backend's Python {named}, from {origin}, does not exist; correct it")
-        # .venv/bin/python -> the folder that holds .venv; not resolved, since a .venv's Python is a link
-        return BackendCommand(python, Path(folder) if folder else python.absolute().parent.parent.parent)
-    if not folder:
-        raise errors.SpeechFaceError(
-            "the backend is not set up; choose the Speech Face folder, or its Python, in the add-on's preferences"
-        )
-    for name in (".venv/bin/python", ".venv/Scripts/python.exe"):
-        if (Path(folder) / name).is_file():
-            return BackendCommand(Path(folder) / name, Path(folder))
-    raise errors.SpeechFaceError(
-        f"{folder} holds no .venv with a Python; run `python build.py run` there once, or correct the preferences"
-    )
-
-
 class BackendProcess:
-    """One backend that belongs to this Blender, and ends with it.
+    """One backend that belongs to this program, and ends with it.
 
-    While the backend of another Blender uses the data folder, that one is shared: the process ends with code 0 and
+    While the backend of another program uses the data folder, that one is shared: the process ends with code 0 and
     leaves its connection.
 
     Args:
         command: what to run.
         folder: for the connection file and the log; made when missing. Logs that were not
             written to for a week are deleted from it.
+        number: tells several of one program apart; 0 where there is one only.
     """
 
-    def __init__(self, command: BackendCommand, folder: Path) -> None:
+    def __init__(self, command: BackendCommand, folder: Path, number: int = 0) -> None:
         self.command = command
-        self.connection_file = folder / f"connection-{os.getpid()}.json"
-        self.log_file = folder / f"backend-{os.getpid()}.log"
+        name = f"{os.getpid()}-{number}" if number else str(os.getpid())
+        self.connection_file = folder / f"connection-{name}.json"
+        self.log_file = folder / f"backend-{name}.log"
         self._process: subprocess.Popen[bytes] | None = None
         self._has_served = False
 
@@ -135,17 +108,16 @@ class BackendProcess:
             _sweep_logs(self.log_file.parent)
             with self.log_file.open("ab" if again_because else "wb") as log:
                 if again_because:
-                    log.write(f"\nThe add-on starts the backend again: {again_because}.\n".encode())
+                    log.write(f"\nThe backend is started again: {again_because}.\n".encode())
                     log.flush()
                 self._process = self._spawn([*arguments, *command.options], log)
         except OSError as error:
             raise errors.SpeechFaceError(
-                f"the backend's Python {command.python} cannot be started ({error.strerror}); "
-                "check the add-on's preferences"
+                f"the backend's Python {command.python} cannot be started ({error.strerror}); name another"
             ) from error
 
     def _spawn(self, arguments: list[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
-        environment = {key: value for key, value in os.environ.items() if key not in _BLENDERS_OWN}
+        environment = {key: value for key, value in os.environ.items() if key not in _PARENTS_OWN}
         return subprocess.Popen(
             arguments,
             cwd=self.command.folder,
@@ -214,6 +186,6 @@ def _sweep_logs(folder: Path) -> None:
     """Deletes logs of backends that have not been written to for a week."""
     limit = time.time() - _KEPT_SECONDS
     for path in folder.iterdir():
-        with suppress(OSError):  # another Blender sweeps too, or still has it open
+        with suppress(OSError):  # another program sweeps too, or still has it open
             if _LOGS.fullmatch(path.name) and path.stat().st_mtime < limit:
                 path.unlink()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from backend_server.commands.pictures import checked_paths, portrait_path, read_source
+from backend_server.identities.pictures import checked_paths, portrait_path, read_source
 from shared.errors import ImageError
 
 

@@ -1,0 +1,47 @@
+"""Writes the channels of rigs over time, as a table and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pathvalidate import sanitize_filename
+
+from backend_server.export.arkit_csv import write_weights_csv
+from backend_server.export.json_curves import write_rig_curves
+from backend_server.rig.conversion import rig_weights
+from shared.rig.mapping import RigMapping
+
+
+def rig_file(mapping: RigMapping) -> str:
+    """The name, without its ending, of the files of a mapping; what no system takes in names of files is left out."""
+    return sanitize_filename(f"rig_{mapping.name}", platform="universal")
+
+
+def write_rig_files(
+    folder: Path,
+    mappings: Sequence[RigMapping],
+    arkit: NDArray[np.float32],
+    frame_times: NDArray[np.float64],
+    frame_rate: Fraction,
+    tags: dict[str, str],
+) -> None:
+    """Writes `rig_NAME.csv` and `rig_NAME.json` for each mapping.
+
+    Args:
+        folder: where.
+        mappings: of different `rig_file`s.
+        arkit: weights of `shared.arkit.SHAPES`, (T, 52).
+        frame_times: (T,) seconds.
+        frame_rate: frames per second.
+        tags: metadata of the JSON files.
+    """
+    for mapping in mappings:
+        weights = rig_weights(mapping, arkit, frame_times)
+        channels = [channel.name for channel in mapping.channels]
+        name = rig_file(mapping)
+        write_weights_csv(folder / f"{name}.csv", frame_times, channels, weights)
+        write_rig_curves(folder / f"{name}.json", frame_rate, frame_times, mapping.name, channels, weights, tags)

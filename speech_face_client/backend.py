@@ -1,0 +1,347 @@
+"""Connects to the backend, and asks it for faces, animations and how it is.
+
+The library has no thread. Heartbeats, uploads and results go on in the calls that wait: iterating over a job, `result`,
+`adapt`, `status`. A program may do other things in between for as long as it likes: the backend forgets a client that
+is silent for five minutes, but none of its jobs, and the next call takes them up again.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._shared import (
+    backend_keeper,
+    backend_process,
+    endpoint,
+    errors,
+    health,
+    job_list,
+    line,
+    motion_controls,
+    protocol,
+    timing,
+)
+from .dealer import DealerLine
+from .face import Identity, Picture, adapt_request, identity_of
+from .job import Job
+from .rig import Rig, rig_text
+from .sound import sound_of
+from .starting import new_process
+
+CONNECT_SECONDS = 10.0
+ANSWER_SECONDS = 10.0
+CLOSE_SECONDS = 3.0  # for the backend to hear of the jobs that are cancelled; usually a hundredth of it
+
+
+class Backend:
+    """A connection to one backend; made by `connect` or `start`, and used in a `with` block.
+
+    Leaving the block cancels the jobs that have not ended, and ends a backend that it started. All calls come from one
+    thread; several jobs may run at once.
+    """
+
+    def __init__(
+        self,
+        read_connection: Callable[[], endpoint.Connection],
+        name: str,
+        patience: float,
+        process: backend_process.BackendProcess | None = None,
+        keeper: backend_keeper.BackendKeeper | None = None,
+    ) -> None:
+        program = name or f"{Path(sys.argv[0]).name or 'python'}, process {os.getpid()} on {platform.node()}"
+        self._line = DealerLine(read_connection, program)
+        self._patience = patience
+        self._process = process
+        self._keeper = keeper
+        self._jobs: dict[str, Job] = {}
+        self._reports: dict[str, protocol.Message] = {}  # question's ID -> its answer
+        self._asked: set[str] = set()
+        self._waited = 0.0  # seconds for a lost connection
+        self._looked = time.monotonic()
+
+    @classmethod
+    def connect(
+        cls,
+        connection_file: Path | str | None = None,
+        *,
+        name: str = "",
+        timeout: float = CONNECT_SECONDS,
+        patience: float = line.LOST_SECONDS,
+    ) -> Backend:
+        """Connects to a backend that runs.
+
+        Args:
+            connection_file: that it wrote, or that was made for this machine; None: the usual place of this user.
+            name: of this program, for the backend's log and its list of jobs.
+            timeout: seconds to wait for its answer.
+            patience: seconds in which a connection that is lost must come back.
+
+        Raises:
+            SpeechFaceError: no backend answers in time, or it refuses this library.
+        """
+        path = Path(connection_file) if connection_file is not None else endpoint.default_connection_file()
+        return cls(lambda: endpoint.read_connection_file(path), name, patience)._begun(timeout)
+
+    @classmethod
+    def start(
+        cls,
+        python: Path | str | None = None,
+        *,
+        folder: Path | str | None = None,
+        device: str = "",
+        data_folder: Path | str | None = None,
+        name: str = "",
+        timeout: float = line.STARTUP_SECONDS,
+        patience: float = line.LOST_SECONDS,
+    ) -> Backend:
+        """Starts a backend that ends with the `with` block, or shares the one that uses the data folder.
+
+        When it ends by itself, it is started again, twice at most, and the jobs go on.
+
+        Args:
+            python: that has the backend; None: this one.
+            folder: in which `backend_server` lies, unless it is installed into that Python.
+            device: "cpu", "cuda:0", or empty for the fastest one.
+            data_folder: for results and learnt faces; None: the usual one of this user.
+            name: as `connect`.
+            timeout: seconds in which it must answer.
+            patience: as `connect`.
+
+        Raises:
+            SpeechFaceError: the backend is not installed there, or does not start in time.
+        """
+        process = new_process(python, folder, device, data_folder)
+        keeper = backend_keeper.BackendKeeper(process)
+        process.start()
+        return cls(keeper.connection, name, patience, process, keeper)._begun(timeout)
+
+    def __enter__(self) -> Backend:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def welcome(self) -> protocol.Welcome:
+        """What the backend said of itself: program, device, weights, limits."""
+        if self._line.welcome is None:
+            raise errors.SpeechFaceError("the backend has not answered yet", code=errors.ErrorCode.BACKEND_UNREACHABLE)
+        return self._line.welcome
+
+    def adapt(
+        self,
+        pictures: Picture | Sequence[Picture],
+        *,
+        epochs: int = 10,
+        seed: int = 0,
+        on_progress: Callable[[protocol.Progress], object] = lambda _: None,
+    ) -> Identity:
+        """Learns a face from 1 to 20 pictures; the same pictures are found again at once.
+
+        Args:
+            pictures: paths, whose bytes are sent, or arrays u8 (H, W, 3 or 4), sRGB, with straight alpha; arrays
+                count before paths.
+            epochs: of fine-tuning, 0 to 200; 0 uses the trained weights unchanged.
+            seed: of all randomness.
+            on_progress: told how far it is.
+
+        Raises:
+            SpeechFaceError: the pictures cannot be used, or the backend cannot be reached; `NoFaceError` and others
+                say which.
+        """
+        job = self._begin(Job(self, self._line, adapt_request(pictures, epochs, seed)))
+        identity: Identity | None = None
+        try:
+            for event in job:
+                if isinstance(event, protocol.Progress):
+                    on_progress(event)
+                elif isinstance(event, protocol.Adapted):
+                    identity = identity_of(event)
+        finally:
+            job.cancel()  # nobody else could; does nothing after the end
+        if identity is None:
+            raise errors.SpeechFaceError("the backend ended without a learnt face; read its log")
+        return identity
+
+    def animate(
+        self,
+        sound: Path | str | NDArray[np.floating],
+        *,
+        sample_rate: int | None = None,
+        frame_rate: float = 25.0,
+        frame_times: NDArray[np.float64] | None = None,
+        identity: Identity | str | None = None,
+        controls: motion_controls.MotionControls = motion_controls.UNTOUCHED,
+        wants_blink: bool = True,
+        wants_texture: bool | None = None,
+        rig: Rig = "",
+        rig_face: protocol.RigFace | None = None,
+        seed: int = 0,
+    ) -> Job:
+        """Begins to animate a sound, and returns at once.
+
+        Args:
+            sound: path of a file, or samples (S,) or (S, channels) as floats in [-1, 1].
+            sample_rate: Hz, of samples.
+            frame_rate: frames per second; 23.976 and 29.97 stand for 24000/1001 and 30000/1001.
+            frame_times: seconds within the sound, (T,), ascending; None: as many frames as the sound fills.
+            identity: whose face; None: the mean face, without pictures.
+            controls: how the motion is shaped.
+            wants_blink: whether the eyes blink.
+            wants_texture: whether pictures are rendered; None: where there is an identity.
+            rig: whose curves are wanted too: a mapping, the path of its JSON file, or the name of one that the backend
+                knows ("arkit", "oculus", "vrm"); empty: none.
+            rig_face: what the channels of that rig do to its face; its curves are then solved for this face.
+            seed: of the blinks.
+
+        Raises:
+            SoundError: the sound cannot be read.
+            SpeechFaceError: a value lies outside its range; the sentence names it.
+        """
+        heard = sound_of(sound, sample_rate)
+        if wants_texture and identity is None:
+            raise errors.ValueRangeError("pictures need a face; give an identity, or leave wants_texture out")
+        if frame_times is None:
+            frame_times = timing.frame_times(heard.seconds, timing.FrameRate.from_decimal(frame_rate))
+        request = protocol.AnimateRequest(
+            job=protocol.new_id(),
+            sample_rate=heard.sample_rate,
+            identity=identity.id if isinstance(identity, Identity) else identity or "",
+            seed=seed,
+            wants_blink=wants_blink,
+            wants_texture=identity is not None if wants_texture is None else wants_texture,
+            rig=rig_text(rig),
+            rig_rest=rig_face.rest if rig_face is not None else None,
+            rig_basis=rig_face.basis if rig_face is not None else None,
+            rig_confidence=rig_face.confidence if rig_face is not None else None,
+            speech=heard.samples,
+            frame_times=np.asarray(frame_times, np.float64),
+            **asdict(controls),
+        )
+        return self._begin(Job(self, self._line, request, heard.notes))
+
+    def status(self, timeout: float = ANSWER_SECONDS) -> protocol.StatusReport:
+        """How the backend is: state, worker, queue, memory, disk.
+
+        Raises:
+            SpeechFaceError: it does not answer in time, or is of a release without it.
+        """
+        return self._ask(protocol.Status(), timeout)
+
+    def jobs(self, *, are_ended: bool = False, timeout: float = ANSWER_SECONDS) -> list[health.JobHealth]:
+        """The jobs of all clients that have not ended, in the order in which they will run.
+
+        Args:
+            are_ended: those that have ended instead, whose results are kept.
+            timeout: seconds for each answer.
+
+        Raises:
+            SpeechFaceError: as `status`.
+        """
+        return job_list.list_jobs(lambda question: self._ask(question, timeout), are_ended=are_ended)
+
+    def close(self) -> None:
+        """Cancels the jobs that have not ended and ends the connection, and the backend if it was started here."""
+        for job in self._jobs.values():
+            job.give_up()
+        self.await_cancels(CLOSE_SECONDS)
+        self._line.close()
+        if self._process is not None:
+            self._process.stop()
+
+    def pump(self, seconds: float) -> None:
+        """Sends and receives once, and waits for what comes at most so many seconds; for `Job`.
+
+        Raises:
+            SpeechFaceError: the backend refuses this library, or has not answered for too long.
+        """
+        try:
+            if self._keeper is not None:
+                self._keeper.keep(self._line)
+            messages = self._line.poll()
+            self._check_patience()
+            for job in self._jobs.values():
+                job.step()
+            for message in messages:
+                self._take(message)
+            self._jobs = {name: job for name, job in self._jobs.items() if not job.is_over}
+            if not messages:
+                self._line.wait(seconds)
+        except errors.SpeechFaceError:
+            raise
+        except BaseException:  # Ctrl-C, perhaps between the arrival of a result and its being noted
+            self._line.reconnect()
+            raise
+
+    def await_cancels(self, seconds: float) -> None:
+        """Waits until the backend has ended what was cancelled, at most so many seconds; for `Job`."""
+        deadline = time.monotonic() + seconds
+        while self._line.has_open_cancels and time.monotonic() < deadline:
+            try:
+                self.pump(0.02)
+            except errors.SpeechFaceError:
+                return  # the line tells it again if it comes back
+
+    def _begun(self, timeout: float) -> Backend:
+        """This backend once it has answered; closed if it does not in time."""
+        try:
+            while not self._line.is_ready:
+                self.pump(0.02)
+                self._line.check_patience(timeout)
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def _check_patience(self) -> None:
+        """Gives up a connection that does not come back; time in which nobody waited for it does not count."""
+        now = time.monotonic()
+        is_lost = not self._line.is_ready and self._line.welcome is not None
+        self._waited = self._waited + min(now - self._looked, 1.0) if is_lost else 0.0
+        self._looked = now
+        if self._waited > self._patience:
+            self._waited = 0.0  # whoever tries again has patience again
+            self._line.check_patience(self._patience)
+
+    def _begin(self, job: Job) -> Job:
+        self._jobs[job.id] = job
+        self.pump(0.0)
+        return job
+
+    def _take(self, message: protocol.Message) -> None:
+        if message.parent in self._asked and isinstance(message, protocol.StatusReport | protocol.Failed):
+            self._reports[message.parent] = message
+        for job in self._jobs.values():
+            job.take(message)
+
+    def _ask(self, question: protocol.Status, timeout: float) -> protocol.StatusReport:
+        deadline = time.monotonic() + timeout
+        self._asked.add(question.id)
+        was_ready = False
+        try:
+            while question.id not in self._reports:
+                if self._line.is_ready and not was_ready:
+                    self._line.send(question)  # again on each new connection
+                was_ready = self._line.is_ready
+                self.pump(0.02)
+                if time.monotonic() > deadline:
+                    raise errors.SpeechFaceError(
+                        f"the backend has not answered within {timeout:g} s; read its log or restart it",
+                        code=errors.ErrorCode.BACKEND_UNREACHABLE,
+                    )
+            answer = self._reports.pop(question.id)
+        finally:
+            self._asked.discard(question.id)
+        if isinstance(answer, protocol.Failed):
+            raise errors.failure(answer.code, answer.sentence, answer.detail)
+        assert isinstance(answer, protocol.StatusReport)
+        return answer

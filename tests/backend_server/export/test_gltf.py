@@ -1,0 +1,94 @@
+"""Binary glTF has the mesh, its targets and their weights at the scene's times."""
+
+from dataclasses import replace
+
+import numpy as np
+import pygltflib
+import pytest
+
+from backend_server.export import gltf
+from backend_server.export.gltf import read_gltf, write_gltf
+from backend_server.export.tags import synthetic_tags
+from shared.errors import ShapeError, SpeechFaceError
+
+
+@pytest.fixture
+def written(tmp_path, mesh, animation):
+    write_gltf(tmp_path / "face.glb", mesh, animation)
+    return tmp_path / "face.glb"
+
+
+def floats(document, number, width):
+    accessor = document.accessors[number]
+    view = document.bufferViews[accessor.bufferView]
+    return np.frombuffer(document.binary_blob(), np.float32, accessor.count * width, view.byteOffset).reshape(-1, width)
+
+
+def test_weights_names_and_times_are_read_back(written, animation):
+    found = read_gltf(written)
+    assert found.channels == animation.channels
+    np.testing.assert_allclose(found.weights, animation.weights, atol=1e-3)
+    np.testing.assert_allclose(found.frame_times * 24000 / 1001, np.arange(40), atol=1e-4)
+
+
+def test_the_mesh_at_rest_and_each_target_are_what_was_given(written, mesh):
+    document = pygltflib.GLTF2.load_binary(str(written))
+    primitives = document.meshes[0].primitives
+    assert [document.materials[p.material].name for p in primitives] == ["skin", "Face"]  # painted and bare faces
+    assert document.materials[0].pbrMetallicRoughness.baseColorFactor == pytest.approx([0.6, 0.3, 0.2, 1])
+    assert sum(document.accessors[p.indices].count for p in primitives) == 3 * 2 * len(mesh.faces)
+    for primitive in primitives:
+        points = floats(document, primitive.attributes.POSITION, 3)
+        np.testing.assert_array_equal(points, mesh.vertices)
+        normals = floats(document, primitive.attributes.NORMAL, 3)
+        np.testing.assert_allclose(np.linalg.norm(normals, axis=1), 1, atol=1e-5)
+        assert (normals[:, 2] > 0.9).all()  # the sheet looks along +z
+        for target, delta in zip(primitive.targets, mesh.deltas, strict=True):
+            np.testing.assert_array_equal(floats(document, target["POSITION"], 3), delta)
+            moved = normals + floats(document, target["NORMAL"], 3)
+            np.testing.assert_allclose(moved, mesh.normals(mesh.vertices + delta), atol=1e-6)
+
+
+def test_bounds_lie_around_the_values_and_arrays_at_multiples_of_four(written):
+    document = pygltflib.GLTF2.load_binary(str(written))
+    for number, accessor in enumerate(document.accessors):
+        view = document.bufferViews[accessor.bufferView]
+        assert view.byteOffset % 4 == 0
+        if accessor.componentType == pygltflib.FLOAT:
+            values = floats(document, number, {"VEC3": 3, "SCALAR": 1}[accessor.type])
+            np.testing.assert_allclose(values.min(0), accessor.min)
+            np.testing.assert_allclose(values.max(0), accessor.max)
+    assert document.buffers[0].byteLength == len(document.binary_blob())
+
+
+def test_the_file_says_its_rate_and_that_it_is_synthetic(written):
+    asset = pygltflib.GLTF2.load_binary(str(written)).asset
+    assert asset.extras == {**synthetic_tags("abc", 3), "frame_rate": [24000, 1001]}
+    assert asset.generator == "Speech Face, weights abc"
+
+
+def test_a_mesh_of_triangles_without_paint(tmp_path, mesh, animation):
+    triangles = replace(mesh, faces=mesh.triangles(np.arange(48)), paints=())
+    write_gltf(tmp_path / "face.glb", triangles, animation)
+    (primitive,) = pygltflib.GLTF2.load_binary(str(tmp_path / "face.glb")).meshes[0].primitives
+    assert primitive.material == 0
+
+
+def test_what_is_read_back_otherwise_is_an_error(tmp_path, mesh, animation, monkeypatch):
+    other = replace(animation, weights=animation.weights + np.float32(0.01))
+    monkeypatch.setattr(gltf, "read_gltf", lambda path: other)
+    with pytest.raises(SpeechFaceError, match=r"face\.glb differs from what was to be written by 0\.0100"):
+        write_gltf(tmp_path / "face.glb", mesh, animation)
+
+
+def test_a_target_for_each_channel(tmp_path, mesh, animation):
+    with pytest.raises(ShapeError, match="expected morph targets"):
+        write_gltf(tmp_path / "face.glb", replace(mesh, deltas=mesh.deltas[:1]), animation)
+
+
+def test_a_file_without_targets_is_refused(tmp_path):
+    document = pygltflib.GLTF2()
+    document.set_binary_blob(b"")
+    document.save_binary(str(tmp_path / "a.glb"))
+    with pytest.raises(SpeechFaceError, match=r"a\.glb animates no morph target"):
+        read_gltf(tmp_path / "a.glb")
