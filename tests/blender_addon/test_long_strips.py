@@ -89,7 +89,8 @@ def watch(job, client, seconds):
 
 
 def test_an_hour_of_sound_at_48_kilohertz_and_its_curves(client):
-    from blender_addon.job import SENDING, AnimationJob, JobRequest, JobState
+    from blender_addon._shared import following
+    from blender_addon.job import AnimationJob, JobRequest, JobState
 
     count = 3600 * 25
     speech = np.random.default_rng(0).random(3600 * 48_000, np.float32)
@@ -100,13 +101,14 @@ def test_an_hour_of_sound_at_48_kilohertz_and_its_curves(client):
     assert job.state is JobState.DONE
     assert job.curves.landmarks.shape == (count, 68, 2)
     np.testing.assert_array_equal(job.curves.frame_times, request.frame_times)
-    assert len(shown[SENDING]) > 10
-    assert {steps for _, steps in shown[SENDING]} == {691}
+    assert len(shown[following.SENDING]) > 10
+    assert {steps for _, steps in shown[following.SENDING]} == {691}
     assert not broken_in
 
 
 def test_twenty_photos_of_48_megapixels_as_the_addon_reads_them(client):
-    from blender_addon.job import SENDING, AnimationJob, JobRequest, JobState
+    from blender_addon._shared import following
+    from blender_addon.job import AnimationJob, JobRequest, JobState
 
     rng = np.random.default_rng(0)
     photos = tuple(rng.integers(0, 256, (1500, 2000, 3), np.uint8) for _ in range(20))  # 8000 x 6000, halved twice
@@ -119,7 +121,7 @@ def test_twenty_photos_of_48_megapixels_as_the_addon_reads_them(client):
     assert job.error is None
     assert job.state is JobState.DONE
     assert sum(pictures) == 25
-    assert {steps for _, steps in shown[SENDING]} == {180}
+    assert {steps for _, steps in shown[following.SENDING]} == {180}
     assert not broken_in
 
 
