@@ -32,6 +32,7 @@ _SKIN_HITS = 7  # landmarks, of the 48 that are neither lids nor inner lips, tha
 _SEEN_PIXELS = 3.0  # how far a vertex that counts as seen may lie behind what is drawn at its pixel
 _UNSURE_MOVEMENT, _UNSURE_DISTANCE = 0.02, 0.03  # of the face's side; where the confidence has fallen to 0.6
 _UPPER, _LOWER = range(49, 54), range(55, 60)  # outer lips without the corners
+_EYES = ((36, 39, (37, 38), (40, 41)), (42, 45, (43, 44), (46, 47)))  # corners, left first in the picture; lids
 _INNER_UPPER, _INNER_LOWER = (61, 62, 63), (65, 66, 67)
 
 # Facing and up of the meshes that are tried, the usual ones first: Blender's, glTF's.
@@ -229,6 +230,11 @@ def _vertices_of(
     is_upper = _upper_side(vertices, triangles, placed, found, face)
     for points, side in ((_INNER_UPPER, is_upper[seen]), (_INNER_LOWER, ~is_upper[seen])):
         found[list(points)] = _nearest(seen[side] if side.any() else seen, placed, face.landmarks[list(points)])
+    for left, right, upper, lower in _EYES:
+        across, offset = face.landmarks[right] - face.landmarks[left], placed[seen, :2] - face.landmarks[left]
+        is_above = across[0] * offset[:, 1] < across[1] * offset[:, 0]  # of the line between the corners
+        for points, side in ((upper, is_above), (lower, ~is_above)):
+            found[list(points)] = _nearest(seen[side] if side.any() else seen, placed, face.landmarks[list(points)])
     return found
 
 

@@ -110,16 +110,21 @@ def test_vertices_that_are_not_joined_are_one_skin(head, found, detector):
     assert apart.max() < 1e-6
 
 
-def test_lips_that_lie_on_each_other_stay_two(head, found, detector):
-    """Vertices of both lips at the same places, as in many characters with a mouth that was modelled shut."""
-    vertices = head.vertices.copy()
+@pytest.mark.parametrize("first", [1, -1])
+def test_lips_that_lie_on_each_other_stay_two(head, detector, first):
+    """Vertices of both lips at the same places, as in characters whose mouth was modelled shut; either lip first."""
     opened = -head.deltas[head.shapes.index("jawOpen")][:, 2]
-    pairs = [(found.vertices[upper], found.vertices[lower]) for upper, lower in ((61, 67), (62, 66), (63, 65))]
-    for upper, lower in pairs:
-        vertices[lower] = vertices[upper]
-    again = find_landmarks(vertices, head.triangles, detector)
-    assert (opened[again.vertices[INNER_LOWER]] > 0.01).all()
-    assert (opened[again.vertices[INNER_UPPER]] < 0.01).all()
+    vertices = head.vertices.copy()
+    lips = head.vertices_of("lips")
+    upper, lower = lips[opened[lips] < 0.01], lips[opened[lips] > 0.01]
+    apart = np.linalg.norm(vertices[lower, None] - vertices[upper], axis=2)
+    touching = apart.min(1) < 0.003
+    vertices[lower[touching]] = vertices[upper[apart.argmin(1)[touching]]]
+    assert touching.sum() > 10
+    order = np.argsort(first * opened, kind="stable")
+    again = find_landmarks(vertices[order], np.argsort(order)[head.triangles], detector)
+    assert (opened[order][again.vertices[INNER_LOWER]] > 0.01).all()
+    assert (opened[order][again.vertices[INNER_UPPER]] < 0.01).all()
 
 
 def test_an_open_mouth_shows_teeth_and_lips_are_taken_all_the_same(head, detector):
@@ -171,7 +176,7 @@ def test_arrays_that_are_no_mesh_are_refused_with_their_values(head):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [0, 1, 106, 109])  # in the last two the detector sees the upper lids too low
 def test_other_people_are_found_as_well(people, detector, seed):
     head = people(seed)
     found = find_landmarks(head.vertices, head.triangles, detector)
