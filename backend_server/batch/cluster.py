@@ -6,6 +6,7 @@ Ray places them, starts one that died again, there or on another machine, and gi
 from __future__ import annotations
 
 import os
+import socket
 from concurrent.futures import Future
 from functools import partial
 from queue import SimpleQueue
@@ -17,7 +18,8 @@ from backend_server.batch.line import LineMaker
 from backend_server.batch.order import Character, Face, Job, Outcome, Plan
 from shared.errors import ErrorCode, SpeechFaceError
 
-TRIES_AGAIN = 3  # of a line whose worker died; one that kills its worker must not do so for ever
+ANSWER_SECONDS = 5.0
+RESTARTS = 3  # of an actor, after which its line counts as failed: one that kills its worker must not do so for ever
 
 
 class RayWorkers:
@@ -35,6 +37,9 @@ class RayWorkers:
     def __init__(self, plan: Plan, address: str, most: int) -> None:
         os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # nothing is told to others
         try:
+            host, _, port = address.removeprefix("ray://").rpartition(":")
+            if port.isdigit():  # Ray itself would try for minutes
+                socket.create_connection((host, int(port)), ANSWER_SECONDS).close()
             ray.init(address, configure_logging=False, log_to_driver=False)
         except Exception as error:
             raise SpeechFaceError(
@@ -45,14 +50,13 @@ class RayWorkers:
         kind = "GPU" if resources.get("GPU") and plan.device != "cpu" else "CPU"
         count = min(int(resources.get(kind, 0)), most)
         needs = {"num_gpus": 1, "num_cpus": 0} if kind == "GPU" else {"num_cpus": 1}
-        actor = ray.remote(LineMaker).options(max_restarts=-1, max_task_retries=TRIES_AGAIN, **needs)
-        self._idle: SimpleQueue[Any] = (
-            SimpleQueue()
-        )  # its `get` waits, as a result may be known before its actor is back
+        actor = ray.remote(LineMaker).options(max_restarts=RESTARTS, max_task_retries=-1, **needs)
+        self._begin = partial(actor.remote, plan)
+        # Its `get` waits, as a result may be known before its actor is back; None stands for one that died for good.
+        self._idle: SimpleQueue[Any] = SimpleQueue()
         for _ in range(count):
-            self._idle.put(actor.remote(plan))
+            self._idle.put(self._begin())
         self.most_waiting = count
-        self._is_finished = False
         if not count:
             raise SpeechFaceError(
                 f"the Ray cluster {address} has no {kind}; start its machines", code=ErrorCode.BAD_VALUE
@@ -60,34 +64,34 @@ class RayWorkers:
 
     def make(self, job: Job) -> Future[Outcome]:
         """As `Workers.make`."""
-        actor = self._idle.get()
+        actor = self._actor()
         return self._returning(actor, actor.make.remote(job))
 
     def learn(self, character: Character, is_rendered: bool) -> Future[Face]:
         """As `Workers.learn`."""
-        actor = self._idle.get()
+        actor = self._actor()
         return self._returning(actor, actor.learn.remote(character, is_rendered))
 
     def ready(self) -> Future[str]:
         """As `Workers.ready`."""
-        actor = self._idle.get()
+        actor = self._actor()
         return self._returning(actor, actor.ready.remote())
 
     def finish(self) -> None:
         """As `Workers.finish`; idle actors end, so that one whose machine was lost finds room on another."""
-        self._is_finished = True
         while not self._idle.empty():
-            self._idle.get()
+            if actor := self._idle.get():
+                ray.kill(actor)
 
     def stop(self) -> None:
         """As `Workers.stop`."""
         ray.shutdown()
 
-    def _returning(self, actor: Any, reference: Any) -> Future[Any]:  # noqa: ANN401 (Ray's handles have no types)
-        future = reference.future()
-        future.add_done_callback(partial(self._give_back, actor))
-        return future
+    def _actor(self) -> Any:  # noqa: ANN401 (Ray's handles have no types)
+        return self._idle.get() or self._begin()
 
-    def _give_back(self, actor: Any, _: Future[Any]) -> None:  # noqa: ANN401
-        if not self._is_finished:
-            self._idle.put(actor)
+    def _returning(self, actor: Any, reference: Any) -> Future[Any]:  # noqa: ANN401
+        future = reference.future()
+        # Ray runs this in the thread that hears from the cluster, so nothing may be asked of the cluster here.
+        future.add_done_callback(lambda done: self._idle.put(None if done.exception() else actor))
+        return future
