@@ -38,7 +38,7 @@ NUMBERS = {"fps": "frames per second", "epochs": "rounds of learning the face", 
 RESULTS = {
     "preview.mp4": "the talking face, with sound",
     "contact_sheet.png": "frames, with curves of the mouth and the sound",
-    "scene.blend": "the animated scene: open it in Blender",
+    "scene.blend": "the animated scene, with a head of 52 shape keys: open it in Blender",
     "frames": "one picture with alpha per frame",
     "report.json": "what was made, and the seconds of each stage",
 }
@@ -222,8 +222,8 @@ def run(args: argparse.Namespace, rest: list[str]) -> int:
     code = call([python, "-m", "backend_server", "animate", *common, "--out", str(out), *rest])
     if code == 0 and (blender := blender_at_hand()):
         print(f"\nMaking the scene of Blender {blender} through the add-on ...")
-        scene = str(out / "scene.blend")
-        code = call([prepare_blender(blender), "-m", "blender_addon", *common, "--out", scene])
+        scene, head = str(out / "scene.blend"), str(ROOT / "backend_server" / "samples" / "head.npz")
+        code = call([prepare_blender(blender), "-m", "blender_addon", *common, "--head", head, "--out", scene])
         code = code or call([python, "-m", "backend_server.commands.owned_files", scene])
     if code == 0:
         made = [f"   {name:18} {what}" for name, what in RESULTS.items() if (out / name).exists()]

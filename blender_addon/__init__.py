@@ -1,11 +1,11 @@
-"""Speech Face in Blender: turns a sound strip and photos into landmark curves and a talking picture.
+"""Speech Face in Blender: a sound strip and photos become moving characters, landmark curves and a talking picture.
 
 May import bpy, aud, mathutils, numpy and `_shared`; zmq only in `client.py`. Never torch, never `backend_server`.
 """
 
-from . import operators, panels, preferences, properties, session
+from . import operators, panels, preferences, properties, rig_operators, session
 
-_MODULES = (preferences, properties, session, operators, panels)
+_MODULES = (preferences, properties, session, operators, rig_operators, panels)
 
 
 def register() -> None:

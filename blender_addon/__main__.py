@@ -4,6 +4,7 @@
 It does what a user does with the panel: a new scene, the sound strip, the photos, Generate, save. An existing file is
 replaced only by a run that succeeds, and only if an earlier run made it; any other is kept under a new name.
 
+`python -m blender_addon rig --blend FILE --object NAME` prints what a character can be moved by instead.
 `python -m blender_addon hand-off --blend FILE --object NAME --out FILE.glb` writes an animated character for engines.
 """
 
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import bpy
 
-from . import compat, register, unregister
+from . import compat, inspection, register, sample_head, unregister
 from ._shared import errors, timing
 from .hand_off import hand_off
 from .made_file import making
@@ -23,7 +24,15 @@ from .properties import scene_settings
 
 
 def make_scene(
-    speech: Path, images: list[Path], out: Path, *, fps: float, first_frame: int, epochs: int, seed: int
+    speech: Path,
+    images: list[Path],
+    out: Path,
+    *,
+    fps: float,
+    first_frame: int,
+    epochs: int,
+    seed: int,
+    head: Path | None = None,
 ) -> Path | None:
     """Writes one .blend with the strip, the armature and the plane; pictures go into a folder beside it.
 
@@ -35,12 +44,14 @@ def make_scene(
         first_frame: scene frame on which the strip begins.
         epochs: of fine-tuning.
         seed: of the blinks and the fine-tuning.
+        head: a head as `backend_server/samples/head.npz`, which then talks beside the picture.
 
     Returns:
         How a file is called now that had the name and was not made by an earlier run, or was changed since; or None.
 
     Raises:
         RuntimeError: an operator failed; the message says why.
+        SpeechFaceError: the head cannot be read.
         OSError: the file cannot be written.
     """
     bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)  # keeps the preferences
@@ -55,6 +66,8 @@ def make_scene(
     wanted.epochs, wanted.seed, wanted.use_texture = epochs, seed, bool(images)
     for image in images:
         wanted.images.add().image = bpy.data.images.load(str(image.resolve()))
+    if head is not None:
+        wanted.rigging.character = _add_head(scene, head)
     out.parent.mkdir(parents=True, exist_ok=True)
     with making(out.absolute()) as made:
         bpy.ops.wm.save_as_mainfile(filepath=str(made.temporary))  # first, so that the pictures lie beside it
@@ -62,22 +75,39 @@ def make_scene(
         first, end = compat.handles(strip)
         scene.frame_start, scene.frame_end = round(first), round(end) - 1
         scene.render.film_transparent = True
-        _add_camera(scene)
+        _add_camera(scene, 1 if head is None else 2)
         bpy.ops.wm.save_mainfile()
     return made.set_aside
 
 
-def _add_camera(scene: bpy.types.Scene) -> None:
-    """A flat camera in front of the face, so that the scene can be rendered as it is."""
+def _add_head(scene: bpy.types.Scene, path: Path) -> bpy.types.Object:
+    """The head that ships, as high as the picture and beside it, in a light of its own."""
+    width = scene_settings(scene).width
+    made = sample_head.add(scene, "Head", sample_head.load(path))
+    scale = 0.9 * width / made.dimensions.z
+    made.scale = (scale, scale, scale)
+    made.location = (width, 0.0, -0.45 * width)
+    for name, energy, turn in (("Key Light", 2.5, (0.9, 0.0, 0.6)), ("Fill Light", 1.0, (1.1, 0.0, -0.8))):
+        data = bpy.data.lights.new(name, "SUN")
+        data.energy = energy
+        light = bpy.data.objects.new(name, data)
+        light.rotation_euler = turn
+        scene.collection.objects.link(light)
+    return made
+
+
+def _add_camera(scene: bpy.types.Scene, count: int) -> None:
+    """A flat camera in front of the faces, one or two side by side, so that the scene can be rendered as it is."""
+    width = scene_settings(scene).width
     data = bpy.data.cameras.new("Face Camera")
     data.type = "ORTHO"
-    data.ortho_scale = scene_settings(scene).width
+    data.ortho_scale = width * count
     camera = bpy.data.objects.new(data.name, data)
-    camera.location = (0.0, -2.0, 0.0)
+    camera.location = ((count - 1) * width / 2, -2.0 * width, 0.0)
     camera.rotation_euler = (1.5707963, 0.0, 0.0)
     scene.collection.objects.link(camera)
     scene.camera = camera
-    scene.render.resolution_x = scene.render.resolution_y = 1024
+    scene.render.resolution_x, scene.render.resolution_y = 1024 * count, 1024
 
 
 def hand_off_main(arguments: list[str]) -> int:
@@ -115,11 +145,14 @@ def _set_aside(path: Path, kept: Path) -> str:
 
 def main(arguments: list[str]) -> int:
     """Reads the command line, makes the scene, and gives the exit code."""
+    if arguments[:1] == ["rig"]:
+        return inspection.main(arguments[1:])
     if arguments[:1] == ["hand-off"]:
         return hand_off_main(arguments[1:])
     parser = argparse.ArgumentParser(prog="python -m blender_addon", description=__doc__)
     parser.add_argument("speech", type=Path, help="a sound file")
     parser.add_argument("--images", type=Path, nargs="+", default=[], help="1 to 20 photos of one face")
+    parser.add_argument("--head", type=Path, help="a head that talks too: backend_server/samples/head.npz")
     parser.add_argument("--out", type=Path, required=True, help="the .blend file")
     parser.add_argument("--fps", type=float, default=25.0, help="frames per second of the scene")
     parser.add_argument("--first-frame", type=int, default=1, help="scene frame on which the sound begins")
@@ -141,6 +174,7 @@ def main(arguments: list[str]) -> int:
             first_frame=given.first_frame,
             epochs=given.epochs,
             seed=given.seed,
+            head=given.head,
         )
     except (RuntimeError, OSError, errors.SpeechFaceError) as error:
         sys.stderr.write(f"{str(error).strip()}\n")

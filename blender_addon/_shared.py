@@ -25,6 +25,8 @@ if TYPE_CHECKING or __package__ == "blender_addon":
         timing,
         wire,
     )
+    from shared.rig import detection, mapping_file, presets
+    from shared.rig import mapping as rig_mapping
 else:
     from .shared import (
         assembly,
@@ -44,6 +46,8 @@ else:
         timing,
         wire,
     )
+    from .shared.rig import detection, mapping_file, presets
+    from .shared.rig import mapping as rig_mapping
 
 __all__ = [
     "assembly",
@@ -51,15 +55,19 @@ __all__ = [
     "backend_process",
     "channels",
     "chunks",
+    "detection",
     "endpoint",
     "errors",
     "following",
     "landmarks",
     "line",
+    "mapping_file",
     "motion_controls",
     "notes",
     "pause",
+    "presets",
     "protocol",
+    "rig_mapping",
     "timing",
     "wire",
 ]

@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import bpy
+import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,6 +65,21 @@ def new_node_material(name: str) -> bpy.types.Material:
 def has_event_loop() -> bool:
     """Whether modal operators and timers run: in a window, not in `blender -b` nor the module from PyPI."""
     return not bpy.app.background
+
+
+def evaluated(scene: bpy.types.Scene, datablock: bpy.types.ID) -> bpy.types.ID:
+    """A datablock as the scene's current frame makes it; itself in a scene that was never shown."""
+    depsgraph = scene.view_layers[0].depsgraph
+    return datablock if depsgraph is None else datablock.evaluated_get(depsgraph)
+
+
+def evaluated_points(context: bpy.types.Context, mesh: bpy.types.Object) -> NDArray[np.float32]:
+    """The vertices of a mesh with all that moves it, f32 (V, 3), in its own space."""
+    context.view_layer.update()
+    vertices = mesh.evaluated_get(context.evaluated_depsgraph_get()).data.vertices
+    points = np.empty(len(vertices) * 3, np.float32)
+    vertices.foreach_get("co", points)
+    return points.reshape(-1, 3)
 
 
 def fcurves(animated: bpy.types.ID) -> bpy.types.ActionChannelbagFCurves:

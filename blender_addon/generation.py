@@ -15,8 +15,20 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from . import compat, keyframes, landmark_rig, reference_images, sound_file, sound_strip, texture_plane
-from ._shared import errors, motion_controls, notes
+from . import character as characters
+from . import (
+    character_keys,
+    compat,
+    face_surface,
+    keyframes,
+    landmark_rig,
+    reference_images,
+    rigging,
+    sound_file,
+    sound_strip,
+    texture_plane,
+)
+from ._shared import errors, motion_controls, notes, protocol, rig_mapping
 from .coordinates import CropPlane
 from .job import AnimationJob, JobRequest, JobState
 from .png_writer import FrameFolder
@@ -26,6 +38,7 @@ from .session import Session, session
 
 RIG_NAME = "Speech Face"
 PLANE_NAME = "Speech Face Picture"
+_FAR = 0.05  # eye distances; a solved face that stays so far from the motion is looked at
 _OF_THE_SOUND = (notes.NoteCode.SCALED_SOUND, notes.NoteCode.NO_SPEECH)  # which the backend hears without its file
 
 
@@ -39,6 +52,9 @@ class Plan:
         scene_frames: int64 (T,), each gets a key and a picture.
         use_curves: whether armature and keys are wanted.
         use_texture: whether pictures are wanted.
+        character: name of the object whose shape keys and bones are keyed; empty if none is.
+        mapping: of the character's channels; None where they are solved.
+        surface: of a character whose channels are solved.
         width: metres, of the picture.
         pictures: folder in which the picture sequences lie.
         sound_name: of the strip's file.
@@ -50,6 +66,9 @@ class Plan:
     scene_frames: NDArray[np.int64]
     use_curves: bool
     use_texture: bool
+    character: str
+    mapping: rig_mapping.RigMapping | None
+    surface: face_surface.Surface | None
     width: float
     pictures: Path
     sound_name: str
@@ -61,8 +80,11 @@ def disabled_reason(context: bpy.types.Context) -> str:
     if session.generation is not None:
         return "A face is being generated"
     wanted = scene_settings(context.scene)
-    if not wanted.use_curves and not wanted.use_texture:
-        return "Nothing to make: tick Landmark Curves or Face Picture"
+    has_character = wanted.rigging.character is not None
+    if not wanted.use_curves and not wanted.use_texture and not has_character:
+        return "Nothing to make: choose a character, or tick Landmark Curves or Face Picture"
+    if has_character and (reason := rigging.reason_against(wanted.rigging)):
+        return _capitalised(reason)
     if wanted.use_texture and not wanted.images:
         return "Face Picture needs a photo: add at least one reference image"
     try:
@@ -101,6 +123,7 @@ def prepare(context: bpy.types.Context) -> tuple[Plan, JobRequest]:
     wanted = scene_settings(context.scene)
     scene = _strip_scene(context)
     strip = sound_strip.find(scene, wanted.strip_name)
+    mapping, surface = _character(context, wanted)
     pictures = reference_images.read_all([item.image for item in wanted.images])
     speech = sound_strip.read(scene, strip)
     request = JobRequest(
@@ -115,6 +138,8 @@ def prepare(context: bpy.types.Context) -> tuple[Plan, JobRequest]:
         wants_blink=wanted.use_blink,
         wants_texture=wanted.use_texture,
         controls=_controls(wanted),
+        rig=rigging.text_of(mapping) if mapping is not None else "",
+        mesh=(surface.vertices, surface.triangles) if surface is not None else None,
     )
     data_folder = backend_settings(context).data_folder
     plan = Plan(
@@ -123,12 +148,29 @@ def prepare(context: bpy.types.Context) -> tuple[Plan, JobRequest]:
         scene_frames=speech.scene_frames,
         use_curves=wanted.use_curves,
         use_texture=wanted.use_texture,
+        character=wanted.rigging.character.name if mapping is not None or surface is not None else "",
+        mapping=mapping,
+        surface=surface,
         width=wanted.width,
         pictures=Path(bpy.data.filepath).parent / "speech_face" if bpy.data.filepath else data_folder / "pictures",
         sound_name=speech.sound_name,
         sound_notes=speech.notes,
     )
     return plan, request
+
+
+def _character(
+    context: bpy.types.Context, wanted: SPEECHFACE_SceneSettings
+) -> tuple[rig_mapping.RigMapping | None, face_surface.Surface | None]:
+    """The mapping of the chosen character, or its surface where the names say nothing; neither without one."""
+    if wanted.rigging.character is None:
+        return None, None
+    character = characters.read(wanted.rigging.character)
+    if rigging.is_solved(wanted.rigging):
+        return None, face_surface.surface(context, character)
+    mapping = rigging.mapping_of(wanted.rigging)
+    rigging.check(character, mapping)
+    return mapping, None
 
 
 def _controls(wanted: SPEECHFACE_SceneSettings) -> motion_controls.MotionControls:
@@ -146,9 +188,11 @@ class Generation:
     def __init__(self, plan: Plan, request: JobRequest, owner: Session, settings: object) -> None:
         self.plan = plan
         self._owner = owner
+        self._said: list[str] = []  # of the character
+        self._mapping = plan.mapping
         client = owner.connect(settings)
         self._folder = FrameFolder(plan.pictures, plan.strip_name) if plan.use_texture else None
-        self.job = AnimationJob(request, client, self._keep, owner.keep_backend)
+        self.job = AnimationJob(request, client, self._keep, owner.keep_backend, self._look)
 
     def discard(self) -> None:
         """Cancels the job if it runs, and deletes pictures that are not in use."""
@@ -175,6 +219,7 @@ class Generation:
         sentence = self._write(context, scene)
         said = [*self.plan.sound_notes, *(_named(note, self.plan.sound_name) for note in self.job.notes)]
         self._owner.notes = [str(note) if note.about else _capitalised(note.sentence) for note in said]
+        self._owner.notes += self._said
         return sentence
 
     def _keep(self, frames: NDArray[np.uint8]) -> None:
@@ -187,13 +232,14 @@ class Generation:
             raise errors.SpeechFaceError("the backend sent no curves; read its log")
         square = CropPlane(plan.width, curves.image_size)
         chosen = scene_settings(scene)
-        made = []
+        made = [self._animate_character(scene)] if plan.character else []
         if plan.use_curves:
             rig = chosen.rig
             if not landmark_rig.is_rig(rig) or rig.name not in scene.objects:
                 rig = landmark_rig.create_rig(context, scene, RIG_NAME, square.to_metres(curves.neutral), plan.width)
             locations = square.to_metres(curves.landmarks) - landmark_rig.rest_positions(rig)
-            keyframes.write(rig, plan.strip_name, plan.scene_frames, locations)
+            values = locations.reshape(len(locations), -1)
+            keyframes.write(rig, plan.strip_name, plan.scene_frames, landmark_rig.curves(), values)
             chosen.rig = rig
             made.append(f"keys on {len(plan.scene_frames)} frames of {rig.name}")
         if self._folder is not None:
@@ -205,6 +251,49 @@ class Generation:
             chosen.plane = plane
             made.append(f"{len(frames)} pictures on {plane.name}")
         return f"Made {' and '.join(made)}"
+
+    def _animate_character(self, scene: bpy.types.Scene) -> str:
+        """Keys the character, and returns what moves in the evaluated scene."""
+        plan, curves = self.plan, self.job.rig
+        mapping, character = self._mapping, self._read_character(scene)
+        if curves is None or mapping is None:
+            raise errors.SpeechFaceError("the backend sent no curves for the character; read its log")
+        result = character_keys.write(
+            scene,
+            character,
+            mapping.channels,
+            curves.weights,
+            plan.strip_name,
+            plan.scene_frames,
+            is_nla=scene_settings(scene).rigging.use_nla,
+        )
+        said = list(result.sentences)
+        if curves.residual is not None and (far := float(curves.residual.mean())) > _FAR:
+            said.append(
+                f"the shape keys of {plan.character} come no nearer to the motion than {far:.2f} eye distances; see "
+                "whether its mouth moves as it should"
+            )
+        self._said = [_capitalised(sentence) for sentence in said]
+        return (
+            f"keys on {len(plan.scene_frames)} frames of {result.channel_count} channels of {plan.character}, of "
+            f"which {result.moving_count} move"
+        )
+
+    def _read_character(self, scene: bpy.types.Scene) -> characters.Character:
+        picked = scene_settings(scene).rigging.character or bpy.data.objects.get(self.plan.character)
+        if picked is None or picked.name != self.plan.character:
+            raise errors.SpeechFaceError(f"the character {self.plan.character} is gone; generate the face again")
+        return characters.read(picked)
+
+    def _look(self, found: protocol.MeshLandmarks) -> tuple[str, protocol.RigFace]:
+        """What the channels of the character do to the landmarks that were found on it."""
+        scene, surface = bpy.data.scenes.get(self.plan.scene_name), self.plan.surface
+        if scene is None or surface is None:
+            raise errors.SpeechFaceError(f"the scene {self.plan.scene_name} is gone; generate the face again")
+        self._mapping, face = face_surface.measure(
+            bpy.context, self._read_character(scene), scene_settings(scene).rigging, surface, found
+        )
+        return rigging.text_of(self._mapping), face
 
 
 def begin(context: bpy.types.Context) -> Generation:

@@ -23,6 +23,7 @@ class JobState(StrEnum):
     """What a job is doing."""
 
     WAITING = "waiting for the backend"
+    LOOKING = "finding the face of the character"
     ADAPTING = "learning the face"
     ANIMATING = "animating"
     DONE = "done"
@@ -49,6 +50,9 @@ class JobRequest:
         wants_blink: whether the eyes blink.
         wants_texture: whether pictures are rendered.
         controls: how the motion is shaped.
+        rig: the mapping of a character in JSON, or empty.
+        mesh: vertices f32 (V, 3) and triangles i32 (F, 3) of a character whose names say nothing; its landmarks are
+            found first, and `on_landmarks` tells the rig.
     """
 
     speech: NDArray[np.float32]
@@ -62,6 +66,8 @@ class JobRequest:
     wants_blink: bool = True
     wants_texture: bool = True
     controls: motion_controls.MotionControls = motion_controls.UNTOUCHED
+    rig: str = ""
+    mesh: tuple[NDArray[np.float32], NDArray[np.int32]] | None = None
 
 
 class AnimationJob:
@@ -71,6 +77,8 @@ class AnimationJob:
         request: what to make.
         client: the connection; shared with later jobs, so the job does not close it.
         on_frames: receives rendered pictures u8 (n, H, W, 4) in order.
+        on_landmarks: receives where the landmarks of `mesh` are, and returns its mapping in JSON and what the channels
+            do to its face.
         keep_backend: starts a backend that has ended again, and raises SpeechFaceError when it cannot.
     """
 
@@ -80,6 +88,7 @@ class AnimationJob:
         client: Client,
         on_frames: Callable[[NDArray[np.uint8]], None],
         keep_backend: Callable[[], None] = lambda: None,
+        on_landmarks: Callable[[protocol.MeshLandmarks], tuple[str, protocol.RigFace]] | None = None,
     ) -> None:
         self.request = request
         self.state = JobState.WAITING
@@ -89,12 +98,16 @@ class AnimationJob:
         self.seconds_left: float | None = None
         self.queue_position = 0
         self.curves: protocol.LandmarkCurves | None = None
+        self.rig: protocol.RigCurves | None = None
         self.seconds: dict[str, float] = {}
         self.notes: list[notes.Note] = []
         self.error: errors.SpeechFaceError | None = None
         self._client = client
         self._on_frames = on_frames
         self._keep_backend = keep_backend
+        self._on_landmarks = on_landmarks
+        self._rig = request.rig
+        self._face: protocol.RigFace | None = None
         self._following: following.Following | None = None
         self._wants_cancel = False
         self._was_ready = client.is_ready
@@ -165,6 +178,16 @@ class AnimationJob:
                 self._take(taken)
 
     def _begin_first(self) -> None:
+        if self.request.mesh is None:
+            self._begin_face()
+            return
+        vertices, triangles = self.request.mesh
+        self._begin(
+            JobState.LOOKING,
+            protocol.FindMeshLandmarks(job=protocol.new_id(), vertices=vertices, triangles=triangles),
+        )
+
+    def _begin_face(self) -> None:
         request = self.request
         if not request.images and not request.files:
             self._animate(identity="")
@@ -181,7 +204,7 @@ class AnimationJob:
             ),
         )
 
-    def _begin(self, state: JobState, request: protocol.AdaptRequest | protocol.AnimateRequest) -> None:
+    def _begin(self, state: JobState, request: protocol.Request) -> None:
         self.state, self.stage, self.step, self.steps, self.seconds_left = state, "", 0, 0, None
         self.queue_position = 0
         self._following = following.Following(self._client, request)
@@ -213,6 +236,10 @@ class AnimationJob:
                 wants_texture=request.wants_texture,
                 speech=request.speech,
                 frame_times=request.frame_times,
+                rig=self._rig,
+                rig_rest=self._face.rest if self._face is not None else None,
+                rig_basis=self._face.basis if self._face is not None else None,
+                rig_confidence=self._face.confidence if self._face is not None else None,
                 **asdict(request.controls),
             ),
         )
@@ -227,8 +254,14 @@ class AnimationJob:
             case protocol.Adapted():
                 self.notes += message.notes
                 self._animate(message.identity)
+            case protocol.MeshLandmarks() if self._on_landmarks is not None:
+                self._rig, self._face = self._on_landmarks(message)
+            case protocol.Done() if self.state is JobState.LOOKING:
+                self._begin_face()
             case protocol.LandmarkCurves():
                 self.curves = message
+            case protocol.RigCurves():
+                self.rig = message
             case protocol.TextureFrames():
                 self._on_frames(message.frames)
             case protocol.Done():

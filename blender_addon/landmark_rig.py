@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._shared import errors, landmarks
+from .keyframes import Curve
 
 AXES = (0, 1)  # of a bone's location: the object's x and z
 _BONE_LENGTH = 0.016  # of the picture's width
@@ -75,6 +76,11 @@ def rest_positions(rig: bpy.types.Object) -> NDArray[np.float64]:
 def data_path(name: str) -> str:
     """The animated property of a landmark's bone."""
     return f'pose.bones["{name}"].location'
+
+
+def curves() -> list[Curve]:
+    """The 136 animated numbers of the rig: two axes of each landmark's bone."""
+    return [Curve(data_path(name), axis, name) for name in landmarks.NAMES for axis in AXES]
 
 
 def _in_edit_mode(context: bpy.types.Context, rig: bpy.types.Object, neutral: NDArray, length: float) -> None:

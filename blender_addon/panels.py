@@ -1,7 +1,7 @@
 # pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false, reportArgumentType=false
 """Draws the tab *Speech Face* in the sidebar of the 3D viewport and of the sequencer.
 
-It shows what is heard, whose face, what to make, and the progress.
+It shows what is heard, whose face, which character, what to make, and the progress.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ import bpy
 from . import generation
 from .job import AnimationJob
 from .properties import scene_settings
+from .rig_panel import SPEECHFACE_UL_channels, draw_rig
+from .sentences import draw_sentence
 from .session import session
 
 _TAB = "Speech Face"
-_LINE_LENGTH = 36  # characters that fit a sidebar of usual width
 
 
 class SPEECHFACE_UL_images(bpy.types.UIList):
@@ -119,9 +120,9 @@ def draw_action(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     button.operator_context = "INVOKE_DEFAULT"
     button.operator("speechface.generate", icon="OUTLINER_DATA_ARMATURE")
     if reason := generation.disabled_reason(context):
-        _draw_sentence(column, reason, "INFO")
+        draw_sentence(column, reason, "INFO")
     for note in session.notes:
-        _draw_sentence(column, note, "ERROR")
+        draw_sentence(column, note, "ERROR")
 
 
 def status_line(job: AnimationJob) -> str:
@@ -149,34 +150,19 @@ def draw_backend(layout: bpy.types.UILayout) -> None:
         row.operator("speechface.start_backend", text="", icon="PLAY")
     row.operator("preferences.addon_show", text="", icon="PREFERENCES").module = __package__
     if problem := session.problem:
-        _draw_sentence(layout, problem[:1].upper() + problem[1:], "ERROR")
+        draw_sentence(layout, problem[:1].upper() + problem[1:], "ERROR")
 
 
 def draw_panel(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     """Draws the whole panel."""
     draw_sources(layout, context)
+    draw_rig(layout, context)
     layout.separator()
     draw_settings(layout, context)
     draw_motion(layout, context)
     layout.separator()
     draw_action(layout, context)
     draw_backend(layout)
-
-
-def _draw_sentence(layout: bpy.types.UILayout, sentence: str, icon: str) -> None:
-    lines = layout.column(align=True)
-    lines.scale_y = 0.8
-    for number, line in enumerate(_wrap(sentence)):
-        lines.label(text=line, icon=icon if not number else "BLANK1")
-
-
-def _wrap(sentence: str) -> list[str]:
-    lines = [""]
-    for word in sentence.split():
-        if lines[-1] and len(lines[-1]) + len(word) >= _LINE_LENGTH:
-            lines.append("")
-        lines[-1] = f"{lines[-1]} {word}".strip()
-    return lines
 
 
 class _Panel:
@@ -203,7 +189,7 @@ class SPEECHFACE_PT_sequencer(_Panel, bpy.types.Panel):
     bl_space_type = "SEQUENCE_EDITOR"
 
 
-_CLASSES = (SPEECHFACE_UL_images, SPEECHFACE_PT_view3d, SPEECHFACE_PT_sequencer)
+_CLASSES = (SPEECHFACE_UL_images, SPEECHFACE_UL_channels, SPEECHFACE_PT_view3d, SPEECHFACE_PT_sequencer)
 
 
 def register() -> None:

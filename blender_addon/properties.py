@@ -18,6 +18,8 @@ from bpy.props import (
 
 from . import compat, landmark_rig, texture_plane
 from ._shared import motion_controls, protocol
+from .rig_properties import CLASSES as RIG_CLASSES
+from .rig_properties import SPEECHFACE_Rigging
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -118,6 +120,7 @@ class SPEECHFACE_SceneSettings(bpy.types.PropertyGroup):
         subtype="DISTANCE",
         unit="LENGTH",
     )
+    rigging: PointerProperty(type=SPEECHFACE_Rigging)
     rig: PointerProperty(
         name="Armature",
         description="Landmark armature that gets the curves. Empty: a new one",
@@ -132,7 +135,7 @@ class SPEECHFACE_SceneSettings(bpy.types.PropertyGroup):
     )
 
 
-_CLASSES = (SPEECHFACE_ReferenceImage, SPEECHFACE_SceneSettings)
+_CLASSES = (SPEECHFACE_ReferenceImage, *RIG_CLASSES, SPEECHFACE_SceneSettings)
 
 
 def scene_settings(scene: bpy.types.Scene) -> SPEECHFACE_SceneSettings:

@@ -29,14 +29,14 @@ class Following:
     def __init__(
         self,
         connection: line.Line,
-        request: protocol.AdaptRequest | protocol.AnimateRequest,
+        request: protocol.Request,
     ) -> None:
         self.request = request
         self.texture_count = 0
         self.is_over = False
         self._line = connection
         self._order = ResultOrder()
-        self._has_main_result = False  # the learnt face, or the motion
+        self._has_main_result = False  # the learnt face, the landmarks of a mesh, or the motion
         self._has_rig = False
         self._sent_at: float | None = None
         self._is_attached = False
@@ -90,7 +90,7 @@ class Following:
         if not self._is_next(message):
             return None
         match message:
-            case protocol.Adapted():
+            case protocol.Adapted() | protocol.MeshLandmarks():
                 self._has_main_result = True
             case protocol.LandmarkCurves():
                 self._take_curves(message)
@@ -171,7 +171,10 @@ class Following:
         """Accepts the end only if everything was received that was asked for and that the backend has counted."""
         if not isinstance(self.request, protocol.AnimateRequest):
             if not self._has_main_result:
-                raise errors.SpeechFaceError("the backend ended without a learnt face; read its log")
+                what = (
+                    "a learnt face" if isinstance(self.request, protocol.AdaptRequest) else "the landmarks of the mesh"
+                )
+                raise errors.SpeechFaceError(f"the backend ended without {what}; read its log")
             return
         frames, has_curves = self._frame_count, self._has_main_result
         wanted = frames if self.request.makes_texture else 0

@@ -16,7 +16,8 @@ class FakeBackend:
     """A ROUTER that answers like the service, at once, with numbers that tests know in advance.
 
     Frame i of the pictures has red = i % 256, green = 255 - red, blue = 77, alpha 255 but for a clear left column.
-    Landmarks are NEUTRAL + (sin(i / 3), 0.5 i) pixels.
+    Landmarks are NEUTRAL + (sin(i / 3), 0.5 i) pixels; channel c of a rig is ((i + c) % 10) / 10.
+    Landmark i of a mesh of V vertices is vertex i % V, seen along +Y at 100 pixels a metre.
     """
 
     def __init__(self, folder, host="127.0.0.1"):
@@ -64,6 +65,11 @@ class FakeBackend:
     def neutral():
         x, y = np.meshgrid(np.linspace(60, 190, 17), np.linspace(90, 220, 4))
         return np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float32)
+
+    @staticmethod
+    def rig_weights(count, channel_count):
+        """What the channels of a rig are in each frame, (T, C)."""
+        return ((np.add.outer(np.arange(count), np.arange(channel_count)) % 10) / 10).astype(np.float32)
 
     @classmethod
     def landmarks(cls, count):
@@ -143,7 +149,7 @@ class FakeBackend:
                 yield protocol.Pong(parent=message.id)
             case protocol.AdaptRequest() | protocol.AnimateRequest() if not self.knows_jobs:
                 self.knows_jobs = True  # lost: the connection broke
-            case protocol.AdaptRequest() | protocol.AnimateRequest():
+            case protocol.AdaptRequest() | protocol.AnimateRequest() | protocol.FindMeshLandmarks():
                 yield protocol.Accepted(job=job, parent=message.id, position=0)
                 self.results[job] = list(self._numbered(self._work(message)))
                 yield from self.results[job]
@@ -171,6 +177,14 @@ class FakeBackend:
             return
         yield protocol.Progress(job=job, stage="working", step=1, steps=2)
         crop = np.eye(2, 3, dtype=np.float32)
+        if isinstance(message, protocol.FindMeshLandmarks):
+            yield protocol.MeshLandmarks(
+                job=job, sequence=1, vertices=(np.arange(68) % len(message.vertices)).astype(np.int32),
+                confidence=np.full(68, 0.5, np.float32), projection=np.array([[100.0, 0, 0], [0, 0, -100]]),
+                picture=np.zeros((8, 8, 3), np.uint8), points=np.zeros((68, 2), np.float32),
+            )  # fmt: skip
+            yield protocol.Done(job=job, sequence=2)
+            return
         if isinstance(message, protocol.AdaptRequest):
             of_picture = (notes.Note("several_faces", "two faces", message.names[0]),) if self.has_notes else ()
             yield protocol.Adapted(
@@ -188,10 +202,11 @@ class FakeBackend:
             neutral=self.neutral(), crop=crop,
         )  # fmt: skip
         sequence = 1
-        if message.rig:
+        if message.mapping is not None:
             sequence += 1
-            weights = np.linspace(0, 1, 3 * count, dtype=np.float32).reshape(count, 3)
-            yield protocol.RigCurves(job=job, sequence=sequence, names=("aa", "O", "jaw"), weights=weights)
+            names = tuple(channel.name for channel in message.mapping.channels)
+            weights = self.rig_weights(count, len(names))
+            yield protocol.RigCurves(job=job, sequence=sequence, names=names, weights=weights)
         for first in range(0, count if message.makes_texture else 0, 10):
             sequence += 1
             frames = self.frames(count)[first : first + 10]

@@ -198,7 +198,8 @@ def test_run_hands_the_same_input_to_the_backend_and_to_the_addon(build, monkeyp
     common = [a, "--images", b, c, "--fps=30"]
     assert calls[0][1:] == ["-m", "backend_server", "animate", *common, "--out", d, "--no-blink"]
     out = str(Path(d) / "scene.blend")
-    scene = ["python of 5.0", "-m", "blender_addon", *common, "--out", out]
+    head = str(ROOT / "backend_server" / "samples" / "head.npz")
+    scene = ["python of 5.0", "-m", "blender_addon", *common, "--head", head, "--out", out]
     owned = [calls[0][0], "-m", "backend_server.commands.owned_files", out]
     assert calls[1:] == ([scene, owned] if with_bpy else [])
     shown = capsys.readouterr().out

@@ -103,6 +103,14 @@ def preferences(addon, tmp_path):
 
 
 @pytest.fixture
+def own_backend(preferences, monkeypatch, tmp_path):
+    """Preferences with which the add-on starts the backend of the checkout itself."""
+    for name in ("XDG_DATA_HOME", "XDG_RUNTIME_DIR", "LOCALAPPDATA"):
+        monkeypatch.setenv(name, str(tmp_path / "user"))
+    preferences.python, preferences.folder = str(backend_python()), str(ROOT)
+
+
+@pytest.fixture
 def speech_file(tmp_path):
     """Writes a WAV whose sample at second t is a ramp: its value tells the time."""
 
@@ -131,6 +139,48 @@ def add_strip(speech_file):
         strip = editor.strips.new_sound(name, str(path or speech_file()), 1, start)
         strip.frame_offset_start, strip.frame_offset_end = left, right
         return strip
+
+    return add
+
+
+@pytest.fixture
+def add_mesh(addon):
+    """Adds a mesh of four points a side whose shape keys each lift one more of them."""
+
+    def add(name="Head", keys=(), parent=None, location=(0, 0, 0), height=0.1):
+        mesh = bpy.data.meshes.new(name)
+        mesh.from_pydata([(x / 4, y / 4, 0) for y in range(4) for x in range(4)], [], [(0, 1, 5, 4), (1, 2, 6, 5)])
+        made = bpy.data.objects.new(name, mesh)
+        bpy.context.scene.collection.objects.link(made)
+        made.parent, made.location = parent, location
+        if keys:
+            made.shape_key_add(name="Basis")
+        for number, key in enumerate(keys):
+            block = made.shape_key_add(name=key, from_mix=False)
+            block.data[number % 16].co.z += height
+            block.value = 0
+        bpy.context.view_layer.update()
+        return made
+
+    return add
+
+
+@pytest.fixture
+def add_armature(addon):
+    """Adds an armature of bones that lie along Y, 0.2 m long."""
+
+    def add(name="Rig", bones=("jaw",), mode="QUATERNION"):
+        rig = bpy.data.objects.new(name, bpy.data.armatures.new(name))
+        bpy.context.scene.collection.objects.link(rig)
+        bpy.context.view_layer.objects.active = rig
+        bpy.ops.object.mode_set(mode="EDIT")
+        for number, bone in enumerate(bones):
+            made = rig.data.edit_bones.new(bone)
+            made.head, made.tail = (number, 0, 0), (number, 0.2, 0)
+        bpy.ops.object.mode_set(mode="OBJECT")
+        for bone in rig.pose.bones:
+            bone.rotation_mode = mode
+        return rig
 
     return add
 

@@ -215,7 +215,7 @@ def test_every_reason_why_not(preferences, fake_backend, add_strip, add_image):
 
     preferences.connection_file = str(fake_backend.connection_file)
     wanted.use_curves = wanted.use_texture = False
-    assert reason() == "Nothing to make: tick Landmark Curves or Face Picture"
+    assert reason() == "Nothing to make: choose a character, or tick Landmark Curves or Face Picture"
     wanted.use_texture = True
     assert reason() == "Face Picture needs a photo: add at least one reference image"
     add_image()

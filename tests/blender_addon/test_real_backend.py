@@ -45,14 +45,6 @@ def service(tmp_path, preferences, until):
     process.wait(20)
 
 
-@pytest.fixture
-def own_backend(preferences, monkeypatch, tmp_path):
-    """Preferences with which the add-on starts the backend of the checkout itself."""
-    for name in ("XDG_DATA_HOME", "XDG_RUNTIME_DIR", "LOCALAPPDATA"):
-        monkeypatch.setenv(name, str(tmp_path / "user"))
-    preferences.python, preferences.folder = str(PYTHON), str(ROOT)
-
-
 @pytest.mark.slow
 def test_curves_and_pictures_come_through_the_real_service(service, add_strip, add_image):
     add_strip(start=37, left=10, fps=24)

@@ -10,6 +10,11 @@ bpy = pytest.importorskip("bpy", reason="there is no bpy module for this Python"
 
 OPERATORS = (
     "generate", "cancel", "add_images", "add_image_slot", "remove_image", "start_backend", "stop_backend", "copy_log",
+    "detect_rig", "choose_preset", "load_mapping", "save_mapping", "add_channel", "remove_channel", "preview_channel",
+)  # fmt: skip
+SHAPES = (
+    "jawOpen", "mouthClose", "mouthPucker", "mouthFunnel", "mouthLeft", "mouthRight", "mouthSmileLeft",
+    "mouthSmileRight", "mouthStretchLeft", "mouthStretchRight", "mouthRollLower", "mouthRollUpper",
 )  # fmt: skip
 
 
@@ -24,7 +29,7 @@ class Layout:
     def _child(self, *_, **__):
         return Layout(self.lines)
 
-    row = column = box = _child
+    row = column = box = split = _child
 
     def panel(self, idname, default_closed=False):
         assert idname.startswith("SPEECHFACE_")
@@ -48,6 +53,9 @@ class Layout:
         assert module != "speechface" or function in OPERATORS
         self.lines.append(name)
         return SimpleNamespace()
+
+    def operator_menu_enum(self, name, prop, text="", icon="NONE"):
+        self.operator(name, icon=icon)
 
     def progress(self, factor, text, type):  # noqa: A002 (Blender's own name)
         assert 0 <= factor <= 1
@@ -128,6 +136,24 @@ def test_the_panel_shows_progress_and_cancel(preferences, fake_backend, add_stri
     assert "speechface.cancel" in lines
     assert "speechface.generate" not in lines
     assert "Backend: Ready on cpu" in lines
+
+
+def test_the_panel_shows_the_character_what_it_is_and_why(preferences, add_mesh):
+    assert not any(line.startswith("method=") for line in draw())
+    wanted = bpy.context.scene.speech_face
+    head = add_mesh("Head", (*SHAPES, "corr_jaw"))
+    wanted.rigging.character = head
+    lines = draw()
+    assert any(line.startswith("arkit, ") and line.endswith("% sure") for line in lines)
+    assert f"{len(SHAPES)} rows, 0 active" in lines
+    assert " ".join(lines).count("corr_jaw of Head: corrects a") == 1
+    wanted.rigging.channels[0].sources = "jawOpem 1"
+    assert '"jawOpem"' in " ".join(draw())
+    head.shape_key_clear()
+    with pytest.raises(RuntimeError):
+        bpy.ops.speechface.detect_rig()
+    assert "speechface.choose_preset" not in draw()
+    assert "Head has no shape keys and no bones" in " ".join(draw())
 
 
 def test_preferences_draw(preferences):

@@ -16,10 +16,15 @@ def rig(addon):
 
 
 @pytest.fixture
-def keyframes(addon):
-    from blender_addon import keyframes
+def write(addon):
+    """Keys locations (T, 68, 2) into the landmark armature."""
+    from blender_addon import keyframes, landmark_rig
 
-    return keyframes
+    def write(rig, bake, frames, locations, **how):
+        values = locations.reshape(len(locations), -1)
+        return keyframes.write(rig, bake, frames, landmark_rig.curves(), values, **how).action
+
+    return write
 
 
 def curves_of(rig):
@@ -55,10 +60,10 @@ def test_one_bone_a_landmark_at_rest(rig, addon):
     assert [len(c.bones) for c in rig.data.collections] == [17, 5, 5, 4, 5, 6, 6, 12, 8]
 
 
-def test_evaluated_bones_equal_the_curves(rig, keyframes):
+def test_evaluated_bones_equal_the_curves(rig, write):
     frames = np.arange(47, 57)
     locations = np.random.default_rng(2).normal(0, 0.02, (10, 68, 2)).astype(np.float32)
-    action = keyframes.write(rig, "Voice", frames, locations)
+    action = write(rig, "Voice", frames, locations)
     assert rig.animation_data.action == action
     assert len(curves_of(rig)) == 136
     assert all(len(curve.keyframe_points) == 10 for curve in curves_of(rig).values())
@@ -72,10 +77,10 @@ def test_evaluated_bones_equal_the_curves(rig, keyframes):
     np.testing.assert_allclose(evaluated_heads(rig)[:, (0, 2)], NEUTRAL + between, atol=1e-6)
 
 
-def test_a_second_bake_replaces_only_its_own_keys(rig, keyframes):
+def test_a_second_bake_replaces_only_its_own_keys(rig, write):
     ones = np.ones((10, 68, 2), np.float32)
-    keyframes.write(rig, "Voice", np.arange(1, 11), ones)
-    keyframes.write(rig, "Other", np.arange(20, 30), 2 * ones)
+    write(rig, "Voice", np.arange(1, 11), ones)
+    write(rig, "Other", np.arange(20, 30), 2 * ones)
     curve = first_curve(rig)
     artist = curve.keyframe_points.insert(5, 9.0)  # replaces the value, not the type
     artist.interpolation = "BEZIER"
@@ -84,7 +89,7 @@ def test_a_second_bake_replaces_only_its_own_keys(rig, keyframes):
     curve.keyframe_points.insert(40, 7.0, keyframe_type="KEYFRAME")
     next(point for point in curve.keyframe_points if point.co[0] == 9).co[1] = 4.0  # dragged up
     rig.keyframe_insert("location", index=2, frame=3)
-    action = keyframes.write(rig, "Voice", np.arange(3, 8), 3 * ones[:5])
+    action = write(rig, "Voice", np.arange(3, 8), 3 * ones[:5])
     assert rig.animation_data.action == action
     keys = keys_of(first_curve(rig))
     assert keys == {3: 3, 4: 3, 5: 9, 6: 3, 7: 3, 9: 4, **dict.fromkeys(range(20, 30), 2), 40: 7}
@@ -94,13 +99,13 @@ def test_a_second_bake_replaces_only_its_own_keys(rig, keyframes):
     assert len(curves_of(rig)) == 137  # the object's own location stays keyed
 
 
-def test_an_artists_action_moves_to_an_nla_track(rig, keyframes):
+def test_an_artists_action_moves_to_an_nla_track(rig, write):
     theirs = bpy.data.actions.new("Nod")
     rig.animation_data_create().action = theirs
     rig.location = (0, 0, 5)
     rig.keyframe_insert("location", index=2, frame=1)
     before = [tuple(point.co) for curve in curves_of(rig).values() for point in curve.keyframe_points]
-    ours = keyframes.write(rig, "Voice", np.arange(1, 4), np.zeros((3, 68, 2), np.float32))
+    ours = write(rig, "Voice", np.arange(1, 4), np.zeros((3, 68, 2), np.float32))
     assert ours != theirs
     track = rig.animation_data.nla_tracks[0]
     assert track.strips[0].action == theirs
@@ -123,8 +128,8 @@ def test_making_the_rig_leaves_selection_and_mode(addon):
     assert [o for o in bpy.context.view_layer.objects if o.select_get()] == [cube]
 
 
-def test_frames_and_locations_must_fit(rig, keyframes):
+def test_frames_and_locations_must_fit(rig, write):
     from blender_addon._shared import errors
 
-    with pytest.raises(errors.ShapeError, match=r"expected locations of shape \(3, 68, 2\)"):
-        keyframes.write(rig, "Voice", np.arange(3), np.zeros((4, 68, 2), np.float32))
+    with pytest.raises(errors.ShapeError, match=r"expected values of shape \(3, 136\)"):
+        write(rig, "Voice", np.arange(3), np.zeros((4, 68, 2), np.float32))

@@ -42,8 +42,8 @@ def test_the_result_holds_all_of_it(backend, fake):
     made = animate(backend, identity="a" * 64, rig="oculus", frame_rate=29.97).result(timeout=60)
     np.testing.assert_array_equal(made.curves.landmarks, fake.landmarks(30))
     np.testing.assert_array_equal(made.frames, fake.frames(30))
-    assert made.rig.names == ("aa", "O", "jaw")
-    assert made.rig.weights.shape == (30, 3)
+    assert len(made.rig.names) == 15
+    assert made.rig.weights.shape == (30, 15)
     assert [note.code for note in made.notes] == ["no_speech"]
     np.testing.assert_allclose(made.curves.frame_times, np.arange(30) * 1001 / 30_000)
 

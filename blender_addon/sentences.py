@@ -1,0 +1,27 @@
+"""Draws sentences in a sidebar, broken into lines that fit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import bpy
+
+_LINE_LENGTH = 36  # characters that fit a sidebar of usual width
+
+
+def draw_sentence(layout: bpy.types.UILayout, sentence: str, icon: str) -> None:
+    """Draws a sentence as lines, an icon before the first."""
+    lines = layout.column(align=True)
+    lines.scale_y = 0.8
+    for number, line in enumerate(_wrap(sentence)):
+        lines.label(text=line, icon=icon if not number else "BLANK1")  # pyright: ignore[reportArgumentType]
+
+
+def _wrap(sentence: str) -> list[str]:
+    lines = [""]
+    for word in sentence.split():
+        if lines[-1] and len(lines[-1]) + len(word) >= _LINE_LENGTH:
+            lines.append("")
+        lines[-1] = f"{lines[-1]} {word}".strip()
+    return lines
