@@ -17,6 +17,7 @@ from scipy.sparse.csgraph import connected_components, dijkstra
 from scipy.spatial import KDTree
 
 from backend_server.face.detector import Face, FaceDetector
+from backend_server.progress import Progress, silent
 from backend_server.rig.picture import Picture, View, draw, view_around
 from shared.errors import FaceError, NoFaceError, ShapeError
 from shared.landmarks import LEFT_EYE, LIPS, RIGHT_EYE
@@ -61,7 +62,10 @@ class MeshLandmarks:
 
 
 def find_landmarks(
-    vertices: NDArray[np.floating], triangles: NDArray[np.integer], detector: FaceDetector | None = None
+    vertices: NDArray[np.floating],
+    triangles: NDArray[np.integer],
+    detector: FaceDetector | None = None,
+    progress: Progress = silent,
 ) -> MeshLandmarks:
     """Finds the landmarks of the face of a mesh.
 
@@ -69,6 +73,7 @@ def find_landmarks(
         vertices: (V, 3), in any unit and any pose along the axes.
         triangles: (F, 3), indices of vertices, of either winding.
         detector: one that is open; another is opened if it is left out.
+        progress: told of every side that is looked at.
 
     Raises:
         ShapeError: the arrays are no mesh.
@@ -77,7 +82,7 @@ def find_landmarks(
     """
     kept, vertices, triangles = _joined(*_checked(vertices, triangles))
     with FaceDetector() if detector is None else nullcontext(detector) as finder:
-        view, face, picture = _first_look(vertices, triangles, finder)
+        view, face, picture = _first_look(vertices, triangles, finder, progress)
         seen = _pick(face.landmarks, picture)
         if face.face_count > 1 and _has_other(vertices, triangles, view, face, finder):
             raise FaceError(
@@ -140,10 +145,13 @@ def _no_face() -> NoFaceError:
     )
 
 
-def _first_look(vertices: Points, triangles: NDArray[np.int64], detector: FaceDetector) -> tuple[View, Face, Picture]:
+def _first_look(
+    vertices: Points, triangles: NDArray[np.int64], detector: FaceDetector, progress: Progress
+) -> tuple[View, Face, Picture]:
     """The whole mesh from the first side that shows a face for certain, else from the side that shows the best one."""
     found: list[tuple[float, View, Face, Picture]] = []
-    for facing, up in _POSES:
+    for number, (facing, up) in enumerate(_POSES):
+        progress("look", number, len(_POSES))
         axes = np.stack([np.cross(-up, -facing), -up, -facing])
         for size in _WHOLE_PIXELS:
             view = view_around(vertices, size, axes=axes)
