@@ -82,7 +82,7 @@ class Source(_Checked, frozen=True):
         if self.shape not in SHAPES:
             near = get_close_matches(self.shape.lower(), [shape.lower() for shape in SHAPES], 1)
             meant = next((f'; did you mean "{shape}"' for shape in SHAPES if near == [shape.lower()]), "")
-            raise ValueRangeError(f'"{self.shape[:60]}" is none of ARKit\'s 52 shapes{meant}{"?" if meant else ""}')
+            raise ValueRangeError(f"{self.shape[:60]!r} is none of ARKit's 52 shapes{meant}{'?' if meant else ''}")
 
     @property
     def label(self) -> str:

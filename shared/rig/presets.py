@@ -29,7 +29,7 @@ def open_preset(name: str) -> RigMapping:
     if name not in preset_names():
         near = get_close_matches(name.lower(), preset_names(), 1)
         meant = f'did you mean "{near[0]}"? ' if near else ""
-        raise ValueRangeError(f'there is no rig "{name[:60]}"; {meant}There are {", ".join(preset_names())}')
+        raise ValueRangeError(f"there is no rig {name[:60]!r}; {meant}There are {', '.join(preset_names())}")
     return load_mapping(FOLDER / f"{name}.json")
 
 

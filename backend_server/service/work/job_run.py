@@ -19,7 +19,6 @@ from backend_server.identities.store import IdentityStore
 from backend_server.identity import Identity
 from backend_server.progress import StageClock
 from backend_server.rig.conversion import rig_weights
-from backend_server.rig.landmarks import find_landmarks
 from backend_server.rig.solved import solve_channels
 from backend_server.service.outcome import adapted_answer
 from backend_server.service.work.expectation import FRAMES_PER_MESSAGE
@@ -138,6 +137,8 @@ class JobRun:
             SpeechFaceError: as `rig.landmarks.find_landmarks`.
             Cancelled: the server wants the job to end.
         """
+        from backend_server.rig.landmarks import find_landmarks  # noqa: PLC0415 (few jobs need the face detector)
+
         found = find_landmarks(request.vertices, request.triangles, progress=self.progress)
         self.progress("look", 1, 1)
         answer = MeshLandmarks(

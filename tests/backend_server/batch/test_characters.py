@@ -55,7 +55,7 @@ def test_a_character_has_face_rig_gains_and_controls(read, tmp_path):
     [
         ({"images": ["none.png"]}, "there is no picture"),
         ({"images": ["characters.json"], "identity": "3fa1c0"}, "it has images and an identity"),
-        ({"rig": ["octopus"]}, 'there is no rig "octopus"'),
+        ({"rig": ["octopus"]}, "there is no rig 'octopus'"),
         ({"rig": ["characters.json"]}, "characters.json"),
         ({"rig": ["arkit", "arkit"]}, "two of its rigs would both be written to rig_arkit.csv"),
         ({"gains": {"jawOpn": 1}}, 'its gain "jawOpn" is none of ARKit'),

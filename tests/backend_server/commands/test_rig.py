@@ -49,7 +49,7 @@ def test_what_show_prints_as_json_is_a_mapping_again(run_command, tmp_path):
 def test_a_preset_that_does_not_exist_gets_the_list(run_command):
     result = run_command("rig", "show", "arkti")
     assert result.exit_code == 2
-    assert 'there is no rig "arkti"; did you mean "arkit"? There are aiueo, arkit, basic' in result.stderr
+    assert "there is no rig 'arkti'; did you mean \"arkit\"? There are aiueo, arkit, basic" in result.stderr
 
 
 def test_names_are_detected_and_the_mapping_is_saved(run_command, tmp_path):
@@ -137,7 +137,7 @@ def test_animate_writes_each_rig_beside_the_curves(run_command, sound, sample_sa
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (("--rig", "arkit,oculos"), 'there is no rig "oculos"; did you mean "oculus"? There are aiueo, arkit'),
+        (("--rig", "arkit,oculos"), "there is no rig 'oculos'; did you mean \"oculus\"? There are aiueo, arkit"),
         (("--mapping", "lost.json"), "lost.json is no file; give a mapping in JSON"),
     ],
 )

@@ -123,9 +123,9 @@ def channel(document, number=0):
         ),
         (
             lambda d: channel(d)["sources"][0].update(shape="jawopn"),
-            '"jawopn" is none of ARKit\'s 52 shapes; did you mean "jawOpen"?',
+            "'jawopn' is none of ARKit's 52 shapes; did you mean \"jawOpen\"?",
         ),
-        (lambda d: channel(d)["sources"][0].update(shape="?"), '"?" is none of ARKit\'s 52 shapes'),
+        (lambda d: channel(d)["sources"][0].update(shape="?"), "'?' is none of ARKit's 52 shapes"),
         (lambda d: channel(d)["sources"][0].update(gain=float("nan")), "it holds the number NaN; give finite numbers"),
         (lambda d: channel(d)["sources"][0].update(gain=10**400), "number out of range"),
         (lambda d: channel(d, 1)["bone"].update(unit="metres"), 'the bone "jaw" is given in metres; rotation_x is in'),

@@ -122,7 +122,7 @@ def test_left_and_right_of_a_rig_do_the_same(name):
 
 def test_a_name_that_does_not_exist_gets_the_names_that_do():
     with pytest.raises(
-        ValueRangeError, match=r'there is no rig "arkti"; did you mean "arkit"\? There are aiueo, arkit'
+        ValueRangeError, match=r"""there is no rig 'arkti'; did you mean "arkit"\? There are aiueo, arkit"""
     ):
         open_mapping("arkti")
 
@@ -132,3 +132,12 @@ def test_a_path_opens_a_users_mapping(tmp_path):
     assert open_mapping(tmp_path / "mine.json") == open_mapping(str(tmp_path / "mine.json")) == open_preset("oculus")
     with pytest.raises(ValueRangeError, match=r"lost\.json is no file"):
         open_mapping("lost.json")
+
+
+def test_a_name_with_lines_of_its_own_forges_no_line_of_a_log():
+    with pytest.raises(ValueRangeError) as refused:
+        open_preset("\n2026-01-01 00:00:00 ERROR forged: line\n")
+    assert refused.value.sentence.isprintable()
+    with pytest.raises(ValueRangeError) as refused:
+        Source("\nERROR forged")
+    assert refused.value.sentence.isprintable()
