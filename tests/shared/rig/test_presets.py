@@ -6,6 +6,7 @@ import pytest
 
 from shared.arkit import SHAPES
 from shared.errors import ValueRangeError
+from shared.rig.mapping import Source
 from shared.rig.mapping_file import format_mapping, save_mapping
 from shared.rig.presets import FOLDER, open_mapping, open_preset, preset_names
 
