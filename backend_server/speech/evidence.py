@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from shared.notes import Note, NoteCode
 
 LEAST_SECONDS = 2.0  # a shorter sound is never called speechless
-SURE = 0.6  # probability of a phone
+SURE = 0.5  # probability of a phone
 SAYING = 0.5  # probability of all phones together, above which a moment counts for the confidence
-FEWEST_PHONES = 3  # different ones in a part; a short word has four, instruments one
+FEWEST_PHONES = 3  # different ones in a part; a short word has four, instruments two
 
 
 class SpeechEvidence:

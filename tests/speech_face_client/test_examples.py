@@ -54,7 +54,7 @@ def test_the_pipeline_without_a_backend_says_so(lines, run_python, tmp_path):
 
 @pytest.mark.skipif(os.name == "nt", reason="a signal to one process alone is another thing there")
 def test_ctrl_c_cancels_what_is_at_the_backend(new_server, write_wave, speech, run_python, until):
-    server = new_server(**{PAUSE_VARIABLE: "3"})
+    server = new_server(**{PAUSE_VARIABLE: "30"})
     for name in "abc":
         folder = write_wave(speech, f"lines/{name}.wav").parent
     process = run_python(PIPELINE, folder, "--out", "curves", connection_file=server.connection_file)
