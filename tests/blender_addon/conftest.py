@@ -22,6 +22,23 @@ except ImportError:  # each test module says so and skips
 
 from tests.speech_face_fake_backend import FakeBackend  # noqa: E402 (the checkout is on the path now)
 
+_STATUS = pytest.StashKey[int]()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session, exitstatus):
+    """Keeps the exit status for the end."""
+    session.config.stash[_STATUS] = int(exitstatus)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config):
+    """Ends the process without tearing Blender down: 4.5 waits for itself for ever after some imported files."""
+    if bpy is not None and _STATUS in config.stash:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(config.stash[_STATUS])
+
 
 class Clock:
     """Seconds that pass when a test says so."""
