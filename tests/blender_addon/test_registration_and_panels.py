@@ -148,7 +148,7 @@ def test_the_panel_shows_the_character_what_it_is_and_why(preferences, add_mesh)
     assert f"{len(SHAPES)} rows, 0 active" in lines
     assert " ".join(lines).count("corr_jaw of Head: corrects a") == 1
     wanted.rigging.channels[0].sources = "jawOpem 1"
-    assert '"jawOpem"' in " ".join(draw())
+    assert "'jawOpem'" in " ".join(draw())
     head.shape_key_clear()
     with pytest.raises(RuntimeError):
         bpy.ops.speechface.detect_rig()
