@@ -60,9 +60,9 @@ def many_channels():
         (animate(frame_times=TIMES[::-1]), "ascend"),
         (animate(frame_times=np.array([np.inf])), "must lie within"),
         (animate(identity="a" * 64, references=(IMAGE,)), "not both"),
-        (animate(rig="oculos"), 'no rig "oculos"; did you mean "oculus"'),
-        (animate(rig="../presets/arkit"), 'no rig "../presets/arkit"'),
-        (animate(rig="/etc/passwd.json"), 'no rig "/etc/passwd.json"'),  # a name, never a path
+        (animate(rig="oculos"), "no rig 'oculos'; did you mean \"oculus\""),
+        (animate(rig="../presets/arkit"), "no rig '../presets/arkit'"),
+        (animate(rig="/etc/passwd.json"), "no rig '/etc/passwd.json'"),  # a name, never a path
         (animate(rig='{"format": "speech_face.rig", "version": 9}'), "the version is 9 and this release reads 1"),
         (curves_of_a_rig(names=("aa",)), "1 names for 2 channels"),
         (adapt(epochs=201), "epochs = 201"),

@@ -108,7 +108,7 @@ def test_what_is_no_picture_is_refused_before_it_is_sent(backend, fake, pictures
     [
         ({"wants_texture": True}, "pictures need a face"),
         ({"frame_rate": 0}, "0 frames per second are impossible"),
-        ({"rig": "oculos"}, 'no rig "oculos"; did you mean "oculus"'),
+        ({"rig": "oculos"}, "no rig 'oculos'; did you mean \"oculus\""),
         ({"rig": "{}"}, "the format is"),
         ({"identity": "me"}, "identity = 'me'"),
         ({"frame_times": np.array([0.0, 0.0])}, "must ascend"),
