@@ -8,6 +8,7 @@ checkout may be read by tests marked `corpus` alone.
 
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections import Counter
@@ -58,6 +59,12 @@ class Reading:
 
 READING = Reading()
 sys.addaudithook(READING.note)
+
+
+def pytest_configure():
+    """Lets Ctrl-C reach the programs that tests start: what runs in the background inherits that it is ignored."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser):
