@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 from . import character as characters
 from . import (
     character_keys,
+    character_request,
     compat,
+    face_landmarks,
     face_surface,
     keyframes,
     landmark_rig,
@@ -123,7 +125,7 @@ def prepare(context: bpy.types.Context) -> tuple[Plan, JobRequest]:
     wanted = scene_settings(context.scene)
     scene = _strip_scene(context)
     strip = sound_strip.find(scene, wanted.strip_name)
-    mapping, surface = _character(context, wanted)
+    moved = character_request.read(context, wanted.rigging)
     pictures = reference_images.read_all([item.image for item in wanted.images])
     speech = sound_strip.read(scene, strip)
     request = JobRequest(
@@ -138,8 +140,9 @@ def prepare(context: bpy.types.Context) -> tuple[Plan, JobRequest]:
         wants_blink=wanted.use_blink,
         wants_texture=wanted.use_texture,
         controls=_controls(wanted),
-        rig=rigging.text_of(mapping) if mapping is not None else "",
-        mesh=(surface.vertices, surface.triangles) if surface is not None else None,
+        rig=rigging.text_of(moved.mapping) if moved.mapping is not None else "",
+        mesh=(moved.surface.vertices, moved.surface.triangles) if moved.surface is not None else None,
+        face=moved.face,
     )
     data_folder = backend_settings(context).data_folder
     plan = Plan(
@@ -148,29 +151,15 @@ def prepare(context: bpy.types.Context) -> tuple[Plan, JobRequest]:
         scene_frames=speech.scene_frames,
         use_curves=wanted.use_curves,
         use_texture=wanted.use_texture,
-        character=wanted.rigging.character.name if mapping is not None or surface is not None else "",
-        mapping=mapping,
-        surface=surface,
+        character=wanted.rigging.character.name if wanted.rigging.character is not None else "",
+        mapping=moved.mapping,
+        surface=moved.surface,
         width=wanted.width,
         pictures=Path(bpy.data.filepath).parent / "speech_face" if bpy.data.filepath else data_folder / "pictures",
         sound_name=speech.sound_name,
         sound_notes=speech.notes,
     )
     return plan, request
-
-
-def _character(
-    context: bpy.types.Context, wanted: SPEECHFACE_SceneSettings
-) -> tuple[rig_mapping.RigMapping | None, face_surface.Surface | None]:
-    """The mapping of the chosen character, or its surface where the names say nothing; neither without one."""
-    if wanted.rigging.character is None:
-        return None, None
-    character = characters.read(wanted.rigging.character)
-    if rigging.is_solved(wanted.rigging):
-        return None, face_surface.surface(context, character)
-    mapping = rigging.mapping_of(wanted.rigging)
-    rigging.check(character, mapping)
-    return mapping, None
 
 
 def _controls(wanted: SPEECHFACE_SceneSettings) -> motion_controls.MotionControls:
@@ -258,6 +247,9 @@ class Generation:
         mapping, character = self._mapping, self._read_character(scene)
         if curves is None or mapping is None:
             raise errors.SpeechFaceError("the backend sent no curves for the character; read its log")
+        settings = scene_settings(scene).rigging
+        if self.job.landmarks is not None and plan.surface is not None:
+            face_landmarks.store_found(settings, character, plan.surface, self.job.landmarks)
         result = character_keys.write(
             scene,
             character,
@@ -265,7 +257,7 @@ class Generation:
             curves.weights,
             plan.strip_name,
             plan.scene_frames,
-            is_nla=scene_settings(scene).rigging.use_nla,
+            is_nla=settings.use_nla,
         )
         said = list(result.sentences)
         if curves.residual is not None and (far := float(curves.residual.mean())) > _FAR:

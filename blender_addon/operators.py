@@ -10,90 +10,30 @@ from typing import TYPE_CHECKING
 import bpy
 from bpy.props import CollectionProperty, IntProperty, StringProperty
 
-from . import compat, generation, preferences
+from . import generation, preferences
 from ._shared import errors, protocol
+from .job_operator import JobOperator
 from .properties import scene_settings
 from .session import redraw, session, watch
 
 if TYPE_CHECKING:
     from bpy.stub_internal.rna_enums import OperatorReturnItems
 
-_TICK_SECONDS = 0.1
 
-
-class SPEECHFACE_OT_generate(bpy.types.Operator):
+class SPEECHFACE_OT_generate(JobOperator, bpy.types.Operator):
     """Make the face speak: landmark curves and picture from the sound strip and the reference images"""
 
     bl_idname = "speechface.generate"
     bl_label = "Generate"
-    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012 (Blender's own way)
-
-    _timer: bpy.types.Timer | None = None
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Only when nothing is missing; the tooltip says what is."""
-        reason = generation.disabled_reason(context)
-        cls.poll_message_set(reason)
-        return not reason
+    def disabled_reason(cls, context: bpy.types.Context) -> str:
+        """What is missing."""
+        return generation.disabled_reason(context)
 
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[OperatorReturnItems]:
-        """Starts the job without blocking the window."""
-        if not compat.has_event_loop():
-            return self.execute(context)
-        try:
-            generation.begin(context)
-        except errors.SpeechFaceError as error:
-            return self._refuse(error)
-        self._timer = context.window_manager.event_timer_add(_TICK_SECONDS, window=context.window)
-        context.window_manager.modal_handler_add(self)
-        watch()
-        return {"RUNNING_MODAL"}
-
-    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[OperatorReturnItems]:
-        """Takes one step of the job per timer event."""
-        if event.type != "TIMER" or (running := session.generation) is None:
-            return {"PASS_THROUGH"}
-        running.job.tick()
-        redraw()
-        return self._end(context) if running.job.is_over else {"PASS_THROUGH"}
-
-    def execute(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
-        """Does the whole job before it returns, for scripts and `blender -b`."""
-        try:
-            generation.begin(context).job.run_until_done()
-        except errors.SpeechFaceError as error:
-            return self._refuse(error)
-        return self._end(context)
-
-    def cancel(self, context: bpy.types.Context) -> None:
-        """Stops the job when Blender ends the operator: another file is opened, or the window closes."""
-        self._drop_timer(context)
-        if session.generation is not None:
-            session.generation.discard()
-            session.generation = None
-
-    def _end(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
-        self._drop_timer(context)
-        try:
-            self.report({"INFO"}, generation.end(context))
-        except errors.Cancelled:
-            self.report({"WARNING"}, "Cancelled; the scene is unchanged")
-            return {"CANCELLED"}
-        except errors.SpeechFaceError as error:
-            return self._refuse(error)
-        finally:
-            redraw()
-        return {"FINISHED"}
-
-    def _drop_timer(self, context: bpy.types.Context) -> None:
-        if self._timer is not None:
-            context.window_manager.event_timer_remove(self._timer)
-            self._timer = None
-
-    def _refuse(self, error: errors.SpeechFaceError) -> set[OperatorReturnItems]:
-        self.report({"ERROR"}, generation.sentence_of(error))
-        return {"CANCELLED"}
+    def begin(self, context: bpy.types.Context) -> None:
+        """Starts the generation."""
+        generation.begin(context)
 
 
 class SPEECHFACE_OT_cancel(bpy.types.Operator):

@@ -15,6 +15,8 @@ from bpy.props import (
 )
 
 from . import character, rigging
+from .face_properties import CLASSES as FACE_CLASSES
+from .face_properties import SPEECHFACE_Face
 
 
 def _is_pickable(_rigging: SPEECHFACE_Rigging, candidate: bpy.types.Object) -> bool:
@@ -100,6 +102,12 @@ class SPEECHFACE_Rigging(bpy.types.PropertyGroup):
         description="Lay the keys on an NLA track of their own. Off: they become the active action, and one that was "
         "active before moves to an NLA track",
     )
+    faces: CollectionProperty(type=SPEECHFACE_Face)
+    show_landmarks: BoolProperty(
+        name="Show Landmarks",
+        description="Show the 68 landmarks on the face in the 3D viewport; those that were corrected in orange",
+        default=True,
+    )
 
 
-CLASSES = (SPEECHFACE_RigChannel, SPEECHFACE_Rigging)
+CLASSES = (SPEECHFACE_RigChannel, *FACE_CLASSES, SPEECHFACE_Rigging)

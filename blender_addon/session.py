@@ -20,6 +20,7 @@ from .client import Client
 
 if TYPE_CHECKING:
     from .generation import Generation
+    from .landmark_search import LandmarkSearch
     from .preferences import BackendSettings
 
 _WATCH_SECONDS = 0.5
@@ -33,7 +34,7 @@ class Session:
     def __init__(self) -> None:
         self.backend: backend_process.BackendProcess | None = None
         self.client: Client | None = None
-        self.generation: Generation | None = None
+        self.generation: Generation | LandmarkSearch | None = None
         self.notes: list[str] = []  # of the last generation
         self._settings: BackendSettings | None = None
         self._refusal = ""
