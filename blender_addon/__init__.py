@@ -3,9 +3,24 @@
 May import bpy, aud, mathutils, numpy and `_shared`; zmq only in `client.py`. Never torch, never `backend_server`.
 """
 
-from . import operators, panels, preferences, properties, rig_operators, session
+from . import (
+    landmark_drag,
+    landmark_operators,
+    landmark_overlay,
+    landmark_panel,
+    operators,
+    panels,
+    preferences,
+    preview_operators,
+    properties,
+    rig_operators,
+    session,
+)
 
-_MODULES = (preferences, properties, session, operators, rig_operators, panels)
+_MODULES = (
+    *(preferences, properties, session, operators, rig_operators, preview_operators, landmark_operators),
+    *(landmark_drag, landmark_overlay, landmark_panel, panels),
+)
 
 
 def register() -> None:

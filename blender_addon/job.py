@@ -39,7 +39,7 @@ class JobRequest:
     """The inputs and settings of one generation.
 
     Attributes:
-        speech: samples f32 (S,), mono, beyond [-1, 1] where the sound is. Empty: only the landmarks of `mesh` are found.
+        speech: samples f32 (S,), mono, beyond [-1, 1] where the sound is. Empty: only landmarks of `mesh` are found.
         sample_rate: Hz.
         frame_times: f64 (T,) seconds within `speech`.
         images: u8 (H, W, 3 or 4) each, of one face.

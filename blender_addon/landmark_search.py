@@ -15,7 +15,8 @@ from .properties import scene_settings
 from .session import Session, session
 from .sound_file import SAMPLE_RATE
 
-_UNSURE = 0.5  # confidence below which a landmark should be looked at
+UNSURE = 0.5  # confidence below which a landmark should be looked at
+
 
 def disabled_reason(context: bpy.types.Context) -> str:
     """Why landmarks cannot be looked for now, as a sentence; empty when they can."""
@@ -88,11 +89,10 @@ class LandmarkSearch:
             )
         face_landmarks.store(rig, character, self._surface, self.job.landmarks)
         rig.show_landmarks = True
-        unsure = int((self.job.landmarks.confidence < _UNSURE).sum())
+        unsure = int((self.job.landmarks.confidence < UNSURE).sum())
         return f"Found the landmarks of {self._character_name}" + (
             f"; {unsure} of 68 are unsure, look at them first" if unsure else ""
         )
-
 
 
 def begin(context: bpy.types.Context) -> LandmarkSearch:

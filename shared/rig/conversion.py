@@ -58,9 +58,7 @@ def source_weights(sources: Sequence[tuple[str, float]]) -> Array:
     return weights
 
 
-def rig_weights(
-    mapping: RigMapping, arkit: Array, frame_times: Doubles, solve: Solver = non_negative
-) -> Array:
+def rig_weights(mapping: RigMapping, arkit: Array, frame_times: Doubles, solve: Solver = non_negative) -> Array:
     """The values of a rig's channels over time, (T, C), within each channel's limits.
 
     Args:
