@@ -26,33 +26,82 @@ _NAVIGATION = ("MIDDLEMOUSE", "WHEELUPMOUSE", "WHEELDOWNMOUSE", "TRACKPADPAN", "
                "NUMPAD_PERIOD")  # fmt: skip
 
 
+class LandmarkDrag:
+    """Moves landmarks with the mouse until it is over; places of the mouse are those of the window.
+
+    Args:
+        context: Blender's context.
+
+    Raises:
+        SpeechFaceError: the character shows no face, or is in Edit Mode.
+    """
+
+    def __init__(self, context: bpy.types.Context) -> None:
+        rig = rigging_of(context)
+        character = characters.read(rig.character)
+        if any(mesh.mode == "EDIT" for mesh in character.meshes):
+            raise errors.SpeechFaceError("landmarks are dragged in Object Mode; leave Edit Mode first")
+        rest = face_surface.surface(context, character)
+        self._touched = TouchedSurface(face_landmarks.shown_surface(context, character, rest))
+        face = face_landmarks.face_of(rig)
+        self._before = [(row.object.name if row.object else "", row.vertex) for row in face.landmarks]
+        self._held: int | None = None
+
+    def press(self, context: bpy.types.Context, x: int, y: int) -> None:
+        """Takes the landmark under the mouse, if one is there."""
+        self._held = self._under(context, x, y)
+        self._activate(context, self._held)
+
+    def release(self) -> None:
+        """Leaves the landmark where it is."""
+        self._held = None
+
+    def move(self, context: bpy.types.Context, x: int, y: int) -> None:
+        """Moves the landmark that is held to the vertex under the mouse, or makes the landmark there the active one.
+
+        Raises:
+            SpeechFaceError: a mesh has other vertices than when landmarks were put on it.
+        """
+        if self._held is None:
+            self._activate(context, self._under(context, x, y))
+        elif (under := view_under(context.window, x, y)) is not None:
+            view, pixel = under
+            if (met := self._touched.vertex(*view.ray(pixel))) is not None:
+                name, vertex, count = met
+                face_landmarks.place(_face(context), self._held, context.scene.objects[name], vertex, count)
+
+    def undo(self, context: bpy.types.Context) -> None:
+        """Puts all landmarks back to where they were at the beginning."""
+        for row, (name, vertex) in zip(_face(context).landmarks, self._before, strict=True):
+            row.object, row.vertex = context.scene.objects.get(name), vertex
+
+    def _under(self, context: bpy.types.Context, x: int, y: int) -> int | None:
+        under = view_under(context.window, x, y)
+        places = face_landmarks.places(context, _face(context))
+        return None if under is None else self._touched.landmark(*under, places)
+
+    def _activate(self, context: bpy.types.Context, number: int | None) -> None:
+        if number is not None:
+            _face(context).active_landmark = number
+
+
 class SPEECHFACE_OT_drag_landmarks(LandmarkOperator, bpy.types.Operator):
     """Drag landmarks over the face in the 3D viewport, to the vertex where each belongs"""
 
     bl_idname = "speechface.drag_landmarks"
     bl_label = "Drag Landmarks"
 
-    _touched: TouchedSurface
-    _before: tuple[tuple[str, int], ...]
-    _held: int | None = None
+    _drag: LandmarkDrag | None = None
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[OperatorReturnItems]:
         """Takes the mouse until Enter or Esc."""
         if not compat.has_event_loop():
             return self.execute(context)
-        rig = rigging_of(context)
         try:
-            character = characters.read(rig.character)
-            if any(mesh.mode == "EDIT" for mesh in character.meshes):
-                raise errors.SpeechFaceError("landmarks are dragged in Object Mode; leave Edit Mode first")
-            rest = face_surface.surface(context, character)
-            self._touched = TouchedSurface(face_landmarks.shown_surface(context, character, rest))
+            self._drag = LandmarkDrag(context)
         except errors.SpeechFaceError as error:
             return self._refuse(error)
-        face = face_landmarks.face_of(rig)
-        self._before = tuple((row.object.name if row.object else "", row.vertex) for row in face.landmarks)
-        self._held = None
-        rig.show_landmarks = True
+        rigging_of(context).show_landmarks = True
         context.window_manager.modal_handler_add(self)
         context.workspace.status_text_set(_HELP)
         _redraw_views(context)
@@ -66,54 +115,42 @@ class SPEECHFACE_OT_drag_landmarks(LandmarkOperator, bpy.types.Operator):
 
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[OperatorReturnItems]:
         """Follows the mouse; what is released stays where it is."""
-        face = face_landmarks.face_of(rigging_of(context))
-        if face is None:  # another scene or file
-            self.cancel(context)
-            return {"CANCELLED"}
         if event.type in _NAVIGATION or event.alt:
             return {"PASS_THROUGH"}
         if event.type == "ESC":
-            for row, (name, vertex) in zip(face.landmarks, self._before, strict=True):
-                row.object, row.vertex = context.scene.objects.get(name), vertex
+            self._drag.undo(context)
             self.cancel(context)
             return {"CANCELLED"}
         if event.type in ("RET", "NUMPAD_ENTER", "RIGHTMOUSE") and event.value == "PRESS":
             self.cancel(context)
             return {"FINISHED"}
-        if event.type == "LEFTMOUSE":
-            self._held = self._under(context, event, face) if event.value == "PRESS" else None
-        elif event.type == "MOUSEMOVE":
-            try:
-                self._follow(context, event, face)
-            except errors.SpeechFaceError as error:
-                self.cancel(context)
-                return self._refuse(error)
+        try:
+            if event.type == "LEFTMOUSE" and event.value == "PRESS":
+                self._drag.press(context, event.mouse_x, event.mouse_y)
+            elif event.type == "LEFTMOUSE":
+                self._drag.release()
+            elif event.type == "MOUSEMOVE":
+                self._drag.move(context, event.mouse_x, event.mouse_y)
+                face = _face(context)
+                context.workspace.status_text_set(f"{face.landmarks[face.active_landmark].name}   {_HELP}")
+                _redraw_views(context)
+        except errors.SpeechFaceError as error:
+            self.cancel(context)
+            return self._refuse(error)
         return {"RUNNING_MODAL"}
 
     def cancel(self, context: bpy.types.Context) -> None:
         """Gives the mouse back, also when Blender ends the operator."""
-        self._held = None
         context.workspace.status_text_set(None)
         _redraw_views(context)
         redraw()
 
-    def _under(self, context: bpy.types.Context, event: bpy.types.Event, face: SPEECHFACE_Face) -> int | None:
-        """The landmark under the mouse."""
-        under = view_under(context.window, event.mouse_x, event.mouse_y)
-        return None if under is None else self._touched.landmark(*under, face_landmarks.places(context, face))
 
-    def _follow(self, context: bpy.types.Context, event: bpy.types.Event, face: SPEECHFACE_Face) -> None:
-        """Moves the landmark that is held to where the mouse is, or makes the one below it active."""
-        if self._held is None:
-            if (number := self._under(context, event, face)) is not None:
-                face.active_landmark = number
-        elif (under := view_under(context.window, event.mouse_x, event.mouse_y)) is not None:
-            view, pixel = under
-            if (met := self._touched.vertex(*view.ray(pixel))) is not None:
-                name, vertex, count = met
-                face_landmarks.place(face, self._held, context.scene.objects[name], vertex, count)
-        context.workspace.status_text_set(f"{face.landmarks[face.active_landmark].name}   {_HELP}")
-        _redraw_views(context)
+def _face(context: bpy.types.Context) -> SPEECHFACE_Face:
+    face = face_landmarks.face_of(rigging_of(context))
+    if face is None:
+        raise errors.SpeechFaceError("the character was exchanged meanwhile; press Drag Landmarks again")
+    return face
 
 
 def _redraw_views(context: bpy.types.Context) -> None:

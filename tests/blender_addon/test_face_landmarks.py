@@ -184,7 +184,9 @@ def test_a_mesh_that_is_hidden_or_gone_is_said(face, head, add_mesh):
     other = add_mesh("Mask", parent=head)
     face.landmarks[3].object = other
     other.hide_viewport = True
-    with pytest.raises(RuntimeError, match="The landmark 'right jaw line, 4' lies on 'Mask', which is none of the mesh"):
+    with pytest.raises(
+        RuntimeError, match="The landmark 'right jaw line, 4' lies on 'Mask', which is none of the mesh"
+    ):
         bpy.ops.speechface.generate()
     bpy.data.objects.remove(other)
     with pytest.raises(RuntimeError, match="lies on a mesh that is gone, which is none of the meshes that 'Head' show"):

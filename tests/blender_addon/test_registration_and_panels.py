@@ -11,6 +11,7 @@ bpy = pytest.importorskip("bpy", reason="there is no bpy module for this Python"
 OPERATORS = (
     "generate", "cancel", "add_images", "add_image_slot", "remove_image", "start_backend", "stop_backend", "copy_log",
     "detect_rig", "choose_preset", "load_mapping", "save_mapping", "add_channel", "remove_channel", "preview_channel",
+    "preview_face", "find_landmarks", "set_landmark", "reset_landmarks", "drag_landmarks",
 )  # fmt: skip
 SHAPES = (
     "jawOpen", "mouthClose", "mouthPucker", "mouthFunnel", "mouthLeft", "mouthRight", "mouthSmileLeft",
@@ -27,7 +28,7 @@ class Layout:
         self.enabled = True
 
     def _child(self, *_, **__):
-        return Layout(self.lines)
+        return Layout(self.lines, self.opens)
 
     row = column = box = split = _child
 
@@ -46,7 +47,7 @@ class Layout:
         assert name in data.bl_rna.properties
         self.lines.append(f"{name}={getattr(data, name)}")
 
-    def operator(self, name, text=None, icon="NONE"):
+    def operator(self, name, text=None, icon="NONE", emboss=True):
         assert icon in bpy.types.UILayout.bl_rna.functions["operator"].parameters["icon"].enum_items
         module, function = name.split(".")
         assert hasattr(getattr(bpy.ops, module), function)
@@ -154,6 +155,40 @@ def test_the_panel_shows_the_character_what_it_is_and_why(preferences, add_mesh)
         bpy.ops.speechface.detect_rig()
     assert "speechface.choose_preset" not in draw()
     assert "Head has no shape keys and no bones" in " ".join(draw())
+
+
+def test_the_panel_has_the_landmarks_of_solved_rigs_and_a_preview_of_the_others(preferences, fake_backend, add_mesh):
+    preferences.connection_file = str(fake_backend.connection_file)
+    rigging = bpy.context.scene.speech_face.rigging
+    rigging.character = add_mesh("Head", ("q1", "q2"))
+    opens = ("SPEECHFACE_landmarks", "SPEECHFACE_preview")
+    lines = draw(opens)
+    assert "speechface.find_landmarks" in lines
+    assert "speechface.drag_landmarks" not in lines
+    assert "Only the backend can fit channels" in " ".join(lines)
+    assert "speechface.preview_face" not in lines
+    bpy.ops.speechface.find_landmarks()
+    lines = draw(opens)
+    assert {"68 rows, 0 active", "show_landmarks=True", "speechface.set_landmark", "speechface.drag_landmarks"} <= set(
+        lines
+    )
+    row = rigging.faces[0].landmarks[54]
+    assert landmark_row(row) == ["left mouth corner"]
+    row.vertex = 9
+    assert landmark_row(row) == ["left mouth corner", "speechface.reset_landmarks"]
+    assert "Landmarks (1 corrected)" in draw()
+    rigging.character = add_mesh("Named", SHAPES)
+    lines = draw(opens)
+    assert "speechface.find_landmarks" not in lines
+    assert {"speechface.preview_face", "preview_face=jawOpen"} <= set(lines)
+
+
+def landmark_row(landmark):
+    from blender_addon.landmark_panel import SPEECHFACE_UL_landmarks
+
+    layout = Layout()
+    SPEECHFACE_UL_landmarks.draw_item(None, bpy.context, layout, None, landmark, 0, None, "", 54)
+    return layout.lines
 
 
 def test_preferences_draw(preferences):
