@@ -68,12 +68,12 @@ class LandmarkDrag:
             view, pixel = under
             if (met := self._touched.vertex(*view.ray(pixel))) is not None:
                 name, vertex, count = met
-                face_landmarks.place(_face(context), self._held, context.scene.objects[name], vertex, count)
+                face_landmarks.place(_face(context), self._held, bpy.data.objects[name], vertex, count)
 
     def undo(self, context: bpy.types.Context) -> None:
         """Puts all landmarks back to where they were at the beginning."""
         for row, (name, vertex) in zip(_face(context).landmarks, self._before, strict=True):
-            row.object, row.vertex = context.scene.objects.get(name), vertex
+            row.object, row.vertex = bpy.data.objects.get(name), vertex
 
     def _under(self, context: bpy.types.Context, x: int, y: int) -> int | None:
         under = view_under(context.window, x, y)
@@ -90,6 +90,7 @@ class SPEECHFACE_OT_drag_landmarks(LandmarkOperator, bpy.types.Operator):
 
     bl_idname = "speechface.drag_landmarks"
     bl_label = "Drag Landmarks"
+    bl_options = {"UNDO"}  # noqa: RUF012 (Blender's own way; it cannot be repeated without the mouse)
 
     _drag: LandmarkDrag | None = None
 

@@ -49,7 +49,7 @@ def test_a_shape_of_arkit_goes_through_gains_limits_and_all_meshes(rig, shown, a
     for name, value in before.items():
         head.data.shape_keys.key_blocks[name].value = value
     preview = shown("jawOpen", 0.5)
-    expected = {name: 0.0 for name in KEYS} | {"jawOpen": 0.25, "mouthClose": 0.125, "mouthLeft": 0.125}
+    expected = dict.fromkeys(KEYS, 0.0) | {"jawOpen": 0.25, "mouthClose": 0.125, "mouthLeft": 0.125}
     assert values(head) == pytest.approx(expected, abs=1e-6)
     assert values(teeth) == {"jawOpen": 0.25}
     preview.show((("jawOpen", 1.0),), 1.0)
