@@ -37,6 +37,9 @@ def store(
     rigging: SPEECHFACE_Rigging, character: Character, shown: Surface, found: protocol.MeshLandmarks
 ) -> SPEECHFACE_Face:
     """Keeps landmarks that were found on the surface of the chosen character; earlier ones are gone."""
+    for number in reversed(range(len(rigging.faces))):
+        if rigging.faces[number].character is None:  # it was deleted
+            rigging.faces.remove(number)
     face = face_of(rigging) or rigging.faces.add()
     face.character = character.object
     face.projection = found.projection.ravel()
