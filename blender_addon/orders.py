@@ -14,9 +14,20 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from . import cast, compat, face_surface, reference_images, rigging, sound_file, sound_strip
+from . import (
+    cast,
+    compat,
+    face_surface,
+    picture_places,
+    placement,
+    reference_images,
+    rigging,
+    sound_file,
+    sound_strip,
+)
 from . import character as characters
 from ._shared import errors, motion_controls, notes, rig_mapping
+from .coordinates import CropPlane
 from .job import JobRequest
 from .preferences import settings as backend_settings
 from .properties import SPEECHFACE_Character, active_character
@@ -29,16 +40,21 @@ class Order:
     Attributes:
         scene: name of the character's scene.
         character: its token.
+        name: of the character.
         place: name of the scene that holds the strip.
         strip: its name.
-        label: for people.
     """
 
     scene: str
     character: str
+    name: str
     place: str
     strip: str
-    label: str
+
+    @property
+    def label(self) -> str:
+        """For people."""
+        return f"{self.name}: {self.strip}"
 
 
 @dataclass(frozen=True)
@@ -55,6 +71,7 @@ class Plan:
         mapping: of its channels; None where they are solved.
         surface: of a character whose channels are solved.
         width: metres, of the picture.
+        place: of the middle of the picture, where it is new.
         pictures: folder in which the picture sequences lie.
         sound_name: of the strip's file.
         sound_notes: what the user should know of the sound.
@@ -69,6 +86,7 @@ class Plan:
     mapping: rig_mapping.RigMapping | None
     surface: face_surface.Surface | None
     width: float
+    place: tuple[float, float, float]
     pictures: Path
     sound_name: str
     sound_notes: tuple[notes.Note, ...]
@@ -84,8 +102,7 @@ def orders(context: bpy.types.Context, character: SPEECHFACE_Character) -> list[
         raise errors.SpeechFaceError(reason)
     spoken = cast.spoken(context.scene, compat.sequencer_scene(context), character)
     return [
-        Order(context.scene.name, character.token, place.name, strip.name, f"{character.name}: {strip.name}")
-        for place, strip in spoken
+        Order(context.scene.name, character.token, character.name, place.name, strip.name) for place, strip in spoken
     ]
 
 
@@ -154,7 +171,6 @@ def prepare(context: bpy.types.Context, order: Order) -> tuple[Plan, JobRequest]
         rig=rigging.text_of(mapping) if mapping is not None else "",
         mesh=(surface.vertices, surface.triangles) if surface is not None else None,
     )
-    data_folder = backend_settings(context).data_folder
     plan = Plan(
         order=order,
         voice=cast.token_of(strip) or secrets.token_hex(8),
@@ -165,7 +181,8 @@ def prepare(context: bpy.types.Context, order: Order) -> tuple[Plan, JobRequest]
         mapping=mapping,
         surface=surface,
         width=wanted.width,
-        pictures=Path(bpy.data.filepath).parent / "speech_face" if bpy.data.filepath else data_folder / "pictures",
+        place=placement.free_place(context, scene, CropPlane(wanted.width)),
+        pictures=picture_places.place(context),
         sound_name=speech.sound_name,
         sound_notes=speech.notes,
     )
