@@ -61,6 +61,7 @@ def draw_generate(layout: bpy.types.UILayout, context: bpy.types.Context) -> Non
         draw_sentence(body, session.failure, "ERROR")
     for note in session.notes:
         draw_sentence(body, note, "ERROR")
+    body.operator("speechface.clean_up", icon="TRASH")
 
 
 def _draw_targets(body: bpy.types.UILayout, character: SPEECHFACE_Character) -> None:

@@ -58,6 +58,12 @@ def unused(context: bpy.types.Context) -> list[Unused]:
     return found
 
 
+def remove(item: Unused) -> bool:
+    """Deletes a folder of pictures; False where the system refuses."""
+    shutil.rmtree(item.folder, ignore_errors=True)
+    return not item.folder.exists()
+
+
 def _unsaved(context: bpy.types.Context) -> Path:
     return backend_settings(context).data_folder / "pictures"
 
@@ -80,15 +86,20 @@ def _shown() -> Iterator[tuple[bpy.types.Object, picture_folder.Sequence]]:
             yield candidate, sequence
 
 
+_left_by_failure: set[Path] = set()  # where a save that failed has moved pictures
+_moved_for: dict[str, Path] = {}  # relative path of a picture -> its folder, until the save has succeeded
+
+
 @persistent
 def _save_pre(path: str, *_: object) -> None:
     """Moves the pictures of a file that was not saved before to where it will lie."""
+    _save_failed()  # an earlier save that failed before Blender told
     if bpy.data.filepath or not path:
         return
-    beside = Path(path).parent / BESIDE
-    unsaved = _unsaved(bpy.context).resolve()
+    beside, unsaved = Path(path).parent / BESIDE, _unsaved(bpy.context).resolve()
     for plane, sequence in list(_shown()):
-        if sequence.folder.resolve().parent != unsaved or not sequence.folder.is_dir():
+        is_unsaved = sequence.folder.resolve().parent == unsaved or sequence.folder in _left_by_failure
+        if not is_unsaved or not sequence.folder.is_dir():
             continue
         try:
             moved = _moved(sequence.folder, beside)
@@ -96,14 +107,22 @@ def _save_pre(path: str, *_: object) -> None:
         except OSError:
             continue  # they stay where they are, and the file shows them there
         texture_plane.move(plane, moved, relative_to=Path(path).parent)
+        _moved_for[texture_plane.image_node(plane).image.filepath] = moved
+    if not bpy.app.background:
+        bpy.app.timers.register(_save_failed, first_interval=0.0)
 
 
 @persistent
-def _save_failed(_path: str, *_: object) -> None:
-    """Shows the pictures by their full path again: what was moved for a save that failed is still there."""
+def _save_failed(*_: object) -> None:
+    """Shows the pictures by their full path again where the save failed for which they were moved."""
     if not bpy.data.filepath:
-        for plane, sequence in list(_shown()):
-            texture_plane.move(plane, sequence.folder)
+        for plane in bpy.data.objects:
+            node = texture_plane.image_node(plane) if texture_plane.is_plane(plane) else None
+            if node is not None and node.image is not None and node.image.filepath in _moved_for:
+                folder = _moved_for[node.image.filepath]
+                texture_plane.move(plane, folder)
+                _left_by_failure.add(folder)
+    _moved_for.clear()
 
 
 @persistent
@@ -124,6 +143,8 @@ def _blend_folder() -> Path | None:
 
 def _moved(folder: Path, parent: Path) -> Path:
     """The folder, moved to another parent under the first free name like its own."""
+    if folder.parent.resolve() == parent.resolve():
+        return folder
     parent.mkdir(parents=True, exist_ok=True)
     stem, number = folder.name.rpartition("_")[0] or folder.name, 1
     while (target := parent / f"{stem}_{number:03d}").exists():

@@ -8,6 +8,7 @@ picture.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import bpy
@@ -66,7 +67,8 @@ def sequence_of(plane: bpy.types.Object | None) -> Sequence | None:
     """The pictures that a plane shows; None on any other object."""
     if not is_plane(plane) or (node := image_node(plane)) is None or node.image is None:
         return None
-    return Sequence.of(Path(bpy.path.abspath(node.image.filepath)).parent, str(plane[_MARK]))
+    path = os.path.normpath(bpy.path.abspath(node.image.filepath))
+    return Sequence.of(Path(path).parent, str(plane[_MARK]))
 
 
 def move(plane: bpy.types.Object, folder: Path, relative_to: Path | None = None) -> None:

@@ -69,7 +69,7 @@ def test_each_frame_renders_its_own_picture_in_its_own_colours(plane, tmp_path, 
         bpy.ops.render.render(write_still=True)
         image = bpy.data.images.load(scene.render.filepath)
         pixels = np.round(np.array(image.pixels[:]).reshape(8, 8, 4) * 255)
-        np.testing.assert_allclose(pixels[4, 6], (40 * number, 200, 100, 255), atol=3)
+        np.testing.assert_allclose(pixels[4, 6], (40 * number, 200, 100, 255), atol=6)  # AgX bends pure colours
         assert pixels[4, 1, 3] == 0
 
 
