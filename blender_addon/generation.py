@@ -17,8 +17,8 @@ import numpy as np
 from mathutils import Matrix
 from numpy.typing import NDArray
 
+from . import character as characters
 from . import (
-    cast,
     character_keys,
     face_surface,
     keyframes,
@@ -26,10 +26,9 @@ from . import (
     orders,
     placement,
     rigging,
-    sound_strip,
+    strip_frames,
     texture_plane,
 )
-from . import character as characters
 from ._shared import errors, notes, protocol
 from .coordinates import CropPlane
 from .job import AnimationJob, JobRequest, JobState
@@ -120,21 +119,20 @@ class Generation:
             raise self.job.error
         if self.job.curves is None:
             raise errors.SpeechFaceError("the backend sent no curves; read its log")
-        scene, character = orders.character_of(self.plan.order)
+        order, heard = self.plan.order, self.plan.heard
+        scene, character = orders.character_of(order)
+        now = orders.followed(order, heard)
         if self._folder is not None:
             earlier = texture_plane.sequence_of(self._plane(scene, character))
             is_held = character.between == "HOLD"
-            yield from self._folder.arrange(self.plan.voice, self._frames, earlier, is_held=is_held)
-            scene, character = orders.character_of(self.plan.order)  # an undo may have come between
-        sentence = self._write(context, scene, character)
+            frames = _range(now.scene_frames)
+            yield from self._folder.arrange(order.voice, frames, earlier, is_held=is_held, order=now.pictures)
+            scene, character = orders.character_of(order)  # an undo may have come between
+        sentence = self._write(context, scene, character, now)
         said = [*self.plan.sound_notes, *(_named(note, self.plan.sound_name) for note in self.job.notes)]
         self._owner.notes = [str(note) if note.about else capitalised(note.sentence) for note in said]
         self._owner.notes += self._said
         return sentence
-
-    @property
-    def _frames(self) -> range:
-        return range(int(self.plan.scene_frames[0]), int(self.plan.scene_frames[-1]) + 1)
 
     @staticmethod
     def _plane(scene: bpy.types.Scene, character: SPEECHFACE_Character) -> bpy.types.Object | None:
@@ -153,7 +151,9 @@ class Generation:
             if plane is not None or rig is not None:
                 matrix = (plane or rig).matrix_world.copy()
             square = CropPlane(self.plan.width)
-            self._live = LivePlane(square, matrix, self._folder.picture, self._frames, scene.name)
+            self._live = LivePlane(
+                square, matrix, self._folder.picture, _range(self.plan.heard.scene_frames), scene.name
+            )
         self._live.add(self._folder.count)
 
     @staticmethod
@@ -161,22 +161,28 @@ class Generation:
         rig = character.rig
         return rig if landmark_rig.is_rig(rig) and rig.name in scene.objects else None
 
-    def _write(self, context: bpy.types.Context, scene: bpy.types.Scene, chosen: SPEECHFACE_Character) -> str:
+    def _write(
+        self,
+        context: bpy.types.Context,
+        scene: bpy.types.Scene,
+        chosen: SPEECHFACE_Character,
+        now: strip_frames.Followed,
+    ) -> str:
         plan, curves = self.plan, self.job.curves
         square = CropPlane(plan.width, curves.image_size)
-        self._keep_voice(chosen)
-        made = [self._animate_rig(scene, chosen)] if plan.rigged else []
+        self._said = []
+        made = [self._animate_rig(scene, chosen, now)] if plan.rigged else []
         rig = self._rig(scene, chosen)
         if plan.use_curves:
             if rig is None:
                 rig = landmark_rig.create_rig(context, scene, RIG_NAME, square.to_metres(curves.neutral), plan.width)
                 rig.location = plan.place
                 self.made.append(rig.name)
-            locations = square.to_metres(curves.landmarks) - landmark_rig.rest_positions(rig)
+            locations = square.to_metres(now.values(curves.landmarks)) - landmark_rig.rest_positions(rig)
             values = locations.reshape(len(locations), -1)
-            keyframes.write(rig, plan.voice, plan.scene_frames, landmark_rig.curves(), values)
+            keyframes.write(rig, plan.order.voice, now.scene_frames, landmark_rig.curves(), values)
             chosen.rig = rig
-            made.append(f"keys on {len(plan.scene_frames)} frames of {rig.name}")
+            made.append(f"keys on {len(now.scene_frames)} frames of {rig.name}")
         if self._folder is not None:
             earlier = self._plane(scene, chosen)
             sequence = self._folder.publish(bpy.data.filepath)
@@ -187,17 +193,15 @@ class Generation:
                 plane.parent = rig if plan.use_curves else None
                 self.made.append(plane.name)
             chosen.plane = plane
-            made.append(f"{len(self._frames)} pictures on {plane.name}")
-        return f"Made {' and '.join(made)}"
+            made.append(f"{len(now.scene_frames)} pictures on {plane.name}")
+        if now.missing_count:
+            self._said.append(
+                f"{plan.order.strip} has become longer while it was heard: {now.missing_count} of its frames have "
+                "nothing yet; generate again"
+            )
+        return f"Made {' and '.join(made)}" + (", where the strip is now" if now.is_moved else "")
 
-    def _keep_voice(self, chosen: SPEECHFACE_Character) -> None:
-        """Makes sure that the strip is in the character's list, so that the next bake of it replaces this one."""
-        place = bpy.data.scenes.get(self.plan.order.place)
-        if place is not None:
-            strip = sound_strip.find(place, self.plan.order.strip)
-            cast.add_voice(chosen, place, strip, self.plan.voice)
-
-    def _animate_rig(self, scene: bpy.types.Scene, chosen: SPEECHFACE_Character) -> str:
+    def _animate_rig(self, scene: bpy.types.Scene, chosen: SPEECHFACE_Character, now: strip_frames.Followed) -> str:
         """Keys the chosen rig, and returns what moves in the evaluated scene."""
         plan, curves = self.plan, self.job.rig
         mapping, character = self._mapping, self._read_rig(chosen)
@@ -207,9 +211,9 @@ class Generation:
             scene,
             character,
             mapping.channels,
-            curves.weights,
-            plan.voice,
-            plan.scene_frames,
+            now.values(curves.weights),
+            plan.order.voice,
+            now.scene_frames,
             is_nla=chosen.rigging.use_nla,
         )
         said = list(result.sentences)
@@ -218,9 +222,9 @@ class Generation:
                 f"the shape keys of {plan.rigged} come no nearer to the motion than {far:.2f} eye distances; see "
                 "whether its mouth moves as it should"
             )
-        self._said = [capitalised(sentence) for sentence in said]
+        self._said += [capitalised(sentence) for sentence in said]
         return (
-            f"keys on {len(plan.scene_frames)} frames of {result.channel_count} channels of {plan.rigged}, of "
+            f"keys on {len(now.scene_frames)} frames of {result.channel_count} channels of {plan.rigged}, of "
             f"which {result.moving_count} move"
         )
 
@@ -238,6 +242,10 @@ class Generation:
             raise errors.SpeechFaceError(f"the rig {self.plan.rigged!r} was not read; generate the face again")
         self._mapping, face = face_surface.measure(bpy.context, self._read_rig(chosen), chosen.rigging, surface, found)
         return rigging.text_of(self._mapping), face
+
+
+def _range(scene_frames: NDArray[np.int64]) -> range:
+    return range(int(scene_frames[0]), int(scene_frames[-1]) + 1)
 
 
 def begin(context: bpy.types.Context, order: Order) -> Generation:
@@ -263,7 +271,7 @@ def end(context: bpy.types.Context) -> Generator[None, None, str]:
         session.generation = None
         generation.discard()
     made = [bpy.data.objects[name] for name in generation.made]
-    if context.scene.name == generation.plan.order.scene and scene_settings(context.scene).is_presented:
+    if context.scene.session_uid == generation.plan.order.scene and scene_settings(context.scene).is_presented:
         placement.present(context, made)
     return sentence
 

@@ -6,13 +6,10 @@ An order keeps names and tokens, never datablocks, and is read when its turn com
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
 import bpy
-import numpy as np
-from numpy.typing import NDArray
 
 from . import (
     cast,
@@ -24,9 +21,10 @@ from . import (
     rigging,
     sound_file,
     sound_strip,
+    strip_frames,
 )
 from . import character as characters
-from ._shared import errors, motion_controls, notes, rig_mapping
+from ._shared import errors, motion_controls, notes, rig_mapping, timing
 from .coordinates import CropPlane
 from .job import JobRequest
 from .preferences import settings as backend_settings
@@ -38,17 +36,17 @@ class Order:
     """One strip of one character that shall be generated.
 
     Attributes:
-        scene: name of the character's scene.
+        scene: what tells the character's scene from others in this session, whatever it is called.
         character: its token.
         name: of the character.
-        place: name of the scene that holds the strip.
-        strip: its name.
+        voice: token of the strip.
+        strip: its name, for people.
     """
 
-    scene: str
+    scene: int
     character: str
     name: str
-    place: str
+    voice: str
     strip: str
 
     @property
@@ -63,8 +61,7 @@ class Plan:
 
     Attributes:
         order: what was asked for.
-        voice: token of the strip; it names the bake, so that a second one replaces it.
-        scene_frames: int64 (T,), each gets a key and a picture.
+        heard: the frames of the strip, each gets a key and a picture.
         use_curves: whether armature and keys are wanted.
         use_texture: whether pictures are wanted.
         rigged: name of the object whose shape keys and bones are keyed; empty if none is.
@@ -78,8 +75,7 @@ class Plan:
     """
 
     order: Order
-    voice: str
-    scene_frames: NDArray[np.int64]
+    heard: timing.StripFrames
     use_curves: bool
     use_texture: bool
     rigged: str
@@ -93,17 +89,18 @@ class Plan:
 
 
 def orders(context: bpy.types.Context, character: SPEECHFACE_Character) -> list[Order]:
-    """An order for each strip that a character speaks.
+    """An order for each strip that a character speaks; a strip that is not in its list yet is put there.
 
     Raises:
         SpeechFaceError: something is missing or unusable.
     """
     if reason := reason_against(context, character):
         raise errors.SpeechFaceError(reason)
-    spoken = cast.spoken(context.scene, compat.sequencer_scene(context), character)
-    return [
-        Order(context.scene.name, character.token, character.name, place.name, strip.name) for place, strip in spoken
-    ]
+    made = []
+    for place, strip in cast.spoken(context.scene, compat.sequencer_scene(context), character):
+        voice = cast.add_voice(character, place, strip)
+        made.append(Order(context.scene.session_uid, character.token, character.name, voice.token, strip.name))
+    return made
 
 
 def disabled_reason(context: bpy.types.Context) -> str:
@@ -149,10 +146,7 @@ def prepare(context: bpy.types.Context, order: Order) -> tuple[Plan, JobRequest]
         SpeechFaceError: something is missing or unusable.
     """
     scene, wanted = character_of(order)
-    place = bpy.data.scenes.get(order.place)
-    if place is None:
-        raise errors.SoundError(f"the scene {order.place!r}, which has the sound strip, is gone; choose another strip")
-    strip = sound_strip.find(_at_one_rate(scene, place), order.strip)
+    place, strip = strip_of(scene, wanted, order)
     mapping, surface = _rig(context, wanted)
     pictures = reference_images.read_all([item.image for item in wanted.images])
     speech = sound_strip.read(place, strip)
@@ -173,8 +167,7 @@ def prepare(context: bpy.types.Context, order: Order) -> tuple[Plan, JobRequest]
     )
     plan = Plan(
         order=order,
-        voice=cast.token_of(strip) or secrets.token_hex(8),
-        scene_frames=speech.scene_frames,
+        heard=sound_strip.strip_frames(place, strip),
         use_curves=wanted.use_curves,
         use_texture=wanted.use_texture,
         rigged=wanted.rigging.character.name if mapping is not None or surface is not None else "",
@@ -195,13 +188,37 @@ def character_of(order: Order) -> tuple[bpy.types.Scene, SPEECHFACE_Character]:
     Raises:
         SpeechFaceError: one of them is gone.
     """
-    scene = bpy.data.scenes.get(order.scene)
+    scene = next((scene for scene in bpy.data.scenes if scene.session_uid == order.scene), None)
     if scene is None:
-        raise errors.SpeechFaceError(f"the scene {order.scene!r} is gone; generate the face again")
+        raise errors.SpeechFaceError(f"the scene of {order.label!r} is gone; generate the face again")
     character = cast.by_token(scene, order.character)
     if character is None:
         raise errors.SpeechFaceError(f"the character of {order.label!r} was removed; add it and generate again")
     return scene, character
+
+
+def strip_of(
+    scene: bpy.types.Scene, character: SPEECHFACE_Character, order: Order
+) -> tuple[bpy.types.Scene, bpy.types.SoundStrip]:
+    """The strip of an order and the scene that holds it, as they are now.
+
+    Raises:
+        SpeechFaceError: the strip is gone, or lies in a scene of another frame rate.
+    """
+    found = cast.by_voice(character, order.voice)
+    if found is None:
+        raise errors.SoundError(f"the sound strip {order.strip!r} is gone; choose another and generate again")
+    return _at_one_rate(scene, found[0]), found[1]
+
+
+def followed(order: Order, heard: timing.StripFrames) -> strip_frames.Followed:
+    """Where that which was made for the frames that were heard belongs now.
+
+    Raises:
+        SpeechFaceError: scene, character or strip are gone, or the strip shows nothing of it any more.
+    """
+    place, strip = strip_of(*character_of(order), order)
+    return strip_frames.follow(heard, sound_strip.strip_frames(place, strip))
 
 
 def _rig(

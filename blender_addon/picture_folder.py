@@ -119,16 +119,25 @@ class PictureFolder:
         """A picture that was written and is not arranged yet."""
         return self._partial / frame_name(index)
 
-    def arrange(self, strip: str, frames: range, earlier: Sequence | None, *, is_held: bool = False) -> Iterator[None]:
+    def arrange(
+        self,
+        strip: str,
+        frames: range,
+        earlier: Sequence | None,
+        *,
+        is_held: bool = False,
+        order: list[int] | None = None,
+    ) -> Iterator[None]:
         """Gives each picture the number of its scene frame, and links those of other strips beside them, in steps.
 
         frame_0000.png, a copy of the first picture, is what Blender shows at frames before the sequence begins.
 
         Args:
             strip: token of the strip that the new pictures are of.
-            frames: its scene frames, one for each picture.
+            frames: its scene frames.
             earlier: what the character showed before.
             is_held: whether the last picture of a strip is shown until the next begins, instead of none.
+            order: which of the written pictures each frame shows; as they were written if left out.
 
         Raises:
             NoSpaceError: the disk is full.
@@ -136,38 +145,50 @@ class PictureFolder:
         """
         others = {token: r for token, r in earlier.strips.items() if token != strip} if earlier else {}
         made = Sequence(self._partial, {**others, strip: frames})
+        order = list(range(self._count)) if order is None else order
         try:
-            yield from self._arrange(made, frames, earlier, is_held)
+            yield from self._place_new(made, frames, order)
+            yield from self._place_others(made, frames, earlier, is_held)
         except OSError as error:
             raise _write_failure(self._partial, error) from error
         self._strips = made.strips
 
-    def _arrange(self, made: Sequence, frames: range, earlier: Sequence | None, is_held: bool) -> Iterator[None]:
-        whole = made.frames
-        offset = frames.start - whole.start
-        for number, index in enumerate(reversed(range(self._count)) if offset else ()):
-            self.picture(index).rename(self.picture(index + offset))
+    def _place_new(self, made: Sequence, frames: range, order: list[int]) -> Iterator[None]:
+        if made.frames.start == frames.start and order == list(range(self._count)):
+            return  # they have their names
+        written = self._partial / "written"
+        written.mkdir()
+        for index in range(self._count):
+            self.picture(index).rename(written / frame_name(index))
+            if index % _STEP == 0:
+                yield
+        for number, (frame, index) in enumerate(zip(frames, order, strict=True)):
+            _link(written / frame_name(index), made.path(frame))
             if number % _STEP == 0:
                 yield
-        gap: Path | None = None
-        for number, frame in enumerate(whole):
+        for index in range(self._count):
+            (written / frame_name(index)).unlink()
+            if index % _STEP == 0:
+                yield
+        written.rmdir()
+
+    def _place_others(self, made: Sequence, frames: range, earlier: Sequence | None, is_held: bool) -> Iterator[None]:
+        gap: Path | None = None  # what is shown until the next strip
+        for number, frame in enumerate(made.frames):
             if number % _STEP == 0:
                 yield
             path = made.path(frame)
             if frame in frames:
                 gap = path if is_held else None
-                continue
-            if earlier is not None and made.strip_at(frame) and earlier.path(frame).is_file():
+            elif earlier is not None and made.strip_at(frame) and earlier.path(frame).is_file():
                 _link(earlier.path(frame), path)
                 gap = path if is_held else None
-                continue
-            if gap is None:
-                blank = np.zeros((1, 1, 4), np.uint8)
-                path.write_bytes(encode_png(blank))
-                gap = path
-            else:
+            elif gap is not None:
                 _link(gap, path)
-        shutil.copyfile(made.path(whole.start), self._partial / frame_name(-1))
+            else:
+                path.write_bytes(encode_png(np.zeros((1, 1, 4), np.uint8)))
+                gap = path
+        shutil.copyfile(made.path(made.frames.start), self._partial / frame_name(-1))
 
     def publish(self, owner: str = "") -> Sequence:
         """Gives the arranged pictures their name.

@@ -184,8 +184,10 @@ def test_a_scene_that_is_gone_is_said(ready, add_strip, begin):
     from blender_addon._shared import errors
 
     add_strip()
+    first = bpy.context.scene
     begin().run_until_done(timeout=20)
-    bpy.context.scene.name = "Renamed"
+    bpy.context.window.scene = bpy.data.scenes.new("Other")
+    bpy.data.scenes.remove(first)
     with pytest.raises(errors.SpeechFaceError, match="is gone"):
         generation.end_at_once(bpy.context)
 
