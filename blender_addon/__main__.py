@@ -17,7 +17,7 @@ from pathlib import Path
 import bpy
 
 from . import compat, inspection, register, sample_head, unregister
-from ._shared import errors, timing
+from ._shared import errors, head_file, timing
 from .hand_off import hand_off
 from .made_file import making
 from .properties import scene_settings
@@ -83,7 +83,7 @@ def make_scene(
 def _add_head(scene: bpy.types.Scene, path: Path) -> bpy.types.Object:
     """The head that ships, as high as the picture and beside it, in a light of its own."""
     width = scene_settings(scene).width
-    made = sample_head.add(scene, "Head", sample_head.load(path))
+    made = sample_head.add(scene, "Head", head_file.load_head(path))
     scale = 0.9 * width / made.dimensions.z
     made.scale = (scale, scale, scale)
     made.location = (width, 0.0, -0.45 * width)

@@ -25,7 +25,7 @@ if TYPE_CHECKING or __package__ == "blender_addon":
         timing,
         wire,
     )
-    from shared.rig import detection, mapping_file, presets
+    from shared.rig import detection, head_file, mapping_file, presets
     from shared.rig import mapping as rig_mapping
 else:
     from .shared import (
@@ -46,7 +46,7 @@ else:
         timing,
         wire,
     )
-    from .shared.rig import detection, mapping_file, presets
+    from .shared.rig import detection, head_file, mapping_file, presets
     from .shared.rig import mapping as rig_mapping
 
 __all__ = [
@@ -59,6 +59,7 @@ __all__ = [
     "endpoint",
     "errors",
     "following",
+    "head_file",
     "landmarks",
     "line",
     "mapping_file",

@@ -18,9 +18,9 @@ from backend_server.export.live_link_csv import read_live_link_csv
 from backend_server.export.morphs import MorphAnimation
 from backend_server.export.tags import synthetic_tags
 from backend_server.export.timecode import timecodes
-from backend_server.rig.head import Head
 from shared.arkit import SHAPES
 from shared.errors import ValueRangeError
+from shared.rig.head_file import Head
 from shared.timing import FrameRate
 
 NTSC = FrameRate(30, 1.001)
