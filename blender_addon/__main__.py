@@ -17,7 +17,7 @@ from pathlib import Path
 import bpy
 
 from . import compat, inspection, register, sample_head, unregister
-from ._shared import errors, head_file, timing
+from ._shared import errors, files_of_others, head_file, timing
 from .hand_off import hand_off
 from .made_file import making
 from .properties import scene_settings
@@ -131,16 +131,12 @@ def hand_off_main(arguments: list[str]) -> int:
         sys.stderr.write(f"{str(error).strip()}\n")
         return 2
     if written.set_aside is not None:
-        sys.stdout.write(_set_aside(given.out, written.set_aside))
+        sys.stdout.write(f"{files_of_others.sentence_about(given.out, written.set_aside)}\n")
     sys.stdout.write(
         f"written to {given.out}: frames {written.frame_count}, shape keys {written.key_count}, bones "
         f"{written.bone_count}; imported again, no weight differs by more than {written.largest_error:.6f}\n"
     )
     return 0
-
-
-def _set_aside(path: Path, kept: Path) -> str:
-    return f"{path} was not written by Speech Face, or was changed since; it is now {kept}\n"
 
 
 def main(arguments: list[str]) -> int:
@@ -182,7 +178,7 @@ def main(arguments: list[str]) -> int:
     finally:
         unregister()
     if kept is not None:
-        sys.stdout.write(_set_aside(given.out, kept))
+        sys.stdout.write(f"{files_of_others.sentence_about(given.out, kept)}\n")
     return 0
 
 
