@@ -40,8 +40,24 @@ def write_rig_files(
         tags: metadata of the JSON files.
     """
     for mapping in mappings:
-        weights = rig_weights(mapping, arkit, frame_times)
-        channels = [channel.name for channel in mapping.channels]
         name = rig_file(mapping)
-        write_weights_csv(folder / f"{name}.csv", frame_times, channels, weights)
-        write_rig_curves(folder / f"{name}.json", frame_rate, frame_times, mapping.name, channels, weights, tags)
+        weights = rig_weights(mapping, arkit, frame_times)
+        write_weights_csv(folder / f"{name}.csv", frame_times, _channels(mapping), weights)
+        write_rig_json(folder / f"{name}.json", mapping, arkit, frame_times, frame_rate, tags)
+
+
+def write_rig_json(
+    path: Path,
+    mapping: RigMapping,
+    arkit: NDArray[np.float32],
+    frame_times: NDArray[np.float64],
+    frame_rate: Fraction,
+    tags: dict[str, str],
+) -> None:
+    """Writes the JSON of one mapping, as `write_rig_files` does; `--write json` is that of the preset arkit."""
+    weights = rig_weights(mapping, arkit, frame_times)
+    write_rig_curves(path, frame_rate, frame_times, mapping.name, _channels(mapping), weights, tags)
+
+
+def _channels(mapping: RigMapping) -> list[str]:
+    return [channel.name for channel in mapping.channels]
