@@ -19,6 +19,7 @@ from backend_server.export.live_link_csv import write_live_link_csv
 from backend_server.export.morphs import MorphAnimation, MorphMesh
 from backend_server.export.rig_files import write_rig_json
 from backend_server.export.timecode import timecodes
+from backend_server.rig.conversion import rig_weights
 from shared.errors import ValueRangeError
 from shared.rig.presets import open_preset
 from shared.timing import FrameRate
@@ -105,8 +106,8 @@ def write_hand_offs(
     if HandOff.LIVE_LINK_SMPTE in wanted.kinds:
         write_live_link_csv(folder / "live_link_smpte.csv", times, weights, frame_rate)
     if HandOff.JSON in wanted.kinds:
-        rate, tags = animation.frame_rate, animation.tags
-        write_rig_json(folder / "arkit.json", open_preset("arkit"), weights, times, rate, tags)
+        arkit, rate = open_preset("arkit"), animation.frame_rate
+        write_rig_json(folder / "arkit.json", arkit, rig_weights(arkit, weights, times), times, rate, animation.tags)
     if wanted.kinds & {HandOff.GLTF, HandOff.USD}:
         mesh = load_mesh()
         if HandOff.GLTF in wanted.kinds:

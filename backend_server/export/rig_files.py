@@ -42,22 +42,18 @@ def write_rig_files(
     for mapping in mappings:
         name = rig_file(mapping)
         weights = rig_weights(mapping, arkit, frame_times)
-        write_weights_csv(folder / f"{name}.csv", frame_times, _channels(mapping), weights)
-        write_rig_json(folder / f"{name}.json", mapping, arkit, frame_times, frame_rate, tags)
+        write_weights_csv(folder / f"{name}.csv", frame_times, [c.name for c in mapping.channels], weights)
+        write_rig_json(folder / f"{name}.json", mapping, weights, frame_times, frame_rate, tags)
 
 
 def write_rig_json(
     path: Path,
     mapping: RigMapping,
-    arkit: NDArray[np.float32],
+    weights: NDArray[np.float32],
     frame_times: NDArray[np.float64],
     frame_rate: Fraction,
     tags: dict[str, str],
 ) -> None:
-    """Writes the JSON of one mapping, as `write_rig_files` does; `--write json` is that of the preset arkit."""
-    weights = rig_weights(mapping, arkit, frame_times)
-    write_rig_curves(path, frame_rate, frame_times, mapping.name, _channels(mapping), weights, tags)
-
-
-def _channels(mapping: RigMapping) -> list[str]:
-    return [channel.name for channel in mapping.channels]
+    """Writes weights (T, C) of a mapping's channels as JSON: of any rig, and of the preset arkit for `--write json`."""
+    channels = [channel.name for channel in mapping.channels]
+    write_rig_curves(path, frame_rate, frame_times, mapping.name, channels, weights, tags)
