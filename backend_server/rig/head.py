@@ -6,6 +6,7 @@ It imports neither torch nor a stage, so that it loads at once.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,5 +48,6 @@ def save_head(head: Head, path: Path) -> None:
     Raises:
         OSError: the file cannot be written.
     """
+    arrays: dict[str, Any] = stored_arrays(head)  # as arrays, they might be given for numpy's `allow_pickle`
     with atomic_write(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, **stored_arrays(head))
+        np.savez_compressed(file, **arrays)
