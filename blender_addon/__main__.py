@@ -16,11 +16,10 @@ from pathlib import Path
 
 import bpy
 
-from . import compat, inspection, register, sample_head, unregister
-from ._shared import errors, timing
+from . import cast, compat, inspection, register, sample_head, unregister
+from ._shared import errors, files_of_others, head_file, timing
 from .hand_off import hand_off
 from .made_file import making
-from .properties import scene_settings
 
 
 def make_scene(
@@ -61,8 +60,8 @@ def make_scene(
     scene.render.fps, scene.render.fps_base = rate.fps, rate.fps_base
     strips = scene.sequence_editor_create().strips
     strip = strips.new_sound(speech.stem, str(speech.resolve()), channel=1, frame_start=first_frame)
-    wanted = scene_settings(scene)
-    wanted.strip_name = strip.name
+    wanted = cast.add(scene, speech.stem)
+    cast.add_voice(wanted, scene, strip)
     wanted.epochs, wanted.seed, wanted.use_texture = epochs, seed, bool(images)
     for image in images:
         wanted.images.add().image = bpy.data.images.load(str(image.resolve()))
@@ -82,8 +81,8 @@ def make_scene(
 
 def _add_head(scene: bpy.types.Scene, path: Path) -> bpy.types.Object:
     """The head that ships, as high as the picture and beside it, in a light of its own."""
-    width = scene_settings(scene).width
-    made = sample_head.add(scene, "Head", sample_head.load(path))
+    width = cast.active(scene).width
+    made = sample_head.add(scene, "Head", head_file.load_head(path))
     scale = 0.9 * width / made.dimensions.z
     made.scale = (scale, scale, scale)
     made.location = (width, 0.0, -0.45 * width)
@@ -98,7 +97,7 @@ def _add_head(scene: bpy.types.Scene, path: Path) -> bpy.types.Object:
 
 def _add_camera(scene: bpy.types.Scene, count: int) -> None:
     """A flat camera in front of the faces, one or two side by side, so that the scene can be rendered as it is."""
-    width = scene_settings(scene).width
+    width = cast.active(scene).width
     data = bpy.data.cameras.new("Face Camera")
     data.type = "ORTHO"
     data.ortho_scale = width * count
@@ -131,16 +130,12 @@ def hand_off_main(arguments: list[str]) -> int:
         sys.stderr.write(f"{str(error).strip()}\n")
         return 2
     if written.set_aside is not None:
-        sys.stdout.write(_set_aside(given.out, written.set_aside))
+        sys.stdout.write(f"{files_of_others.sentence_about(given.out, written.set_aside)}\n")
     sys.stdout.write(
         f"written to {given.out}: frames {written.frame_count}, shape keys {written.key_count}, bones "
         f"{written.bone_count}; imported again, no weight differs by more than {written.largest_error:.6f}\n"
     )
     return 0
-
-
-def _set_aside(path: Path, kept: Path) -> str:
-    return f"{path} was not written by Speech Face, or was changed since; it is now {kept}\n"
 
 
 def main(arguments: list[str]) -> int:
@@ -182,7 +177,7 @@ def main(arguments: list[str]) -> int:
     finally:
         unregister()
     if kept is not None:
-        sys.stdout.write(_set_aside(given.out, kept))
+        sys.stdout.write(f"{files_of_others.sentence_about(given.out, kept)}\n")
     return 0
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING or __package__ == "blender_addon":
         chunks,
         endpoint,
         errors,
+        files_of_others,
         following,
         landmarks,
         line,
@@ -26,7 +27,7 @@ if TYPE_CHECKING or __package__ == "blender_addon":
         timing,
         wire,
     )
-    from shared.rig import conversion, detection, mapping_file, presets
+    from shared.rig import conversion, detection, head_file, mapping_file, presets
     from shared.rig import mapping as rig_mapping
 else:
     from .shared import (
@@ -38,6 +39,7 @@ else:
         chunks,
         endpoint,
         errors,
+        files_of_others,
         following,
         landmarks,
         line,
@@ -48,7 +50,7 @@ else:
         timing,
         wire,
     )
-    from .shared.rig import conversion, detection, mapping_file, presets
+    from .shared.rig import conversion, detection, head_file, mapping_file, presets
     from .shared.rig import mapping as rig_mapping
 
 __all__ = [
@@ -62,7 +64,9 @@ __all__ = [
     "detection",
     "endpoint",
     "errors",
+    "files_of_others",
     "following",
+    "head_file",
     "landmarks",
     "line",
     "mapping_file",

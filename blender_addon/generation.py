@@ -1,174 +1,56 @@
 # pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false, reportArgumentType=false
-"""Turns a scene into a request, and the results into armature, keys and picture.
+"""Carries out orders, one after the other, and turns the results into armature, keys and picture.
 
-Everything is read from the scene before the job begins and written into it after the job has succeeded, so a job that
-is cancelled or fails does not change the scene, and one undo step removes a finished one. In between only names are
-kept, never datablocks.
+Everything is read from the scene before a job begins and written into it after the job has succeeded, so a job that is
+cancelled or fails does not change the scene, and one undo step removes a finished one. In between only names are kept,
+never datablocks.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+import time
+from collections import deque
+from collections.abc import Generator
 
 import bpy
 import numpy as np
+from mathutils import Matrix
 from numpy.typing import NDArray
 
 from . import character as characters
 from . import (
     character_keys,
-    character_request,
-    compat,
     face_landmarks,
     face_surface,
     keyframes,
     landmark_rig,
-    reference_images,
+    orders,
+    placement,
     rigging,
-    sound_file,
-    sound_strip,
+    strip_frames,
     texture_plane,
 )
-from ._shared import errors, motion_controls, notes, protocol, rig_mapping
+from ._shared import errors, notes, protocol
 from .coordinates import CropPlane
 from .job import AnimationJob, JobRequest, JobState
-from .png_writer import FrameFolder
+from .live_plane import LivePlane
+from .orders import Order, Plan, capitalised
+from .picture_folder import PictureFolder
 from .preferences import settings as backend_settings
-from .properties import SPEECHFACE_SceneSettings, scene_settings
+from .properties import SPEECHFACE_Character, scene_settings
 from .session import Session, session
 
 RIG_NAME = "Speech Face"
 PLANE_NAME = "Speech Face Picture"
+TICK_SECONDS = 0.03  # for pictures, in one step of a window
+_MOST_UNWRITTEN = 256  # pictures; then no more are taken from the connection
 _FAR = 0.05  # eye distances; a solved face that stays so far from the motion is looked at
 _OF_THE_SOUND = (notes.NoteCode.SCALED_SOUND, notes.NoteCode.NO_SPEECH)  # which the backend hears without its file
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a generation will write, in names and numbers.
-
-    Attributes:
-        scene_name: gets armature, keys and plane.
-        strip_name: names the bake, so that a second one replaces it.
-        scene_frames: int64 (T,), each gets a key and a picture.
-        use_curves: whether armature and keys are wanted.
-        use_texture: whether pictures are wanted.
-        character: name of the object whose shape keys and bones are keyed; empty if none is.
-        mapping: of the character's channels; None where they are solved.
-        surface: of a character whose channels are solved.
-        width: metres, of the picture.
-        pictures: folder in which the picture sequences lie.
-        sound_name: of the strip's file.
-        sound_notes: what the user should know of the sound.
-    """
-
-    scene_name: str
-    strip_name: str
-    scene_frames: NDArray[np.int64]
-    use_curves: bool
-    use_texture: bool
-    character: str
-    mapping: rig_mapping.RigMapping | None
-    surface: face_surface.Surface | None
-    width: float
-    pictures: Path
-    sound_name: str
-    sound_notes: tuple[notes.Note, ...]
-
-
-def disabled_reason(context: bpy.types.Context) -> str:
-    """Why Generate cannot work now, as a sentence; empty when it can. Reads no file, so panels may call it."""
-    if session.generation is not None:
-        return "A face is being generated"
-    wanted = scene_settings(context.scene)
-    has_character = wanted.rigging.character is not None
-    if not wanted.use_curves and not wanted.use_texture and not has_character:
-        return "Nothing to make: choose a character, or tick Landmark Curves or Face Picture"
-    if has_character and (reason := rigging.reason_against(wanted.rigging)):
-        return _capitalised(reason)
-    if wanted.use_texture and not wanted.images:
-        return "Face Picture needs a photo: add at least one reference image"
-    try:
-        scene = _strip_scene(context)
-        sound_strip.strip_frames(scene, sound_strip.find(scene, wanted.strip_name))
-        backend = backend_settings(context)
-        if not backend.connection_file:
-            backend.command()
-    except errors.SpeechFaceError as error:
-        return sentence_of(error)
-    return ""
-
-
-def sentence_of(error: errors.SpeechFaceError) -> str:
-    """The failure as a sentence that begins with a capital letter."""
-    return _capitalised(error.sentence)
-
-
-def _capitalised(sentence: str) -> str:
-    return sentence[:1].upper() + sentence[1:]
 
 
 def _named(note: notes.Note, sound_name: str) -> notes.Note:
     is_of_sound = note.code in _OF_THE_SOUND and not note.about
     return notes.Note(note.code, note.sentence, sound_name) if is_of_sound else note
-
-
-def prepare(context: bpy.types.Context) -> tuple[Plan, JobRequest]:
-    """Reads sound and images of the active scene.
-
-    Raises:
-        SpeechFaceError: something is missing or unusable.
-    """
-    if reason := disabled_reason(context):
-        raise errors.SpeechFaceError(reason)
-    wanted = scene_settings(context.scene)
-    scene = _strip_scene(context)
-    strip = sound_strip.find(scene, wanted.strip_name)
-    moved = character_request.read(context, wanted.rigging)
-    pictures = reference_images.read_all([item.image for item in wanted.images])
-    speech = sound_strip.read(scene, strip)
-    request = JobRequest(
-        speech=speech.samples,
-        sample_rate=sound_file.SAMPLE_RATE,
-        frame_times=speech.frame_times,
-        images=pictures.images,
-        files=pictures.files,
-        names=pictures.names,
-        epochs=wanted.epochs if wanted.use_texture else 0,
-        seed=wanted.seed,
-        wants_blink=wanted.use_blink,
-        wants_texture=wanted.use_texture,
-        controls=_controls(wanted),
-        rig=rigging.text_of(moved.mapping) if moved.mapping is not None else "",
-        mesh=(moved.surface.vertices, moved.surface.triangles) if moved.surface is not None else None,
-        face=moved.face,
-    )
-    data_folder = backend_settings(context).data_folder
-    plan = Plan(
-        scene_name=context.scene.name,
-        strip_name=strip.name,
-        scene_frames=speech.scene_frames,
-        use_curves=wanted.use_curves,
-        use_texture=wanted.use_texture,
-        character=wanted.rigging.character.name if wanted.rigging.character is not None else "",
-        mapping=moved.mapping,
-        surface=moved.surface,
-        width=wanted.width,
-        pictures=Path(bpy.data.filepath).parent / "speech_face" if bpy.data.filepath else data_folder / "pictures",
-        sound_name=speech.sound_name,
-        sound_notes=speech.notes,
-    )
-    return plan, request
-
-
-def _controls(wanted: SPEECHFACE_SceneSettings) -> motion_controls.MotionControls:
-    """The sliders of the panel; Blender keeps float32, which may lie slightly outside a range."""
-    chosen = {}
-    for name, bounds in motion_controls.RANGES.items():
-        if hasattr(wanted, name):
-            chosen[name] = min(max(round(getattr(wanted, name), 6), bounds.least), bounds.most)
-    return motion_controls.MotionControls(**chosen)
 
 
 class Generation:
@@ -177,22 +59,56 @@ class Generation:
     def __init__(self, plan: Plan, request: JobRequest, owner: Session, settings: object) -> None:
         self.plan = plan
         self._owner = owner
-        self._said: list[str] = []  # of the character
+        self._said: list[str] = []  # of the rig
         self._mapping = plan.mapping
         client = owner.connect(settings)
-        self._folder = FrameFolder(plan.pictures, plan.strip_name) if plan.use_texture else None
-        self.job = AnimationJob(request, client, self._keep, owner.keep_backend, self._look)
+        self._folder = PictureFolder(plan.pictures, plan.order.name) if plan.use_texture else None
+        self._unwritten: deque[NDArray[np.uint8]] = deque()
+        self._live: LivePlane | None = None
+        self.made: list[str] = []  # names of the objects
+        self.job = AnimationJob(request, client, self._unwritten.extend, owner.keep_backend, self._look)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the job has ended and all its pictures are written."""
+        return self.job.is_over and not (self._unwritten and self.job.state is JobState.DONE)
+
+    def tick(self, budget: float | None = TICK_SECONDS) -> None:
+        """Takes a step of the job, and writes pictures for so many seconds; None writes all that came.
+
+        A failure to write ends the job.
+        """
+        if len(self._unwritten) < _MOST_UNWRITTEN:
+            self.job.tick()
+        deadline = None if budget is None else time.monotonic() + budget
+        try:
+            while self._unwritten and self._folder is not None and self.job.error is None:
+                self._folder.write(self._unwritten.popleft()[None])
+                if deadline is not None and time.monotonic() > deadline:
+                    break
+        except errors.SpeechFaceError as error:
+            self._unwritten.clear()
+            self.job.abort(error)
+        if self._folder is not None and self._folder.count and not self.job.is_over:
+            self._show_live()
+
+    def run_until_done(self, timeout: float | None = None) -> None:
+        """Ticks until it is over; see `AnimationJob.run_until_done`."""
+        self.job.run_until_done(timeout, lambda: self.tick(None))
+        self.tick(None)
 
     def discard(self) -> None:
         """Cancels the job if it runs, and deletes pictures that are not in use."""
+        if self._live is not None:
+            self._live.remove()
         if not self.job.is_over:
             self.job.cancel()
             self.job.tick()
         if self._folder is not None:
             self._folder.discard()
 
-    def finish(self, context: bpy.types.Context) -> str:
-        """Writes the results into the scene and returns one sentence for the user.
+    def finish(self, context: bpy.types.Context) -> Generator[None, None, str]:
+        """Writes the results into the scene, in steps, and returns one sentence for the user.
 
         Raises:
             Cancelled: the job was cancelled.
@@ -202,127 +118,172 @@ class Generation:
             raise errors.Cancelled
         if self.job.error is not None:
             raise self.job.error
-        scene = bpy.data.scenes.get(self.plan.scene_name)
-        if scene is None:
-            raise errors.SpeechFaceError(f"the scene {self.plan.scene_name} is gone; generate the face again")
-        sentence = self._write(context, scene)
+        if self.job.curves is None:
+            raise errors.SpeechFaceError("the backend sent no curves; read its log")
+        order, heard = self.plan.order, self.plan.heard
+        scene, character = orders.character_of(order)
+        now = orders.followed(order, heard)
+        if self._folder is not None:
+            earlier = texture_plane.sequence_of(self._plane(scene, character))
+            is_held = character.between == "HOLD"
+            frames = _range(now.scene_frames)
+            yield from self._folder.arrange(order.voice, frames, earlier, is_held=is_held, order=now.pictures)
+            scene, character = orders.character_of(order)  # an undo may have come between
+        sentence = self._write(context, scene, character, now)
         said = [*self.plan.sound_notes, *(_named(note, self.plan.sound_name) for note in self.job.notes)]
-        self._owner.notes = [str(note) if note.about else _capitalised(note.sentence) for note in said]
+        self._owner.notes = [str(note) if note.about else capitalised(note.sentence) for note in said]
         self._owner.notes += self._said
         return sentence
 
-    def _keep(self, frames: NDArray[np.uint8]) -> None:
-        if self._folder is not None:
-            self._folder.write(frames)
+    @staticmethod
+    def _plane(scene: bpy.types.Scene, character: SPEECHFACE_Character) -> bpy.types.Object | None:
+        plane = character.plane
+        return plane if texture_plane.is_plane(plane) and plane.name in scene.objects else None
 
-    def _write(self, context: bpy.types.Context, scene: bpy.types.Scene) -> str:
+    def _show_live(self) -> None:
+        """Shows the pictures that are written where they will be in the end."""
+        if self._live is None:
+            try:
+                scene, character = orders.character_of(self.plan.order)
+            except errors.SpeechFaceError:
+                return
+            plane, rig = self._plane(scene, character), self._rig(scene, character)
+            matrix = Matrix.Translation(self.plan.place)
+            if plane is not None or rig is not None:
+                matrix = (plane or rig).matrix_world.copy()
+            square = CropPlane(self.plan.width)
+            self._live = LivePlane(
+                square, matrix, self._folder.picture, _range(self.plan.heard.scene_frames), scene.name
+            )
+        self._live.add(self._folder.count)
+
+    @staticmethod
+    def _rig(scene: bpy.types.Scene, character: SPEECHFACE_Character) -> bpy.types.Object | None:
+        rig = character.rig
+        return rig if landmark_rig.is_rig(rig) and rig.name in scene.objects else None
+
+    def _write(
+        self,
+        context: bpy.types.Context,
+        scene: bpy.types.Scene,
+        chosen: SPEECHFACE_Character,
+        now: strip_frames.Followed,
+    ) -> str:
         plan, curves = self.plan, self.job.curves
-        if curves is None:
-            raise errors.SpeechFaceError("the backend sent no curves; read its log")
         square = CropPlane(plan.width, curves.image_size)
-        chosen = scene_settings(scene)
-        made = [self._animate_character(scene)] if plan.character else []
+        self._said = []
+        made = [self._animate_rig(scene, chosen, now)] if plan.rigged else []
+        rig = self._rig(scene, chosen)
         if plan.use_curves:
-            rig = chosen.rig
-            if not landmark_rig.is_rig(rig) or rig.name not in scene.objects:
+            if rig is None:
                 rig = landmark_rig.create_rig(context, scene, RIG_NAME, square.to_metres(curves.neutral), plan.width)
-            locations = square.to_metres(curves.landmarks) - landmark_rig.rest_positions(rig)
+                rig.location = plan.place
+                self.made.append(rig.name)
+            locations = square.to_metres(now.values(curves.landmarks)) - landmark_rig.rest_positions(rig)
             values = locations.reshape(len(locations), -1)
-            keyframes.write(rig, plan.strip_name, plan.scene_frames, landmark_rig.curves(), values)
+            keyframes.write(rig, plan.order.voice, now.scene_frames, landmark_rig.curves(), values)
             chosen.rig = rig
-            made.append(f"keys on {len(plan.scene_frames)} frames of {rig.name}")
+            made.append(f"keys on {len(now.scene_frames)} frames of {rig.name}")
         if self._folder is not None:
-            frames = range(int(plan.scene_frames[0]), int(plan.scene_frames[-1]) + 1)
-            earlier = chosen.plane if chosen.plane and chosen.plane.name in scene.objects else None
-            plane = texture_plane.write(scene, earlier, PLANE_NAME, square, self._folder.publish(), frames)
-            if plane != earlier and plan.use_curves:
-                plane.parent = chosen.rig
+            earlier = self._plane(scene, chosen)
+            sequence = self._folder.publish(bpy.data.filepath)
+            is_lit = chosen.shading == "LIT"
+            plane = texture_plane.write(scene, earlier, PLANE_NAME, square, sequence, is_lit=is_lit)
+            if plane != earlier:
+                plane.location = (0.0, 0.0, 0.0) if plan.use_curves else plan.place
+                plane.parent = rig if plan.use_curves else None
+                self.made.append(plane.name)
             chosen.plane = plane
-            made.append(f"{len(frames)} pictures on {plane.name}")
-        return f"Made {' and '.join(made)}"
+            made.append(f"{len(now.scene_frames)} pictures on {plane.name}")
+        if now.missing_count:
+            self._said.append(
+                f"{plan.order.strip} has become longer while it was heard: {now.missing_count} of its frames have "
+                "nothing yet; generate again"
+            )
+        return f"Made {' and '.join(made)}" + (", where the strip is now" if now.is_moved else "")
 
-    def _animate_character(self, scene: bpy.types.Scene) -> str:
-        """Keys the character, and returns what moves in the evaluated scene."""
+    def _animate_rig(self, scene: bpy.types.Scene, chosen: SPEECHFACE_Character, now: strip_frames.Followed) -> str:
+        """Keys the chosen rig, and returns what moves in the evaluated scene."""
         plan, curves = self.plan, self.job.rig
-        mapping, character = self._mapping, self._read_character(scene)
+        mapping, character = self._mapping, self._read_rig(chosen)
         if curves is None or mapping is None:
             raise errors.SpeechFaceError("the backend sent no curves for the character; read its log")
-        settings = scene_settings(scene).rigging
         if self.job.landmarks is not None and plan.surface is not None:
-            face_landmarks.store_found(settings, character, plan.surface, self.job.landmarks)
+            face_landmarks.store_found(chosen.rigging, character, plan.surface, self.job.landmarks)
         result = character_keys.write(
             scene,
             character,
             mapping.channels,
-            curves.weights,
-            plan.strip_name,
-            plan.scene_frames,
-            is_nla=settings.use_nla,
+            now.values(curves.weights),
+            plan.order.voice,
+            now.scene_frames,
+            is_nla=chosen.rigging.use_nla,
         )
         said = list(result.sentences)
         if curves.residual is not None and (far := float(curves.residual.mean())) > _FAR:
             said.append(
-                f"the shape keys of {plan.character} come no nearer to the motion than {far:.2f} eye distances; see "
+                f"the shape keys of {plan.rigged} come no nearer to the motion than {far:.2f} eye distances; see "
                 "whether its mouth moves as it should"
             )
-        self._said = [_capitalised(sentence) for sentence in said]
+        self._said += [capitalised(sentence) for sentence in said]
         return (
-            f"keys on {len(plan.scene_frames)} frames of {result.channel_count} channels of {plan.character}, of "
+            f"keys on {len(now.scene_frames)} frames of {result.channel_count} channels of {plan.rigged}, of "
             f"which {result.moving_count} move"
         )
 
-    def _read_character(self, scene: bpy.types.Scene) -> characters.Character:
-        picked = scene_settings(scene).rigging.character or bpy.data.objects.get(self.plan.character)
-        if picked is None or picked.name != self.plan.character:
-            raise errors.SpeechFaceError(f"the character {self.plan.character} is gone; generate the face again")
+    def _read_rig(self, chosen: SPEECHFACE_Character) -> characters.Character:
+        picked = chosen.rigging.character or bpy.data.objects.get(self.plan.rigged)
+        if picked is None or picked.name != self.plan.rigged:
+            raise errors.SpeechFaceError(f"the rig {self.plan.rigged!r} is gone; generate the face again")
         return characters.read(picked)
 
     def _look(self, found: protocol.MeshLandmarks) -> tuple[str, protocol.RigFace]:
-        """What the channels of the character do to the landmarks that were found on it."""
-        scene, surface = bpy.data.scenes.get(self.plan.scene_name), self.plan.surface
-        if scene is None or surface is None:
-            raise errors.SpeechFaceError(f"the scene {self.plan.scene_name} is gone; generate the face again")
-        self._mapping, face = face_surface.measure(
-            bpy.context, self._read_character(scene), scene_settings(scene).rigging, surface, found
-        )
+        """What the channels of the rig do to the landmarks that were found on it."""
+        _, chosen = orders.character_of(self.plan.order)
+        surface = self.plan.surface
+        if surface is None:
+            raise errors.SpeechFaceError(f"the rig {self.plan.rigged!r} was not read; generate the face again")
+        self._mapping, face = face_surface.measure(bpy.context, self._read_rig(chosen), chosen.rigging, surface, found)
         return rigging.text_of(self._mapping), face
 
 
-def begin(context: bpy.types.Context) -> Generation:
+def _range(scene_frames: NDArray[np.int64]) -> range:
+    return range(int(scene_frames[0]), int(scene_frames[-1]) + 1)
+
+
+def begin(context: bpy.types.Context, order: Order) -> Generation:
     """Reads the scene and starts a generation, which the session holds until `end`.
 
     Raises:
         SpeechFaceError: something is missing or unusable, or the backend cannot be started.
     """
-    plan, request = prepare(context)
-    session.notes = []
+    plan, request = orders.prepare(context, order)
+    session.notes, session.failure = [], ""
     session.generation = Generation(plan, request, session, backend_settings(context))
     return session.generation
 
 
-def end(context: bpy.types.Context) -> str:
-    """Ends the session's generation and writes its results; see `Generation.finish`."""
-    generation, session.generation = session.generation, None
+def end(context: bpy.types.Context) -> Generator[None, None, str]:
+    """Ends the session's generation or search and writes its results in steps; see `Generation.finish`."""
+    generation = session.generation
     if generation is None:
         raise errors.Cancelled
     try:
-        return generation.finish(context)
+        sentence = yield from generation.finish(context)
     finally:
+        session.generation = None
         generation.discard()
+    made = [bpy.data.objects[name] for name in generation.made]
+    if context.scene.session_uid == generation.plan.order.scene and scene_settings(context.scene).is_presented:
+        placement.present(context, made)
+    return sentence
 
 
-def _strip_scene(context: bpy.types.Context) -> bpy.types.Scene:
-    """The scene that holds the strip: the active one, or the one that the sequencer shows.
-
-    Raises:
-        SpeechFaceError: the two run at different frame rates, so frames would not match.
-    """
-    scene, sequenced = context.scene, compat.sequencer_scene(context)
-    if sequenced == scene or any(compat.sound_strips(scene)):
-        return scene
-    if sound_strip.frame_rate(scene).exact != sound_strip.frame_rate(sequenced).exact:
-        raise errors.SpeechFaceError(
-            f"scene {sequenced.name}, which holds the sound, and scene {scene.name} have different frame rates; "
-            "give them the same"
-        )
-    return sequenced
+def end_at_once(context: bpy.types.Context) -> str:
+    """As `end`, in one step."""
+    steps = end(context)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as ended:
+            return ended.value

@@ -148,7 +148,8 @@ class SPEECHFACE_OT_drag_landmarks(LandmarkOperator, bpy.types.Operator):
 
 
 def _face(context: bpy.types.Context) -> SPEECHFACE_Face:
-    face = face_landmarks.face_of(rigging_of(context))
+    rig = rigging_of(context)
+    face = face_landmarks.face_of(rig) if rig is not None else None
     if face is None:
         raise errors.SpeechFaceError("the character was exchanged meanwhile; press Drag Landmarks again")
     return face

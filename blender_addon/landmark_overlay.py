@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from . import compat, face_landmarks, rigging
 from ._shared import landmarks
-from .properties import scene_settings
+from .rig_operators import rigging_of
 
 FOUND, CORRECTED, ACTIVE, LINE = (0.3, 0.8, 1.0), (1.0, 0.5, 0.1), (1.0, 1.0, 1.0), (0.3, 0.8, 1.0)
 _PIXELS, _ACTIVE_PIXELS, _LINE_PIXELS = 7.0, 12.0, 1.5
@@ -59,8 +59,9 @@ def draw_landmarks(points: NDArray, is_corrected: NDArray[np.bool_], active: int
 
 def draw(context: bpy.types.Context) -> None:
     """Draws the landmarks of the chosen character, if they are to be shown."""
-    rig = scene_settings(context.scene).rigging
-    face = face_landmarks.face_of(rig) if rig.show_landmarks and rigging.is_solved(rig) else None
+    rig = rigging_of(context)
+    is_shown = rig is not None and rig.show_landmarks and rigging.is_solved(rig)
+    face = face_landmarks.face_of(rig) if is_shown else None
     space = context.space_data
     if face is None or not face.landmarks or (space is not None and not space.overlay.show_overlays):
         return

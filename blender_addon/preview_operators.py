@@ -136,10 +136,9 @@ class SPEECHFACE_OT_preview_face(_PreviewOperator, bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only of channels whose names are known."""
-        rig = rigging_of(context)
         reason = disabled_reason(context)
         cls.poll_message_set(reason)
-        return rig.character is not None and not reason
+        return not reason
 
     @property
     def _value(self) -> float:
@@ -168,7 +167,7 @@ class SPEECHFACE_OT_preview_face(_PreviewOperator, bpy.types.Operator):
 def disabled_reason(context: bpy.types.Context) -> str:
     """Why no face can be shown through the mapping, as a sentence; empty if one can."""
     rig = rigging_of(context)
-    if rig.character is None:
+    if rig is None or rig.character is None:
         return "Choose a character first"
     if rigging.is_solved(rig):
         return (

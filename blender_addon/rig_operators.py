@@ -13,7 +13,7 @@ from bpy.props import EnumProperty, StringProperty
 from . import character as characters
 from . import rigging
 from ._shared import errors, presets
-from .properties import scene_settings
+from .properties import active_character
 
 if TYPE_CHECKING:
     from bpy.stub_internal.rna_enums import OperatorReturnItems
@@ -29,9 +29,10 @@ def _preset_items(_operator: object, _context: bpy.types.Context | None) -> list
     return _PRESETS
 
 
-def rigging_of(context: bpy.types.Context) -> SPEECHFACE_Rigging:
-    """The chosen character of the active scene, and its table."""
-    return scene_settings(context.scene).rigging
+def rigging_of(context: bpy.types.Context) -> SPEECHFACE_Rigging | None:
+    """The rig of the active character, and its table; None while there is no character."""
+    character = active_character(context.scene)
+    return character.rigging if character is not None else None
 
 
 class RigOperator:
@@ -42,7 +43,8 @@ class RigOperator:
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only when a character is chosen."""
-        is_chosen = rigging_of(context).character is not None
+        rig = rigging_of(context)
+        is_chosen = rig is not None and rig.character is not None
         cls.poll_message_set("" if is_chosen else "Choose a character first")
         return is_chosen
 

@@ -8,10 +8,9 @@ import bpy
 from . import preview_operators, rig_table, rigging
 from ._shared import errors
 from .landmark_panel import draw_landmarks
-from .properties import scene_settings
+from .properties import active_character
 from .rig_properties import SPEECHFACE_Rigging
 from .sentences import draw_sentence
-from .session import session
 
 _SHOWN_REASONS = 4
 
@@ -50,9 +49,11 @@ def draw_rig(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     header.label(text="Rig")
     if body is None:
         return
-    rig = scene_settings(context.scene).rigging
+    character = active_character(context.scene)
+    if character is None:
+        return
+    rig = character.rigging
     column = body.column()
-    column.enabled = session.generation is None
     column.prop(rig, "character", text="", icon="OUTLINER_OB_ARMATURE")
     if rig.character is None:
         return
@@ -78,7 +79,7 @@ def draw_face_preview(layout: bpy.types.UILayout, context: bpy.types.Context) ->
         return
     row = body.row(align=True)
     row.operator_context = "INVOKE_DEFAULT"
-    row.prop(scene_settings(context.scene).rigging, "preview_face", text="")
+    row.prop(active_character(context.scene).rigging, "preview_face", text="")
     row.operator("speechface.preview_face", text="", icon="VIEW_PAN")
 
 

@@ -9,11 +9,11 @@ LEFT_CORNER, RIGHT_CORNER = 54, 48
 
 
 @pytest.fixture
-def ready(preferences, fake_backend, add_strip):
+def ready(preferences, fake_backend, add_strip, character):
     """A scene with sound, whose settings make nothing but the character."""
     preferences.connection_file = str(fake_backend.connection_file)
     add_strip(fps=24)
-    settings = bpy.context.scene.speech_face
+    settings = character()
     settings.use_texture = settings.use_curves = False
     return settings
 
@@ -38,7 +38,7 @@ def face(head):
 def head_face():
     from blender_addon import face_landmarks
 
-    return face_landmarks.face_of(bpy.context.scene.speech_face.rigging)
+    return face_landmarks.face_of(bpy.context.scene.speech_face.characters[0].rigging)
 
 
 def select(mesh, *vertices, active=None):
@@ -70,8 +70,8 @@ def resize(mesh, count):
     bpy.ops.object.mode_set(mode="OBJECT")
 
 
-def test_landmarks_are_found_alone_and_kept_with_their_names(face, head, fake_backend):
-    settings = bpy.context.scene.speech_face.rigging
+def test_landmarks_are_found_alone_and_kept_with_their_names(face, head, fake_backend, character):
+    settings = character().rigging
     assert [type(message).__name__ for message in fake_backend.received if hasattr(message, "vertices")] == [
         "FindMeshLandmarks"
     ]
@@ -158,12 +158,12 @@ def test_a_saved_file_keeps_the_corrections_and_uses_them(face, head, fake_backe
 
 
 def test_a_mesh_with_other_vertices_is_refused_in_one_sentence(face, head, fake_backend):
-    from blender_addon import generation
+    from blender_addon import orders
 
     sentence = "The mesh 'Head' has 18 vertices, and 16 when its landmarks were placed; press Find Landmarks"
     face.landmarks[LEFT_CORNER].vertex = 9
     resize(head, 2)
-    assert sentence in generation.disabled_reason(bpy.context)
+    assert sentence in orders.disabled_reason(bpy.context)
     assert not bpy.ops.speechface.generate.poll()
     select(head, 9)
     with pytest.raises(RuntimeError, match=sentence):
@@ -171,11 +171,11 @@ def test_a_mesh_with_other_vertices_is_refused_in_one_sentence(face, head, fake_
     bpy.ops.object.mode_set(mode="OBJECT")
     assert len(fake_backend.messages("FindMeshLandmarks")) == 1
     bpy.ops.speechface.find_landmarks()
-    assert generation.disabled_reason(bpy.context) == ""
+    assert orders.disabled_reason(bpy.context) == ""
     resize(head, 1)  # nothing is corrected, so it is looked for anew
     assert bpy.ops.speechface.generate() == {"FINISHED"}
     head_face().landmarks[3].vertex = 99
-    assert "The landmark 'right jaw line, 4' lies on vertex 99 of 'Head', which has 19" in generation.disabled_reason(
+    assert "The landmark 'right jaw line, 4' lies on vertex 99 of 'Head', which has 19" in orders.disabled_reason(
         bpy.context
     )
 
@@ -263,13 +263,13 @@ def test_a_search_that_is_cancelled_or_fails_changes_nothing(face, head, fake_ba
     assert not bpy.ops.speechface.find_landmarks.poll()
     assert bpy.ops.speechface.cancel() == {"FINISHED"}
     with pytest.raises(errors.Cancelled):
-        generation.end(bpy.context)
+        generation.end_at_once(bpy.context)
     fake_backend.holds = False
     search = landmark_search.begin(bpy.context)
     search.job.run_until_done(20)
     resize(head, 1)
     with pytest.raises(errors.SpeechFaceError, match="the meshes of 'Head' were changed meanwhile"):
-        generation.end(bpy.context)
+        generation.end_at_once(bpy.context)
     assert session.generation is None
     assert face.landmarks[LEFT_CORNER].vertex == 9
 

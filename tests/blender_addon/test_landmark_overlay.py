@@ -11,10 +11,10 @@ NOSE, CHIN = 30, 8
 
 
 @pytest.fixture
-def head(preferences, fake_backend, add_mesh):
+def head(preferences, fake_backend, add_mesh, character):
     """A head whose landmarks were found, one of them corrected."""
     preferences.connection_file = str(fake_backend.connection_file)
-    rigging = bpy.context.scene.speech_face.rigging
+    rigging = character().rigging
     rigging.character = add_mesh("Head", ("q1", "q2"))
     bpy.ops.speechface.find_landmarks()
     rigging.faces[0].landmarks[CHIN].vertex = 6
@@ -23,7 +23,7 @@ def head(preferences, fake_backend, add_mesh):
 
 @pytest.fixture
 def face(head):
-    return bpy.context.scene.speech_face.rigging.faces[0]
+    return bpy.context.scene.speech_face.characters[0].rigging.faces[0]
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def window_and_region():
 def places():
     from blender_addon import face_landmarks
 
-    return face_landmarks.places(bpy.context, bpy.context.scene.speech_face.rigging.faces[0])
+    return face_landmarks.places(bpy.context, bpy.context.scene.speech_face.characters[0].rigging.faces[0])
 
 
 def test_points_lie_where_the_scene_shows_their_vertices(head):
@@ -193,7 +193,7 @@ def test_the_overlay_draws_points_and_outlines(head, face, gpu):
         x, y, _ = places()[number]
         seen = pixels[round((y + 0.1) / 1.2 * 256), round((x + 0.1) / 1.2 * 256) + aside]
         np.testing.assert_allclose(seen[:3], colour, atol=0.05)
-    face.id_data.speech_face.rigging.show_landmarks = False
+    face.id_data.speech_face.characters[0].rigging.show_landmarks = False
     assert not drawn(gpu, landmark_overlay, bpy.context).any()
 
 

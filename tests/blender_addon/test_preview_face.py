@@ -13,8 +13,8 @@ VISEMES = ("sil", "PP", "FF", "TH", "DD", "kk", "CH", "SS", "nn", "RR", "aa", "E
 
 
 @pytest.fixture
-def rig(preferences):
-    return bpy.context.scene.speech_face.rigging
+def rig(preferences, character):
+    return character().rigging
 
 
 @pytest.fixture

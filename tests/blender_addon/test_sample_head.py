@@ -26,7 +26,9 @@ def points(mesh):
 
 
 def test_every_shape_key_moves_the_evaluated_mesh_as_the_file_says(sample_head):
-    head = sample_head.load(HEAD)
+    from blender_addon._shared import head_file
+
+    head = head_file.load_head(HEAD)
     made = sample_head.add(bpy.context.scene, "Head", head)
     blocks = made.data.shape_keys.key_blocks
     assert tuple(block.name for block in blocks) == ("Basis", *head.shapes)
@@ -42,16 +44,7 @@ def test_every_shape_key_moves_the_evaluated_mesh_as_the_file_says(sample_head):
     np.testing.assert_allclose(points(evaluated), head.vertices + 0.5 * moved, atol=1e-6)
 
 
-def test_a_damaged_head_is_said(sample_head, tmp_path):
-    from blender_addon._shared import errors
-
-    path = tmp_path / "head.npz"
-    path.write_bytes(HEAD.read_bytes()[:5000])
-    with pytest.raises(errors.SpeechFaceError, match="cannot read the head"):
-        sample_head.load(path)
-
-
-def test_the_scene_holds_the_head_beside_the_picture_keyed(preferences, fake_backend, speech_file, tmp_path):
+def test_the_scene_holds_the_head_beside_the_picture_keyed(preferences, fake_backend, speech_file, tmp_path, character):
     from blender_addon import __main__
     from blender_addon.png_writer import encode_png
 
@@ -61,7 +54,7 @@ def test_the_scene_holds_the_head_beside_the_picture_keyed(preferences, fake_bac
     out = tmp_path / "scene.blend"
     __main__.make_scene(speech_file(1.0), [photo], out, fps=24, first_frame=1, epochs=0, seed=0, head=HEAD)
     bpy.ops.wm.open_mainfile(filepath=str(out))
-    wanted = bpy.context.scene.speech_face
+    wanted = character()
     head = wanted.rigging.character
     assert wanted.rigging.kind == "arkit"
     assert wanted.plane is not None
