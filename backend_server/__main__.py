@@ -16,6 +16,7 @@ from backend_server.chaos.command_line import chaos
 from backend_server.commands.batch import batch
 from backend_server.commands.console import ManyValues, SpeechAndImages, StageBars, output, plain_failures
 from backend_server.commands.identities import identities
+from backend_server.commands.render import render
 from backend_server.commands.rig import MappingFiles, RigNames, open_rigs, rigs
 from backend_server.export.formats import FrameFormat
 from backend_server.service.command_line import clients, jobs, serve, status
@@ -144,6 +145,7 @@ def animate(
 
 
 app.command()(batch)
+app.command()(render)
 
 
 @app.command(cls=ManyValues)
