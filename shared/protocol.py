@@ -152,6 +152,10 @@ class AnimateRequest(Message, frozen=True, kw_only=True, eq=False):
     blink_gain: Annotated[float, _within("blink_gain")] = 1.0
     blink_frequency: Annotated[float, _within("blink_frequency")] = 1.0
     blink_duration: Annotated[float, _within("blink_duration")] = 1.0
+    jaw: Annotated[float, _within("jaw")] = 1.0  # this and the next three: gains of regions of the face
+    lips: Annotated[float, _within("lips")] = 1.0
+    brows: Annotated[float, _within("brows")] = 1.0
+    eyes: Annotated[float, _within("eyes")] = 1.0
     speech: NDArray[np.float32]  # (S,) mono; scaled where it exceeds [-1, 1]
     frame_times: NDArray[np.float64]  # (T,) seconds within `speech`, ascending
     rig: RigText = ""  # a rig that ships by its name, or a mapping in JSON; empty: no `RigCurves`
