@@ -26,6 +26,7 @@ class JobState(StrEnum):
     LOOKING = "finding the face of the character"
     ADAPTING = "learning the face"
     ANIMATING = "animating"
+    DRAWING = "drawing the pictures"
     DONE = "done"
     FAILED = "failed"
     CANCELLED = "cancelled"
@@ -54,6 +55,7 @@ class JobRequest:
         mesh: vertices f32 (V, 3) and triangles i32 (F, 3) of a character whose names say nothing; its landmarks are
             found first, and `on_landmarks` tells the rig.
         face: what the channels of `rig` do to the face, where its landmarks are known already.
+        landmarks: f32 (T, 68, 2) pixels of the crop, if only pictures of these are wanted.
     """
 
     speech: NDArray[np.float32]
@@ -70,6 +72,7 @@ class JobRequest:
     rig: str = ""
     mesh: tuple[NDArray[np.float32], NDArray[np.int32]] | None = None
     face: protocol.RigFace | None = None
+    landmarks: NDArray[np.float32] | None = None
 
 
 class AnimationJob:
@@ -233,6 +236,14 @@ class AnimationJob:
         self.stage, self.step, self.steps = progress.stage, progress.step, progress.steps
         self.seconds_left = progress.seconds_left
 
+    def _use_face(self, identity: str) -> None:
+        if (points := self.request.landmarks) is None:
+            self._animate(identity)
+            return
+        self._begin(
+            JobState.DRAWING, protocol.RenderRequest(job=protocol.new_id(), identity=identity, landmarks=points)
+        )
+
     def _animate(self, identity: str) -> None:
         request = self.request
         self._begin(
@@ -263,7 +274,7 @@ class AnimationJob:
                 self._show(message)
             case protocol.Adapted():
                 self.notes += message.notes
-                self._animate(message.identity)
+                self._use_face(message.identity)
             case protocol.MeshLandmarks():
                 self.landmarks = message
                 if self._on_landmarks is not None:

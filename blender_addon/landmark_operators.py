@@ -12,19 +12,16 @@ import numpy as np
 from bpy.props import IntProperty
 
 from . import character as characters
-from . import compat, face_landmarks, generation, landmark_search
+from . import face_landmarks, landmark_search
 from ._shared import errors
 from .character import Character
 from .rig_operators import RigOperator, rigging_of
-from .session import redraw, session, watch
+from .session import redraw
 
 if TYPE_CHECKING:
     from bpy.stub_internal.rna_enums import OperatorReturnItems
 
     from .face_properties import SPEECHFACE_Face
-
-
-_TIMER_SECONDS = 0.1
 
 
 class LandmarkOperator(RigOperator):
@@ -39,14 +36,13 @@ class LandmarkOperator(RigOperator):
         return has_face
 
 
-class SPEECHFACE_OT_find_landmarks(RigOperator, bpy.types.Operator):
+class SPEECHFACE_OT_find_landmarks(RunOperator, RigOperator, bpy.types.Operator):
     """Find the 68 landmarks on the face of the character, to see and correct them; corrected ones are replaced"""
 
     bl_idname = "speechface.find_landmarks"
     bl_label = "Find Landmarks"
 
-    _timer: bpy.types.Timer | None = None
-    _search: landmark_search.LandmarkSearch | None = None
+    unchanged = "the landmarks are unchanged"
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -55,62 +51,8 @@ class SPEECHFACE_OT_find_landmarks(RigOperator, bpy.types.Operator):
         cls.poll_message_set(reason)
         return not reason
 
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[OperatorReturnItems]:
-        """Starts the job without blocking the window."""
-        if not compat.has_event_loop():
-            return self.execute(context)
-        try:
-            self._search = landmark_search.begin(context)
-        except errors.SpeechFaceError as error:
-            return self._refuse(error)
-        self._timer = context.window_manager.event_timer_add(_TIMER_SECONDS, window=context.window)
-        context.window_manager.modal_handler_add(self)
-        watch()
-        return {"RUNNING_MODAL"}
-
-    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[OperatorReturnItems]:
-        """Takes one step of the job per timer event."""
-        if event.type != "TIMER":
-            return {"PASS_THROUGH"}
-        if session.generation is not self._search:
-            self._drop_timer(context)
-            return {"CANCELLED"}
-        self._search.tick()
-        redraw()
-        return self._end(context) if self._search.is_over else {"PASS_THROUGH"}
-
-    def execute(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
-        """Does the whole job before it returns, for scripts and `blender -b`."""
-        try:
-            landmark_search.begin(context).run_until_done()
-        except errors.SpeechFaceError as error:
-            return self._refuse(error)
-        return self._end(context)
-
-    def cancel(self, context: bpy.types.Context) -> None:
-        """Stops the job when Blender ends the operator: another file is opened, or the window closes."""
-        self._drop_timer(context)
-        if self._search is not None and session.generation is self._search:
-            self._search.discard()
-            session.generation = None
-
-    def _end(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
-        self._drop_timer(context)
-        try:
-            self.report({"INFO"}, generation.end_at_once(context))
-        except errors.Cancelled:
-            self.report({"WARNING"}, "Cancelled; the landmarks are unchanged")
-            return {"CANCELLED"}
-        except errors.SpeechFaceError as error:
-            return self._refuse(error)
-        finally:
-            redraw()
-        return {"FINISHED"}
-
-    def _drop_timer(self, context: bpy.types.Context) -> None:
-        if self._timer is not None:
-            context.window_manager.event_timer_remove(self._timer)
-            self._timer = None
+    def _start(self, context: bpy.types.Context) -> landmark_search.LandmarkSearch:
+        return landmark_search.begin(context)
 
 
 class SPEECHFACE_OT_set_landmark(LandmarkOperator, bpy.types.Operator):

@@ -55,6 +55,9 @@ def draw_generate(layout: bpy.types.UILayout, context: bpy.types.Context) -> Non
         every = body.column()
         every.operator_context = "INVOKE_DEFAULT"
         every.operator("speechface.generate", text="Generate All Characters").use_all = True
+    again = body.column()
+    again.operator_context = "INVOKE_DEFAULT"
+    again.operator("speechface.render_again", icon="RENDER_ANIMATION")
     if reason := orders.disabled_reason(context):
         draw_sentence(body, reason, "INFO")
     if session.failure:

@@ -9,7 +9,7 @@ import pytest
 bpy = pytest.importorskip("bpy", reason="there is no bpy module for this Python")
 
 OPERATORS = (
-    "generate", "cancel", "add_character", "remove_character", "add_voice", "add_sound_file", "remove_voice",
+    "generate", "render_again", "cancel", "add_character", "remove_character", "add_voice", "add_sound_file", "remove_voice",
     "add_images", "add_image_slot", "remove_image", "clean_up", "start_backend", "stop_backend", "copy_log",
     "detect_rig", "choose_preset", "load_mapping", "save_mapping", "add_channel", "remove_channel", "preview_channel",
     "preview_face", "find_landmarks", "set_landmark", "reset_landmarks", "drag_landmarks",
