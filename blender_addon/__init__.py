@@ -17,6 +17,7 @@ from . import (
     properties,
     rig_operators,
     session,
+    shape_presets,
     view_colours,
 )
 
@@ -34,6 +35,7 @@ _MODULES = (
     landmark_panel,
     picture_places,
     view_colours,
+    shape_presets,
     panels,
 )
 

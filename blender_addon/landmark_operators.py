@@ -16,6 +16,7 @@ from . import face_landmarks, landmark_search
 from ._shared import errors
 from .character import Character
 from .rig_operators import RigOperator, rigging_of
+from .run_operator import RunOperator
 from .session import redraw
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ import pytest
 bpy = pytest.importorskip("bpy", reason="there is no bpy module for this Python")
 
 OPERATORS = (
-    "generate", "render_again", "cancel", "add_character", "remove_character", "add_voice", "add_sound_file", "remove_voice",
-    "add_images", "add_image_slot", "remove_image", "clean_up", "start_backend", "stop_backend", "copy_log",
+    "generate", "render_again", "cancel", "add_character", "remove_character", "add_voice", "add_sound_file",
+    "remove_voice", "add_images", "add_image_slot", "remove_image", "clean_up",
+    "start_backend", "stop_backend", "copy_log", "shape_preset_add",
     "detect_rig", "choose_preset", "load_mapping", "save_mapping", "add_channel", "remove_channel", "preview_channel",
     "preview_face", "find_landmarks", "set_landmark", "reset_landmarks", "drag_landmarks",
 )  # fmt: skip
@@ -39,6 +40,9 @@ class Layout:
 
     def separator(self, **_):
         pass
+
+    def menu(self, name, text=""):
+        assert hasattr(bpy.types, name)
 
     def label(self, text="", icon="NONE", icon_value=0):
         assert icon in bpy.types.UILayout.bl_rna.functions["label"].parameters["icon"].enum_items
