@@ -7,8 +7,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import solve_triangular
-from scipy.optimize import nnls
 
 from shared.arkit import MIRROR, SHAPES
 from shared.errors import ShapeError, ValueRangeError
@@ -76,6 +74,9 @@ def _shares(weights: NDArray[np.float64], poses: NDArray[np.float64], _: int) ->
     mixed of few poses, which are like it; shapes that are in no pose do not count. The costs of the distances, linear
     in w, are written as a shift of b, and one solver of least squares without signs does all.
     """
+    from scipy.linalg import solve_triangular  # noqa: PLC0415 (half a second that sums need not wait)
+    from scipy.optimize import nnls  # noqa: PLC0415
+
     is_rest = ~poses.any(axis=1)
     is_moved = poses.any(axis=0)
     kept = np.vstack([poses[~is_rest][:, is_moved], np.zeros(is_moved.sum())])  # the last is the pose at rest
@@ -84,11 +85,11 @@ def _shares(weights: NDArray[np.float64], poses: NDArray[np.float64], _: int) ->
     orthogonal, triangular = np.linalg.qr(basis)
     found = np.zeros((len(weights), count))
     found[:, -1] = 1.0
+    costs = NEARNESS * np.stack([np.linalg.norm(weights - pose, axis=1) for pose in kept])
+    targets = weights @ orthogonal[: is_moved.sum()] + UNITY * orthogonal[-1]
+    targets -= solve_triangular(triangular, costs, trans=1, check_finite=False).T
     for frame in np.flatnonzero(weights.any(axis=1)):
-        costs = NEARNESS * np.linalg.norm(weights[frame] - kept, axis=1)
-        target = weights[frame] @ orthogonal[: is_moved.sum()] + UNITY * orthogonal[-1]
-        target -= solve_triangular(triangular, costs, trans=1, check_finite=False)
-        found[frame] = nnls(triangular, target, maxiter=MOST_ROUNDS * count)[0]
+        found[frame] = nnls(triangular, targets[frame], maxiter=MOST_ROUNDS * count)[0]
     found /= found.sum(axis=1, keepdims=True)
     shares = np.empty((len(weights), len(poses)))
     shares[:, ~is_rest] = found[:, :-1]
