@@ -38,7 +38,7 @@ _TAG = b"ID3"
 _ONLY_FILES = {"protocol_whitelist": "file"}  # a play list must not lead to other machines
 _PLAIN = {
     "probesize": "8192",  # bytes that are looked at to learn what a file holds; else up to 5 MB
-    "max_size": "65536",  # bytes of a packet of WAV; else a twentieth of a second
+    "max_size": "16384",  # bytes of a packet of WAV; else 2048 where there are few samples a second
 }
 
 Samples = NDArray[np.float32]
