@@ -1,5 +1,6 @@
 """Binary glTF has the mesh, its targets and their weights at the scene's times."""
 
+import json
 from dataclasses import replace
 from fractions import Fraction
 
@@ -75,6 +76,10 @@ def test_bounds_lie_around_the_values_and_arrays_at_multiples_of_four(written):
             np.testing.assert_allclose(values.min(0), accessor.min)
             np.testing.assert_allclose(values.max(0), accessor.max)
     assert all(view.byteOffset % 4 == 0 for view in document.bufferViews)
+    text = written.read_bytes()[20:].partition(b"BIN\0")[0][:-4]
+    without_view = [one for one in json.loads(text)["accessors"] if "bufferView" not in one]
+    assert len(without_view) == 4  # positions and normals of two targets
+    assert not any("byteOffset" in one for one in without_view)  # glTF forbids it
     assert document.buffers[0].byteLength == len(document.binary_blob())
 
 
