@@ -320,12 +320,15 @@ def evaluate(
 def bench(
     out: Annotated[Path | None, typer.Option(help="Also write the figures to this JSON file.")] = None,
     device: Device = "auto",
+    batch_lines: Annotated[
+        int | None, typer.Option(min=1, help="Measure a batch of so many lines of 3 s, and nothing else.")
+    ] = None,
 ) -> None:
     """Measures speed and memory of each stage on this machine."""
     with plain_failures(), StageBars() as bars:
         from backend_server.commands.bench import bench
 
-        table = bench(out, device=device, progress=bars)
+        table = bench(out, device=device, batch_lines=batch_lines, progress=bars)
     output.print(table)
 
 

@@ -16,6 +16,9 @@ from backend_server.batch.order import Character, Face, Job, Outcome, Plan
 if TYPE_CHECKING:  # the process that gives out the lines computes nothing, so it need not load torch
     from backend_server.batch.line import LineMaker
 
+# Numpy's linear algebra looks here when it is loaded. The workers share the cores, so each has one thread, as with Ray.
+THREADS = "OMP_NUM_THREADS"
+
 _maker: list[LineMaker] = []  # of this process, if it is a worker
 
 
@@ -30,6 +33,8 @@ class LocalWorkers:
     def __init__(self, plan: Plan, count: int) -> None:
         # "spawn": no worker inherits the lock on the output folder, and all systems behave alike.
         context = multiprocessing.get_context("spawn")
+        self._threads_before = os.environ.get(THREADS)
+        os.environ[THREADS] = "1"  # workers inherit it, also one that replaces another that died
         self._pool = ProcessPool(count, initializer=_begin, initargs=(plan, os.getpid()), context=context)
         self.most_waiting = 2 * count  # one in work and one at hand
 
@@ -52,6 +57,10 @@ class LocalWorkers:
         """As `Workers.stop`."""
         self._pool.stop()
         self._pool.join()
+        if self._threads_before is None:
+            del os.environ[THREADS]
+        else:
+            os.environ[THREADS] = self._threads_before
 
 
 def _begin(plan: Plan, owner: int) -> None:
