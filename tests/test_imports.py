@@ -11,7 +11,7 @@ PACKAGES = ("shared", "blender_addon", "backend_server", "speech_face_client")
 STANDARD = frozenset(sys.stdlib_module_names)
 
 SHARED_MAY = STANDARD | {"numpy", "msgspec", "shared"}
-BLENDER = {"bpy", "bpy_extras", "bmesh", "gpu", "gpu_extras", "aud", "mathutils", "addon_utils"}
+BLENDER = {"bpy", "bpy_extras", "bmesh", "gpu", "gpu_extras", "aud", "mathutils", "addon_utils", "bl_operators"}
 ADDON_MAY = STANDARD | BLENDER | {"numpy", "zmq", "blender_addon"}
 CLIENT_MAY = STANDARD | {"numpy", "speech_face_client"}
 # What only one module of the client library may import.
