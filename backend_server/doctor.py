@@ -21,7 +21,7 @@ INSTALL = "run: python build.py test"
 LIBRARIES = (
     *("numpy", "scipy", "torch", "mediapipe", "av", "soundfile", "soxr", "msgspec", "zmq", "safetensors"),
     *("skimage", "matplotlib", "jinja2", "PIL", "pillow_heif", "OpenEXR", "typer", "rich", "platformdirs", "psutil"),
-    *("prometheus_client", "pygltflib", "pebble", "pathvalidate", "filelock"),
+    *("prometheus_client", "pygltflib", "pathvalidate", "filelock"),
 )
 STAGES = ("speech", "motion", "blink", "arkit", "texture")
 WEIGHTS = Path(__file__).with_name("weights")

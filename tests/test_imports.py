@@ -27,7 +27,6 @@ BACKEND_ONLY_IN = {
     "pxr": "export.usd",
     "mediapipe": "face.models",
     "pillow_heif": "face.images",
-    "pebble": "batch.local",
     "ray": ("batch.cluster", "chaos.ray_nodes"),
 }
 

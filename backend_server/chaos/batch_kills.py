@@ -188,8 +188,7 @@ class _KilledRuns:
             case "main process":
                 run.kill_main()
             case _:
-                for worker in self._random.permutation(run.workers())[:1]:
-                    worker.kill()
+                run.kill_worker(float(self._random.random()))
         counts.note("injections", f"{self._watch.count} lines were finished")
         self._watch.look(counts)
         if kill.kind != "a worker":

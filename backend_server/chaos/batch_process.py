@@ -134,6 +134,13 @@ class BatchProcess:
         self._process.kill()
         self._process.wait()
 
+    def kill_worker(self, share: float) -> None:
+        """Kills one of the workers; a number from 0 to 1 says which."""
+        workers = self.workers()
+        if workers:
+            with suppress(psutil.NoSuchProcess):
+                workers[int(share * len(workers))].kill()
+
     def end_left_over(self, seconds: float) -> int:
         """Kills the processes that still run after so many seconds; returns how many these were."""
         wait_until(lambda: not any(map(is_alive, self._family)), seconds)
