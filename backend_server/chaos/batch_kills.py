@@ -29,7 +29,6 @@ from shared.errors import SpeechFaceError
 
 KINDS = ("all processes", "main process", "a worker")
 _EARLY = 0.25  # share of the kills that come while the networks are loaded, or just after another kill
-_LOOK_SECONDS = 0.03
 _DIED = "the process that made it died"
 _SUMMARY = re.compile(r"(\d+) lines done(?:, (\d+) unchanged since earlier)?, (\d+) failed")
 
@@ -128,28 +127,18 @@ class LineWatch:
 
 def _undisturbed(folder: Path, out: Path, lines: int, progress: Progress) -> tuple[float, float]:
     """Makes all lines in one run; returns the seconds until the first line, and those of one line."""
+
+    def watch() -> int:
+        count = len(finished_lines(out))
+        progress("undisturbed", count, lines)
+        return count
+
     begin = time.time()
     with BatchProcess([str(folder / "sounds")], out, folder / "whole.txt") as run:
-        wait_for_end(run, lambda: progress("undisturbed", len(finished_lines(out)), lines))
-        if run.status != 0:
+        if not run.wait(watch) or run.status != 0:
             raise SpeechFaceError(f"the undisturbed batch went wrong: {run.last_words}")
     ends = sorted(signature[-1] / 1e9 for signature in finished_lines(out).values())
     return ends[0] - begin, (ends[-1] - ends[0]) / len(ends)
-
-
-def wait_for_end(run: BatchProcess, watch: Callable[[], object]) -> bool:
-    """Looks on until a run has ended; False if it finished no line for too long."""
-    last, count = time.monotonic(), 0
-    while run.status is None:
-        watch()
-        now = len(finished_lines(run.out))
-        if now != count:
-            last, count = time.monotonic(), now
-        if time.monotonic() - last > PATIENCE_SECONDS:
-            return False
-        time.sleep(_LOOK_SECONDS)
-    watch()
-    return True
 
 
 class _KilledRuns:
@@ -164,7 +153,6 @@ class _KilledRuns:
         self._watch = LineWatch(out)
         self._run: BatchProcess | None = None
         self._runs: list[BatchProcess] = []
-        self._told = 0  # lines that the run has said to be failed
 
     def kill(self, kill: Kill, start_seconds: float, line_seconds: float) -> bool:
         """Waits for the moment and kills; False if a run ended as it must not, or never ended."""
@@ -178,7 +166,8 @@ class _KilledRuns:
             pause = kill.share * (start_seconds if is_loading else line_seconds)
             if not self._wait(run, counts, lambda: self._watch.count >= kill.lines):
                 return False
-            self._pause(run, counts, pause)
+            deadline = time.monotonic() + pause
+            run.wait(lambda: self._look(counts), lambda deadline=deadline: time.monotonic() > deadline)
             if kill.kind == "a worker" and not wait_until(run.has_worker, PATIENCE_SECONDS):
                 counts.note("HUNG", f"no worker for {PATIENCE_SECONDS:.0f} s: {run.last_words}")
                 return False
@@ -229,32 +218,19 @@ class _KilledRuns:
         run = BatchProcess(arguments, self._out, self._folder / f"killed{len(self._runs)}.txt")
         self._run = self.stack.enter_context(run)
         self._runs.append(run)
-        self._told = 0
         return run, True
 
     def _wait(self, run: BatchProcess, counts: Counts, is_time: Callable[[], bool]) -> bool:
         """Looks on until it is time or the run has ended; False if it finished no line for too long."""
-        count, last = self._watch.count, time.monotonic()
-        while run.status is None and not is_time():
-            self._look(counts)
-            if self._watch.count > count:
-                count, last = self._watch.count, time.monotonic()
-            if time.monotonic() - last > PATIENCE_SECONDS:
-                counts.note("HUNG", f"no line for {PATIENCE_SECONDS:.0f} s: {run.last_words}")
-                return False
-            time.sleep(_LOOK_SECONDS)
-        self._look(counts)
-        return True
+        if run.wait(lambda: self._look(counts), is_time):
+            return True
+        counts.note("HUNG", f"no line for {PATIENCE_SECONDS:.0f} s: {run.last_words}")
+        return False
 
-    def _pause(self, run: BatchProcess, counts: Counts, seconds: float) -> None:
-        deadline = time.monotonic() + seconds
-        while run.status is None and (left := deadline - time.monotonic()) > 0:
-            self._look(counts)
-            time.sleep(min(left, _LOOK_SECONDS))
-
-    def _look(self, counts: Counts) -> None:
+    def _look(self, counts: Counts) -> int:
         self._watch.look(counts)
         self._progress("killed", self._watch.count, self._lines)
+        return self._watch.count
 
     def _close(self, run: BatchProcess, counts: Counts) -> bool:
         """Judges a run that ended by itself."""

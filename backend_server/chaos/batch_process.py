@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -26,6 +27,7 @@ LINE_SECONDS = 1.5
 PATIENCE_SECONDS = 300.0  # until the next line is finished, loading included; a line takes a tenth of a second
 END_SECONDS = 30.0  # until processes whose owner was killed have ended
 INSIDE = ".batch"  # in the output folder: what the batch itself needs
+_LOOK_SECONDS = 0.03  # between two looks at the folder
 _SPEECH = Path(backend_server.__file__).with_name("samples") / "speech.wav"
 
 Signature = tuple[int, int, int]
@@ -140,6 +142,24 @@ class BatchProcess:
         if workers:
             with suppress(psutil.NoSuchProcess):
                 workers[int(share * len(workers))].kill()
+
+    def wait(self, look: Callable[[], int], is_time: Callable[[], bool] = lambda: False) -> bool:
+        """Looks on until it is time or the run has ended; False if it finished no line for too long.
+
+        Args:
+            look: says how many lines are finished.
+            is_time: whether it need not be waited any longer.
+        """
+        count, last = look(), time.monotonic()
+        while self.status is None and not is_time():
+            time.sleep(_LOOK_SECONDS)
+            now = look()
+            if now != count:
+                count, last = now, time.monotonic()
+            elif time.monotonic() - last > PATIENCE_SECONDS:
+                return False
+        look()  # at what was finished since
+        return True
 
     def end_left_over(self, seconds: float) -> int:
         """Kills the processes that still run after so many seconds; returns how many these were."""

@@ -13,7 +13,6 @@ from pathlib import Path
 from ray.cluster_utils import Cluster
 from rich.table import Table
 
-from backend_server.chaos.batch_kills import wait_for_end
 from backend_server.chaos.batch_process import BatchProcess, differences, finished_lines, write_lines
 from backend_server.progress import Progress, silent
 
@@ -106,6 +105,8 @@ def _conclusion(runs: list[NodesRun]) -> str:
 @contextmanager
 def _one_node() -> Iterator[Cluster]:
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # nothing is told to others
+    # Ray lets its actors give way to all other programs, so the figures would be those of what else runs here.
+    os.environ.setdefault("RAY_worker_niceness", "0")
     node = {"num_cpus": 1, "include_dashboard": False, "object_store_memory": _STORE_BYTES}
     cluster = Cluster(initialize_head=True, head_node_args=node)
     try:
@@ -120,16 +121,17 @@ def _run(
     out = folder / nodes
     waiting = [] if kill_at is None else list(cluster.worker_nodes)
 
-    def watch() -> None:
+    def watch() -> int:
         done = len(finished_lines(out))
         progress(nodes, done, lines)
         if waiting and kill_at is not None and done >= kill_at:
             cluster.remove_node(waiting.pop(), allow_graceful=False)
+        return done
 
     begin = time.time()
     arguments = [str(folder / "sounds"), "--ray", cluster.address]
     with BatchProcess(arguments, out, folder / f"{nodes}.txt") as run:
-        wait_for_end(run, watch)
+        run.wait(watch)
         seconds = time.time() - begin
         is_well, last_words = run.status == 0, run.last_words
     ends = sorted(signature[-1] / 1e9 for signature in finished_lines(out).values())
