@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 from ray.cluster_utils import Cluster
 from rich.table import Table
 
@@ -17,7 +18,10 @@ from backend_server.chaos.batch_process import BatchProcess, differences, finish
 from backend_server.progress import Progress, silent
 
 GOAL = 1.7  # times the lines a second of one node
-COLUMNS = ("nodes, one core each", "lines", "done", "files that differ", "lines/s, actors ready", "lines/s with start")
+COLUMNS = (
+    *("nodes, one core each", "lines", "done", "files that differ"),
+    *("lines/s, actors ready", "lines/s with start", "load average"),
+)
 _WARM = 2  # lines of each node that are not timed
 _STORE_BYTES = 80 * 2**20  # of each node, for what its actors share: the least that Ray takes
 
@@ -34,6 +38,7 @@ class NodesRun:
         speed_with_start: lines a second from the command to its end.
         is_well: whether the command ended with code 0.
         other_files: how many files differ from those of one node, are missing or are left over.
+        load_average: of the machine at its end, over a minute: more than three means that other programs took part.
         last_words: what the command printed last.
     """
 
@@ -44,6 +49,7 @@ class NodesRun:
     speed_with_start: float
     is_well: bool
     other_files: int
+    load_average: float
     last_words: str
 
     @property
@@ -95,7 +101,7 @@ def table(runs: list[NodesRun]) -> Table:
 
 def _cells(run: NodesRun) -> list[str]:
     counts = map(str, (run.lines, run.done, run.other_files))
-    return [run.nodes, *counts, f"{run.speed:.2f}", f"{run.speed_with_start:.2f}"]
+    return [run.nodes, *counts, f"{run.speed:.2f}", f"{run.speed_with_start:.2f}", f"{run.load_average:.1f}"]
 
 
 def _conclusion(runs: list[NodesRun]) -> str:
@@ -133,9 +139,10 @@ def _run(
     with BatchProcess(arguments, out, folder / f"{nodes}.txt") as run:
         run.wait(watch)
         seconds = time.time() - begin
+        load_average = psutil.getloadavg()[0]
         is_well, last_words = run.status == 0, run.last_words
     ends = sorted(signature[-1] / 1e9 for signature in finished_lines(out).values())
     first = _WARM * (1 if nodes == "one node" else 2)
     speed = (len(ends) - first) / (ends[-1] - ends[first - 1]) if len(ends) > first else 0.0
     others = len(list(differences(folder / "one node", out)))
-    return NodesRun(nodes, lines, len(ends), speed, len(ends) / seconds, is_well, others, last_words)
+    return NodesRun(nodes, lines, len(ends), speed, len(ends) / seconds, is_well, others, load_average, last_words)
