@@ -100,8 +100,13 @@ class _WorkerProcess:
             OSError: the same.
         """
         connection = self._living()
-        connection.send((method, arguments))
-        return connection.recv()
+        try:
+            connection.send((method, arguments))
+            return connection.recv()
+        except (EOFError, OSError):
+            with self._lock:
+                self._end()  # its connection closes before it has ended: it must not get the next line too
+            raise
 
     def stop(self) -> None:
         """Ends the process at once; no other is started."""

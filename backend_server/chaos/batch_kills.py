@@ -153,6 +153,7 @@ class _KilledRuns:
         self._watch = LineWatch(out)
         self._run: BatchProcess | None = None
         self._runs: list[BatchProcess] = []
+        self._killed_workers: dict[BatchProcess, int] = {}
 
     def kill(self, kill: Kill, start_seconds: float, line_seconds: float) -> bool:
         """Waits for the moment and kills; False if a run ended as it must not, or never ended."""
@@ -178,6 +179,7 @@ class _KilledRuns:
                 run.kill_main()
             case _:
                 run.kill_worker(float(self._random.random()))
+                self._killed_workers[run] = self._killed_workers.get(run, 0) + 1
         counts.note("injections", f"{self._watch.count} lines were finished")
         self._watch.look(counts)
         if kill.kind != "a worker":
@@ -247,6 +249,8 @@ class _KilledRuns:
         sentences = [line for line in run.printed.splitlines() if _DIED in line]
         for sentence in sentences:
             counts.note("failed with a reason" if sentence.startswith("line_") else "UNNAMED", sentence)
+        if len(sentences) > (killed := self._killed_workers.pop(run, 0)):
+            counts.note("LOST", f"{len(sentences)} lines failed, although only {killed} workers of the run were killed")
         return len(sentences)
 
     def _in_work(self) -> list[Path]:
