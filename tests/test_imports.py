@@ -29,7 +29,7 @@ BACKEND_ONLY_IN = {
     "mediapipe": "face.models",
     "pillow_heif": "face.images",
     "pebble": "batch.local",
-    "ray": "batch.cluster",
+    "ray": ("batch.cluster", "chaos.ray_nodes"),
 }
 
 STAGES = ("speech", "motion", "blink", "arkit", "retarget", "texture")
