@@ -10,11 +10,10 @@ from scipy.spatial import KDTree
 
 from backend_server.rig.picture import Picture
 from backend_server.rig.surface import Points, Surface, edge_graph
-from shared.landmarks import JAW, LIPS
+from shared.landmarks import LIPS
 
 _SKIN_HITS = 7  # landmarks, of the 48 that are neither lids nor inner lips, that make a loose part of the mesh skin
 _SEEN_PIXELS = 3.0  # how far a vertex that counts as seen may lie behind what is drawn at its pixel
-_NEARNESS = 0.2  # pixels beside the jaw line that a pixel nearer to the viewer is worth: there the skin turns away
 _UPPER, _LOWER = range(49, 54), range(55, 60)  # outer lips without the corners
 _EYES = ((36, 39, (37, 38), (40, 41)), (42, 45, (43, 44), (46, 47)))  # corners, left first in the picture; lids
 _INNER_UPPER, _INNER_LOWER = (61, 62, 63), (65, 66, 67)
@@ -51,7 +50,6 @@ def pick_vertices(
     """
     seen = np.flatnonzero(is_skin & _are_seen(placed, picture))
     found = _nearest(seen, placed, landmarks)
-    found[JAW] = _nearest(seen, placed, landmarks[JAW], _NEARNESS)
     is_upper = _upper_side(surface, placed, found, landmarks)
     for points, side in ((_INNER_UPPER, is_upper[seen]), (_INNER_LOWER, ~is_upper[seen])):
         found[list(points)] = _nearest(seen[side] if side.any() else seen, placed, landmarks[list(points)])
@@ -63,13 +61,8 @@ def pick_vertices(
     return found
 
 
-def _nearest(
-    candidates: NDArray[np.int64], placed: Points, points: Landmarks, nearness: float = 0.0
-) -> NDArray[np.int64]:
-    if not nearness:
-        return candidates[KDTree(placed[candidates, :2]).query(points)[1]]
-    apart = np.linalg.norm(placed[candidates, :2] - np.asarray(points)[:, None], axis=2)
-    return candidates[(apart + nearness * placed[candidates, 2]).argmin(1)]
+def _nearest(candidates: NDArray[np.int64], placed: Points, points: Landmarks) -> NDArray[np.int64]:
+    return candidates[KDTree(placed[candidates, :2]).query(points)[1]]
 
 
 def _are_seen(placed: Points, picture: Picture) -> NDArray[np.bool_]:
