@@ -215,5 +215,5 @@ def test_a_whole_body_with_hair_before_its_eyes_is_found(makehuman, detector):
     body = make_body(makehuman, Person(), has_hair=True)
     found = find_landmarks(0.01 * body.vertices @ Y_UP.T, body.triangles, detector)
     errors = distances(body.vertices, found.vertices, body.right)
-    assert errors[36:].mean() < 0.05
-    assert errors.mean() < 0.1
+    assert errors[36:].mean() < 0.06
+    assert errors.mean() < 0.12
