@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING
 
 import bpy
@@ -20,20 +20,19 @@ from .session import redraw, session, watch
 if TYPE_CHECKING:
     from bpy.stub_internal.rna_enums import OperatorReturnItems
 
+    from .session import Run
+
 TIMER_SECONDS = 0.05
 
 
 class RunOperator:
-    """What an operator does that starts a run in `_start`."""
+    """What an operator does that starts a run in `_start(context)`, which the session holds from then on."""
 
+    _start: Callable[[bpy.types.Context], Run]
     unchanged = "the scene is unchanged"  # said when it was cancelled
     _timer: bpy.types.Timer | None = None
-    _run: object | None = None
+    _run: Run | None = None
     _ending: Generator[None, None, str] | None = None
-
-    def _start(self, context: bpy.types.Context) -> object:
-        """Starts the run, which the session holds from then on."""
-        raise NotImplementedError
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[OperatorReturnItems]:
         """Starts it without blocking the window."""

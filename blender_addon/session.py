@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from .preferences import BackendSettings
     from .redrawing import Redrawing
 
+    Run = Generation | LandmarkSearch | Redrawing  # something that an operator has started, and that ends by itself
+
 _WATCH_SECONDS = 0.5
 _CANCEL_SECONDS = 0.5  # in which the backend ends a job
 _AREAS = {"VIEW_3D": "UI", "SEQUENCE_EDITOR": "UI", "PREFERENCES": "WINDOW"}  # editor -> region with our panel
@@ -36,7 +38,7 @@ class Session:
     def __init__(self) -> None:
         self.backend: backend_process.BackendProcess | None = None
         self.client: Client | None = None
-        self.generation: Generation | LandmarkSearch | Redrawing | None = None
+        self.generation: Run | None = None
         self.orders: list[Order] = []  # that wait until the generation has ended
         self.notes: list[str] = []  # of the last generation
         self.failure = ""  # why the last generation failed, as a sentence

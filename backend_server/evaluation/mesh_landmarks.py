@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from backend_server.rig.head import Head
 from shared.landmarks import INNER_LIPS, JAW, LEFT_EYE, NOSE_BASE, NOSE_BRIDGE, OUTER_LIPS, RIGHT_BROW, RIGHT_EYE
+from shared.rig.head_file import Head
 
 _ALL = tuple(range(68))
 GROUPS = (  # of landmarks, with what the table calls them
