@@ -1,0 +1,145 @@
+# pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false, reportArgumentType=false
+"""Refuses to key what would not be saved, and counts the keys that are really there and what Blender makes of them.
+
+Blender lets a program change linked data, and forgets that when the file is opened again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import bpy
+import numpy as np
+from numpy.typing import NDArray
+
+from . import compat, key_fields, key_places
+from ._shared import errors
+from .key_requests import Curve
+
+_LOOKS = 5  # frames that are evaluated
+_STILL = 1e-6
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is there of a bake.
+
+    Attributes:
+        frame_count: whole frames of the range on which at least one curve has a key that will be saved.
+        key_count: keys in the range that will be saved.
+        curve_count: curves that hold them.
+        is_moving: bool (C,), curves whose property differs between the frames that were evaluated.
+        sentences: why keys are not saved, if any are not.
+    """
+
+    frame_count: int
+    key_count: int
+    curve_count: int
+    is_moving: NDArray[np.bool_]
+    sentences: tuple[str, ...]
+
+
+def check(owner: bpy.types.ID, bake: str, *, is_layer: bool = False) -> None:
+    """Checks that keys of a bake on a datablock will be saved.
+
+    Raises:
+        SpeechFaceError: they would not be; the sentence says the way out.
+    """
+    if reason := reason_against(owner, bake, is_layer=is_layer):
+        raise errors.SpeechFaceError(reason)
+
+
+def check_scene(scene: bpy.types.Scene) -> None:
+    """Checks that what is made in a scene will be saved.
+
+    Raises:
+        SpeechFaceError: it would not be; the sentence says the way out.
+    """
+    if scene.library is not None:
+        raise errors.SpeechFaceError(
+            f"the scene {scene.name} is linked from {_file(scene)}, and nothing that is made in it is saved; make it "
+            "local (Outliner, Blender File, right-click the scene, ID Data > Make > Local), or work in a scene of this "
+            "file"
+        )
+
+
+def reason_against(owner: bpy.types.ID, bake: str, *, is_layer: bool = False) -> str:
+    """Why keys of a bake on a datablock would not be saved, as a sentence; empty when they will be."""
+    if owner.library is not None:
+        return (
+            f"{owner.name} is linked from {_file(owner)}, and keys on it are not saved; select it, choose Object > "
+            "Library Override > Make, and pick what that makes"
+        )
+    if not owner.is_editable:
+        return f"{owner.name} cannot be edited, so it cannot be keyed; make it local or a library override"
+    place = key_places.place_of(owner, bake) if not is_layer else None
+    if place is None:
+        return ""
+    if place.action.library is not None:
+        return (
+            f"the action {place.action.name} of {owner.name} is linked from {_file(place.action)}, and keys in it are "
+            "not saved; choose New Layer, which leaves it as it is, or generate in that file"
+        )
+    if place.track is not None and place.track.is_override_data and owner.override_library is not None:
+        return (
+            f"the NLA track {place.track.name} of {owner.name} comes from a linked file, and its action is not saved "
+            "here; choose New Layer, which leaves it as it is, or generate in that file"
+        )
+    return ""
+
+
+def count(
+    scene: bpy.types.Scene, owner: bpy.types.ID, bake: str, frames: NDArray[np.int64], curves: Sequence[Curve]
+) -> Found:
+    """Counts the keys of curves on frames that will be saved, and evaluates some of the frames."""
+    reason = reason_against(owner, bake) or _unsaved(owner)
+    place = key_places.place_of(owner, bake) if not reason else None
+    bag = place.bag if place is not None else None
+    is_keyed = np.zeros(len(frames), bool)
+    key_count = curve_count = 0
+    for curve in curves:
+        fcurve = bag.fcurves.find(curve.data_path, index=curve.index) if bag is not None else None
+        at = key_fields.places(fcurve)[:, 0]
+        inside = at[(at >= frames[0]) & (at <= frames[-1])]
+        key_count += len(inside)
+        curve_count += bool(len(inside))
+        is_keyed |= np.isin(frames, inside)
+    rows = sorted({*np.linspace(0, len(frames) - 1, _LOOKS).round().astype(int).tolist()})
+    (seen,) = evaluated(scene, [(owner, curves)], frames[rows])
+    is_moving = np.ptp(seen, axis=0) > _STILL
+    return Found(int(is_keyed.sum()), key_count, curve_count, is_moving, (reason,) if reason else ())
+
+
+def evaluated(
+    scene: bpy.types.Scene, owners: Sequence[tuple[bpy.types.ID, Sequence[Curve]]], frames: NDArray[np.int64]
+) -> list[NDArray[np.float64]]:
+    """What Blender makes of the curves of each owner on some frames, (F, C) each; the scene's frame stays."""
+    found: list[list[list[float]]] = [[] for _ in owners]
+    before, subframe = scene.frame_current, scene.frame_subframe
+    for frame in frames:
+        scene.frame_set(int(frame))
+        for values, (owner, curves) in zip(found, owners, strict=True):
+            seen = compat.evaluated(scene, owner)
+            paths = ((curve.data_path, curve.index) for curve in curves)
+            values.append([np.nan if (v := key_places.current(seen, path)) is None else v for path in paths])
+    scene.frame_set(before, subframe=subframe)
+    return [np.array(values, np.float64) for values in found]
+
+
+def _unsaved(owner: bpy.types.ID) -> str:
+    """Why what was done to an override is not saved; empty when it is, and for what is no override."""
+    override = owner.override_library
+    if override is None or owner.animation_data is None:
+        return ""
+    override.operations_update()
+    if any(known.rna_path.startswith("animation_data") for known in override.properties):
+        return ""
+    return (
+        f"the library override of {owner.name} does not keep its animation; make it editable (Object > Library "
+        "Override > Make) and generate again"
+    )
+
+
+def _file(datablock: bpy.types.ID) -> str:
+    return bpy.path.basename(datablock.library.filepath) if datablock.library is not None else "another file"
