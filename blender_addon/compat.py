@@ -61,16 +61,19 @@ def can_copy_fcurves(fcurves: Iterable[bpy.types.FCurve]) -> bool:
     return bpy.app.version >= (5, 0, 0) or not any(len(fcurve.modifiers) for fcurve in fcurves)
 
 
-def copied_fcurve(bag: bpy.types.ActionChannelbag, fcurve: bpy.types.FCurve) -> bpy.types.FCurve:
-    """Adds a copy of an F-curve of another action, keys and group included; Blender can do that since 5.0."""
+def copied_fcurve(
+    bag: bpy.types.ActionChannelbag, fcurve: bpy.types.FCurve, *, with_keys: bool = True
+) -> bpy.types.FCurve:
+    """Adds a copy of an F-curve of another action, group included; Blender can do that since 5.0."""
     group = fcurve.group
-    if bpy.app.version >= (5, 0, 0):
+    if bpy.app.version >= (5, 0, 0) and (with_keys or len(fcurve.modifiers)):
         made = bag.fcurves.new_from_fcurve(fcurve)
     else:
         made = bag.fcurves.new(fcurve.data_path, index=fcurve.array_index)
         for name in ("extrapolation", "mute", "lock", "hide", "color_mode", "color", "auto_smoothing"):
             setattr(made, name, getattr(fcurve, name))
-        key_fields.put(made, key_fields.read(fcurve), key_fields.read(None))
+        if with_keys:
+            key_fields.put(made, key_fields.read(fcurve), key_fields.read(None))
     if group is not None:
         made.group = bag.groups.get(group.name) or bag.groups.new(group.name)
     return made

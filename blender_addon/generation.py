@@ -24,6 +24,7 @@ from . import (
     landmark_rig,
     reference_images,
     rigging,
+    saved_keys,
     sound_file,
     sound_strip,
     texture_plane,
@@ -230,6 +231,7 @@ class Generation:
         plan, curves = self.plan, self.job.curves
         if curves is None:
             raise errors.SpeechFaceError("the backend sent no curves; read its log")
+        saved_keys.check_scene(scene)
         square = CropPlane(plan.width, curves.image_size)
         chosen = scene_settings(scene)
         made = [self._animate_character(scene)] if plan.character else []
@@ -239,9 +241,11 @@ class Generation:
                 rig = landmark_rig.create_rig(context, scene, RIG_NAME, square.to_metres(curves.neutral), plan.width)
             locations = square.to_metres(curves.landmarks) - landmark_rig.rest_positions(rig)
             values = locations.reshape(len(locations), -1)
-            keyframes.write(rig, plan.strip_name, plan.scene_frames, landmark_rig.curves(), values)
+            written = keyframes.write(rig, plan.strip_name, plan.scene_frames, landmark_rig.curves(), values)
+            found = saved_keys.count(scene, rig, plan.strip_name, plan.scene_frames, landmark_rig.curves())
+            self._said += [_capitalised(sentence) for sentence in (*written.sentences(rig.name), *found.sentences)]
             chosen.rig = rig
-            made.append(f"keys on {len(plan.scene_frames)} frames of {rig.name}")
+            made.append(f"keys on {found.frame_count} frames of {rig.name}")
         if self._folder is not None:
             frames = range(int(plan.scene_frames[0]), int(plan.scene_frames[-1]) + 1)
             earlier = chosen.plane if chosen.plane and chosen.plane.name in scene.objects else None
@@ -265,7 +269,7 @@ class Generation:
             curves.weights,
             plan.strip_name,
             plan.scene_frames,
-            is_nla=scene_settings(scene).rigging.use_nla,
+            keyframes.Manner(is_nla=scene_settings(scene).rigging.use_nla),
         )
         said = list(result.sentences)
         if curves.residual is not None and (far := float(curves.residual.mean())) > _FAR:
@@ -273,7 +277,7 @@ class Generation:
                 f"the shape keys of {plan.character} come no nearer to the motion than {far:.2f} eye distances; see "
                 "whether its mouth moves as it should"
             )
-        self._said = [_capitalised(sentence) for sentence in said]
+        self._said += [_capitalised(sentence) for sentence in said]
         return (
             f"keys on {len(plan.scene_frames)} frames of {result.channel_count} channels of {plan.character}, of "
             f"which {result.moving_count} move"

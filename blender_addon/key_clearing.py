@@ -71,7 +71,6 @@ def _is_used(animation: bpy.types.AnimData) -> bool:
 def _clear(owner: bpy.types.ID, place: Place, name: str, cleared: Cleared) -> Cleared:
     action, bag = place.action, place.bag
     bake = key_memory.remembered(action)[name]
-    others = [place.action for place in key_places.places(owner)]
     for path in bake.values:
         curve = bag.fcurves.find(path[0], index=path[1]) if bag is not None else None
         if curve is None:
@@ -91,8 +90,8 @@ def _clear(owner: bpy.types.ID, place: Place, name: str, cleared: Cleared) -> Cl
         else:
             _remove(bag, curve)
             cleared = replace(cleared, curve_count=cleared.curve_count + 1)
-            if not _is_moved(owner, path, others):
-                key_places.set_at_rest(owner, path, _before(bake, path))
+            if not _is_moved(owner, path):
+                key_places.set_at_rest(owner, path, bake.before.get(path))
     del action[key_memory.BAKES][name]
     if bag is not None and len(bag.fcurves):
         owner.update_tag()
@@ -114,11 +113,7 @@ def _remove(bag: bpy.types.ActionChannelbag, curve: bpy.types.FCurve) -> None:
         bag.groups.remove(group)
 
 
-def _before(bake: Bake, path: key_memory.Path) -> float | None:
-    return bake.before.get(path)
-
-
-def _is_moved(owner: bpy.types.ID, path: key_memory.Path, actions: list[bpy.types.Action]) -> bool:
+def _is_moved(owner: bpy.types.ID, path: key_memory.Path) -> bool:
     """Whether any action of ours still moves a property."""
     for place in key_places.places(owner):
         bag = place.bag

@@ -14,12 +14,13 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from . import compat, key_fields, key_memory, key_places
+from . import compat, key_fields, key_memory, key_places, key_shapes
 from ._shared import errors
 from .key_fields import Keys
 from .key_memory import Bake, Movement, Path
 from .key_places import Reference
-from .key_requests import Policy, Request, Written
+from .key_requests import Layer, Policy, Request, Written
+from .key_shapes import Interpolation, KeyShape
 from .slices import Slices
 
 _UNFINISHED = "speech_face_unfinished"  # property of a draft
@@ -31,11 +32,10 @@ class Draft:
 
     def __init__(self, request: Request) -> None:
         self._owner = Reference.to(request.owner)
-        self._bake, self._policy, self._layer = request.bake, request.policy, request.layer
+        self._bake, self._manner, self._values = request.bake, request.manner, request.values
         self._first, self._last = int(request.scene_frames[0]), int(request.scene_frames[-1])
-        self._shape = request.shape
-        self._name, self._is_nla = request.name or request.owner.name, request.is_nla
-        self._wanted = {(curve.data_path, curve.index): curve for curve in request.curves}
+        self._name = request.name or request.owner.name
+        self._wanted = {curve.path: curve for curve in request.curves}
         self._token = uuid.uuid4().hex
         self._forget()
 
@@ -43,12 +43,12 @@ class Draft:
         self._draft, self._slice = "", 0
         self._earlier: Reference | None = None  # the action whose place the draft will take
         self._handle = 0  # of its slot
-        self._seen: dict[Path, NDArray[np.float32]] = {}  # its keys
+        self._seen: dict[Path, Keys] = {}  # of its curves
         self._ours: dict[Path, NDArray[np.bool_]] = {}
         self._bakes: dict[str, Bake] = {}
         self._movement: Movement | None = None
         self._stale: list[tuple[int, int]] = []
-        self._is_kept = np.zeros(self._shape.values.shape, bool)
+        self._is_kept = np.zeros((self._last - self._first + 1, len(self._wanted)), bool)
         self._key_count = self._kept_count = self._emptied_count = self._replaced_count = 0
         self._at_rest: list[tuple[Path, float | None]] = []
 
@@ -60,7 +60,7 @@ class Draft:
     @property
     def _stays(self) -> bool:
         """Whether the earlier bake was moved as one and stays so."""
-        return self._movement is not None and self._policy is Policy.KEEP
+        return self._movement is not None and self._manner.policy is Policy.KEEP
 
     def steps(self) -> Slices[None]:
         """Makes the draft, anew if there is one.
@@ -70,6 +70,8 @@ class Draft:
         """
         self.discard()
         self._forget()
+        if not isinstance(self._values, KeyShape):
+            self._values = yield from key_shapes.shape_steps(self._values, self._manner.shaping)
         yield from self._look()
         if self._stays:
             self._is_kept[:] = True
@@ -97,7 +99,7 @@ class Draft:
         if {(curve.data_path, curve.array_index) for curve in self._earlier_curves()} != self._seen.keys():
             return False
         for path, seen in self._seen.items():
-            if not np.array_equal(key_fields.places(self._earlier_curve(path)), seen):
+            if not np.array_equal(key_fields.places(self._earlier_curve(path)), seen["co"]):
                 return False
             yield 1.0
         return True
@@ -118,8 +120,7 @@ class Draft:
         """Puts the draft into effect."""
         owner = self._owner.find()
         if self._stays:
-            action = self._earlier.find()
-            return Written(action, self._policy, 0, self._is_kept, int(self._is_kept.sum()), movement=self._movement)
+            return self._written(self._earlier.find())
         animation = owner.animation_data or owner.animation_data_create()
         animation.use_tweak_mode = False  # in it no action can be given
         action = self._action()
@@ -131,21 +132,19 @@ class Draft:
             action.name = f"{self._name} Speech"
         del action[_UNFINISHED]
         self._draft = ""
-        if self._policy is Policy.LAYER:
-            key_places.put_layer(owner, action, slot, self._wanted, self._layer)
+        if self._manner.policy is Policy.LAYER:
+            key_places.put_layer(owner, action, slot, self._wanted, self._manner.layer)
         else:
-            key_places.put(owner, action, slot, is_nla=self._is_nla)
+            key_places.put(owner, action, slot, is_nla=self._manner.is_nla)
         for path, value in self._at_rest:
             key_places.set_at_rest(owner, path, value)
-        return Written(
-            action,
-            self._policy,
-            self._key_count,
-            self._is_kept,
-            self._kept_count,
-            self._emptied_count,
-            self._replaced_count,
-        )
+        return self._written(action)
+
+    def _written(self, action: bpy.types.Action) -> Written:
+        counts = self._key_count, self._is_kept, self._kept_count, self._emptied_count, self._replaced_count
+        movement = self._movement if self._stays else None
+        is_alone = key_memory.LAYER not in action or self._manner.layer == Layer()
+        return Written(action, self._manner.policy, self._values, *counts, movement, is_alone)
 
     def discard(self) -> None:
         """Takes the draft away, if there is one."""
@@ -159,7 +158,7 @@ class Draft:
         owner = self._owner.find()
         if owner.animation_data is not None:
             owner.animation_data.use_tweak_mode = False  # in it another action seems to be the active one
-        place = key_places.place_of(owner, self._bake) if self._policy is not Policy.LAYER else None
+        place = key_places.place_of(owner, self._bake) if self._manner.policy is not Policy.LAYER else None
         self._stale = [(self._first, self._last)]
         if place is None:
             return
@@ -169,11 +168,11 @@ class Draft:
         strip_movement = place.movement
         bake = self._bakes.get(self._bake)
         del owner, place
+        with_handles = any(bake.interpolation is Interpolation.BEZIER for bake in self._bakes.values())
         found: dict[Path, NDArray[np.float32]] = {}
         generated = key_fields.enum("type", "GENERATED")
         for path in [(curve.data_path, curve.array_index) for curve in self._earlier_curves()]:
-            keys = key_fields.read(self._earlier_curve(path))
-            self._seen[path] = keys["co"]
+            keys = self._seen[path] = key_fields.marks(self._earlier_curve(path), with_handles=with_handles)
             self._ours[path] = self._held(path, keys)
             if bake is not None and path in bake.values:
                 found[path] = keys["co"][keys["type"] == generated]
@@ -181,12 +180,11 @@ class Draft:
         if bake is None:
             return
         later = self._first - bake.first
-        keys_movement = key_memory.movement(bake, found)
-        yield 0.0
+        keys_movement = yield from key_memory.movement(bake, found)
         if keys_movement is not None and keys_movement.is_shift_by(later):  # along with the sound
             self._bakes[self._bake] = bake = bake.moved(later)
             for path in found:
-                self._ours[path] = self._held(path, key_fields.read(self._earlier_curve(path)))
+                self._ours[path] = self._held(path, self._seen[path])
                 yield 0.0
         elif keys_movement is not None:
             self._movement = keys_movement
@@ -204,7 +202,7 @@ class Draft:
     def _begin(self) -> bool:
         """Makes the draft; returns whether it is a copy of the earlier action, or empty."""
         earlier = self._earlier.find() if self._earlier is not None else None
-        count = sum(len(keys) for keys in self._seen.values())
+        count = sum(len(keys["co"]) for keys in self._seen.values())
         if earlier is not None and (count <= COPIED_AT_ONCE or not compat.can_copy_fcurves(self._earlier_curves())):
             action, is_copy = earlier.copy(), True
         else:
@@ -234,31 +232,31 @@ class Draft:
             if trimmed is not other or not is_copy:
                 key_memory.store(self._action(), name, trimmed)
             yield 0.0
-        interpolation = self._shape.interpolation
+        interpolation = self._values.interpolation
         frame_count = self._last - self._first + 1
         key_memory.begin(self._action(), self._bake, self._first, frame_count, self._wanted, interpolation)
 
     def _write(self, path: Path, number: int, *, is_copy: bool) -> Slices[None]:
         """Writes one wanted curve."""
         curve, earlier = self._wanted[path], self._earlier_curve(path) if path in self._seen else None
-        values, is_key = self._shape.values[:, number], self._shape.is_key[:, number]
-        kept = key_fields.read(earlier)
+        values, is_key = self._values.values[:, number], self._values.is_key[:, number]
         known = [bake.before[path] for bake in self._bakes.values() if path in bake.before]
         before = known[0] if known else (key_places.current(self._owner.find(), path) if earlier is None else None)
-        is_free = np.ones(len(values), bool)
-        if earlier is not None:
-            is_removed = self._removed(path, kept)
-            if self._policy is Policy.KEEP and len(kept["co"]):
-                is_free = self._free(path, kept["co"], is_removed)
-            kept = key_fields.some(kept, ~is_removed)
+        is_free, kept = np.ones(len(values), bool), key_fields.read(None)
         bag = self._bag()
         if earlier is None:
             compat.new_fcurve(bag, *path, curve.group)
-        elif not is_copy:
-            compat.copied_fcurve(bag, earlier)
+        else:
+            is_removed = self._removed(path)
+            if self._manner.policy is Policy.KEEP and len(is_removed):
+                is_free = self._free(path, is_removed)
+            if not is_removed.all():
+                kept = key_fields.some(key_fields.read(earlier), ~is_removed)
+            if not is_copy:
+                compat.copied_fcurve(bag, earlier, with_keys=False)
         del earlier, bag
         at = np.flatnonzero(is_key & is_free)
-        new = key_fields.generated(self._first, values, at, np.flatnonzero(is_key), self._shape.interpolation)
+        new = key_fields.generated(self._first, values, at, np.flatnonzero(is_key), self._values.interpolation)
         yield from key_fields.put_steps(lambda: self._bag().fcurves.find(path[0], index=path[1]), kept, new)
         key_memory.remember(self._action(), self._bake, number, values, is_key, before)
         self._is_kept[:, number] = ~is_free
@@ -267,8 +265,7 @@ class Draft:
     def _drop(self, path: Path, *, is_copy: bool) -> None:
         """Removes our keys of a curve that this bake no longer has; without any key left, the property goes to rest."""
         earlier, bag = self._earlier_curve(path), self._bag()
-        keys = key_fields.read(earlier)
-        kept = key_fields.some(keys, ~self._removed(path, keys))
+        kept = key_fields.some(key_fields.read(earlier), ~self._removed(path))
         if not len(kept["co"]):
             known = [bake.before[path] for bake in self._bakes.values() if path in bake.before]
             self._at_rest.append((path, known[0] if known else None))
@@ -276,38 +273,37 @@ class Draft:
                 bag.fcurves.remove(bag.fcurves.find(path[0], index=path[1]))
             return
         curve = bag.fcurves.find(path[0], index=path[1]) if is_copy else compat.copied_fcurve(bag, earlier)
-        key_fields.put(curve, kept, key_fields.some(kept, np.zeros(len(kept["co"]), bool)))
+        key_fields.put(curve, kept, key_fields.read(None))
 
-    def _removed(self, path: Path, keys: Keys) -> NDArray[np.bool_]:
+    def _removed(self, path: Path) -> NDArray[np.bool_]:
         """Which keys of an earlier curve go; counts those of an artist."""
-        frames, ours = keys["co"][:, 0], self._ours[path]
+        frames, ours = self._seen[path]["co"][:, 0], self._ours[path]
         is_stale = np.any([(first <= frames) & (frames <= last) for first, last in self._stale], axis=0)
-        if self._policy is Policy.KEEP:
+        if self._manner.policy is Policy.KEEP:
             self._kept_count += int((is_stale & ~ours).sum())
             return is_stale & ours
-        is_removed = is_stale | self._strays(path, keys)
+        is_removed = is_stale | self._strays(path)
         self._replaced_count += int((is_removed & ~ours).sum())
         return is_removed
 
-    def _strays(self, path: Path, keys: Keys) -> NDArray[np.bool_]:
+    def _strays(self, path: Path) -> NDArray[np.bool_]:
         """Keys that were moved away from where this bake wrote them: of its values, whose own places are empty."""
-        bake, ours = self._bakes.get(self._bake), self._ours[path]
-        if bake is None or path not in bake.values:
+        bake, keys, ours = self._bakes.get(self._bake), self._seen[path], self._ours[path]
+        if bake is None or path not in bake.values or ours.all():
             return np.zeros(len(ours), bool)
-        written = bake.keys(path)
-        gone = written[~np.isin(written[:, 0], keys["co"][ours, 0]), 1]
-        return ~ours & (keys["type"] == key_fields.enum("type", "GENERATED")) & np.isin(keys["co"][:, 1], gone)
+        gone = bake.is_key[path] & ~key_fields.whole_frames(keys["co"][ours, 0], bake.first, bake.count)
+        is_generated = keys["type"] == key_fields.enum("type", "GENERATED")
+        return ~ours & is_generated & np.isin(keys["co"][:, 1], bake.values[path][gone])
 
-    def _free(
-        self, path: Path, co: NDArray[np.float32], is_removed: NDArray[np.bool_]
-    ) -> NDArray[np.bool_]:
+    def _free(self, path: Path, is_removed: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Frames that an artist leaves to us: without a key of theirs, and where they have taken none away."""
-        frames = np.arange(self._first, self._last + 1)
-        is_theirs = np.isin(frames, co[~is_removed, 0])
-        is_emptied = np.zeros(len(frames), bool)
-        if (bake := self._bakes.get(self._bake)) is not None:
-            written = bake.keys(path)[:, 0]
-            is_emptied = np.isin(frames, written[~np.isin(written, co[:, 0])])
+        frames, count = self._seen[path]["co"][:, 0], len(self._is_kept)
+        is_theirs = key_fields.whole_frames(frames[~is_removed], self._first, count)
+        is_emptied = np.zeros(count, bool)
+        bake = self._bakes.get(self._bake)
+        if bake is not None and path in bake.is_key:
+            gone = bake.is_key[path] & ~key_fields.whole_frames(frames, bake.first, bake.count)
+            is_emptied = key_fields.whole_frames(np.flatnonzero(gone) + bake.first, self._first, count)
         self._emptied_count += int(is_emptied.sum())
         return ~is_theirs & ~is_emptied
 
@@ -327,16 +323,19 @@ class Draft:
         slot = next((item for item in action.slots if item.handle == self._handle), action.slots[0])
         return key_places.ensured_bag(action, slot)
 
-    def _earlier_curves(self) -> list[bpy.types.FCurve]:
+    def _earlier_bag(self) -> bpy.types.ActionChannelbag | None:
         action = self._earlier.find() if self._earlier is not None else None
         slot = next((item for item in action.slots if item.handle == self._handle), None) if action else None
-        bag = key_places.bag_of(action, slot) if slot is not None else None
+        return key_places.bag_of(action, slot) if slot is not None else None
+
+    def _earlier_curves(self) -> list[bpy.types.FCurve]:
+        bag = self._earlier_bag()
         return list(bag.fcurves) if bag is not None else []
 
     def _earlier_curve(self, path: Path) -> bpy.types.FCurve:
-        for curve in self._earlier_curves():
-            if curve.array_index == path[1] and curve.data_path == path[0]:
-                return curve
+        bag = self._earlier_bag()
+        if bag is not None and (curve := bag.fcurves.find(path[0], index=path[1])) is not None:
+            return curve
         raise errors.SpeechFaceError(
             f"the curve {path[0]} of {self._name} was taken away while keys were written; generate again"
         )

@@ -6,7 +6,7 @@ An array of another type costs a Python number for each key, ten times as long.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import bpy
 import numpy as np
@@ -29,6 +29,7 @@ _FIELDS = (  # of a keyframe point: name, numbers, type
     ("period", 1, np.float32),
     ("back", 1, np.float32),
 )
+_MARKS = ("co", "interpolation", "type")  # from which is told whose a key is
 Keys = dict[str, NDArray]  # field -> (K,) or (K, 2)
 
 
@@ -37,25 +38,35 @@ def enum(field: str, identifier: str) -> int:
     return bpy.types.Keyframe.bl_rna.properties[field].enum_items[identifier].value
 
 
-def read(fcurve: bpy.types.FCurve | None) -> Keys:
-    """All keys of a curve; none without one."""
+def read(fcurve: bpy.types.FCurve | None, wanted: Collection[str] = tuple(field for field, _, _ in _FIELDS)) -> Keys:
+    """All keys of a curve, or some fields of them; none without a curve."""
     points = fcurve.keyframe_points if fcurve is not None else ()
     keys = {}
     for field, width, dtype in _FIELDS:
-        numbers = np.empty(len(points) * width, dtype)
-        if len(points):
-            points.foreach_get(field, numbers)
-        keys[field] = numbers.reshape(-1, width) if width > 1 else numbers
+        if field in wanted:
+            numbers = np.empty(len(points) * width, dtype)
+            if len(points):
+                points.foreach_get(field, numbers)
+            keys[field] = numbers.reshape(-1, width) if width > 1 else numbers
     return keys
+
+
+def marks(fcurve: bpy.types.FCurve | None, *, with_handles: bool) -> Keys:
+    """What tells whose the keys of a curve are."""
+    return read(fcurve, (*_MARKS, "handle_left", "handle_right") if with_handles else _MARKS)
 
 
 def places(fcurve: bpy.types.FCurve | None) -> NDArray[np.float32]:
     """Frames and values (K, 2) of a curve's keys."""
-    points = fcurve.keyframe_points if fcurve is not None else ()
-    numbers = np.empty(len(points) * 2, np.float32)
-    if len(points):
-        points.foreach_get("co", numbers)
-    return numbers.reshape(-1, 2)
+    return read(fcurve, ("co",))["co"]
+
+
+def whole_frames(frames: NDArray, first: int, count: int) -> NDArray[np.bool_]:
+    """On which of `count` frames from the first there is a key, (T,)."""
+    index = np.round(frames).astype(np.int64) - first
+    there = np.zeros(count, bool)
+    there[index[(index >= 0) & (index < count) & (frames == index + first)]] = True
+    return there
 
 
 def some(keys: Keys, is_wanted: NDArray[np.bool_]) -> Keys:
@@ -74,15 +85,17 @@ def handles(
         at: which of its frames have these handles, K.
         keyed: all of its frames that were keyed, which are the neighbours.
     """
-    slope = slopes(values)[at]
-    place = np.searchsorted(keyed, at)
-    gaps = np.concatenate([[1.0], np.diff(keyed), [1.0]]) / 3
-    co = np.stack([at + first, values[at].astype(np.float64)], axis=1)
-    rise = np.stack([np.ones(len(at)), slope], axis=1)
-    return (
-        (co - gaps[place][:, None] * rise).astype(np.float32),
-        (co + gaps[place + 1][:, None] * rise).astype(np.float32),
-    )
+    if len(keyed) == len(values) == len(at):
+        before = after = np.full(len(at), 1 / 3)
+    else:
+        place = np.searchsorted(keyed, at)
+        gaps = np.concatenate([[1.0], np.diff(keyed), [1.0]]) / 3
+        before, after = gaps[place], gaps[place + 1]
+    slope, frames, heights = slopes(values)[at], at + float(first), values[at]
+    left, right = np.empty((len(at), 2), np.float32), np.empty((len(at), 2), np.float32)
+    left[:, 0], left[:, 1] = frames - before, heights - before * slope
+    right[:, 0], right[:, 1] = frames + after, heights + after * slope
+    return left, right
 
 
 def generated(
@@ -101,8 +114,10 @@ def generated(
         "period": 4.1,
         "back": 1.70158,
     }
-    keys: Keys = {field: np.full(len(at), number) for field, number in constants.items()}
-    return {**keys, "co": np.stack([at + first, values[at]], axis=1), "handle_left": left, "handle_right": right}
+    keys: Keys = {field: np.full(len(at), constants[field], dtype) for field, _, dtype in _FIELDS if field in constants}
+    co = np.empty((len(at), 2), np.float32)
+    co[:, 0], co[:, 1] = at + first, values[at]
+    return {**keys, "co": co, "handle_left": left, "handle_right": right}
 
 
 def put(fcurve: bpy.types.FCurve, kept: Keys, new: Keys) -> None:

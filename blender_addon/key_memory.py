@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from . import key_fields
 from .key_fields import Keys
 from .key_shapes import Interpolation
+from .slices import Slices
 
 BAKES = "speech_face_bakes"  # property of an action: name of the bake -> see `begin` and `remember`
 LAYER = "speech_face_layer"  # property of an action that lies above an earlier one
@@ -91,6 +92,11 @@ class Bake:
             return np.empty((0, 2), np.float32)
         at = np.flatnonzero(self.is_key[path])
         return np.stack([(at + self.first).astype(np.float32), self.values[path][at]], axis=1)
+
+    def ends(self, path: Path) -> tuple[int, int]:
+        """Frames of a curve's first and last key as they were written; (0, 0) without any."""
+        at = np.flatnonzero(self.is_key[path]) if path in self.is_key else ()
+        return (int(at[0]) + self.first, int(at[-1]) + self.first) if len(at) else (0, 0)
 
     def holds(self, path: Path, keys: Keys) -> NDArray[np.bool_]:
         """Which keys of a curve are still as they were written."""
@@ -195,45 +201,49 @@ def without_range(bake: Bake, paths: Iterable[Path], first: int, last: int) -> B
     return replace(bake, is_key=is_key)
 
 
-def movement(bake: Bake, found: Mapping[Path, NDArray[np.float32]]) -> Movement | None:
+def movement(bake: Bake, found: Mapping[Path, NDArray[np.float32]]) -> Slices[Movement | None]:
     """How a bake was moved as a whole; None if it lies where it was written, or its keys do not move as one.
 
     Args:
         bake: as written.
         found: frames and values (K, 2) of each curve's keys of the type "Generated", as they are now.
     """
-    written = {path: keys for path in found if len(keys := bake.keys(path)) and len(found[path])}
     candidates: Counter[tuple[float, float]] = Counter()
-    for path, keys in written.items():
-        now = found[path]
-        if len(now) > 1 and len(keys) > 1:
-            scale = float((now[-1, 0] - now[0, 0]) / (keys[-1, 0] - keys[0, 0]))
-            candidates[round(scale, 5), round(float(now[0, 0]) - scale * float(keys[0, 0]), 2)] += 1
-    total = sum(len(found[path]) for path in written)
-    still = _explained(written, found, 1.0, 0.0)
-    for (scale, offset), _ in candidates.most_common(3):
+    compared = 0
+    for path, now in found.items():
+        first, last = bake.ends(path)
+        if len(now) > 1 and last > first:
+            scale = float(now[-1, 0] - now[0, 0]) / (last - first)
+            compared += 1
+            candidates[round(scale, 5), round(float(now[0, 0]) - scale * first, 2)] += 1
+    still = -1
+    for (scale, offset), votes in candidates.most_common(3):
         is_shift = abs(scale - 1) < 1e-4
-        if is_shift and abs(offset) < _NEAR:
+        if (is_shift and abs(offset) < _NEAR) or votes < compared / 2:
             continue
-        explained = _explained(written, found, 1.0 if is_shift else scale, offset)
-        if explained >= _MOST * total and explained > still:  # curves at rest are the same anywhere
-            return Movement(1.0 if is_shift else scale, offset)
+        moved = Movement(1.0 if is_shift else scale, offset)
+        if still < 0:
+            still = yield from _explained(bake, found, Movement(1.0, 0.0))
+        explained = yield from _explained(bake, found, moved)
+        if explained >= _MOST * sum(map(len, found.values())) and explained > still:  # rest is the same anywhere
+            return moved
     return None
 
 
-def _explained(
-    written: Mapping[Path, NDArray[np.float32]], found: Mapping[Path, NDArray[np.float32]], scale: float, offset: float
-) -> int:
+def _explained(bake: Bake, found: Mapping[Path, NDArray[np.float32]], moved: Movement) -> Slices[int]:
     """How many of the keys that are there are written ones when moved so; Blender may have put them on whole frames."""
-    near = _NEAR if scale == 1.0 else 1.0 + _NEAR
+    near = _NEAR if moved.scale == 1.0 else 1.0 + _NEAR
     count = 0
-    for path, keys in written.items():
-        now = found[path]
-        frames = keys[:, 0].astype(np.float64) * scale + offset
+    for path, now in found.items():
+        keys = bake.keys(path)
+        if not len(keys) or not len(now):
+            continue
+        frames = keys[:, 0].astype(np.float64) * moved.scale + moved.offset
         place = np.searchsorted(frames, now[:, 0])
         is_explained = np.zeros(len(now), bool)
         for step in (-2, -1, 0, 1):
             other = np.clip(place + step, 0, len(frames) - 1)
             is_explained |= (np.abs(frames[other] - now[:, 0]) <= near) & (keys[other, 1] == now[:, 1])
         count += int(is_explained.sum())
+        yield 0.0
     return count

@@ -9,8 +9,8 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from .key_memory import Movement
-from .key_shapes import KeyShape
+from .key_memory import Movement, Path
+from .key_shapes import KeyShape, Shaping
 
 TRACK = "Speech Face"  # the NLA track of its own, and the group of curves that have none
 
@@ -37,6 +37,11 @@ class Curve:
     index: int
     group: str = TRACK
 
+    @property
+    def path(self) -> Path:
+        """Data path and index."""
+        return self.data_path, self.index
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -52,6 +57,23 @@ class Layer:
 
 
 @dataclass(frozen=True)
+class Manner:
+    """How an artist wants keys to be written.
+
+    Attributes:
+        policy: what happens to the keys that are there.
+        is_nla: whether the action lies on an NLA track of its own, instead of being the active one.
+        layer: of the policy LAYER.
+        shaping: which frames get keys.
+    """
+
+    policy: Policy = Policy.KEEP
+    is_nla: bool = False
+    layer: Layer = Layer()
+    shaping: Shaping = Shaping()
+
+
+@dataclass(frozen=True)
 class Request:
     """What is to be keyed on one datablock.
 
@@ -60,22 +82,18 @@ class Request:
         bake: name under which the range is remembered, so that the next bake of this name replaces it.
         scene_frames: whole frames (T,), ascending by one.
         curves: C animated numbers.
-        shape: their motion (T, C) and its keys.
+        values: their motion (T, C); or with its keys, which the shaping then does not choose.
         name: for a new action; the owner's if empty.
-        is_nla: whether the action lies on an NLA track of its own, instead of being the active one.
-        policy: what happens to the keys that are there.
-        layer: of the policy LAYER.
+        manner: how the artist wants it.
     """
 
     owner: bpy.types.ID
     bake: str
     scene_frames: NDArray[np.int64]
     curves: tuple[Curve, ...]
-    shape: KeyShape
+    values: NDArray | KeyShape
     name: str = ""
-    is_nla: bool = False
-    policy: Policy = Policy.KEEP
-    layer: Layer = Layer()
+    manner: Manner = Manner()
 
 
 @dataclass(frozen=True)
@@ -85,22 +103,26 @@ class Written:
     Attributes:
         action: holds the keys.
         policy: that was followed.
+        shape: the motion and its keys, as they would be without anything of an artist's.
         key_count: keys that were written.
         is_kept: bool (T, C), where what an artist made stays instead of ours.
         kept_count: keys in the range that an artist has added, moved or changed, and that stay.
         emptied_count: keys that an artist has taken away, and that were not written again.
         replaced_count: keys that an artist has added, moved or changed, and that were replaced.
         movement: of the whole earlier bake, which stays as the artist moved it; then nothing was written.
+        is_alone: whether nothing below is mixed with what was written.
     """
 
     action: bpy.types.Action
     policy: Policy
+    shape: KeyShape
     key_count: int
     is_kept: NDArray[np.bool_]
     kept_count: int = 0
     emptied_count: int = 0
     replaced_count: int = 0
     movement: Movement | None = None
+    is_alone: bool = True
 
     def sentences(self, name: str) -> list[str]:
         """What the user should know of the policy; nothing where it met nothing of an artist's."""

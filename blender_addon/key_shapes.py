@@ -16,6 +16,7 @@ from ._shared import errors
 from .slices import Slices, exhaust
 
 _BLOCK = 4  # curves that are smoothed at once
+_SPAN = 5_000  # frames that are simplified at once
 
 
 class Interpolation(StrEnum):
@@ -121,9 +122,12 @@ def shape_steps(values: NDArray, shaping: Shaping) -> Slices[KeyShape]:
     if shaping.interpolation is Interpolation.CONSTANT:
         raise errors.ValueRangeError("constant keys cannot be simplified; hold the values, or choose LINEAR or BEZIER")
     is_key = np.zeros(values.shape, bool)
+    last = len(values) - 1
     for column in range(count):
-        is_key[_few(values[:, column], shaping.bound, shaping.interpolation), column] = True
-        yield 0.5 + 0.5 * column / count
+        for start in range(0, max(last, 1), _SPAN):
+            end = min(start + _SPAN, last)
+            is_key[_few(values[:, column], start, end, shaping.bound, shaping.interpolation), column] = True
+            yield 0.5 + 0.5 * column / count
     return KeyShape(values, is_key, shaping.interpolation, shaping.bound)
 
 
@@ -151,7 +155,11 @@ def slopes(values: NDArray) -> NDArray[np.float64]:
     """Rise a frame of a motion (T, ...) at each frame, with which Bezier keys leave in both directions."""
     if len(values) < 2:
         return np.zeros(values.shape)
-    return np.gradient(values.astype(np.float64), axis=0)
+    rise = np.empty(values.shape)
+    rise[1:-1] = values[2:] - values[:-2]
+    rise[1:-1] /= 2
+    rise[0], rise[-1] = values[1] - values[0], values[-1] - values[-2]
+    return rise
 
 
 def evaluate(shape: KeyShape) -> NDArray[np.float64]:
@@ -166,7 +174,7 @@ def evaluate(shape: KeyShape) -> NDArray[np.float64]:
 def _between(
     values: NDArray[np.float64], keys: NDArray[np.intp], slope: NDArray[np.float64], interpolation: Interpolation
 ) -> NDArray[np.float64]:
-    """One curve (T,) from its keys. Handles at thirds make Blender's Bezier a cubic Hermite in time."""
+    """One curve (T,) from its keys."""
     frames = np.arange(len(values))
     if interpolation is Interpolation.LINEAR or len(keys) < 2:
         return np.interp(frames, keys, values[keys])
@@ -175,29 +183,55 @@ def _between(
         return values[keys][segment]
     start = keys[np.minimum(segment, len(keys) - 2)]
     end = keys[np.minimum(segment, len(keys) - 2) + 1]
+    return _hermite(values, slope, np.clip(frames, keys[0], keys[-1]), start, end, interpolation)
+
+
+def _hermite(
+    values: NDArray[np.float64],
+    slope: NDArray[np.float64],
+    frames: NDArray[np.intp],
+    start: NDArray[np.intp],
+    end: NDArray[np.intp],
+    interpolation: Interpolation,
+) -> NDArray[np.float64]:
+    """A curve at frames between the keys at start and end; handles at thirds make Blender's Bezier this cubic."""
     length = (end - start).astype(np.float64)
-    t = np.clip((frames - start) / length, 0.0, 1.0)
+    t = (frames - start) / length
+    if interpolation is Interpolation.LINEAR:
+        return values[start] + t * (values[end] - values[start])
     rest = 1 - t
     steep = length * t * rest * (rest * slope[start] - t * slope[end])
     return values[start] * rest**2 * (1 + 2 * t) + values[end] * t**2 * (3 - 2 * t) + steep
 
 
-def _few(column: NDArray[np.float32], bound: float, interpolation: Interpolation) -> NDArray[np.intp]:
-    """Frames of one curve (T,) that need keys: each span is cut where it is furthest off, all spans at once."""
+def _few(
+    column: NDArray[np.float32], first: int, last: int, bound: float, interpolation: Interpolation
+) -> NDArray[np.intp]:
+    """Frames from first to last of one curve (T,) that need keys: spans are cut where they are furthest off, at once.
+
+    Each frame that is not yet good knows the keys at both ends of its span.
+    """
     values, slope = column.astype(np.float64), slopes(column)
     limit = max(bound - 4 * float(np.spacing(np.abs(column).max())), 0.0)  # Blender computes in float32
-    is_key = np.zeros(len(column), bool)
-    is_key[[0, -1]] = True
-    while True:
-        keys = np.flatnonzero(is_key)
-        off = np.abs(_between(values, keys, slope, interpolation) - values)
-        off[keys] = 0.0
-        worst = np.maximum.reduceat(off, keys)
-        span = np.cumsum(is_key) - 1
-        candidates = np.flatnonzero((off > limit) & (off == worst[span]))
-        if not len(candidates):
-            return keys
-        is_key[candidates[np.unique(span[candidates], return_index=True)[1]]] = True
+    keys = [np.array([first, last])]
+    frames = np.arange(first + 1, last)
+    start, end = np.full(len(frames), first), np.full(len(frames), last)
+    while len(frames):
+        off = np.abs(_hermite(values, slope, frames, start, end, interpolation) - values[frames])
+        runs = np.flatnonzero(np.diff(start, prepend=-1))
+        lengths, worst = np.diff(runs, append=len(frames)), np.maximum.reduceat(off, runs)
+        is_off = worst > limit
+        stays = np.repeat(is_off, lengths)
+        frames, start, end, off = frames[stays], start[stays], end[stays], off[stays]
+        span = np.repeat(np.arange(is_off.sum()), lengths[is_off])
+        furthest = np.flatnonzero(off == worst[is_off][span])
+        cuts = frames[furthest[np.unique(span[furthest], return_index=True)[1]]]
+        keys.append(cuts)
+        cut = cuts[span]
+        start, end = np.where(frames > cut, cut, start), np.where(frames < cut, cut, end)
+        stays = frames != cut
+        frames, start, end = frames[stays], start[stays], end[stays]
+    return np.concatenate(keys)
 
 
 def _checked(step: int) -> int:

@@ -16,14 +16,14 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from . import key_shapes, saved_keys
+from . import saved_keys
 from ._shared import errors
 from .key_drafts import Draft
-from .key_requests import TRACK, Curve, Layer, Policy, Request, Written
+from .key_requests import TRACK, Curve, Layer, Manner, Policy, Request, Written
 from .key_shapes import KeyShape
 from .slices import Slices, exhaust
 
-__all__ = ["TRACK", "Curve", "Layer", "Policy", "Request", "Written", "write", "write_steps"]
+__all__ = ["TRACK", "Curve", "Layer", "Manner", "Policy", "Request", "Written", "write", "write_steps"]
 
 _TRIES = 5  # when an artist edits the same keys meanwhile
 
@@ -36,23 +36,14 @@ def write(
     values: NDArray | KeyShape,
     *,
     name: str = "",
-    is_nla: bool = False,
-    policy: Policy = Policy.KEEP,
-    layer: Layer = Layer(),  # noqa: B008 (it is frozen)
+    manner: Manner = Manner(),  # noqa: B008 (it is frozen)
 ) -> Written:
-    """Keys properties of a datablock; see `Request`. Values (T, C) without a shape get a key on every frame.
-
-    Raises:
-        ShapeError: frames, curves and values do not fit together.
-        SpeechFaceError: keys of this datablock would not be saved.
-    """
-    shape = values if isinstance(values, KeyShape) else key_shapes.every_frame(values)
-    request = Request(owner, bake, scene_frames, tuple(curves), shape, name, is_nla, policy, layer)
-    return exhaust(write_steps([request]))[0]
+    """Keys properties of a datablock before it returns; see `Request` and `write_steps`."""
+    return exhaust(write_steps([Request(owner, bake, scene_frames, tuple(curves), values, name, manner)]))[0]
 
 
 def write_steps(requests: Sequence[Request]) -> Slices[list[Written]]:
-    """The same for several datablocks, in slices of a few milliseconds; they change together, in the last slice.
+    """Keys several datablocks in slices of a few milliseconds; they change together, in the last slice.
 
     An undo, a closed generator or an error before it leaves everything as it was.
 
@@ -61,12 +52,11 @@ def write_steps(requests: Sequence[Request]) -> Slices[list[Written]]:
         SpeechFaceError: keys would not be saved, a datablock is gone, or something was undone meanwhile.
     """
     for request in requests:
+        values = request.values.values if isinstance(request.values, KeyShape) else request.values
         expected = (len(request.scene_frames), len(request.curves))
-        if request.shape.values.shape != expected:
-            raise errors.ShapeError(f"expected values of shape {expected}, got {request.shape.values.shape}")
-        if not request.curves or not len(request.scene_frames):
-            raise errors.ShapeError(f"expected frames and curves to key, got {expected}")
-        saved_keys.check(request.owner, request.bake, is_layer=request.policy is Policy.LAYER)
+        if values.shape != expected or 0 in expected:
+            raise errors.ShapeError(f"expected values of shape {expected}, got {values.shape}; none may be empty")
+        saved_keys.check(request.owner, request.bake, is_layer=request.manner.policy is Policy.LAYER)
     return _steps([Draft(request) for request in requests])
 
 

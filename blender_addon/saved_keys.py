@@ -121,10 +121,14 @@ def evaluated(
         scene.frame_set(int(frame))
         for values, (owner, curves) in zip(found, owners, strict=True):
             seen = compat.evaluated(scene, owner)
-            paths = ((curve.data_path, curve.index) for curve in curves)
-            values.append([np.nan if (v := key_places.current(seen, path)) is None else v for path in paths])
+            values.append([_value(seen, curve) for curve in curves])
     scene.frame_set(before, subframe=subframe)
     return [np.array(values, np.float64) for values in found]
+
+
+def _value(seen: bpy.types.ID, curve: Curve) -> float:
+    value = key_places.current(seen, curve.path)
+    return np.nan if value is None else value
 
 
 def _unsaved(owner: bpy.types.ID) -> str:

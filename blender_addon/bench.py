@@ -1,0 +1,115 @@
+# pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false, reportArgumentType=false
+"""Measures what holds up the window while a face is written: `python -m blender_addon bench`.
+
+Each row is a measurement: a name, and numbers with their units. What Blender does by itself stands in rows of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import bpy
+import numpy as np
+from numpy.typing import NDArray
+
+from . import key_shapes, keyframes, landmark_rig
+from .key_shapes import Choice, Interpolation, Shaping
+from .keyframes import Manner, Policy, Request
+from .slices import Slices
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measurement.
+
+    Attributes:
+        name: what was done.
+        seconds: all of it.
+        longest: seconds of the longest slice, in which the window waits.
+        note: what else was seen.
+    """
+
+    name: str
+    seconds: float
+    longest: float
+    note: str = ""
+
+
+def timed(name: str, slices: Slices, note: str = "") -> tuple[Row, object]:
+    """Measures work in slices; also returns its result."""
+    longest = total = 0.0
+    while True:
+        start = time.perf_counter()
+        try:
+            next(slices)
+            result, is_over = None, False
+        except StopIteration as end:
+            result, is_over = end.value, True
+        taken = time.perf_counter() - start
+        total, longest = total + taken, max(longest, taken)
+        if is_over:
+            return Row(name, total, longest, note), result
+
+
+def motion(frame_count: int, curve_count: int) -> NDArray[np.float32]:
+    """A motion like that of speech, (T, C): a few waves of syllables and pauses, always the same."""
+    random = np.random.default_rng(0)
+    time_seconds = np.arange(frame_count)[:, None] / 30
+    rates, phases = random.uniform(1, 5, (3, 1, curve_count)), random.uniform(0, 6, (3, 1, curve_count))
+    waves = np.sin(2 * np.pi * rates * time_seconds + phases).sum(axis=0)
+    loudness = np.clip(np.sin(2 * np.pi * time_seconds / 4) * 2, 0, 1)
+    return (0.02 * loudness * waves).astype(np.float32)
+
+
+def keying(minutes: float = 10.0, fps: int = 30) -> Iterator[Row]:
+    """Keying the landmark armature, again, and with few keys."""
+    frame_count = round(minutes * 60 * fps)
+    scene, frames = bpy.context.scene, np.arange(1, frame_count + 1)
+    values = motion(frame_count, 136)
+    neutral = np.random.default_rng(1).uniform(-0.4, 0.4, (68, 2))
+    rig = landmark_rig.create_rig(bpy.context, scene, "Speech Face", neutral, 1.0)
+    curves = tuple(landmark_rig.curves())
+
+    def request(values: NDArray | key_shapes.KeyShape, policy: Policy) -> Slices:
+        return keyframes.write_steps([Request(rig, "Voice", frames, curves, values, manner=Manner(policy))])
+
+    size = f"{len(curves)} curves x {frame_count} frames"
+    yield timed("key", request(values, Policy.KEEP), size)[0]
+    yield _blender("Blender takes the keys over", bpy.context.view_layer.update)
+    for policy in (Policy.KEEP, Policy.REPLACE):
+        row = timed(f"key again, {policy.value.lower()}", request(values, policy), size)[0]
+        yield row
+    for interpolation in (Interpolation.LINEAR, Interpolation.BEZIER):
+        shaping = Shaping(Choice.SIMPLIFY, bound=0.001, interpolation=interpolation)
+        row, shape = timed(f"simplify to 1 mm, {interpolation.value.lower()}", key_shapes.shape_steps(values, shaping))
+        yield Row(row.name, row.seconds, row.longest, f"{shape.is_key.mean():.1%} of the keys stay")
+        yield timed("key these", request(shape, Policy.REPLACE), size)[0]
+    yield _blender("Blender takes the keys over", bpy.context.view_layer.update)
+
+
+def _blender(name: str, function: object) -> Row:
+    start = time.perf_counter()
+    function()
+    taken = time.perf_counter() - start
+    return Row(name, taken, taken, "no part of the add-on")
+
+
+ROWS = (keying,)  # functions that give rows
+
+
+def main(arguments: list[str]) -> int:
+    """Reads the command line of `bench`, prints the table, and gives the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m blender_addon bench", description=__doc__)
+    parser.parse_args(arguments)
+    sys.stdout.write(f"Blender {bpy.app.version_string}\n{'':34}{'total':>10}{'longest':>12}\n")
+    for function in ROWS:
+        bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
+        for row in function():
+            numbers = f"{row.seconds:8.2f} s{row.longest * 1000:9.0f} ms"
+            sys.stdout.write(f"{row.name:34}{numbers}   {row.note}\n".rstrip() + "\n")
+            sys.stdout.flush()
+    return 0
