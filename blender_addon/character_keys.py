@@ -24,7 +24,6 @@ from .slices import Slices, exhaust
 
 _AXES = "xyz"
 _TOLERANCE = 1e-3  # between a key and what Blender makes of it
-_LOOKS = 5  # frames that are looked at
 
 
 @dataclass(frozen=True)
@@ -51,12 +50,14 @@ class Result:
     """What was written into a character.
 
     Attributes:
-        channel_count: channels that move.
+        frame_count: frames on which there are keys that will be saved.
+        channel_count: channels that have been keyed.
         mesh_count: meshes that follow.
         moving_count: channels that are not the same in all frames that were looked at, as Blender evaluates them.
         sentences: what the user should know.
     """
 
+    frame_count: int
     channel_count: int
     mesh_count: int
     moving_count: int
@@ -134,7 +135,8 @@ def write_steps(
     writing = keyframes.write_steps(
         [Request(track.owner, bake, frames, track.curves, track.values, track.name, manner) for track in made]
     )
-    return _steps(writing, scene.name, made, [Reference.to(track.owner) for track in made], frames, sentences)
+    owners = [Reference.to(track.owner) for track in made]
+    return _steps(writing, scene.name, made, owners, bake, frames, sentences)
 
 
 def _steps(
@@ -142,6 +144,7 @@ def _steps(
     scene_name: str,
     made: list[Track],
     owners: list[Reference],
+    bake: str,
     frames: NDArray[np.int64],
     sentences: list[str],
 ) -> Slices[Result]:
@@ -152,10 +155,15 @@ def _steps(
     here = [replace(track, owner=owner.find()) for track, owner in zip(made, owners, strict=True)]
     for track, each in zip(made, written, strict=True):
         sentences += each.sentences(track.name)
+    is_keyed = np.zeros(len(frames), bool)
+    for track in here:
+        found = saved_keys.count(track.owner, bake, frames, track.curves)
+        is_keyed |= found.is_keyed
+        sentences += [found.reason] if found.reason else []
     moving, differing = _look(scene, here, written, frames)
     meshes = sum(track.owner.id_type == "KEY" for track in here)
     names = {name for track in made for name in track.channels}
-    return Result(len(names), meshes, moving, (*sentences, *differing))
+    return Result(int(is_keyed.sum()), len(names), meshes, moving, (*sentences, *differing))
 
 
 def put(track: Track, row: int = 0) -> None:
@@ -293,7 +301,7 @@ def _look(
     if not made:
         return 0, []
     loudest = int(np.argmax(np.sum([np.abs(track.values).sum(axis=1) for track in made], axis=0)))
-    rows = sorted({*np.linspace(0, len(frames) - 1, _LOOKS).round().astype(int).tolist(), loudest})
+    rows = sorted({*saved_keys.some_rows(len(frames)), loudest})
     found = saved_keys.evaluated(scene, [(track.owner, track.curves) for track in made], frames[rows])
     moving: set[str] = set()
     sentences = []

@@ -242,8 +242,9 @@ class Generation:
             locations = square.to_metres(curves.landmarks) - landmark_rig.rest_positions(rig)
             values = locations.reshape(len(locations), -1)
             written = keyframes.write(rig, plan.strip_name, plan.scene_frames, landmark_rig.curves(), values)
-            found = saved_keys.count(scene, rig, plan.strip_name, plan.scene_frames, landmark_rig.curves())
-            self._said += [_capitalised(sentence) for sentence in (*written.sentences(rig.name), *found.sentences)]
+            found = saved_keys.count(rig, plan.strip_name, plan.scene_frames, landmark_rig.curves())
+            said = [*written.sentences(rig.name), *([found.reason] if found.reason else [])]
+            self._said += [_capitalised(sentence) for sentence in said]
             chosen.rig = rig
             made.append(f"keys on {found.frame_count} frames of {rig.name}")
         if self._folder is not None:
@@ -279,7 +280,7 @@ class Generation:
             )
         self._said += [_capitalised(sentence) for sentence in said]
         return (
-            f"keys on {len(plan.scene_frames)} frames of {result.channel_count} channels of {plan.character}, of "
+            f"keys on {result.frame_count} frames of {result.channel_count} channels of {plan.character}, of "
             f"which {result.moving_count} move"
         )
 

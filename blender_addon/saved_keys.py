@@ -23,21 +23,24 @@ _STILL = 1e-6
 
 @dataclass(frozen=True)
 class Found:
-    """What is there of a bake.
+    """What is there of a bake and will be saved.
 
     Attributes:
-        frame_count: whole frames of the range on which at least one curve has a key that will be saved.
-        key_count: keys in the range that will be saved.
+        is_keyed: bool (T,), frames on which at least one curve has a key.
+        key_count: keys in the range.
         curve_count: curves that hold them.
-        is_moving: bool (C,), curves whose property differs between the frames that were evaluated.
-        sentences: why keys are not saved, if any are not.
+        reason: why nothing is saved, as a sentence; empty when it is.
     """
 
-    frame_count: int
+    is_keyed: NDArray[np.bool_]
     key_count: int
     curve_count: int
-    is_moving: NDArray[np.bool_]
-    sentences: tuple[str, ...]
+    reason: str
+
+    @property
+    def frame_count(self) -> int:
+        """Frames with a key."""
+        return int(self.is_keyed.sum())
 
 
 def check(owner: bpy.types.ID, bake: str, *, is_layer: bool = False) -> None:
@@ -89,10 +92,8 @@ def reason_against(owner: bpy.types.ID, bake: str, *, is_layer: bool = False) ->
     return ""
 
 
-def count(
-    scene: bpy.types.Scene, owner: bpy.types.ID, bake: str, frames: NDArray[np.int64], curves: Sequence[Curve]
-) -> Found:
-    """Counts the keys of curves on frames that will be saved, and evaluates some of the frames."""
+def count(owner: bpy.types.ID, bake: str, frames: NDArray[np.int64], curves: Sequence[Curve]) -> Found:
+    """Counts the keys of curves on frames that are in effect and will be saved."""
     reason = reason_against(owner, bake) or _unsaved(owner)
     place = key_places.place_of(owner, bake) if not reason else None
     bag = place.bag if place is not None else None
@@ -104,11 +105,21 @@ def count(
         inside = at[(at >= frames[0]) & (at <= frames[-1])]
         key_count += len(inside)
         curve_count += bool(len(inside))
-        is_keyed |= np.isin(frames, inside)
-    rows = sorted({*np.linspace(0, len(frames) - 1, _LOOKS).round().astype(int).tolist()})
-    (seen,) = evaluated(scene, [(owner, curves)], frames[rows])
-    is_moving = np.ptp(seen, axis=0) > _STILL
-    return Found(int(is_keyed.sum()), key_count, curve_count, is_moving, (reason,) if reason else ())
+        is_keyed |= key_fields.whole_frames(inside, int(frames[0]), len(frames))
+    return Found(is_keyed, key_count, curve_count, reason)
+
+
+def moving(
+    scene: bpy.types.Scene, owner: bpy.types.ID, frames: NDArray[np.int64], curves: Sequence[Curve]
+) -> NDArray[np.bool_]:
+    """Which curves (C,) move their property, as Blender evaluates it on some of the frames."""
+    (seen,) = evaluated(scene, [(owner, curves)], frames[some_rows(len(frames))])
+    return np.ptp(seen, axis=0) > _STILL
+
+
+def some_rows(count: int) -> list[int]:
+    """Rows to look at: the first, the last and some between."""
+    return sorted({*np.linspace(0, count - 1, _LOOKS).round().astype(int).tolist()})
 
 
 def evaluated(
