@@ -3,9 +3,9 @@
 May import bpy, aud, mathutils, numpy and `_shared`; zmq only in `client.py`. Never torch, never `backend_server`.
 """
 
-from . import operators, panels, preferences, properties, rig_operators, session
+from . import cast_operators, operators, panels, preferences, properties, rig_operators, session
 
-_MODULES = (preferences, properties, session, operators, rig_operators, panels)
+_MODULES = (preferences, properties, session, operators, cast_operators, rig_operators, panels)
 
 
 def register() -> None:

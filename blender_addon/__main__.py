@@ -17,11 +17,10 @@ from pathlib import Path
 
 import bpy
 
-from . import bench, compat, inspection, register, sample_head, unregister
+from . import bench, cast, compat, inspection, register, sample_head, unregister
 from ._shared import errors, timing
 from .hand_off import hand_off
 from .made_file import making
-from .properties import scene_settings
 
 
 def make_scene(
@@ -62,8 +61,8 @@ def make_scene(
     scene.render.fps, scene.render.fps_base = rate.fps, rate.fps_base
     strips = scene.sequence_editor_create().strips
     strip = strips.new_sound(speech.stem, str(speech.resolve()), channel=1, frame_start=first_frame)
-    wanted = scene_settings(scene)
-    wanted.strip_name = strip.name
+    wanted = cast.add(scene, speech.stem)
+    cast.add_voice(wanted, scene, strip)
     wanted.epochs, wanted.seed, wanted.use_texture = epochs, seed, bool(images)
     for image in images:
         wanted.images.add().image = bpy.data.images.load(str(image.resolve()))
@@ -83,7 +82,7 @@ def make_scene(
 
 def _add_head(scene: bpy.types.Scene, path: Path) -> bpy.types.Object:
     """The head that ships, as high as the picture and beside it, in a light of its own."""
-    width = scene_settings(scene).width
+    width = cast.active(scene).width
     made = sample_head.add(scene, "Head", sample_head.load(path))
     scale = 0.9 * width / made.dimensions.z
     made.scale = (scale, scale, scale)
@@ -99,7 +98,7 @@ def _add_head(scene: bpy.types.Scene, path: Path) -> bpy.types.Object:
 
 def _add_camera(scene: bpy.types.Scene, count: int) -> None:
     """A flat camera in front of the faces, one or two side by side, so that the scene can be rendered as it is."""
-    width = scene_settings(scene).width
+    width = cast.active(scene).width
     data = bpy.data.cameras.new("Face Camera")
     data.type = "ORTHO"
     data.ortho_scale = width * count

@@ -1,40 +1,37 @@
 # pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false, reportArgumentType=false
-"""Turns a scene into a request, and the results into armature, keys and picture.
+"""Carries out orders, one after the other, and turns the results into armature, keys and picture.
 
-Everything is read from the scene before the job begins and written into it after the job has succeeded, so a job that
-is cancelled or fails does not change the scene, and one undo step removes a finished one. In between only names are
-kept, never datablocks.
+Everything is read from the scene before a job begins and written into it after the job has succeeded, so a job that is
+cancelled or fails does not change the scene, and one undo step removes a finished one. In between only names are kept,
+never datablocks.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
-from pathlib import Path
 
 import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from . import character as characters
 from . import (
+    cast,
     character_keys,
-    compat,
     face_surface,
     keyframes,
     landmark_rig,
-    reference_images,
+    orders,
     rigging,
     saved_keys,
-    sound_file,
     sound_strip,
     texture_plane,
 )
-from ._shared import errors, motion_controls, notes, protocol, rig_mapping
+from . import character as characters
+from ._shared import errors, notes, protocol
 from .coordinates import CropPlane
 from .job import AnimationJob, JobRequest, JobState
+from .orders import Order, Plan, capitalised
 from .png_writer import FrameFolder
 from .preferences import settings as backend_settings
-from .properties import SPEECHFACE_SceneSettings, scene_settings
+from .properties import SPEECHFACE_Character
 from .session import Session, session
 
 RIG_NAME = "Speech Face"
@@ -43,144 +40,9 @@ _FAR = 0.05  # eye distances; a solved face that stays so far from the motion is
 _OF_THE_SOUND = (notes.NoteCode.SCALED_SOUND, notes.NoteCode.NO_SPEECH)  # which the backend hears without its file
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What a generation will write, in names and numbers.
-
-    Attributes:
-        scene_name: gets armature, keys and plane.
-        strip_name: names the bake, so that a second one replaces it.
-        scene_frames: int64 (T,), each gets a key and a picture.
-        use_curves: whether armature and keys are wanted.
-        use_texture: whether pictures are wanted.
-        character: name of the object whose shape keys and bones are keyed; empty if none is.
-        mapping: of the character's channels; None where they are solved.
-        surface: of a character whose channels are solved.
-        width: metres, of the picture.
-        pictures: folder in which the picture sequences lie.
-        sound_name: of the strip's file.
-        sound_notes: what the user should know of the sound.
-    """
-
-    scene_name: str
-    strip_name: str
-    scene_frames: NDArray[np.int64]
-    use_curves: bool
-    use_texture: bool
-    character: str
-    mapping: rig_mapping.RigMapping | None
-    surface: face_surface.Surface | None
-    width: float
-    pictures: Path
-    sound_name: str
-    sound_notes: tuple[notes.Note, ...]
-
-
-def disabled_reason(context: bpy.types.Context) -> str:
-    """Why Generate cannot work now, as a sentence; empty when it can. Reads no file, so panels may call it."""
-    if session.generation is not None:
-        return "A face is being generated"
-    wanted = scene_settings(context.scene)
-    has_character = wanted.rigging.character is not None
-    if not wanted.use_curves and not wanted.use_texture and not has_character:
-        return "Nothing to make: choose a character, or tick Landmark Curves or Face Picture"
-    if has_character and (reason := rigging.reason_against(wanted.rigging)):
-        return _capitalised(reason)
-    if wanted.use_texture and not wanted.images:
-        return "Face Picture needs a photo: add at least one reference image"
-    try:
-        scene = _strip_scene(context)
-        sound_strip.strip_frames(scene, sound_strip.find(scene, wanted.strip_name))
-        backend = backend_settings(context)
-        if not backend.connection_file:
-            backend.command()
-    except errors.SpeechFaceError as error:
-        return sentence_of(error)
-    return ""
-
-
-def sentence_of(error: errors.SpeechFaceError) -> str:
-    """The failure as a sentence that begins with a capital letter."""
-    return _capitalised(error.sentence)
-
-
-def _capitalised(sentence: str) -> str:
-    return sentence[:1].upper() + sentence[1:]
-
-
 def _named(note: notes.Note, sound_name: str) -> notes.Note:
     is_of_sound = note.code in _OF_THE_SOUND and not note.about
     return notes.Note(note.code, note.sentence, sound_name) if is_of_sound else note
-
-
-def prepare(context: bpy.types.Context) -> tuple[Plan, JobRequest]:
-    """Reads sound and images of the active scene.
-
-    Raises:
-        SpeechFaceError: something is missing or unusable.
-    """
-    if reason := disabled_reason(context):
-        raise errors.SpeechFaceError(reason)
-    wanted = scene_settings(context.scene)
-    scene = _strip_scene(context)
-    strip = sound_strip.find(scene, wanted.strip_name)
-    mapping, surface = _character(context, wanted)
-    pictures = reference_images.read_all([item.image for item in wanted.images])
-    speech = sound_strip.read(scene, strip)
-    request = JobRequest(
-        speech=speech.samples,
-        sample_rate=sound_file.SAMPLE_RATE,
-        frame_times=speech.frame_times,
-        images=pictures.images,
-        files=pictures.files,
-        names=pictures.names,
-        epochs=wanted.epochs if wanted.use_texture else 0,
-        seed=wanted.seed,
-        wants_blink=wanted.use_blink,
-        wants_texture=wanted.use_texture,
-        controls=_controls(wanted),
-        rig=rigging.text_of(mapping) if mapping is not None else "",
-        mesh=(surface.vertices, surface.triangles) if surface is not None else None,
-    )
-    data_folder = backend_settings(context).data_folder
-    plan = Plan(
-        scene_name=context.scene.name,
-        strip_name=strip.name,
-        scene_frames=speech.scene_frames,
-        use_curves=wanted.use_curves,
-        use_texture=wanted.use_texture,
-        character=wanted.rigging.character.name if mapping is not None or surface is not None else "",
-        mapping=mapping,
-        surface=surface,
-        width=wanted.width,
-        pictures=Path(bpy.data.filepath).parent / "speech_face" if bpy.data.filepath else data_folder / "pictures",
-        sound_name=speech.sound_name,
-        sound_notes=speech.notes,
-    )
-    return plan, request
-
-
-def _character(
-    context: bpy.types.Context, wanted: SPEECHFACE_SceneSettings
-) -> tuple[rig_mapping.RigMapping | None, face_surface.Surface | None]:
-    """The mapping of the chosen character, or its surface where the names say nothing; neither without one."""
-    if wanted.rigging.character is None:
-        return None, None
-    character = characters.read(wanted.rigging.character)
-    if rigging.is_solved(wanted.rigging):
-        return None, face_surface.surface(context, character)
-    mapping = rigging.mapping_of(wanted.rigging)
-    rigging.check(character, mapping)
-    return mapping, None
-
-
-def _controls(wanted: SPEECHFACE_SceneSettings) -> motion_controls.MotionControls:
-    """The sliders of the panel; Blender keeps float32, which may lie slightly outside a range."""
-    chosen = {}
-    for name, bounds in motion_controls.RANGES.items():
-        if hasattr(wanted, name):
-            chosen[name] = min(max(round(getattr(wanted, name), 6), bounds.least), bounds.most)
-    return motion_controls.MotionControls(**chosen)
 
 
 class Generation:
@@ -192,7 +54,7 @@ class Generation:
         self._said: list[str] = []  # of the character
         self._mapping = plan.mapping
         client = owner.connect(settings)
-        self._folder = FrameFolder(plan.pictures, plan.strip_name) if plan.use_texture else None
+        self._folder = FrameFolder(plan.pictures, plan.order.strip) if plan.use_texture else None
         self.job = AnimationJob(request, client, self._keep, owner.keep_backend, self._look)
 
     def discard(self) -> None:
@@ -214,12 +76,10 @@ class Generation:
             raise errors.Cancelled
         if self.job.error is not None:
             raise self.job.error
-        scene = bpy.data.scenes.get(self.plan.scene_name)
-        if scene is None:
-            raise errors.SpeechFaceError(f"the scene {self.plan.scene_name} is gone; generate the face again")
-        sentence = self._write(context, scene)
+        scene, character = orders.character_of(self.plan.order)
+        sentence = self._write(context, scene, character)
         said = [*self.plan.sound_notes, *(_named(note, self.plan.sound_name) for note in self.job.notes)]
-        self._owner.notes = [str(note) if note.about else _capitalised(note.sentence) for note in said]
+        self._owner.notes = [str(note) if note.about else capitalised(note.sentence) for note in said]
         self._owner.notes += self._said
         return sentence
 
@@ -227,24 +87,24 @@ class Generation:
         if self._folder is not None:
             self._folder.write(frames)
 
-    def _write(self, context: bpy.types.Context, scene: bpy.types.Scene) -> str:
+    def _write(self, context: bpy.types.Context, scene: bpy.types.Scene, chosen: SPEECHFACE_Character) -> str:
         plan, curves = self.plan, self.job.curves
         if curves is None:
             raise errors.SpeechFaceError("the backend sent no curves; read its log")
         saved_keys.check_scene(scene)
         square = CropPlane(plan.width, curves.image_size)
-        chosen = scene_settings(scene)
-        made = [self._animate_character(scene)] if plan.character else []
+        self._keep_voice(chosen)
+        made = [self._animate_rig(scene, chosen)] if plan.rigged else []
         if plan.use_curves:
             rig = chosen.rig
             if not landmark_rig.is_rig(rig) or rig.name not in scene.objects:
                 rig = landmark_rig.create_rig(context, scene, RIG_NAME, square.to_metres(curves.neutral), plan.width)
             locations = square.to_metres(curves.landmarks) - landmark_rig.rest_positions(rig)
             values = locations.reshape(len(locations), -1)
-            written = keyframes.write(rig, plan.strip_name, plan.scene_frames, landmark_rig.curves(), values)
-            found = saved_keys.count(rig, plan.strip_name, plan.scene_frames, landmark_rig.curves())
+            written = keyframes.write(rig, plan.voice, plan.scene_frames, landmark_rig.curves(), values)
+            found = saved_keys.count(rig, plan.voice, plan.scene_frames, landmark_rig.curves())
             said = [*written.sentences(rig.name), *([found.reason] if found.reason else [])]
-            self._said += [_capitalised(sentence) for sentence in said]
+            self._said += [capitalised(sentence) for sentence in said]
             chosen.rig = rig
             made.append(f"keys on {found.frame_count} frames of {rig.name}")
         if self._folder is not None:
@@ -257,10 +117,17 @@ class Generation:
             made.append(f"{len(frames)} pictures on {plane.name}")
         return f"Made {' and '.join(made)}"
 
-    def _animate_character(self, scene: bpy.types.Scene) -> str:
-        """Keys the character, and returns what moves in the evaluated scene."""
+    def _keep_voice(self, chosen: SPEECHFACE_Character) -> None:
+        """Makes sure that the strip is in the character's list, so that the next bake of it replaces this one."""
+        place = bpy.data.scenes.get(self.plan.order.place)
+        if place is not None:
+            strip = sound_strip.find(place, self.plan.order.strip)
+            cast.add_voice(chosen, place, strip, self.plan.voice)
+
+    def _animate_rig(self, scene: bpy.types.Scene, chosen: SPEECHFACE_Character) -> str:
+        """Keys the chosen rig, and returns what moves in the evaluated scene."""
         plan, curves = self.plan, self.job.rig
-        mapping, character = self._mapping, self._read_character(scene)
+        mapping, character = self._mapping, self._read_rig(chosen)
         if curves is None or mapping is None:
             raise errors.SpeechFaceError("the backend sent no curves for the character; read its log")
         result = character_keys.write(
@@ -268,47 +135,46 @@ class Generation:
             character,
             mapping.channels,
             curves.weights,
-            plan.strip_name,
+            plan.voice,
             plan.scene_frames,
-            keyframes.Manner(is_nla=scene_settings(scene).rigging.use_nla),
+            keyframes.Manner(is_nla=chosen.rigging.use_nla),
         )
         said = list(result.sentences)
         if curves.residual is not None and (far := float(curves.residual.mean())) > _FAR:
             said.append(
-                f"the shape keys of {plan.character} come no nearer to the motion than {far:.2f} eye distances; see "
+                f"the shape keys of {plan.rigged} come no nearer to the motion than {far:.2f} eye distances; see "
                 "whether its mouth moves as it should"
             )
-        self._said += [_capitalised(sentence) for sentence in said]
+        self._said += [capitalised(sentence) for sentence in said]
         return (
-            f"keys on {result.frame_count} frames of {result.channel_count} channels of {plan.character}, of "
+            f"keys on {result.frame_count} frames of {result.channel_count} channels of {plan.rigged}, of "
             f"which {result.moving_count} move"
         )
 
-    def _read_character(self, scene: bpy.types.Scene) -> characters.Character:
-        picked = scene_settings(scene).rigging.character or bpy.data.objects.get(self.plan.character)
-        if picked is None or picked.name != self.plan.character:
-            raise errors.SpeechFaceError(f"the character {self.plan.character} is gone; generate the face again")
+    def _read_rig(self, chosen: SPEECHFACE_Character) -> characters.Character:
+        picked = chosen.rigging.character or bpy.data.objects.get(self.plan.rigged)
+        if picked is None or picked.name != self.plan.rigged:
+            raise errors.SpeechFaceError(f"the rig {self.plan.rigged!r} is gone; generate the face again")
         return characters.read(picked)
 
     def _look(self, found: protocol.MeshLandmarks) -> tuple[str, protocol.RigFace]:
-        """What the channels of the character do to the landmarks that were found on it."""
-        scene, surface = bpy.data.scenes.get(self.plan.scene_name), self.plan.surface
-        if scene is None or surface is None:
-            raise errors.SpeechFaceError(f"the scene {self.plan.scene_name} is gone; generate the face again")
-        self._mapping, face = face_surface.measure(
-            bpy.context, self._read_character(scene), scene_settings(scene).rigging, surface, found
-        )
+        """What the channels of the rig do to the landmarks that were found on it."""
+        _, chosen = orders.character_of(self.plan.order)
+        surface = self.plan.surface
+        if surface is None:
+            raise errors.SpeechFaceError(f"the rig {self.plan.rigged!r} was not read; generate the face again")
+        self._mapping, face = face_surface.measure(bpy.context, self._read_rig(chosen), chosen.rigging, surface, found)
         return rigging.text_of(self._mapping), face
 
 
-def begin(context: bpy.types.Context) -> Generation:
+def begin(context: bpy.types.Context, order: Order) -> Generation:
     """Reads the scene and starts a generation, which the session holds until `end`.
 
     Raises:
         SpeechFaceError: something is missing or unusable, or the backend cannot be started.
     """
-    plan, request = prepare(context)
-    session.notes = []
+    plan, request = orders.prepare(context, order)
+    session.notes, session.failure = [], ""
     session.generation = Generation(plan, request, session, backend_settings(context))
     return session.generation
 
@@ -322,20 +188,3 @@ def end(context: bpy.types.Context) -> str:
         return generation.finish(context)
     finally:
         generation.discard()
-
-
-def _strip_scene(context: bpy.types.Context) -> bpy.types.Scene:
-    """The scene that holds the strip: the active one, or the one that the sequencer shows.
-
-    Raises:
-        SpeechFaceError: the two run at different frame rates, so frames would not match.
-    """
-    scene, sequenced = context.scene, compat.sequencer_scene(context)
-    if sequenced == scene or any(compat.sound_strips(scene)):
-        return scene
-    if sound_strip.frame_rate(scene).exact != sound_strip.frame_rate(sequenced).exact:
-        raise errors.SpeechFaceError(
-            f"scene {sequenced.name}, which holds the sound, and scene {scene.name} have different frame rates; "
-            "give them the same"
-        )
-    return sequenced

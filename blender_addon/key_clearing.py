@@ -6,10 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import bpy
-import numpy as np
 
 from . import key_fields, key_memory, key_places
-from .key_memory import Bake
 from .key_places import Place
 
 

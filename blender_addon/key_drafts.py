@@ -1,5 +1,5 @@
 # pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false, reportArgumentType=false
-"""Writes keys into a draft: an action that nothing uses yet, so that nothing is half-written whatever happens meanwhile.
+"""Writes keys into a draft: an action that nothing uses yet, so that nothing is half-written whatever happens.
 
 A draft has no user, so it is in no saved file. It takes the place of the earlier action in one step. Between slices
 only names are kept: an undo frees every datablock. The draft is then gone or not as far as we have written, and the

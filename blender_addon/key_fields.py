@@ -1,5 +1,5 @@
 # pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false, reportArgumentType=false
-"""Reads and writes the keys of an F-curve as arrays, in the types of Blender's own memory, so that they are copied whole.
+"""Reads and writes the keys of an F-curve as arrays, in the types of Blender's own memory, which it copies whole.
 
 An array of another type costs a Python number for each key, ten times as long.
 """

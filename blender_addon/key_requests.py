@@ -70,7 +70,7 @@ class Manner:
     policy: Policy = Policy.KEEP
     is_nla: bool = False
     layer: Layer = Layer()
-    shaping: Shaping = Shaping()
+    shaping: Shaping = Shaping()  # noqa: RUF009 (it is frozen)
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,9 @@ class Written:
             ]
         said = []
         if self.policy is Policy.LAYER:
-            said.append(f"the new keys of {name} lie in the layer {self.action.name}; the earlier ones are as they were")
+            said.append(
+                f"the new keys of {name} lie in the layer {self.action.name}; the earlier ones are as they were"
+            )
         if self.kept_count:
             said.append(f"keys of {name} that were set by hand stay: {self.kept_count}")
         if self.emptied_count:

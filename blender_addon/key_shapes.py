@@ -1,4 +1,4 @@
-"""Chooses which frames of a motion get keys, from arrays alone: each frame, every n-th, held for 2D, or few and bounded.
+"""Chooses which frames of a motion get keys, from arrays alone: each one, every n-th, held for 2D, or few and bounded.
 
 A motion is (T, C): T whole frames of C curves. A key always has the motion's own value at its frame, so a motion and
 the choice of its keys say all; Blender's evaluation between them is `evaluate`.
@@ -144,7 +144,7 @@ def smooth(values: NDArray, frames: float) -> NDArray[np.float32]:
 
 
 def blend(there: NDArray, values: NDArray, influence: float | NDArray) -> NDArray[np.float32]:
-    """What is there (T, C) and new values (T, C), mixed: influence 0 leaves what is there, 1 gives the new; or (T, 1)."""
+    """A mixture of what is there (T, C) and new values (T, C), of which this share, 0 to 1, is new; or (T, 1)."""
     weight = np.asarray(influence, np.float64)
     if weight.min() < 0 or weight.max() > 1:
         raise errors.ValueRangeError(f"the influence is {float(weight.max())!r}; give 0 to 1")

@@ -76,7 +76,7 @@ def _steps(drafts: list[Draft]) -> Slices[list[Written]]:
                 yield from draft.steps()
         else:
             raise errors.SpeechFaceError(
-                f"keys of {drafts[0].name} were edited while new ones were written; let them be for a moment and generate again"
+                f"keys of {drafts[0].name} were edited while new ones were written; let go of them and generate again"
             )
         for draft in drafts:
             draft.check()

@@ -1,50 +1,56 @@
 # pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false, reportArgumentType=false
 # pyright: reportInvalidTypeForm=false
-"""Defines what a user can do. Each operator calls a function of another module."""
+"""Defines Generate, Cancel and what is done with the backend. Each operator calls a function of another module."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import bpy
-from bpy.props import CollectionProperty, IntProperty, StringProperty
+from bpy.props import BoolProperty
 
-from . import compat, generation, preferences
-from ._shared import errors, protocol
-from .properties import scene_settings
+from . import compat, generation, orders, preferences
+from ._shared import errors
+from .properties import active_character, scene_settings
 from .session import redraw, session, watch
 
 if TYPE_CHECKING:
     from bpy.stub_internal.rna_enums import OperatorReturnItems
 
+    from .orders import Order
+
 _TICK_SECONDS = 0.1
 
 
 class SPEECHFACE_OT_generate(bpy.types.Operator):
-    """Make the face speak: landmark curves and picture from the sound strip and the reference images"""
+    """Make the face speak: keys and pictures from the speech, the photos and the rig of this character"""
 
     bl_idname = "speechface.generate"
     bl_label = "Generate"
     bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012 (Blender's own way)
+
+    use_all: BoolProperty(
+        name="All Characters", description="Generate every character of the scene, one after the other"
+    )
 
     _timer: bpy.types.Timer | None = None
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only when nothing is missing; the tooltip says what is."""
-        reason = generation.disabled_reason(context)
+        reason = orders.disabled_reason(context)
         cls.poll_message_set(reason)
         return not reason
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[OperatorReturnItems]:
-        """Starts the job without blocking the window."""
+        """Starts the jobs, or lets them wait behind those that run, without blocking the window."""
         if not compat.has_event_loop():
             return self.execute(context)
         try:
-            generation.begin(context)
+            self._take_orders(context)
         except errors.SpeechFaceError as error:
             return self._refuse(error)
+        session.orders += self._left
         self._timer = context.window_manager.event_timer_add(_TICK_SECONDS, window=context.window)
         context.window_manager.modal_handler_add(self)
         watch()
@@ -52,39 +58,69 @@ class SPEECHFACE_OT_generate(bpy.types.Operator):
 
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[OperatorReturnItems]:
         """Takes one step of the job per timer event."""
-        if event.type != "TIMER" or (running := session.generation) is None:
+        if event.type != "TIMER":
             return {"PASS_THROUGH"}
-        running.job.tick()
-        redraw()
-        return self._end(context) if running.job.is_over else {"PASS_THROUGH"}
+        self._left = [order for order in self._left if order in session.orders]  # others were cancelled
+        running = session.generation
+        if running is None and self._left and session.orders[0] == self._left[0]:
+            self._begin(context, session.orders.pop(0))
+            redraw()
+        elif running is not None and running.plan.order == self._running:
+            running.job.tick()
+            redraw()
+            if running.job.is_over:
+                self._end(context)
+        if self._running is None and not self._left:
+            self._drop_timer(context)
+            redraw()
+            return {"FINISHED"} if self._made else {"CANCELLED"}
+        return {"PASS_THROUGH"}
 
     def execute(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
-        """Does the whole job before it returns, for scripts and `blender -b`."""
+        """Does all jobs before it returns, for scripts and `blender -b`."""
         try:
-            generation.begin(context).job.run_until_done()
+            self._take_orders(context)
         except errors.SpeechFaceError as error:
             return self._refuse(error)
-        return self._end(context)
+        for order in self._left:
+            self._begin(context, order)
+            if session.generation is not None:
+                session.generation.job.run_until_done()
+                self._end(context)
+        return {"FINISHED"} if self._made else {"CANCELLED"}
 
     def cancel(self, context: bpy.types.Context) -> None:
-        """Stops the job when Blender ends the operator: another file is opened, or the window closes."""
+        """Stops the jobs when Blender ends the operator: another file is opened, or the window closes."""
         self._drop_timer(context)
-        if session.generation is not None:
+        session.orders = [order for order in session.orders if order not in self._left]
+        if session.generation is not None and session.generation.plan.order == self._running:
             session.generation.discard()
             session.generation = None
 
-    def _end(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
-        self._drop_timer(context)
+    def _take_orders(self, context: bpy.types.Context) -> None:
+        kept = scene_settings(context.scene)
+        whom = list(kept.characters) if self.use_all else [active_character(context.scene)]
+        self._left = [order for character in whom for order in orders.orders(context, character)]
+        self._left = [order for order in self._left if order not in session.orders]
+        self._running: Order | None = None
+        self._made = 0
+
+    def _begin(self, context: bpy.types.Context, order: Order) -> None:
+        try:
+            generation.begin(context, order)
+            self._running = order
+        except errors.SpeechFaceError as error:
+            self._refuse(error)
+
+    def _end(self, context: bpy.types.Context) -> None:
+        self._running = None
         try:
             self.report({"INFO"}, generation.end(context))
+            self._made += 1
         except errors.Cancelled:
             self.report({"WARNING"}, "Cancelled; the scene is unchanged")
-            return {"CANCELLED"}
         except errors.SpeechFaceError as error:
-            return self._refuse(error)
-        finally:
-            redraw()
-        return {"FINISHED"}
+            self._refuse(error)
 
     def _drop_timer(self, context: bpy.types.Context) -> None:
         if self._timer is not None:
@@ -92,7 +128,8 @@ class SPEECHFACE_OT_generate(bpy.types.Operator):
             self._timer = None
 
     def _refuse(self, error: errors.SpeechFaceError) -> set[OperatorReturnItems]:
-        self.report({"ERROR"}, generation.sentence_of(error))
+        session.failure = orders.sentence_of(error)
+        self.report({"ERROR"}, session.failure)
         return {"CANCELLED"}
 
 
@@ -102,95 +139,20 @@ class SPEECHFACE_OT_cancel(bpy.types.Operator):
     bl_idname = "speechface.cancel"
     bl_label = "Cancel"
 
+    use_all: BoolProperty(name="All", description="Also those that wait", options={"SKIP_SAVE"})
+
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only while a face is being generated."""
-        return session.generation is not None
+        return session.generation is not None or bool(session.orders)
 
     def execute(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
         """Ends the running job at once; Generate itself notices at its next timer event."""
+        if self.use_all:
+            session.orders.clear()
         if session.generation is not None:
             session.generation.job.cancel()
             session.generation.job.tick()
-        return {"FINISHED"}
-
-
-class SPEECHFACE_OT_add_images(bpy.types.Operator):
-    """Add photos of the face: one person, looking at the camera; one is enough, 20 at most"""
-
-    bl_idname = "speechface.add_images"
-    bl_label = "Add Reference Images"
-    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012 (Blender's own way)
-
-    directory: StringProperty(subtype="DIR_PATH", options={"SKIP_SAVE", "HIDDEN"})
-    files: CollectionProperty(type=bpy.types.OperatorFileListElement, options={"SKIP_SAVE", "HIDDEN"})
-    filter_image: bpy.props.BoolProperty(default=True, options={"SKIP_SAVE", "HIDDEN"})
-    filter_folder: bpy.props.BoolProperty(default=True, options={"SKIP_SAVE", "HIDDEN"})
-
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[OperatorReturnItems]:
-        """Opens the file browser."""
-        context.window_manager.fileselect_add(self)
-        return {"RUNNING_MODAL"}
-
-    def execute(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
-        """Loads the chosen files and adds a row for each."""
-        rows = scene_settings(context.scene).images
-        names = [file.name for file in self.files if file.name]
-        if not names:
-            self.report({"ERROR"}, "No file was chosen; select one or more photos")
-            return {"CANCELLED"}
-        if len(rows) + len(names) > protocol.MAX_IMAGE_COUNT:
-            self.report({"ERROR"}, f"At most {protocol.MAX_IMAGE_COUNT} reference images are used; choose fewer")
-            return {"CANCELLED"}
-        paths = [Path(bpy.path.abspath(self.directory)) / name for name in names]
-        if missing := [path for path in paths if not path.is_file()]:
-            self.report({"ERROR"}, f"{missing[0]} does not exist; choose PNG, JPEG, HEIC, TIFF or WebP photos")
-            return {"CANCELLED"}
-        for path in paths:
-            image = bpy.data.images.load(str(path), check_existing=True)
-            image.preview_ensure()
-            rows.add().image = image
-        return {"FINISHED"}
-
-
-class SPEECHFACE_OT_add_image_slot(bpy.types.Operator):
-    """Add an empty row, for an image that is already in this file"""
-
-    bl_idname = "speechface.add_image_slot"
-    bl_label = "Add Image Slot"
-    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012 (Blender's own way)
-
-    def execute(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
-        """Adds the row and makes it active."""
-        wanted = scene_settings(context.scene)
-        wanted.images.add()
-        wanted.active_image = len(wanted.images) - 1
-        return {"FINISHED"}
-
-
-class SPEECHFACE_OT_remove_image(bpy.types.Operator):
-    """Remove this image from the list; the image itself stays in the file"""
-
-    bl_idname = "speechface.remove_image"
-    bl_label = "Remove Reference Image"
-    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012 (Blender's own way)
-
-    index: IntProperty(default=-1, description="Row to remove; -1 for the active one", options={"SKIP_SAVE"})
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Only when there is a row."""
-        return len(scene_settings(context.scene).images) > 0
-
-    def execute(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
-        """Removes one row."""
-        wanted = scene_settings(context.scene)
-        index = wanted.active_image if self.index < 0 else self.index
-        if index >= len(wanted.images):
-            self.report({"ERROR"}, f"There is no image in row {index + 1}; select one")
-            return {"CANCELLED"}
-        wanted.images.remove(index)
-        wanted.active_image = max(0, min(wanted.active_image, len(wanted.images) - 1))
         return {"FINISHED"}
 
 
@@ -210,7 +172,7 @@ class SPEECHFACE_OT_start_backend(bpy.types.Operator):
         try:
             session.connect(preferences.settings(context))
         except errors.SpeechFaceError as error:
-            self.report({"ERROR"}, generation.sentence_of(error))
+            self.report({"ERROR"}, orders.sentence_of(error))
             return {"CANCELLED"}
         watch()
         redraw()
@@ -258,9 +220,6 @@ class SPEECHFACE_OT_copy_log(bpy.types.Operator):
 _CLASSES = (
     SPEECHFACE_OT_generate,
     SPEECHFACE_OT_cancel,
-    SPEECHFACE_OT_add_images,
-    SPEECHFACE_OT_add_image_slot,
-    SPEECHFACE_OT_remove_image,
     SPEECHFACE_OT_start_backend,
     SPEECHFACE_OT_stop_backend,
     SPEECHFACE_OT_copy_log,

@@ -1,128 +1,98 @@
 # pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false, reportArgumentType=false
 """Draws the tab *Speech Face* in the sidebar of the 3D viewport and of the sequencer.
 
-It shows what is heard, whose face, which character, what to make, and the progress.
+It shows the backend, the characters, the rig, how the face moves, what is made, and the progress.
 """
 
 from __future__ import annotations
 
 import bpy
 
-from . import generation
+from . import cast_panel, orders
+from .cast_panel import draw_characters
 from .job import AnimationJob
-from .properties import scene_settings
+from .properties import SPEECHFACE_Character, active_character, scene_settings
 from .rig_panel import SPEECHFACE_UL_channels, draw_rig
 from .sentences import draw_sentence
 from .session import session
 
 _TAB = "Speech Face"
+_SHOWN_ORDERS = 4
+_SPLIT = ("SPEECHFACE_shape", "SPEECHFACE_generate")  # sections of names and values side by side
 
 
-class SPEECHFACE_UL_images(bpy.types.UIList):
-    """The reference images."""
-
-    bl_idname = "SPEECHFACE_UL_images"
-
-    def draw_item(
-        self,
-        context: bpy.types.Context | None,
-        layout: bpy.types.UILayout,
-        data: object,
-        item: object,
-        icon: int | None,
-        active_data: object,
-        active_property: str | None,
-        index: int | None = 0,
-        flt_flag: int | None = 0,
-    ) -> None:
-        """Draws one row: the preview of the image, and a field to exchange it."""
-        image = item.image
-        row = layout.row(align=True)
-        if image is not None and image.preview is not None:
-            row.label(text="", icon_value=image.preview.icon_id)
-        row.prop(item, "image", text="", emboss=image is None)
+def draw_shape(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """Draws how the face moves, closed at first."""
+    body = _section(layout, "SPEECHFACE_shape", "Shape", is_closed=True)
+    character = active_character(context.scene)
+    if body is None or character is None:
+        return
+    mouth = body.column(align=True)
+    for name in ("intensity", "silence", "smoothing", "lead"):
+        mouth.prop(character, name)
+    body.prop(character, "use_blink")
+    eyes = body.column(align=True)
+    eyes.enabled = character.use_blink
+    for name in ("blink_frequency", "blink_duration"):
+        eyes.prop(character, name)
+    body.prop(character, "seed")
 
 
-def draw_sources(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
-    """Draws sound strip and reference images."""
-    wanted = scene_settings(context.scene)
-    column = layout.column()
-    column.enabled = session.generation is None
-    column.label(text="Sound Strip")
-    column.prop(wanted, "strip_name", text="", icon="SOUND", placeholder="Active sound strip")
-    column.separator()
-    count = len(wanted.images)
-    column.label(text=f"Reference Images ({count})" if count else "Reference Images")
-    row = column.row()
-    row.template_list(
-        "SPEECHFACE_UL_images", "", wanted, "images", wanted, "active_image", rows=3 if count else 2, maxrows=6
-    )
-    buttons = row.column(align=True)
-    buttons.operator("speechface.add_images", text="", icon="FILE_FOLDER")
-    buttons.operator("speechface.add_image_slot", text="", icon="ADD")
-    buttons.operator("speechface.remove_image", text="", icon="REMOVE")
-
-
-def draw_settings(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
-    """Draws what to make and how."""
-    wanted = scene_settings(context.scene)
-    column = layout.column()
-    column.enabled = session.generation is None
-    column.use_property_split = True
-    column.use_property_decorate = False
-    make = column.column(heading="Make")
-    make.prop(wanted, "use_curves")
-    make.prop(wanted, "use_texture")
-    make.prop(wanted, "use_blink")
-    numbers = column.column(align=True)
-    epochs = numbers.row()
-    epochs.enabled = wanted.use_texture
-    epochs.prop(wanted, "epochs")
-    numbers.prop(wanted, "seed")
-    numbers.prop(wanted, "width")
-    targets = column.column(align=True)
-    if wanted.use_curves:
-        targets.prop(wanted, "rig", placeholder="New")
-    if wanted.use_texture:
-        targets.prop(wanted, "plane", placeholder="New")
-
-
-def draw_motion(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
-    """Draws the motion controls, closed at first."""
-    header, body = layout.panel("SPEECHFACE_motion", default_closed=True)
-    header.label(text="Motion")
+def draw_generate(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """Draws what is made, Generate with the reason if it is disabled, progress, and what came of it."""
+    body = _section(layout, "SPEECHFACE_generate", "Generate")
     if body is None:
         return
-    wanted = scene_settings(context.scene)
-    column = body.column()
-    column.enabled = session.generation is None
-    column.use_property_split = True
-    column.use_property_decorate = False
-    mouth = column.column(align=True)
-    for name in ("intensity", "silence", "smoothing", "lead"):
-        mouth.prop(wanted, name)
-    eyes = column.column(align=True)
-    eyes.enabled = wanted.use_blink
-    for name in ("blink_frequency", "blink_duration"):
-        eyes.prop(wanted, name)
-
-
-def draw_action(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
-    """Draws Generate, with the reason if it is disabled, or progress and Cancel."""
-    running = session.generation
-    column = layout.column()
-    if running is not None:
-        column.progress(factor=running.job.fraction, text=status_line(running.job), type="BAR")
-        column.operator("speechface.cancel", icon="X")
-        return
-    button = column.column()
+    if (character := active_character(context.scene)) is not None:
+        _draw_targets(body, character)
+    _draw_progress(body)
+    button = body.column()
     button.scale_y = 1.5
     button.operator_context = "INVOKE_DEFAULT"
     button.operator("speechface.generate", icon="OUTLINER_DATA_ARMATURE")
-    if reason := generation.disabled_reason(context):
-        draw_sentence(column, reason, "INFO")
+    if len(scene_settings(context.scene).characters) > 1:
+        every = body.column()
+        every.operator_context = "INVOKE_DEFAULT"
+        every.operator("speechface.generate", text="Generate All Characters").use_all = True
+    if reason := orders.disabled_reason(context):
+        draw_sentence(body, reason, "INFO")
+    if session.failure:
+        draw_sentence(body, session.failure, "ERROR")
     for note in session.notes:
-        draw_sentence(column, note, "ERROR")
+        draw_sentence(body, note, "ERROR")
+
+
+def _draw_targets(body: bpy.types.UILayout, character: SPEECHFACE_Character) -> None:
+    make = body.column(heading="Make")
+    make.prop(character, "use_curves")
+    make.prop(character, "use_texture")
+    numbers = body.column(align=True)
+    epochs = numbers.row()
+    epochs.enabled = character.use_texture
+    epochs.prop(character, "epochs")
+    numbers.prop(character, "width")
+    targets = body.column(align=True)
+    if character.use_curves:
+        targets.prop(character, "rig", placeholder="New")
+    if character.use_texture:
+        targets.prop(character, "plane", placeholder="New")
+
+
+def _draw_progress(body: bpy.types.UILayout) -> None:
+    running = session.generation
+    if running is None and not session.orders:
+        return
+    if running is not None:
+        body.label(text=running.plan.order.label)
+        row = body.row(align=True)
+        row.progress(factor=running.job.fraction, text=status_line(running.job), type="BAR")
+        row.operator("speechface.cancel", text="", icon="X")
+    for order in session.orders[:_SHOWN_ORDERS]:
+        body.label(text=order.label, icon="TIME")
+    if len(session.orders) > _SHOWN_ORDERS:
+        body.label(text=f"and {len(session.orders) - _SHOWN_ORDERS} more")
+    if session.orders:
+        body.operator("speechface.cancel", text="Cancel All", icon="X").use_all = True
 
 
 def status_line(job: AnimationJob) -> str:
@@ -154,15 +124,29 @@ def draw_backend(layout: bpy.types.UILayout) -> None:
 
 
 def draw_panel(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
-    """Draws the whole panel."""
-    draw_sources(layout, context)
-    draw_rig(layout, context)
-    layout.separator()
-    draw_settings(layout, context)
-    draw_motion(layout, context)
-    layout.separator()
-    draw_action(layout, context)
+    """Draws the whole panel, in the order of use."""
     draw_backend(layout)
+    body = _section(layout, "SPEECHFACE_characters", "Characters")
+    if body is not None:
+        draw_characters(body, context)
+    if active_character(context.scene) is not None:
+        draw_rig(layout, context)
+        draw_shape(layout, context)
+    draw_generate(layout, context)
+
+
+def _section(
+    layout: bpy.types.UILayout, name: str, label: str, *, is_closed: bool = False
+) -> bpy.types.UILayout | None:
+    header, body = layout.panel(name, default_closed=is_closed)
+    header.label(text=label)
+    if body is None:
+        return None
+    column = body.column()
+    if name in _SPLIT:
+        column.use_property_split = True
+        column.use_property_decorate = False
+    return column
 
 
 class _Panel:
@@ -189,7 +173,7 @@ class SPEECHFACE_PT_sequencer(_Panel, bpy.types.Panel):
     bl_space_type = "SEQUENCE_EDITOR"
 
 
-_CLASSES = (SPEECHFACE_UL_images, SPEECHFACE_UL_channels, SPEECHFACE_PT_view3d, SPEECHFACE_PT_sequencer)
+_CLASSES = (*cast_panel.CLASSES, SPEECHFACE_UL_channels, SPEECHFACE_PT_view3d, SPEECHFACE_PT_sequencer)
 
 
 def register() -> None:

@@ -1,10 +1,8 @@
 # pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false, reportArgumentType=false
 # pyright: reportInvalidTypeForm=false
-"""Stores the panel's settings in each scene."""
+"""Stores the characters of each scene: whose voice, whose face, and what is made of them."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import bpy
 from bpy.props import (
@@ -16,14 +14,10 @@ from bpy.props import (
     StringProperty,
 )
 
-from . import compat, landmark_rig, texture_plane
+from . import landmark_rig, texture_plane
 from ._shared import motion_controls, protocol
 from .rig_properties import CLASSES as RIG_CLASSES
 from .rig_properties import SPEECHFACE_Rigging
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
 
 _SECONDS = {"subtype": "TIME_ABSOLUTE", "unit": "TIME_ABSOLUTE", "step": 1, "precision": 3}
 
@@ -36,17 +30,11 @@ def _control(name: str, label: str, description: str, **looks: object) -> object
     )
 
 
-def _strip_names(_settings: SPEECHFACE_SceneSettings, context: bpy.types.Context, edit_text: str) -> Iterable[str]:
-    wanted = edit_text.lower()
-    scenes = {context.scene.name: context.scene, compat.sequencer_scene(context).name: compat.sequencer_scene(context)}
-    return [s.name for scene in scenes.values() for s in compat.sound_strips(scene) if wanted in s.name.lower()]
-
-
-def _is_rig(_settings: SPEECHFACE_SceneSettings, candidate: bpy.types.Object) -> bool:
+def _is_rig(_character: SPEECHFACE_Character, candidate: bpy.types.Object) -> bool:
     return landmark_rig.is_rig(candidate)
 
 
-def _is_plane(_settings: SPEECHFACE_SceneSettings, candidate: bpy.types.Object) -> bool:
+def _is_plane(_character: SPEECHFACE_Character, candidate: bpy.types.Object) -> bool:
     return texture_plane.is_plane(candidate)
 
 
@@ -58,14 +46,20 @@ class SPEECHFACE_ReferenceImage(bpy.types.PropertyGroup):
     )
 
 
-class SPEECHFACE_SceneSettings(bpy.types.PropertyGroup):
-    """The panel's settings, one set per scene."""
+class SPEECHFACE_Voice(bpy.types.PropertyGroup):
+    """One sound strip that a character speaks. `name` is that of the strip when it was chosen."""
 
-    strip_name: StringProperty(
-        name="Sound Strip",
-        description="The speech. Empty: the active sound strip of the sequencer",
-        search=_strip_names,
-    )
+    scene: PointerProperty(name="Scene", description="The scene whose sequencer has the strip", type=bpy.types.Scene)
+    token: StringProperty(description="Written on the strip too, so that it is found when it has another name")
+    is_used: BoolProperty(name="Use", description="Generate speaks this strip", default=True)
+
+
+class SPEECHFACE_Character(bpy.types.PropertyGroup):
+    """Somebody who speaks. `name` is for people."""
+
+    token: StringProperty(description="Tells this character from others, whatever it is called")
+    voices: CollectionProperty(type=SPEECHFACE_Voice)
+    active_voice: IntProperty(name="Active Voice", default=0, min=0)
     images: CollectionProperty(type=SPEECHFACE_ReferenceImage)
     active_image: IntProperty(name="Active Image", default=0, min=0)
     use_curves: BoolProperty(
@@ -135,23 +129,42 @@ class SPEECHFACE_SceneSettings(bpy.types.PropertyGroup):
     )
 
 
-_CLASSES = (SPEECHFACE_ReferenceImage, *RIG_CLASSES, SPEECHFACE_SceneSettings)
+class SPEECHFACE_SceneSettings(bpy.types.PropertyGroup):
+    """The characters of a scene."""
+
+    characters: CollectionProperty(type=SPEECHFACE_Character)
+    active_character: IntProperty(name="Active Character", default=0, min=0)
+
+
+_CLASSES = (
+    SPEECHFACE_ReferenceImage,
+    SPEECHFACE_Voice,
+    *RIG_CLASSES,
+    SPEECHFACE_Character,
+    SPEECHFACE_SceneSettings,
+)
 
 
 def scene_settings(scene: bpy.types.Scene) -> SPEECHFACE_SceneSettings:
-    """The panel's settings of a scene."""
+    """What a scene keeps."""
     return scene.speech_face  # added by register
 
 
+def active_character(scene: bpy.types.Scene) -> SPEECHFACE_Character | None:
+    """The character that is chosen in the list; None before there is one."""
+    kept = scene_settings(scene)
+    return kept.characters[min(kept.active_character, len(kept.characters) - 1)] if kept.characters else None
+
+
 def register() -> None:
-    """Adds the settings to every scene."""
+    """Adds the characters to every scene."""
     for cls in _CLASSES:
         bpy.utils.register_class(cls)
     bpy.types.Scene.speech_face = PointerProperty(type=SPEECHFACE_SceneSettings)
 
 
 def unregister() -> None:
-    """Removes the settings."""
+    """Removes them."""
     del bpy.types.Scene.speech_face
     for cls in reversed(_CLASSES):
         bpy.utils.unregister_class(cls)

@@ -14,7 +14,7 @@ from . import character as characters
 from . import compat, rig_table, rigging
 from ._shared import errors, presets
 from .preview import Preview
-from .properties import scene_settings
+from .properties import active_character
 
 if TYPE_CHECKING:
     from bpy.stub_internal.rna_enums import OperatorReturnItems
@@ -31,8 +31,9 @@ def _preset_items(_operator: object, _context: bpy.types.Context | None) -> list
     return _PRESETS
 
 
-def _rigging(context: bpy.types.Context) -> SPEECHFACE_Rigging:
-    return scene_settings(context.scene).rigging
+def _rigging(context: bpy.types.Context) -> SPEECHFACE_Rigging | None:
+    character = active_character(context.scene)
+    return character.rigging if character is not None else None
 
 
 class _RigOperator:
@@ -43,7 +44,8 @@ class _RigOperator:
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only when a character is chosen."""
-        is_chosen = _rigging(context).character is not None
+        rig = _rigging(context)
+        is_chosen = rig is not None and rig.character is not None
         cls.poll_message_set("" if is_chosen else "Choose a character first")
         return is_chosen
 

@@ -7,10 +7,9 @@ import bpy
 
 from . import rig_table, rigging
 from ._shared import errors
-from .properties import scene_settings
+from .properties import active_character
 from .rig_properties import SPEECHFACE_Rigging
 from .sentences import draw_sentence
-from .session import session
 
 _SHOWN_REASONS = 4
 
@@ -49,9 +48,11 @@ def draw_rig(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     header.label(text="Rig")
     if body is None:
         return
-    rig = scene_settings(context.scene).rigging
+    character = active_character(context.scene)
+    if character is None:
+        return
+    rig = character.rigging
     column = body.column()
-    column.enabled = session.generation is None
     column.prop(rig, "character", text="", icon="OUTLINER_OB_ARMATURE")
     if rig.character is None:
         return

@@ -23,7 +23,8 @@ def _is_pickable(_rigging: SPEECHFACE_Rigging, candidate: bpy.types.Object) -> b
 
 def _picked(picked: SPEECHFACE_Rigging, _context: bpy.types.Context) -> None:
     rigging.detect(picked)
-    wanted = picked.id_data.speech_face
+    owner = picked.path_from_id().rpartition(".")[0]
+    wanted = picked.id_data.path_resolve(owner)
     if picked.character is not None and not wanted.images:
         wanted.use_texture = False  # without a photo there is no picture to make
 

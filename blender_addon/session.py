@@ -20,6 +20,7 @@ from .client import Client
 
 if TYPE_CHECKING:
     from .generation import Generation
+    from .orders import Order
     from .preferences import BackendSettings
 
 _WATCH_SECONDS = 0.5
@@ -34,7 +35,9 @@ class Session:
         self.backend: backend_process.BackendProcess | None = None
         self.client: Client | None = None
         self.generation: Generation | None = None
+        self.orders: list[Order] = []  # that wait until the generation has ended
         self.notes: list[str] = []  # of the last generation
+        self.failure = ""  # why the last generation failed, as a sentence
         self._settings: BackendSettings | None = None
         self._refusal = ""
         self._keeper: backend_keeper.BackendKeeper | None = None  # of our own backend
@@ -188,6 +191,7 @@ def unregister() -> None:
     """Ends the backend and the connection."""
     if bpy.app.timers.is_registered(_watch):
         bpy.app.timers.unregister(_watch)
+    session.orders.clear()
     if session.generation is not None:
         session.generation.discard()
         session.generation = None

@@ -103,9 +103,11 @@ def _empty_file(request):
     if "addon" in request.fixturenames:
         from blender_addon.session import session
 
+        session.orders.clear()
         if session.generation is not None:
             session.generation.discard()
             session.generation = None
+        session.failure = ""
         session.close()
 
 
@@ -203,15 +205,31 @@ def add_armature(addon):
 
 
 @pytest.fixture
-def add_image(addon):
-    """Adds a generated reference image to the panel's list."""
+def character(addon):
+    """The active character of the active scene; the first call adds one."""
+    from blender_addon import cast
+
+    return lambda: cast.active(bpy.context.scene)
+
+
+@pytest.fixture
+def begin(character):
+    """Begins to generate the first strip of the active character, step by step."""
+    from blender_addon import generation, orders
+
+    return lambda: generation.begin(bpy.context, orders.orders(bpy.context, character())[0])
+
+
+@pytest.fixture
+def add_image(character):
+    """Adds a generated reference image to the active character."""
 
     def add(width=64, height=48, name="Photo"):
         image = bpy.data.images.new(name, width, height)
         ramp = np.linspace(0, 1, width * height * 4, dtype=np.float32)
         ramp[3::4] = 1
         image.pixels.foreach_set(ramp)
-        bpy.context.scene.speech_face.images.add().image = image
+        character().images.add().image = image
         return image
 
     return add

@@ -12,10 +12,10 @@ KEYS = ("jawOpen", "mouthClose", "mouthPucker", "mouthFunnel", "mouthLeft", "mou
 
 
 @pytest.fixture
-def ready(preferences, fake_backend):
+def ready(preferences, fake_backend, character):
     """A scene that lacks strip and character, and makes nothing else."""
     preferences.connection_file = str(fake_backend.connection_file)
-    wanted = bpy.context.scene.speech_face
+    wanted = character()
     wanted.use_texture = wanted.use_curves = False
     return wanted
 
@@ -199,7 +199,7 @@ def test_locations_are_metres_or_lengths_of_the_bone(addon, add_armature):
     assert [item.why for item in skipped] == ["location x of the bone held is locked", "there is no bone tail"]
 
 
-def test_keys_go_to_the_local_action_of_a_library_override(ready, add_strip, add_mesh, said, tmp_path):
+def test_keys_go_to_the_local_action_of_a_library_override(ready, add_strip, add_mesh, said, tmp_path, character):
     add_mesh("Head", KEYS)
     path = str(tmp_path / "library.blend")
     bpy.ops.wm.save_as_mainfile(filepath=path)
@@ -209,7 +209,7 @@ def test_keys_go_to_the_local_action_of_a_library_override(ready, add_strip, add
     bpy.data.objects["Head"].override_create(remap_local_usages=True)
     head = next(item for item in bpy.data.objects if item.override_library)
     bpy.context.scene.collection.objects.link(head)
-    settings = bpy.context.scene.speech_face
+    settings = character()
     settings.use_texture = settings.use_curves = False
     settings.rigging.character = head
     add_strip()
@@ -218,8 +218,8 @@ def test_keys_go_to_the_local_action_of_a_library_override(ready, add_strip, add
     saved = str(tmp_path / "scene.blend")
     bpy.ops.wm.save_as_mainfile(filepath=saved)
     bpy.ops.wm.open_mainfile(filepath=saved)
-    head = bpy.context.scene.speech_face.rigging.character
-    assert value(head, "jawOpen", 12) == pytest.approx(expected(bpy.context.scene.speech_face, "jawOpen", 11))
+    head = character().rigging.character
+    assert value(head, "jawOpen", 12) == pytest.approx(expected(character(), "jawOpen", 11))
 
 
 def test_channels_without_known_names_are_sent_with_what_they_do_to_the_face(ready, fake_backend, add_strip, add_mesh):

@@ -32,10 +32,10 @@ strip = scene.sequence_editor_create().strips.new_sound("Voice", job["sound"], 1
 strip.frame_offset_start = 10
 bpy.ops.speechface.add_images(directory=job["folder"], files=[{"name": "photo.png"}])
 outcome = bpy.ops.speechface.generate()
-rig = scene.speech_face.rig
+rig = scene.speech_face.characters[0].rig
 animation = rig.animation_data
 curves = animation.action.layers[0].strips[0].channelbag(animation.action_slot).fcurves
-nodes = scene.speech_face.plane.data.materials[0].node_tree.nodes
+nodes = scene.speech_face.characters[0].plane.data.materials[0].node_tree.nodes
 found = {
     "outcome": list(outcome),
     "curves": len(curves),

@@ -20,11 +20,11 @@ RATES = {
 
 
 @pytest.fixture
-def ready(preferences, fake_backend, add_image):
+def ready(preferences, fake_backend, add_image, character):
     """A scene that lacks nothing but the strip."""
     preferences.connection_file = str(fake_backend.connection_file)
     add_image()
-    return bpy.context.scene.speech_face
+    return character()
 
 
 def channels(rig):
@@ -161,15 +161,14 @@ def test_a_failure_leaves_the_scene_and_the_disk_as_they_were(ready, fake_backen
     assert list((Path(preferences.data_folder) / "pictures").iterdir()) == []
 
 
-def test_a_cancelled_job_leaves_nothing(ready, fake_backend, add_strip, preferences, addon):
+def test_a_cancelled_job_leaves_nothing(ready, fake_backend, add_strip, preferences, addon, begin):
     from blender_addon import generation
     from blender_addon._shared import errors
     from blender_addon.session import session
 
     add_strip()
     fake_backend.holds = True
-    running = generation.begin(bpy.context)
-    assert generation.disabled_reason(bpy.context) == "A face is being generated"
+    running = begin()
     assert bpy.ops.speechface.cancel() == {"FINISHED"}
     running.job.tick()
     assert running.job.is_over
@@ -180,51 +179,53 @@ def test_a_cancelled_job_leaves_nothing(ready, fake_backend, add_strip, preferen
     assert list((Path(preferences.data_folder) / "pictures").iterdir()) == []
 
 
-def test_a_scene_that_is_gone_is_said(ready, add_strip):
+def test_a_scene_that_is_gone_is_said(ready, add_strip, begin):
     from blender_addon import generation
     from blender_addon._shared import errors
 
     add_strip()
-    generation.begin(bpy.context).job.run_until_done(timeout=20)
+    begin().job.run_until_done(timeout=20)
     bpy.context.scene.name = "Renamed"
     with pytest.raises(errors.SpeechFaceError, match="is gone"):
         generation.end(bpy.context)
 
 
-def test_another_scene_may_be_active_at_the_end(ready, add_strip):
+def test_another_scene_may_be_active_at_the_end(ready, add_strip, begin):
     from blender_addon import generation
 
     add_strip()
     first = bpy.context.scene
-    generation.begin(bpy.context).job.run_until_done(timeout=20)
+    begin().job.run_until_done(timeout=20)
     bpy.context.window.scene = bpy.data.scenes.new("Other")
     generation.end(bpy.context)
     assert {o.type for o in first.objects} == {"ARMATURE", "MESH"}
     assert len(bpy.context.scene.objects) == 0
 
 
-def test_every_reason_why_not(preferences, fake_backend, add_strip, add_image):
-    from blender_addon import generation
+def test_every_reason_why_not(preferences, fake_backend, add_strip, add_image, character):
+    from blender_addon import cast, orders
 
-    wanted = bpy.context.scene.speech_face
+    wanted = character()
 
     def reason():
-        text = generation.disabled_reason(bpy.context)
+        text = orders.disabled_reason(bpy.context)
         assert bpy.ops.speechface.generate.poll() == (not text)
         return text
 
     preferences.connection_file = str(fake_backend.connection_file)
     wanted.use_curves = wanted.use_texture = False
-    assert reason() == "Nothing to make: choose a character, or tick Landmark Curves or Face Picture"
+    assert reason() == "Nothing to make: choose a rig, or tick Landmark Curves or Face Picture"
     wanted.use_texture = True
-    assert reason() == "Face Picture needs a photo: add at least one reference image"
+    assert reason() == "Face Picture needs a photo: add at least one"
     add_image()
-    assert "has no sound strip" in reason()
+    assert reason().startswith("There is no sound strip")
     strip = add_strip()
     assert reason() == ""
-    wanted.strip_name = "Gone"
-    assert "Gone is not in scene" in reason()
-    wanted.strip_name = ""
+    voice = cast.add_voice(wanted, bpy.context.scene, strip)
+    voice.is_used = False
+    assert reason().startswith("No sound strip of 'Character' is ticked")
+    voice.is_used = True
+    assert reason() == ""
     strip.frame_final_end = 3601 * 24
     assert "trim or split it to at most 60 minutes" in reason()
     strip.frame_final_end = 20
@@ -248,20 +249,20 @@ def test_silence_and_bad_images_are_refused_before_anything_starts(
 
 
 def test_the_sequencers_scene_may_hold_the_sound(ready, add_strip, monkeypatch):
-    from blender_addon import compat, generation
+    from blender_addon import cast, compat, orders
 
     add_strip(fps=24)
     sequenced = bpy.context.scene
     other = bpy.data.scenes.new("Animation")
     bpy.context.window.scene = other
-    other.speech_face.images.add().image = sequenced.speech_face.images[0].image
+    cast.add(other).images.add().image = ready.images[0].image
     monkeypatch.setattr(compat, "sequencer_scene", lambda context: sequenced)
     other.render.fps = 25
-    assert "have different frame rates" in generation.disabled_reason(bpy.context)
+    assert "have different frame rates" in orders.disabled_reason(bpy.context)
     other.render.fps = 24
-    assert generation.disabled_reason(bpy.context) == ""
+    assert orders.disabled_reason(bpy.context) == ""
     assert bpy.ops.speechface.generate() == {"FINISHED"}
-    assert other.speech_face.rig.name in other.objects
+    assert cast.active(other).rig.name in other.objects
 
 
 def test_notes_of_pictures_and_sound_are_shown_until_the_next_generation(ready, fake_backend, add_strip):

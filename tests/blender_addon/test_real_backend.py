@@ -46,10 +46,10 @@ def service(tmp_path, preferences, until):
 
 
 @pytest.mark.slow
-def test_curves_and_pictures_come_through_the_real_service(service, add_strip, add_image):
+def test_curves_and_pictures_come_through_the_real_service(service, add_strip, add_image, character):
     add_strip(start=37, left=10, fps=24)
     add_image()
-    wanted = bpy.context.scene.speech_face
+    wanted = character()
     wanted.width, wanted.epochs = 2.56, 2
     assert bpy.ops.speechface.generate() == {"FINISHED"}
     animation = wanted.rig.animation_data
@@ -61,10 +61,10 @@ def test_curves_and_pictures_come_through_the_real_service(service, add_strip, a
 
 
 @pytest.mark.slow
-def test_a_worker_that_dies_is_said_and_the_next_job_runs(service, add_strip, add_image):
+def test_a_worker_that_dies_is_said_and_the_next_job_runs(service, add_strip, add_image, character):
     add_strip()
     add_image()
-    wanted = bpy.context.scene.speech_face
+    wanted = character()
     wanted.seed, wanted.use_texture = 7, False
     with pytest.raises(RuntimeError, match="Error: "):
         bpy.ops.speechface.generate()
@@ -74,15 +74,15 @@ def test_a_worker_that_dies_is_said_and_the_next_job_runs(service, add_strip, ad
 
 
 @pytest.mark.slow
-def test_cancel_is_honoured_at_once_and_the_next_job_runs(service, add_strip, add_image, until):
+def test_cancel_is_honoured_at_once_and_the_next_job_runs(service, add_strip, add_image, until, character, begin):
     from blender_addon import generation
     from blender_addon._shared import errors
 
     add_strip()
     add_image()
-    wanted = bpy.context.scene.speech_face
+    wanted = character()
     wanted.seed, wanted.use_texture = 8, False
-    job = generation.begin(bpy.context).job
+    job = begin().job
     until(lambda: job.tick() or job.stage == "speech")
     bpy.ops.speechface.cancel()
     start = time.monotonic()
@@ -96,15 +96,17 @@ def test_cancel_is_honoured_at_once_and_the_next_job_runs(service, add_strip, ad
 
 
 @pytest.mark.slow
-def test_a_service_that_is_killed_and_comes_again_finishes_the_job(service, add_strip, add_image, tmp_path, until):
+def test_a_service_that_is_killed_and_comes_again_finishes_the_job(
+    service, add_strip, add_image, tmp_path, until, character, begin
+):
     from blender_addon import generation
     from blender_addon.session import session
 
     add_strip()
     add_image()
-    wanted = bpy.context.scene.speech_face
+    wanted = character()
     wanted.use_texture = False
-    job = generation.begin(bpy.context).job
+    job = begin().job
     until(lambda: job.tick() or session.client.is_ready)
     service.kill()
     service.wait()
@@ -140,7 +142,7 @@ def test_the_addon_starts_and_stops_its_own_backend(own_backend, until):
 
 
 @pytest.mark.slow
-def test_the_true_cascade_moves_the_mouth(own_backend, tmp_path):
+def test_the_true_cascade_moves_the_mouth(own_backend, tmp_path, character):
     """The whole way: the shipped speech and portrait, from the panel's operator to evaluated bones and pictures."""
     if len(list(WEIGHTS.glob("*.safetensors"))) < 4:
         pytest.skip("backend_server/weights lacks networks; train them first")
@@ -152,7 +154,7 @@ def test_the_true_cascade_moves_the_mouth(own_backend, tmp_path):
     strip = scene.sequence_editor_create().strips.new_sound("Voice", str(speech), 1, 37)
     strip.frame_offset_start = 10
     strip.frame_final_end = 47 + 30
-    wanted = scene.speech_face
+    wanted = character()
     wanted.images.add().image = bpy.data.images.load(portrait.stdout.strip().splitlines()[-1])
     wanted.epochs = 0
     assert bpy.ops.speechface.generate() == {"FINISHED"}
@@ -170,7 +172,7 @@ def test_the_true_cascade_moves_the_mouth(own_backend, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_scene_is_made_without_a_window(service, preferences, speech_file, tmp_path):
+def test_a_scene_is_made_without_a_window(service, preferences, speech_file, tmp_path, character):
     """`python -m blender_addon`, with the connection file of a backend that runs."""
     from blender_addon.png_writer import encode_png
 
@@ -188,8 +190,8 @@ def test_a_scene_is_made_without_a_window(service, preferences, speech_file, tmp
     bpy.ops.wm.open_mainfile(filepath=str(out))
     scene = bpy.context.scene
     assert (scene.frame_start, scene.frame_end) == (37, 60)
-    assert scene.speech_face.rig.animation_data.action.frame_range[:] == (37, 60)
-    image = scene.speech_face.plane.data.materials[0].node_tree.nodes["Speech Face Frames"].image
+    assert character().rig.animation_data.action.frame_range[:] == (37, 60)
+    image = character().plane.data.materials[0].node_tree.nodes["Speech Face Frames"].image
     assert image.filepath.startswith("//speech_face")
     folder = Path(bpy.path.abspath(image.filepath)).parent
     assert sorted(path.name for path in folder.iterdir()) == [f"frame_{number:04d}.png" for number in range(25)]

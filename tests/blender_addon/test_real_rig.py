@@ -37,10 +37,10 @@ def speech(tmp_path):
 
 
 @pytest.fixture
-def head(own_backend):
+def head(own_backend, character):
     from blender_addon import sample_head
 
-    wanted = bpy.context.scene.speech_face
+    wanted = character()
     wanted.use_texture = wanted.use_curves = wanted.use_blink = False
     return sample_head.add(bpy.context.scene, "Head", sample_head.load(SAMPLES / "head.npz"))
 
@@ -108,8 +108,8 @@ def assert_talks(opening):
     assert spoken.std() > 4 * silent.std()
 
 
-def test_the_sample_head_talks_by_its_names(head, add_strip, speech):
-    wanted = bpy.context.scene.speech_face
+def test_the_sample_head_talks_by_its_names(head, add_strip, speech, character):
+    wanted = character()
     wanted.rigging.character = head
     assert head.data.shape_keys.key_blocks[1 + JAW_OPEN].name == "jawOpen"
     add_strip(path=speech, fps=FPS)
@@ -117,7 +117,7 @@ def test_the_sample_head_talks_by_its_names(head, add_strip, speech):
     assert_talks(lowering(head, chin_of(head)))
 
 
-def test_a_head_whose_names_are_nonsense_talks_without_typing_one(head, add_strip, speech):
+def test_a_head_whose_names_are_nonsense_talks_without_typing_one(head, add_strip, speech, character):
     from blender_addon import rigging
     from blender_addon.session import session
 
@@ -125,7 +125,7 @@ def test_a_head_whose_names_are_nonsense_talks_without_typing_one(head, add_stri
         block.name = f"Morph.{(number * 37) % 52:03d}"
     head.rotation_euler, head.scale, head.location = (0, 0, 0.6), (-30, 30, 30), (1, 2, 3)  # mirrored, in inches
     bpy.context.view_layer.update()
-    wanted = bpy.context.scene.speech_face
+    wanted = character()
     wanted.rigging.character = head
     assert rigging.is_solved(wanted.rigging)
     add_strip(path=speech, fps=FPS)
@@ -134,12 +134,12 @@ def test_a_head_whose_names_are_nonsense_talks_without_typing_one(head, add_stri
     assert not any("come no nearer" in note for note in session.notes)
 
 
-def test_a_face_of_bones_whose_names_are_nonsense_talks_too(head, add_strip, speech):
+def test_a_face_of_bones_whose_names_are_nonsense_talks_too(head, add_strip, speech, character):
     from blender_addon import rigging
 
     chin = chin_of(head)
     rig = skin(head)
-    wanted = bpy.context.scene.speech_face
+    wanted = character()
     wanted.rigging.character = rig
     assert rigging.is_solved(wanted.rigging)
     add_strip(path=speech, fps=FPS)

@@ -9,7 +9,8 @@ import pytest
 bpy = pytest.importorskip("bpy", reason="there is no bpy module for this Python")
 
 OPERATORS = (
-    "generate", "cancel", "add_images", "add_image_slot", "remove_image", "start_backend", "stop_backend", "copy_log",
+    "generate", "cancel", "add_character", "remove_character", "add_voice", "add_sound_file", "remove_voice",
+    "add_images", "add_image_slot", "remove_image", "start_backend", "stop_backend", "copy_log",
     "detect_rig", "choose_preset", "load_mapping", "save_mapping", "add_channel", "remove_channel", "preview_channel",
 )  # fmt: skip
 SHAPES = (
@@ -92,24 +93,24 @@ def test_everything_is_registered_and_goes_again(addon):
         addon.register()
 
 
-def test_the_panel_says_why_generate_is_off(preferences):
+def test_the_panel_says_why_generate_is_off(preferences, character):
     lines = draw()
-    assert "speechface.generate" in lines
-    assert " ".join(line for line in lines if "photo" in line or "reference image" in line).startswith(
-        "Face Picture needs"
-    )
+    assert {"speechface.generate", "speechface.add_sound_file", "speechface.add_images"} <= set(lines)
+    assert "Choose the speech, and a photo or a rig" in " ".join(lines)
     assert "Backend: Not running" in lines
+    character()
+    assert "Face Picture needs a photo: add at least one" in " ".join(draw())
 
 
-def test_the_controls_of_the_motion_are_folded_away_and_explained(addon):
+def test_the_controls_of_the_motion_are_folded_away_and_explained(addon, character):
     from blender_addon._shared import motion_controls
 
     shown = set(motion_controls.RANGES) - {"blink_gain"}
-    assert "Motion" in draw()
+    settings = character()
+    assert "Shape" in draw()
     assert not any(line.startswith("intensity=") for line in draw())
-    lines = draw(opens=("SPEECHFACE_motion",))
+    lines = draw(opens=("SPEECHFACE_shape",))
     assert {line.split("=")[0] for line in lines} >= shown
-    settings = bpy.context.scene.speech_face
     for name in shown:
         look, bounds = settings.bl_rna.properties[name], motion_controls.RANGES[name]
         assert (look.hard_min, look.hard_max) == pytest.approx(tuple(bounds))
@@ -117,15 +118,13 @@ def test_the_controls_of_the_motion_are_folded_away_and_explained(addon):
         assert len(look.description) > 30
 
 
-def test_the_panel_shows_progress_and_cancel(preferences, fake_backend, add_strip, add_image):
-    from blender_addon import generation
-
+def test_the_panel_shows_progress_and_cancel(preferences, fake_backend, add_strip, add_image, begin):
     preferences.connection_file = str(fake_backend.connection_file)
     fake_backend.holds = True
     add_strip()
     add_image()
     assert "speechface.generate" in draw()
-    running = generation.begin(bpy.context)
+    running = begin()
     assert "Waiting for the backend" in draw()
     for _ in range(10_000):
         running.job.tick()
@@ -134,13 +133,13 @@ def test_the_panel_shows_progress_and_cancel(preferences, fake_backend, add_stri
     lines = draw()
     assert "Waiting for a test  3/10  1 min 15 s left" in lines
     assert "speechface.cancel" in lines
-    assert "speechface.generate" not in lines
+    assert "speechface.generate" in lines  # another one waits behind it
     assert "Backend: Ready on cpu" in lines
 
 
-def test_the_panel_shows_the_character_what_it_is_and_why(preferences, add_mesh):
+def test_the_panel_shows_the_character_what_it_is_and_why(preferences, add_mesh, character):
+    wanted = character()
     assert not any(line.startswith("method=") for line in draw())
-    wanted = bpy.context.scene.speech_face
     head = add_mesh("Head", (*SHAPES, "corr_jaw"))
     wanted.rigging.character = head
     lines = draw()
@@ -168,12 +167,12 @@ def test_preferences_draw(preferences):
     assert "speechface.start_backend" in Drawn.layout.lines
 
 
-def test_images_are_added_and_removed(addon, tmp_path):
+def test_images_are_added_and_removed(addon, tmp_path, character):
     from blender_addon.png_writer import encode_png
 
     for name in ("a.png", "b.png"):
         (tmp_path / name).write_bytes(encode_png(np.zeros((4, 4, 3), np.uint8)))
-    wanted = bpy.context.scene.speech_face
+    wanted = character()
     files = [{"name": "a.png"}, {"name": "b.png"}]
     assert bpy.ops.speechface.add_images(directory=str(tmp_path), files=files) == {"FINISHED"}
     assert [row.image.name for row in wanted.images] == ["a.png", "b.png"]
@@ -192,10 +191,10 @@ def test_images_are_added_and_removed(addon, tmp_path):
     ("files", "sentence"),
     [([], "No file was chosen"), ([{"name": "none.png"}], "does not exist"), ([{"name": "a.png"}] * 21, "At most 20")],
 )
-def test_images_that_cannot_be_added_are_said(addon, tmp_path, files, sentence):
+def test_images_that_cannot_be_added_are_said(addon, tmp_path, files, sentence, character):
     with pytest.raises(RuntimeError, match=sentence):
         bpy.ops.speechface.add_images(directory=str(tmp_path), files=files)
-    assert len(bpy.context.scene.speech_face.images) == 0
+    assert len(character().images) == 0
 
 
 def test_the_backend_is_started_and_stopped_by_hand(preferences, fake_backend):

@@ -12,18 +12,18 @@ KEYS = ("jawOpen", "mouthClose", "mouthPucker", "mouthFunnel", "mouthLeft", "mou
 
 
 @pytest.fixture
-def rig(preferences):
-    return bpy.context.scene.speech_face.rigging
+def rig(preferences, character):
+    return character().rigging
 
 
-def test_picking_a_character_detects_its_rig(rig, add_mesh):
+def test_picking_a_character_detects_its_rig(rig, add_mesh, character):
     rig.character = add_mesh("Head", (*KEYS, "hat"))
     assert (rig.kind, rig.problem) == ("arkit", "")
     assert rig.confidence > 0.5
     assert [row.name for row in rig.channels] == sorted(KEYS, key=order)
     assert rig.channels["mouthClose"].sources == "mouthClose 1"
     assert "names of arkit" in rig.why
-    assert not bpy.context.scene.speech_face.use_texture  # there is no photo
+    assert not character().use_texture  # there is no photo
     rig.character = None
     assert (rig.kind, len(rig.channels)) == ("", 0)
 
@@ -63,7 +63,7 @@ def test_a_character_that_cannot_be_used_is_said_and_picked_again(rig, add_mesh)
     assert (rig.kind, rig.problem) == ("arkit", "")
 
 
-def test_the_table_is_the_mapping_and_survives_a_saved_file(rig, add_mesh, add_armature, tmp_path):
+def test_the_table_is_the_mapping_and_survives_a_saved_file(rig, add_mesh, add_armature, tmp_path, character):
     from blender_addon import rigging
     from blender_addon._shared import presets
 
@@ -81,7 +81,7 @@ def test_the_table_is_the_mapping_and_survives_a_saved_file(rig, add_mesh, add_a
     bpy.ops.wm.save_as_mainfile(filepath=path)
     bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
     bpy.ops.wm.open_mainfile(filepath=path)
-    again = bpy.context.scene.speech_face.rigging
+    again = character().rigging
     assert rigging.mapping_of(again) == before
     assert (again.character.name, again.method, again.kind) == ("Head", "NAMES", "rigify")
 
@@ -96,14 +96,14 @@ def test_the_table_is_the_mapping_and_survives_a_saved_file(rig, add_mesh, add_a
     ],
 )
 def test_sources_that_cannot_be_are_said_with_the_channel(rig, add_mesh, text, sentence):
-    from blender_addon import generation
+    from blender_addon import orders
 
     rig.character = add_mesh("Head", KEYS)
     rig.channels[1].sources = text
-    assert sentence in generation.disabled_reason(bpy.context)
-    assert rig.channels[1].name.lower() in generation.disabled_reason(bpy.context).lower()
+    assert sentence in orders.disabled_reason(bpy.context)
+    assert rig.channels[1].name.lower() in orders.disabled_reason(bpy.context).lower()
     rig.channels[1].sources = " jawOpen ; mouthClose -.5,"
-    assert rig.channels[1].name not in generation.disabled_reason(bpy.context)
+    assert rig.channels[1].name not in orders.disabled_reason(bpy.context)
 
 
 def test_mappings_are_saved_and_loaded(rig, add_mesh, tmp_path):

@@ -51,7 +51,7 @@ def test_a_damaged_head_is_said(sample_head, tmp_path):
         sample_head.load(path)
 
 
-def test_the_scene_holds_the_head_beside_the_picture_keyed(preferences, fake_backend, speech_file, tmp_path):
+def test_the_scene_holds_the_head_beside_the_picture_keyed(preferences, fake_backend, speech_file, tmp_path, character):
     from blender_addon import __main__
     from blender_addon.png_writer import encode_png
 
@@ -61,7 +61,7 @@ def test_the_scene_holds_the_head_beside_the_picture_keyed(preferences, fake_bac
     out = tmp_path / "scene.blend"
     __main__.make_scene(speech_file(1.0), [photo], out, fps=24, first_frame=1, epochs=0, seed=0, head=HEAD)
     bpy.ops.wm.open_mainfile(filepath=str(out))
-    wanted = bpy.context.scene.speech_face
+    wanted = character()
     head = wanted.rigging.character
     assert wanted.rigging.kind == "arkit"
     assert wanted.plane is not None

@@ -37,12 +37,12 @@ def names(out):
     return sorted(path.name for path in out.parent.iterdir())
 
 
-def test_a_scene_of_an_earlier_run_is_replaced(make, out):
+def test_a_scene_of_an_earlier_run_is_replaced(make, out, character):
     assert make(seed=1) is None
     assert make(seed=2) is None
     assert names(out) == [".scene.blend.speech_face", "scene.blend", "speech_face"]
     bpy.ops.wm.open_mainfile(filepath=str(out))
-    wanted = bpy.context.scene.speech_face
+    wanted = character()
     assert wanted.seed == 2
     image = wanted.plane.data.materials[0].node_tree.nodes["Speech Face Frames"].image
     assert image.filepath == "//speech_face/speech_002/frame_0001.png"

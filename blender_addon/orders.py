@@ -1,0 +1,227 @@
+# pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false, reportArgumentType=false
+"""Reads from a scene what shall be generated: orders, each for one strip of one character, and the request of an order.
+
+An order keeps names and tokens, never datablocks, and is read when its turn comes.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+import bpy
+import numpy as np
+from numpy.typing import NDArray
+
+from . import cast, compat, face_surface, reference_images, rigging, saved_keys, sound_file, sound_strip
+from . import character as characters
+from ._shared import errors, motion_controls, notes, rig_mapping
+from .job import JobRequest
+from .preferences import settings as backend_settings
+from .properties import SPEECHFACE_Character, active_character
+
+
+@dataclass(frozen=True)
+class Order:
+    """One strip of one character that shall be generated.
+
+    Attributes:
+        scene: name of the character's scene.
+        character: its token.
+        place: name of the scene that holds the strip.
+        strip: its name.
+        label: for people.
+    """
+
+    scene: str
+    character: str
+    place: str
+    strip: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a generation will write, in names and numbers.
+
+    Attributes:
+        order: what was asked for.
+        voice: token of the strip; it names the bake, so that a second one replaces it.
+        scene_frames: int64 (T,), each gets a key and a picture.
+        use_curves: whether armature and keys are wanted.
+        use_texture: whether pictures are wanted.
+        rigged: name of the object whose shape keys and bones are keyed; empty if none is.
+        mapping: of its channels; None where they are solved.
+        surface: of a character whose channels are solved.
+        width: metres, of the picture.
+        pictures: folder in which the picture sequences lie.
+        sound_name: of the strip's file.
+        sound_notes: what the user should know of the sound.
+    """
+
+    order: Order
+    voice: str
+    scene_frames: NDArray[np.int64]
+    use_curves: bool
+    use_texture: bool
+    rigged: str
+    mapping: rig_mapping.RigMapping | None
+    surface: face_surface.Surface | None
+    width: float
+    pictures: Path
+    sound_name: str
+    sound_notes: tuple[notes.Note, ...]
+
+
+def orders(context: bpy.types.Context, character: SPEECHFACE_Character) -> list[Order]:
+    """An order for each strip that a character speaks.
+
+    Raises:
+        SpeechFaceError: something is missing or unusable.
+    """
+    if reason := reason_against(context, character):
+        raise errors.SpeechFaceError(reason)
+    spoken = cast.spoken(context.scene, compat.sequencer_scene(context), character)
+    return [
+        Order(context.scene.name, character.token, place.name, strip.name, f"{character.name}: {strip.name}")
+        for place, strip in spoken
+    ]
+
+
+def disabled_reason(context: bpy.types.Context) -> str:
+    """Why Generate cannot work now, as a sentence; empty when it can. Reads no file, so panels may call it."""
+    character = active_character(context.scene)
+    return reason_against(context, character) if character is not None else "Choose the speech, and a photo or a rig"
+
+
+def reason_against(context: bpy.types.Context, character: SPEECHFACE_Character) -> str:
+    """Why a character cannot be generated, as a sentence; empty when it can."""
+    has_rig = character.rigging.character is not None
+    if not character.use_curves and not character.use_texture and not has_rig:
+        return "Nothing to make: choose a rig, or tick Landmark Curves or Face Picture"
+    if has_rig and (reason := rigging.reason_against(character.rigging)):
+        return capitalised(reason)
+    if character.use_texture and not character.images:
+        return "Face Picture needs a photo: add at least one"
+    try:
+        for place, strip in cast.spoken(context.scene, compat.sequencer_scene(context), character):
+            sound_strip.strip_frames(_at_one_rate(context.scene, place), strip)
+        backend = backend_settings(context)
+        if not backend.connection_file:
+            backend.command()
+    except errors.SpeechFaceError as error:
+        return sentence_of(error)
+    return ""
+
+
+def sentence_of(error: errors.SpeechFaceError) -> str:
+    """The failure as a sentence that begins with a capital letter."""
+    return capitalised(error.sentence)
+
+
+def capitalised(sentence: str) -> str:
+    """The sentence with a capital letter."""
+    return sentence[:1].upper() + sentence[1:]
+
+
+def prepare(context: bpy.types.Context, order: Order) -> tuple[Plan, JobRequest]:
+    """Reads sound and images of an order.
+
+    Raises:
+        SpeechFaceError: something is missing or unusable.
+    """
+    scene, wanted = character_of(order)
+    saved_keys.check_scene(scene)
+    place = bpy.data.scenes.get(order.place)
+    if place is None:
+        raise errors.SoundError(f"the scene {order.place!r}, which has the sound strip, is gone; choose another strip")
+    strip = sound_strip.find(_at_one_rate(scene, place), order.strip)
+    mapping, surface = _rig(context, wanted)
+    if wanted.use_curves and wanted.rig is not None:
+        saved_keys.check(wanted.rig, cast.token_of(strip))
+    pictures = reference_images.read_all([item.image for item in wanted.images])
+    speech = sound_strip.read(place, strip)
+    request = JobRequest(
+        speech=speech.samples,
+        sample_rate=sound_file.SAMPLE_RATE,
+        frame_times=speech.frame_times,
+        images=pictures.images,
+        files=pictures.files,
+        names=pictures.names,
+        epochs=wanted.epochs if wanted.use_texture else 0,
+        seed=wanted.seed,
+        wants_blink=wanted.use_blink,
+        wants_texture=wanted.use_texture,
+        controls=_controls(wanted),
+        rig=rigging.text_of(mapping) if mapping is not None else "",
+        mesh=(surface.vertices, surface.triangles) if surface is not None else None,
+    )
+    data_folder = backend_settings(context).data_folder
+    plan = Plan(
+        order=order,
+        voice=cast.token_of(strip) or secrets.token_hex(8),
+        scene_frames=speech.scene_frames,
+        use_curves=wanted.use_curves,
+        use_texture=wanted.use_texture,
+        rigged=wanted.rigging.character.name if mapping is not None or surface is not None else "",
+        mapping=mapping,
+        surface=surface,
+        width=wanted.width,
+        pictures=Path(bpy.data.filepath).parent / "speech_face" if bpy.data.filepath else data_folder / "pictures",
+        sound_name=speech.sound_name,
+        sound_notes=speech.notes,
+    )
+    return plan, request
+
+
+def character_of(order: Order) -> tuple[bpy.types.Scene, SPEECHFACE_Character]:
+    """The scene and the character of an order as they are now.
+
+    Raises:
+        SpeechFaceError: one of them is gone.
+    """
+    scene = bpy.data.scenes.get(order.scene)
+    if scene is None:
+        raise errors.SpeechFaceError(f"the scene {order.scene!r} is gone; generate the face again")
+    character = cast.by_token(scene, order.character)
+    if character is None:
+        raise errors.SpeechFaceError(f"the character of {order.label!r} was removed; add it and generate again")
+    return scene, character
+
+
+def _rig(
+    context: bpy.types.Context, wanted: SPEECHFACE_Character
+) -> tuple[rig_mapping.RigMapping | None, face_surface.Surface | None]:
+    """The mapping of the chosen rig, or its surface where the names say nothing; neither without one."""
+    if wanted.rigging.character is None:
+        return None, None
+    character = characters.read(wanted.rigging.character)
+    if rigging.is_solved(wanted.rigging):
+        return None, face_surface.surface(context, character)
+    mapping = rigging.mapping_of(wanted.rigging)
+    rigging.check(character, mapping)
+    return mapping, None
+
+
+def _controls(wanted: SPEECHFACE_Character) -> motion_controls.MotionControls:
+    """The sliders of the panel; Blender keeps float32, which may lie slightly outside a range."""
+    chosen = {}
+    for name, bounds in motion_controls.RANGES.items():
+        if hasattr(wanted, name):
+            chosen[name] = min(max(round(getattr(wanted, name), 6), bounds.least), bounds.most)
+    return motion_controls.MotionControls(**chosen)
+
+
+def _at_one_rate(scene: bpy.types.Scene, place: bpy.types.Scene) -> bpy.types.Scene:
+    """The scene that holds a strip.
+
+    Raises:
+        SpeechFaceError: it and the character's run at different frame rates, so frames would not match.
+    """
+    if sound_strip.frame_rate(scene).exact != sound_strip.frame_rate(place).exact:
+        raise errors.SpeechFaceError(
+            f"scene {place.name}, which holds the sound, and scene {scene.name} have different frame rates; give them "
+            "the same"
+        )
+    return place
