@@ -86,7 +86,7 @@ def _clear(owner: bpy.types.ID, place: Place, name: str, cleared: Cleared) -> Cl
         elif len(curve.modifiers):
             curve.keyframe_points.clear()
         else:
-            _remove(bag, curve)
+            bag.fcurves.remove(curve)  # with its group, if that is empty then
             cleared = replace(cleared, curve_count=cleared.curve_count + 1)
             if not _is_moved(owner, path):
                 key_places.set_at_rest(owner, path, bake.before.get(path))
@@ -102,13 +102,6 @@ def _clear(owner: bpy.types.ID, place: Place, name: str, cleared: Cleared) -> Cl
         bpy.data.actions.remove(action)
         cleared = replace(cleared, action_count=cleared.action_count + 1)
     return cleared
-
-
-def _remove(bag: bpy.types.ActionChannelbag, curve: bpy.types.FCurve) -> None:
-    group = curve.group
-    bag.fcurves.remove(curve)
-    if group is not None and not len(group.channels):
-        bag.groups.remove(group)
 
 
 def _is_moved(owner: bpy.types.ID, path: key_memory.Path) -> bool:

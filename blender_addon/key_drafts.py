@@ -14,9 +14,10 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from . import compat, key_fields, key_memory, key_places, key_shapes
+from . import compat, key_fields, key_judging, key_memory, key_places, key_shapes
 from ._shared import errors
 from .key_fields import Keys
+from .key_judging import Judge, Verdict
 from .key_memory import Bake, Movement, Path
 from .key_places import Reference
 from .key_requests import Layer, Policy, Request, Written
@@ -44,10 +45,9 @@ class Draft:
         self._earlier: Reference | None = None  # the action whose place the draft will take
         self._handle = 0  # of its slot
         self._seen: dict[Path, Keys] = {}  # of its curves
-        self._ours: dict[Path, NDArray[np.bool_]] = {}
         self._bakes: dict[str, Bake] = {}
         self._movement: Movement | None = None
-        self._stale: list[tuple[int, int]] = []
+        self._judge: Judge | None = None
         self._is_kept = np.zeros((self._last - self._first + 1, len(self._wanted)), bool)
         self._key_count = self._kept_count = self._emptied_count = self._replaced_count = 0
         self._at_rest: list[tuple[Path, float | None]] = []
@@ -143,8 +143,9 @@ class Draft:
     def _written(self, action: bpy.types.Action) -> Written:
         counts = self._key_count, self._is_kept, self._kept_count, self._emptied_count, self._replaced_count
         movement = self._movement if self._stays else None
-        is_alone = key_memory.LAYER not in action or self._manner.layer == Layer()
-        return Written(action, self._manner.policy, self._values, *counts, movement, is_alone)
+        manner = self._manner
+        is_alone = key_memory.LAYER not in action or (manner.policy is Policy.LAYER and manner.layer == Layer())
+        return Written(action, manner.policy, self._values, *counts, movement, is_alone)
 
     def discard(self) -> None:
         """Takes the draft away, if there is one."""
@@ -159,45 +160,34 @@ class Draft:
         if owner.animation_data is not None:
             owner.animation_data.use_tweak_mode = False  # in it another action seems to be the active one
         place = key_places.place_of(owner, self._bake) if self._manner.policy is not Policy.LAYER else None
-        self._stale = [(self._first, self._last)]
-        if place is None:
-            return
-        self._earlier = Reference("actions", place.action.name, place.action.session_uid)
-        self._handle = place.slot.handle
-        self._bakes = key_memory.remembered(place.action, tuple(self._wanted))
-        strip_movement = place.movement
-        bake = self._bakes.get(self._bake)
+        strip_movement = None
+        if place is not None:
+            self._earlier = Reference("actions", place.action.name, place.action.session_uid)
+            self._handle = place.slot.handle
+            self._bakes = key_memory.remembered(place.action, tuple(self._wanted))
+            strip_movement = place.movement
         del owner, place
-        with_handles = any(bake.interpolation is Interpolation.BEZIER for bake in self._bakes.values())
+        bake = self._bakes.get(self._bake)
+        with_handles = any(each.interpolation is Interpolation.BEZIER for each in self._bakes.values())
         found: dict[Path, NDArray[np.float32]] = {}
         generated = key_fields.enum("type", "GENERATED")
         for path in [(curve.data_path, curve.array_index) for curve in self._earlier_curves()]:
             keys = self._seen[path] = key_fields.marks(self._earlier_curve(path), with_handles=with_handles)
-            self._ours[path] = self._held(path, keys)
             if bake is not None and path in bake.values:
                 found[path] = keys["co"][keys["type"] == generated]
             yield 0.0
-        if bake is None:
-            return
-        later = self._first - bake.first
-        keys_movement = yield from key_memory.movement(bake, found)
-        if keys_movement is not None and keys_movement.is_shift_by(later):  # along with the sound
-            self._bakes[self._bake] = bake = bake.moved(later)
-            for path in found:
-                self._ours[path] = self._held(path, self._seen[path])
-                yield 0.0
-        elif keys_movement is not None:
-            self._movement = keys_movement
-            self._stale.append(keys_movement.of(*bake.range))
-        elif strip_movement is not None and not strip_movement.is_shift_by(later):
-            self._movement = strip_movement
-        self._stale.append(bake.range)
-
-    def _held(self, path: Path, keys: Keys) -> NDArray[np.bool_]:
-        held = np.zeros(len(keys["co"]), bool)
-        for bake in self._bakes.values():
-            held |= bake.holds(path, keys)
-        return held
+        moved = None
+        if bake is not None:
+            later = self._first - bake.first
+            keys_movement = yield from key_memory.movement(bake, found)
+            if keys_movement is not None and keys_movement.is_shift_by(later):  # along with the sound
+                self._bakes[self._bake] = bake = bake.moved(later)
+            elif keys_movement is not None:
+                self._movement, moved = keys_movement, keys_movement.of(*bake.range)
+            elif strip_movement is not None and not strip_movement.is_shift_by(later):
+                self._movement = strip_movement
+        others = key_judging.others(self._bakes, self._bake)
+        self._judge = Judge(self._manner.policy, self._first, len(self._is_kept), bake, others, moved)
 
     def _begin(self) -> bool:
         """Makes the draft; returns whether it is a copy of the earlier action, or empty."""
@@ -226,9 +216,7 @@ class Draft:
         for name, other in self._bakes.items():
             if name == self._bake:
                 continue
-            trimmed = other
-            for first, last in self._stale[:1]:
-                trimmed = key_memory.without_range(trimmed, paths, first, last)
+            trimmed = key_memory.without_range(other, paths, self._first, self._last)
             if trimmed is not other or not is_copy:
                 key_memory.store(self._action(), name, trimmed)
             yield 0.0
@@ -240,72 +228,45 @@ class Draft:
         """Writes one wanted curve."""
         curve, earlier = self._wanted[path], self._earlier_curve(path) if path in self._seen else None
         values, is_key = self._values.values[:, number], self._values.is_key[:, number]
-        known = [bake.before[path] for bake in self._bakes.values() if path in bake.before]
-        before = known[0] if known else (key_places.current(self._owner.find(), path) if earlier is None else None)
-        is_free, kept = np.ones(len(values), bool), key_fields.read(None)
+        before = self._judge.before(path)
+        is_free, kept, strays = np.ones(len(values), bool), key_fields.read(None), np.empty(0, np.float32)
         bag = self._bag()
         if earlier is None:
+            before = key_places.current(self._owner.find(), path) if before is None else before
             compat.new_fcurve(bag, *path, curve.group)
         else:
-            is_removed = self._removed(path)
-            if self._manner.policy is Policy.KEEP and len(is_removed):
-                is_free = self._free(path, is_removed)
-            if not is_removed.all():
-                kept = key_fields.some(key_fields.read(earlier), ~is_removed)
+            verdict = self._judged(path)
+            is_free, strays = verdict.is_free, verdict.strays
+            if not verdict.is_removed.all():
+                kept = key_fields.some(key_fields.read(earlier), ~verdict.is_removed)
             if not is_copy:
                 compat.copied_fcurve(bag, earlier, with_keys=False)
         del earlier, bag
         at = np.flatnonzero(is_key & is_free)
         new = key_fields.generated(self._first, values, at, np.flatnonzero(is_key), self._values.interpolation)
         yield from key_fields.put_steps(lambda: self._bag().fcurves.find(path[0], index=path[1]), kept, new)
-        key_memory.remember(self._action(), self._bake, number, values, is_key, before)
+        key_memory.remember(self._action(), self._bake, number, values, is_key, before, strays)
         self._is_kept[:, number] = ~is_free
         self._key_count += len(at)
 
     def _drop(self, path: Path, *, is_copy: bool) -> None:
         """Removes our keys of a curve that this bake no longer has; without any key left, the property goes to rest."""
         earlier, bag = self._earlier_curve(path), self._bag()
-        kept = key_fields.some(key_fields.read(earlier), ~self._removed(path))
+        kept = key_fields.some(key_fields.read(earlier), ~self._judged(path).is_removed)
         if not len(kept["co"]):
-            known = [bake.before[path] for bake in self._bakes.values() if path in bake.before]
-            self._at_rest.append((path, known[0] if known else None))
+            self._at_rest.append((path, self._judge.before(path)))
             if is_copy:
                 bag.fcurves.remove(bag.fcurves.find(path[0], index=path[1]))
             return
         curve = bag.fcurves.find(path[0], index=path[1]) if is_copy else compat.copied_fcurve(bag, earlier)
         key_fields.put(curve, kept, key_fields.read(None))
 
-    def _removed(self, path: Path) -> NDArray[np.bool_]:
-        """Which keys of an earlier curve go; counts those of an artist."""
-        frames, ours = self._seen[path]["co"][:, 0], self._ours[path]
-        is_stale = np.any([(first <= frames) & (frames <= last) for first, last in self._stale], axis=0)
-        if self._manner.policy is Policy.KEEP:
-            self._kept_count += int((is_stale & ~ours).sum())
-            return is_stale & ours
-        is_removed = is_stale | self._strays(path)
-        self._replaced_count += int((is_removed & ~ours).sum())
-        return is_removed
-
-    def _strays(self, path: Path) -> NDArray[np.bool_]:
-        """Keys that were moved away from where this bake wrote them: of its values, whose own places are empty."""
-        bake, keys, ours = self._bakes.get(self._bake), self._seen[path], self._ours[path]
-        if bake is None or path not in bake.values or ours.all():
-            return np.zeros(len(ours), bool)
-        gone = bake.is_key[path] & ~key_fields.whole_frames(keys["co"][ours, 0], bake.first, bake.count)
-        is_generated = keys["type"] == key_fields.enum("type", "GENERATED")
-        return ~ours & is_generated & np.isin(keys["co"][:, 1], bake.values[path][gone])
-
-    def _free(self, path: Path, is_removed: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Frames that an artist leaves to us: without a key of theirs, and where they have taken none away."""
-        frames, count = self._seen[path]["co"][:, 0], len(self._is_kept)
-        is_theirs = key_fields.whole_frames(frames[~is_removed], self._first, count)
-        is_emptied = np.zeros(count, bool)
-        bake = self._bakes.get(self._bake)
-        if bake is not None and path in bake.is_key:
-            gone = bake.is_key[path] & ~key_fields.whole_frames(frames, bake.first, bake.count)
-            is_emptied = key_fields.whole_frames(np.flatnonzero(gone) + bake.first, self._first, count)
-        self._emptied_count += int(is_emptied.sum())
-        return ~is_theirs & ~is_emptied
+    def _judged(self, path: Path) -> Verdict:
+        verdict = self._judge.judge(path, self._seen[path])
+        self._kept_count += verdict.kept_count
+        self._emptied_count += verdict.emptied_count
+        self._replaced_count += verdict.replaced_count
+        return verdict
 
     def _action(self) -> bpy.types.Action:
         """The draft, with the mark of the next slice: an undone one has the mark of an earlier slice, or is gone."""

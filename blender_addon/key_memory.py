@@ -46,7 +46,7 @@ class Movement:
         """What was done with the keys."""
         if self.scale == 1:
             return f"moved by {self.offset:+.4g} frames"
-        return f"scaled in time by {self.scale:.4g}"
+        return f"scaled in time by {self.scale:.3g}"
 
     def is_shift_by(self, frames: int) -> bool:
         """Whether the keys lie so many frames later."""
@@ -67,6 +67,7 @@ class Bake:
         values: f32 (T,) for each curve.
         is_key: bool (T,) for each curve, where the bake has a key.
         before: what the properties were before a curve moved them.
+        strays: values of keys of earlier bakes that an artist has moved, and that were kept.
         interpolation: after every key.
     """
 
@@ -75,6 +76,7 @@ class Bake:
     values: Mapping[Path, NDArray[np.float32]]
     is_key: Mapping[Path, NDArray[np.bool_]]
     before: Mapping[Path, float]
+    strays: Mapping[Path, NDArray[np.float32]]
     interpolation: Interpolation
 
     @property
@@ -137,10 +139,10 @@ def _bake(stored: bpy.types.PropertyGroup, fallback: Sequence[Path]) -> Bake:
         columns = {path: np.ascontiguousarray(together[:, column]) for column, path in enumerate(paths)}
         full = np.ones(len(together), bool)
         keyed = dict.fromkeys(columns, full)
-        return Bake(int(stored["first"]), len(together), columns, keyed, {}, Interpolation.LINEAR)
+        return Bake(int(stored["first"]), len(together), columns, keyed, {}, {}, Interpolation.LINEAR)
     count = int(stored["count"])
     full = np.ones(count, bool)
-    values, keyed, before = {}, {}, {}
+    values, keyed, before, strays = {}, {}, {}, {}
     for number, path in enumerate(paths):
         name = str(number)
         if name not in stored["values"]:
@@ -150,7 +152,9 @@ def _bake(stored: bpy.types.PropertyGroup, fallback: Sequence[Path]) -> Bake:
         keyed[path] = full if bits is None else np.unpackbits(np.frombuffer(bits, np.uint8), count=count).astype(bool)
         if name in stored["before"]:
             before[path] = float(stored["before"][name])
-    return Bake(int(stored["first"]), count, values, keyed, before, Interpolation(stored["interpolation"]))
+        if name in stored["strays"]:
+            strays[path] = np.array(stored["strays"][name], np.float32)
+    return Bake(int(stored["first"]), count, values, keyed, before, strays, Interpolation(stored["interpolation"]))
 
 
 def begin(
@@ -162,7 +166,7 @@ def begin(
     text = "\n".join(f"{path}[{index}]" for path, index in paths)
     action[BAKES][bake] = {
         **{"first": first, "count": count, "curves": text, "interpolation": interpolation.value},
-        **{"values": {}, "keys": {}, "before": {}},
+        **{"values": {}, "keys": {}, "before": {}, "strays": {}},
     }
 
 
@@ -173,21 +177,25 @@ def remember(
     values: NDArray[np.float32],
     is_key: NDArray[np.bool_],
     before: float | None,
+    strays: NDArray[np.float32],
 ) -> None:
-    """Notes the motion of the curve that stands at this number in `begin`, and where it has keys."""
+    """Notes the motion of the curve that stands at this number in `begin`, where it has keys, and more; see `Bake`."""
     stored, name = action[BAKES][bake], str(number)
     stored["values"][name] = np.ascontiguousarray(values, np.float32)
     if not is_key.all():
         stored["keys"][name] = np.packbits(is_key).tobytes()
     if before is not None:
         stored["before"][name] = before
+    if len(strays):
+        stored["strays"][name] = np.ascontiguousarray(strays, np.float32)
 
 
 def store(action: bpy.types.Action, name: str, bake: Bake) -> None:
     """Writes a whole bake."""
     begin(action, name, bake.first, bake.count, bake.values, bake.interpolation)
     for number, path in enumerate(bake.values):
-        remember(action, name, number, bake.values[path], bake.is_key[path], bake.before.get(path))
+        strays = bake.strays.get(path, np.empty(0, np.float32))
+        remember(action, name, number, bake.values[path], bake.is_key[path], bake.before.get(path), strays)
 
 
 def without_range(bake: Bake, paths: Iterable[Path], first: int, last: int) -> Bake:
