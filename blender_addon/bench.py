@@ -98,17 +98,18 @@ def _blender(name: str, function: object) -> Row:
     return Row(name, taken, taken, "no part of the add-on")
 
 
-ROWS = (keying,)  # functions that give rows
+ROWS = (keying,)  # functions from minutes of speech to rows
 
 
 def main(arguments: list[str]) -> int:
     """Reads the command line of `bench`, prints the table, and gives the exit code."""
     parser = argparse.ArgumentParser(prog="python -m blender_addon bench", description=__doc__)
-    parser.parse_args(arguments)
+    parser.add_argument("--minutes", type=float, default=10.0, help="of speech, at 30 frames a second")
+    given = parser.parse_args(arguments)
     sys.stdout.write(f"Blender {bpy.app.version_string}\n{'':34}{'total':>10}{'longest':>12}\n")
     for function in ROWS:
         bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
-        for row in function():
+        for row in function(given.minutes):
             numbers = f"{row.seconds:8.2f} s{row.longest * 1000:9.0f} ms"
             sys.stdout.write(f"{row.name:34}{numbers}   {row.note}\n".rstrip() + "\n")
             sys.stdout.flush()
