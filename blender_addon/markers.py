@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import bpy
 
+from . import saved_keys
+
 _SETS = "speech_face_markers"  # property of the scene: name of the set -> lines "frame text" as they were written
 PREFIX = "SF "
 
@@ -29,11 +31,16 @@ class Item:
 
 
 def write(scene: bpy.types.Scene, name: str, items: Iterable[Item]) -> int:
-    """Puts a set of markers on the timeline in place of the earlier set of this name; returns how many there are."""
+    """Puts a set of markers on the timeline in place of the earlier set of this name; returns how many there are.
+
+    Raises:
+        SpeechFaceError: they would not be saved.
+    """
+    saved_keys.check_scene(scene)
     clear(scene, name)
     lines = []
     for item in items:
-        marker = scene.timeline_markers.new(PREFIX + item.text, frame=item.frame)
+        marker = scene.timeline_markers.new(PREFIX + " ".join(item.text.split()), frame=item.frame)
         lines.append(f"{marker.frame} {marker.name}")
     if lines:
         if _SETS not in scene:
