@@ -9,6 +9,7 @@ work ends with a sentence. If an artist has edited the earlier action meanwhile,
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 
 import bpy
 import numpy as np
@@ -20,7 +21,7 @@ from .key_fields import Keys
 from .key_judging import Judge, Verdict
 from .key_memory import Bake, Movement, Path
 from .key_places import Reference
-from .key_requests import Layer, Policy, Request, Written
+from .key_requests import Policy, Request, Written
 from .key_shapes import Interpolation, KeyShape
 from .slices import Slices
 
@@ -33,7 +34,7 @@ class Draft:
 
     def __init__(self, request: Request) -> None:
         self._owner = Reference.to(request.owner)
-        self._bake, self._manner, self._values = request.bake, request.manner, request.values
+        self._bake, self._manner, self._motion = request.bake, request.manner, request.values
         self._first, self._last = int(request.scene_frames[0]), int(request.scene_frames[-1])
         self._name = request.name or request.owner.name
         self._wanted = {curve.path: curve for curve in request.curves}
@@ -48,6 +49,7 @@ class Draft:
         self._bakes: dict[str, Bake] = {}
         self._movement: Movement | None = None
         self._judge: Judge | None = None
+        self._values = key_shapes.every_frame(np.empty((0, 0)))
         self._is_kept = np.zeros((self._last - self._first + 1, len(self._wanted)), bool)
         self._key_count = self._kept_count = self._emptied_count = self._replaced_count = 0
         self._at_rest: list[tuple[Path, float | None]] = []
@@ -70,9 +72,8 @@ class Draft:
         """
         self.discard()
         self._forget()
-        if not isinstance(self._values, KeyShape):
-            self._values = yield from key_shapes.shape_steps(self._values, self._manner.shaping)
         yield from self._look()
+        yield from self._shape()
         if self._stays:
             self._is_kept[:] = True
             return
@@ -133,7 +134,8 @@ class Draft:
         del action[_UNFINISHED]
         self._draft = ""
         if self._manner.policy is Policy.LAYER:
-            key_places.put_layer(owner, action, slot, self._wanted, self._manner.layer)
+            how = {"is_combined": self._manner.is_combined, "influence": self._manner.influence}
+            key_places.put_layer(owner, action, slot, self._wanted, **how)
         else:
             key_places.put(owner, action, slot, is_nla=self._manner.is_nla)
         for path, value in self._at_rest:
@@ -144,7 +146,9 @@ class Draft:
         counts = self._key_count, self._is_kept, self._kept_count, self._emptied_count, self._replaced_count
         movement = self._movement if self._stays else None
         manner = self._manner
-        is_alone = key_memory.LAYER not in action or (manner.policy is Policy.LAYER and manner.layer == Layer())
+        is_alone = key_memory.LAYER not in action or (
+            manner.policy is Policy.LAYER and manner.influence == 1 and not manner.is_combined
+        )
         return Written(action, manner.policy, self._values, *counts, movement, is_alone)
 
     def discard(self) -> None:
@@ -188,6 +192,29 @@ class Draft:
                 self._movement = strip_movement
         others = key_judging.others(self._bakes, self._bake)
         self._judge = Judge(self._manner.policy, self._first, len(self._is_kept), bake, others, moved)
+
+    def _shape(self) -> Slices[None]:
+        """Mixes the motion with what is there, and chooses its keys."""
+        motion, influence = self._motion, self._manner.influence
+        if influence < 1 and self._manner.policy is not Policy.LAYER and not self._stays:
+            values = motion.values if isinstance(motion, KeyShape) else motion
+            there = np.empty(values.shape, np.float32)
+            for number, path in enumerate(self._wanted):
+                there[:, number] = self._there(path)
+                yield 0.0
+            mixed = key_shapes.blend(there, values, influence)
+            motion = replace(motion, values=mixed) if isinstance(motion, KeyShape) else mixed
+        if not isinstance(motion, KeyShape):
+            motion = yield from key_shapes.shape_steps(motion, self._manner.shaping)
+        self._values = motion
+
+    def _there(self, path: Path) -> NDArray[np.float64]:
+        """What a curve makes on the frames (T,) until now; without one, what the property is."""
+        frames = range(self._first, self._last + 1)
+        if path in self._seen:
+            evaluate = self._earlier_curve(path).evaluate
+            return np.fromiter(map(evaluate, frames), np.float64, len(frames))
+        return np.full(len(frames), key_places.current(self._owner.find(), path) or 0.0)
 
     def _begin(self) -> bool:
         """Makes the draft; returns whether it is a copy of the earlier action, or empty."""

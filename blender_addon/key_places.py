@@ -12,7 +12,7 @@ import bpy
 from . import key_memory
 from ._shared import errors
 from .key_memory import Movement, Path
-from .key_requests import TRACK, Layer
+from .key_requests import TRACK
 
 _COLLECTIONS = {"OBJECT": "objects", "KEY": "shape_keys"}  # of bpy.data
 
@@ -171,7 +171,9 @@ def put_layer(
     action: bpy.types.Action,
     slot: bpy.types.ActionSlot,
     paths: Collection[Path],
-    layer: Layer,
+    *,
+    is_combined: bool,
+    influence: float,
 ) -> None:
     """Lays an action above all tracks; an active action that moves the same goes to a track below."""
     animation = owner.animation_data
@@ -185,13 +187,13 @@ def put_layer(
     _align(strip, action)
     # 5.0 takes 1 for the rest of shape keys and multiplies them in COMBINE; ADD is the same for plain numbers.
     combining = "ADD" if owner.id_type == "KEY" else "COMBINE"
-    strip.blend_type = combining if layer.is_combined else "REPLACE"
+    strip.blend_type = combining if is_combined else "REPLACE"
     strip.extrapolation = "NOTHING"  # before and after it, what is below stays
-    if layer.influence < 1:
+    if influence < 1:
         strip.use_animated_influence = True
-        strip.influence = layer.influence
+        strip.influence = influence
         for key in strip.fcurves.find("influence").keyframe_points:
-            key.co = (strip.frame_start, layer.influence)
+            key.co = (strip.frame_start, influence)
 
 
 def _send_active_down(animation: bpy.types.AnimData, ours: bpy.types.Action) -> None:

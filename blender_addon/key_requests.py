@@ -44,32 +44,21 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Layer:
-    """How a new layer meets what lies below it.
-
-    Attributes:
-        is_combined: whether it is added to what is below, instead of replacing it.
-        influence: 0 to 1.
-    """
-
-    is_combined: bool = False
-    influence: float = 1.0
-
-
-@dataclass(frozen=True)
 class Manner:
     """How an artist wants keys to be written.
 
     Attributes:
         policy: what happens to the keys that are there.
         is_nla: whether the action lies on an NLA track of its own, instead of being the active one.
-        layer: of the policy LAYER.
+        influence: 0 to 1, of the new motion: a layer has it as its strip's, else keys are a mixture with what is there.
+        is_combined: whether a layer is added to what is below, instead of replacing it.
         shaping: which frames get keys.
     """
 
     policy: Policy = Policy.KEEP
     is_nla: bool = False
-    layer: Layer = Layer()
+    influence: float = 1.0
+    is_combined: bool = False
     shaping: Shaping = Shaping()  # noqa: RUF009 (it is frozen)
 
 

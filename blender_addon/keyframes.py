@@ -16,14 +16,14 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from . import saved_keys
+from . import key_memory, key_places, saved_keys
 from ._shared import errors
 from .key_drafts import Draft
-from .key_requests import TRACK, Curve, Layer, Manner, Policy, Request, Written
+from .key_requests import TRACK, Curve, Manner, Policy, Request, Written
 from .key_shapes import KeyShape
 from .slices import Slices, exhaust
 
-__all__ = ["TRACK", "Curve", "Layer", "Manner", "Policy", "Request", "Written", "write", "write_steps"]
+__all__ = ["TRACK", "Curve", "Manner", "Policy", "Request", "Written", "again", "write", "write_steps"]
 
 _TRIES = 5  # when an artist edits the same keys meanwhile
 
@@ -49,6 +49,7 @@ def write_steps(requests: Sequence[Request]) -> Slices[list[Written]]:
 
     Raises:
         ShapeError: frames, curves and values do not fit together.
+        ValueRangeError: the influence is not 0 to 1, or a number of the shaping lies outside its range.
         SpeechFaceError: keys would not be saved, a datablock is gone, or something was undone meanwhile.
     """
     for request in requests:
@@ -56,8 +57,29 @@ def write_steps(requests: Sequence[Request]) -> Slices[list[Written]]:
         expected = (len(request.scene_frames), len(request.curves))
         if values.shape != expected or 0 in expected:
             raise errors.ShapeError(f"expected values of shape {expected}, got {values.shape}; none may be empty")
+        if not 0 <= request.manner.influence <= 1:
+            raise errors.ValueRangeError(f"the influence is {request.manner.influence!r}; give 0 to 1")
         saved_keys.check(request.owner, request.bake, is_layer=request.manner.policy is Policy.LAYER)
     return _steps([Draft(request) for request in requests])
+
+
+def again(owner: bpy.types.ID, bake: str, manner: Manner) -> Request:
+    """Asks for a bake that lies on a datablock once more, as it was asked for at first: to shape its keys anew.
+
+    Raises:
+        SpeechFaceError: there is no such bake.
+    """
+    place = key_places.place_of(owner, bake)
+    if place is None or bake not in place.action[key_memory.BAKES]:
+        raise errors.SpeechFaceError(f"{owner.name} has no keys of this sound; generate it first")
+    known, bag = key_memory.remembered(place.action)[bake], place.bag
+    curves = []
+    for path in known.values:
+        fcurve = bag.fcurves.find(path[0], index=path[1]) if bag is not None else None
+        group = fcurve.group.name if fcurve is not None and fcurve.group is not None else TRACK
+        curves.append(Curve(*path, group))
+    frames, values = np.arange(known.first, known.first + known.count), np.stack(list(known.values.values()), axis=1)
+    return Request(owner, bake, frames, tuple(curves), values, place.slot.name_display, manner)
 
 
 def _steps(drafts: list[Draft]) -> Slices[list[Written]]:

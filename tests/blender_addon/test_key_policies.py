@@ -91,21 +91,16 @@ def state(owner):
         tracks = [(t.name, [(s.action.name, s.action_slot.identifier, s.frame_start) for s in t.strips])
                   for t in animation.nla_tracks]  # fmt: skip
         described = (animation.action and animation.action.name, tracks)
-    actions = [
-        (
-            action.name,
-            [slot.identifier for slot in action.slots],
-            [
-                (curve.data_path, curve.array_index, curve.group and curve.group.name, [tuple(p.co) for p in curve.keyframe_points])
-                for layer in action.layers
-                for strip in layer.strips
-                for bag in strip.channelbags
-                for curve in bag.fcurves
-            ],
-            [group.name for layer in action.layers for strip in layer.strips for bag in strip.channelbags for group in bag.groups],
-        )
-        for action in bpy.data.actions
-    ]  # fmt: skip
+    actions = []
+    for action in bpy.data.actions:
+        bags = [bag for layer in action.layers for strip in layer.strips for bag in strip.channelbags]
+        made = [
+            (curve.data_path, curve.group and curve.group.name, [tuple(point.co) for point in curve.keyframe_points])
+            for bag in bags
+            for curve in bag.fcurves
+        ]
+        groups = [group.name for bag in bags for group in bag.groups]
+        actions.append((action.name, [slot.identifier for slot in action.slots], made, groups))
     return described, actions, [owner.path_resolve(path) for path in PATHS]
 
 
@@ -206,13 +201,11 @@ def test_a_strip_that_was_moved_stays_unless_replaced(head, key, write, motion):
 def test_a_new_layer_lies_above_and_leaves_the_earlier_as_it_is(
     head, key, write, motion, is_nla, is_combined, influence
 ):
-    from blender_addon.keyframes import Layer
-
     earlier = write(key, 0.4 * motion(1), is_nla=is_nla).action
     change(key, lambda x, y: x, lambda x, y: y + 0.01)
     before = keys(key)
     frames, new = FRAMES[10:20], 0.4 * motion(2, 10)
-    written = write(key, new, frames, policy="LAYER", is_nla=is_nla, layer=Layer(is_combined, influence))
+    written = write(key, new, frames, policy="LAYER", is_nla=is_nla, is_combined=is_combined, influence=influence)
     assert written.action != earlier
     assert written.sentences("Head")[0].endswith("the earlier ones are as they were")
     for frame in (11, 15, 20):
@@ -238,7 +231,7 @@ def test_bones_turn_together_in_a_combined_layer(addon, add_armature):
     turned = [keyframes.Curve(path, index) for index in range(4)]
     quarter = np.repeat(quaternions(np.array([[0.3, 0.0, 0.0]])), 10, axis=0)
     keyframes.write(rig, "Voice", np.arange(1, 11), turned, quarter)
-    above = keyframes.Manner(keyframes.Policy.LAYER, layer=keyframes.Layer(is_combined=True))
+    above = keyframes.Manner(keyframes.Policy.LAYER, is_combined=True)
     keyframes.write(rig, "Voice", np.arange(1, 11), turned, quarter, manner=above)
     bpy.context.scene.frame_set(5)
     assert rig.pose.bones["jaw"].rotation_quaternion.to_euler().x == pytest.approx(0.6, abs=1e-5)
@@ -323,3 +316,38 @@ def test_bakes_of_the_first_releases_are_known(key, write, clear, motion):
     stored["Voice"] = {"first": 1, "values": motion(2).ravel(), "curves": "\n".join(f"{path}[0]" for path in PATHS)}
     assert clear(key, "Voice").key_count == 120
     assert not bpy.data.actions
+
+
+def test_keys_are_shaped_anew_from_what_was_asked_for(key, write, clear):
+    from blender_addon import keyframes
+    from blender_addon.key_shapes import Choice, Shaping
+    from blender_addon.slices import exhaust
+
+    times = np.arange(40)[:, None]
+    values = (0.5 + 0.4 * np.sin(times / [5, 7, 9])).astype(np.float32)
+    write(key, values, shaping=Shaping(Choice.SIMPLIFY, bound=0.05))
+    assert len(keys(key)) < 20
+    for choice, count in ((Choice.HOLD, 20), (Choice.EVERY_FRAME, 40)):
+        manner = keyframes.Manner(keyframes.Policy.REPLACE, shaping=Shaping(choice))
+        (written,) = exhaust(keyframes.write_steps([keyframes.again(key, "Voice", manner)]))
+        assert len(keys(key)) == count
+        assert written.action.name == "Head Speech"
+    assert keys(key) == of(values)  # nothing was lost on the way
+    assert clear(key, "Voice").key_count == 120
+
+
+def test_new_keys_are_mixed_with_what_is_there_by_influence(key, write, motion):
+    write(key, motion(1))
+    write(key, motion(2), policy="REPLACE", influence=0.25)
+    assert keys(key) == pytest.approx(of(0.75 * motion(1) + 0.25 * motion(2)), abs=2e-5)
+    key.key_blocks["jawOpen"].value = 0.5
+    write(key, motion(2), FRAMES + 100, bake="Other", influence=0.5)  # the curve goes on at its last key
+    last = 0.75 * motion(1)[-1, 0] + 0.25 * motion(2)[-1, 0]
+    assert keys(key)[101] == pytest.approx((last + motion(2)[0, 0]) / 2, abs=2e-5)
+
+
+def test_an_influence_out_of_range_is_refused(key, write, motion):
+    from blender_addon._shared import errors
+
+    with pytest.raises(errors.ValueRangeError, match=r"the influence is 1.5; give 0 to 1"):
+        write(key, motion(1), influence=1.5)

@@ -1,4 +1,4 @@
-"""Tests that keys are written in slices and appear at once: never half of them, in the scene, a file or after an undo."""
+"""Tests that keys are written in slices and appear at once: never half of them, in the scene, a file or an undo."""
 
 import numpy as np
 import pytest
@@ -50,8 +50,10 @@ def described(action):
         )
         for curve in bag.fcurves
     }  # fmt: skip
-    bakes = {name: {field: str(bake[field].to_dict() if hasattr(bake[field], "to_dict") else bake[field])
-                    for field in ("first", "count", "curves")} for name, bake in action["speech_face_bakes"].items()}  # fmt: skip
+    bakes = {
+        name: [str(bake[field]) for field in ("first", "count", "curves")]
+        for name, bake in action["speech_face_bakes"].items()
+    }
     markers = [(marker.name, marker.frame) for marker in action.pose_markers]
     extras = action.get("mine"), action.use_fake_user, action.use_frame_range, action.frame_start, action.name
     return curves, bakes, markers, extras
