@@ -81,17 +81,6 @@ def atomic_write(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def set_aside(place: Path) -> Path:
-    """Renames a file or folder, so that its name is free; returns the new name."""
-    number = 1
-    while True:
-        ending = " (kept)" if number == 1 else f" (kept {number})"
-        other = place.with_name(f"{place.stem}{ending}{place.suffix}")
-        if not other.exists() and not other.is_symlink():
-            return place.rename(other)
-        number += 1
-
-
 def private_folder(folder: Path) -> None:
     """Creates a folder that only its owner may use; one that others may use is closed to them.
 

@@ -7,7 +7,6 @@ finds the face again for the same pictures.
 from __future__ import annotations
 
 import errno
-import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -23,6 +22,7 @@ from safetensors.numpy import save
 from backend_server.config import CROP_SIZE
 from backend_server.files import atomic_write, sweep_temporaries
 from shared.errors import NoSpaceError, ValueRangeError, WeightsError
+from shared.files_of_others import sha256_of
 from shared.landmarks import POINT_COUNT
 from shared.notes import Note
 
@@ -135,8 +135,7 @@ def rows(array: NDArray[np.float32]) -> tuple[tuple[float, ...], ...]:
 
 def file_id(path: Path) -> str:
     """The sha256 of a file's content: the ID of a face whose file holds no ID."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256_of(path)
 
 
 def encoded_identity(identity: Identity) -> bytes:

@@ -3,9 +3,29 @@
 May import bpy, aud, mathutils, numpy and `_shared`; zmq only in `client.py`. Never torch, never `backend_server`.
 """
 
-from . import cast_operators, operators, panels, preferences, properties, rig_operators, session
+from . import (
+    cast_operators,
+    operators,
+    panels,
+    picture_places,
+    preferences,
+    properties,
+    rig_operators,
+    session,
+    view_colours,
+)
 
-_MODULES = (preferences, properties, session, operators, cast_operators, rig_operators, panels)
+_MODULES = (
+    preferences,
+    properties,
+    session,
+    operators,
+    cast_operators,
+    rig_operators,
+    picture_places,
+    view_colours,
+    panels,
+)
 
 
 def register() -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 import bpy
 
 from . import bench, cast, compat, inspection, register, sample_head, unregister
-from ._shared import errors, timing
+from ._shared import errors, files_of_others, head_file, timing
 from .hand_off import hand_off
 from .made_file import making
 
@@ -83,7 +83,7 @@ def make_scene(
 def _add_head(scene: bpy.types.Scene, path: Path) -> bpy.types.Object:
     """The head that ships, as high as the picture and beside it, in a light of its own."""
     width = cast.active(scene).width
-    made = sample_head.add(scene, "Head", sample_head.load(path))
+    made = sample_head.add(scene, "Head", head_file.load_head(path))
     scale = 0.9 * width / made.dimensions.z
     made.scale = (scale, scale, scale)
     made.location = (width, 0.0, -0.45 * width)
@@ -131,16 +131,12 @@ def hand_off_main(arguments: list[str]) -> int:
         sys.stderr.write(f"{str(error).strip()}\n")
         return 2
     if written.set_aside is not None:
-        sys.stdout.write(_set_aside(given.out, written.set_aside))
+        sys.stdout.write(f"{files_of_others.sentence_about(given.out, written.set_aside)}\n")
     sys.stdout.write(
         f"written to {given.out}: frames {written.frame_count}, shape keys {written.key_count}, bones "
         f"{written.bone_count}; imported again, no weight differs by more than {written.largest_error:.6f}\n"
     )
     return 0
-
-
-def _set_aside(path: Path, kept: Path) -> str:
-    return f"{path} was not written by Speech Face, or was changed since; it is now {kept}\n"
 
 
 def main(arguments: list[str]) -> int:
@@ -184,7 +180,7 @@ def main(arguments: list[str]) -> int:
     finally:
         unregister()
     if kept is not None:
-        sys.stdout.write(_set_aside(given.out, kept))
+        sys.stdout.write(f"{files_of_others.sentence_about(given.out, kept)}\n")
     return 0
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING or __package__ == "blender_addon":
         chunks,
         endpoint,
         errors,
+        files_of_others,
         following,
         landmarks,
         line,
@@ -25,7 +26,7 @@ if TYPE_CHECKING or __package__ == "blender_addon":
         timing,
         wire,
     )
-    from shared.rig import detection, mapping_file, presets
+    from shared.rig import detection, head_file, mapping_file, presets
     from shared.rig import mapping as rig_mapping
 else:
     from .shared import (
@@ -36,6 +37,7 @@ else:
         chunks,
         endpoint,
         errors,
+        files_of_others,
         following,
         landmarks,
         line,
@@ -46,7 +48,7 @@ else:
         timing,
         wire,
     )
-    from .shared.rig import detection, mapping_file, presets
+    from .shared.rig import detection, head_file, mapping_file, presets
     from .shared.rig import mapping as rig_mapping
 
 __all__ = [
@@ -58,7 +60,9 @@ __all__ = [
     "detection",
     "endpoint",
     "errors",
+    "files_of_others",
     "following",
+    "head_file",
     "landmarks",
     "line",
     "mapping_file",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import bpy
@@ -91,7 +91,7 @@ def keying(minutes: float = 10.0, fps: int = 30) -> Iterator[Row]:
     yield _blender("Blender takes the keys over", bpy.context.view_layer.update)
 
 
-def _blender(name: str, function: object) -> Row:
+def _blender(name: str, function: Callable[[], object]) -> Row:
     start = time.perf_counter()
     function()
     taken = time.perf_counter() - start

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import bpy
 from bpy.props import BoolProperty, CollectionProperty, EnumProperty, IntProperty, StringProperty
 
-from . import cast, compat
+from . import cast, compat, picture_places
 from ._shared import protocol
 from .properties import active_character
+from .session import session
 
 if TYPE_CHECKING:
     from bpy.stub_internal.rna_enums import OperatorReturnItems
@@ -230,7 +231,45 @@ class SPEECHFACE_OT_remove_image(bpy.types.Operator):
         return {"FINISHED"}
 
 
+class SPEECHFACE_OT_clean_up(bpy.types.Operator):
+    """Delete the pictures of earlier runs that this file shows no more"""
+
+    bl_idname = "speechface.clean_up"
+    bl_label = "Clean Up"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Not while a face is being generated."""
+        cls.poll_message_set("A face is being generated")
+        return session.generation is None
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[OperatorReturnItems]:
+        """Says first how much that is."""
+        found = picture_places.unused(context)
+        if not found:
+            self.report({"INFO"}, "Nothing to clean up: all pictures are shown")
+            return {"CANCELLED"}
+        return context.window_manager.invoke_confirm(
+            self, event, title="Clean Up", message=f"{_described(found)}; undo will not show them again"
+        )
+
+    def execute(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
+        """Deletes them."""
+        found = picture_places.unused(context)
+        left = [item for item in found if not picture_places.remove(item)]
+        if left:
+            self.report({"WARNING"}, f"{left[0].folder} cannot be deleted; close what uses it")
+        self.report({"INFO"}, f"Deleted {_described([item for item in found if item not in left])}")
+        return {"FINISHED"}
+
+
+def _described(found: list[picture_places.Unused]) -> str:
+    megabytes = sum(item.size for item in found) / 1e6
+    return f"{len(found)} folder{'' if len(found) == 1 else 's'} of pictures, {megabytes:.1f} MB"
+
+
 _CLASSES = (
+    SPEECHFACE_OT_clean_up,
     SPEECHFACE_OT_add_character,
     SPEECHFACE_OT_remove_character,
     SPEECHFACE_OT_add_voice,

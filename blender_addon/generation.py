@@ -8,34 +8,42 @@ never datablocks.
 
 from __future__ import annotations
 
+import time
+from collections import deque
+from collections.abc import Generator
+
 import bpy
 import numpy as np
+from mathutils import Matrix
 from numpy.typing import NDArray
 
+from . import character as characters
 from . import (
-    cast,
     character_keys,
     face_surface,
     keyframes,
     landmark_rig,
     orders,
+    placement,
     rigging,
     saved_keys,
-    sound_strip,
+    strip_frames,
     texture_plane,
 )
-from . import character as characters
 from ._shared import errors, notes, protocol
 from .coordinates import CropPlane
 from .job import AnimationJob, JobRequest, JobState
+from .live_plane import LivePlane
 from .orders import Order, Plan, capitalised
-from .png_writer import FrameFolder
+from .picture_folder import PictureFolder
 from .preferences import settings as backend_settings
-from .properties import SPEECHFACE_Character
+from .properties import SPEECHFACE_Character, scene_settings
 from .session import Session, session
 
 RIG_NAME = "Speech Face"
 PLANE_NAME = "Speech Face Picture"
+TICK_SECONDS = 0.03  # for pictures, in one step of a window
+_MOST_UNWRITTEN = 256  # pictures; then no more are taken from the connection
 _FAR = 0.05  # eye distances; a solved face that stays so far from the motion is looked at
 _OF_THE_SOUND = (notes.NoteCode.SCALED_SOUND, notes.NoteCode.NO_SPEECH)  # which the backend hears without its file
 
@@ -51,22 +59,56 @@ class Generation:
     def __init__(self, plan: Plan, request: JobRequest, owner: Session, settings: object) -> None:
         self.plan = plan
         self._owner = owner
-        self._said: list[str] = []  # of the character
+        self._said: list[str] = []  # of the rig
         self._mapping = plan.mapping
         client = owner.connect(settings)
-        self._folder = FrameFolder(plan.pictures, plan.order.strip) if plan.use_texture else None
-        self.job = AnimationJob(request, client, self._keep, owner.keep_backend, self._look)
+        self._folder = PictureFolder(plan.pictures, plan.order.name) if plan.use_texture else None
+        self._unwritten: deque[NDArray[np.uint8]] = deque()
+        self._live: LivePlane | None = None
+        self.made: list[str] = []  # names of the objects
+        self.job = AnimationJob(request, client, self._unwritten.extend, owner.keep_backend, self._look)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the job has ended and all its pictures are written."""
+        return self.job.is_over and not (self._unwritten and self.job.state is JobState.DONE)
+
+    def tick(self, budget: float | None = TICK_SECONDS) -> None:
+        """Takes a step of the job, and writes pictures for so many seconds; None writes all that came.
+
+        A failure to write ends the job.
+        """
+        if len(self._unwritten) < _MOST_UNWRITTEN:
+            self.job.tick()
+        deadline = None if budget is None else time.monotonic() + budget
+        try:
+            while self._unwritten and self._folder is not None and self.job.error is None:
+                self._folder.write(self._unwritten.popleft()[None])
+                if deadline is not None and time.monotonic() > deadline:
+                    break
+        except errors.SpeechFaceError as error:
+            self._unwritten.clear()
+            self.job.abort(error)
+        if self._folder is not None and self._folder.count and not self.job.is_over:
+            self._show_live()
+
+    def run_until_done(self, timeout: float | None = None) -> None:
+        """Ticks until it is over; see `AnimationJob.run_until_done`."""
+        self.job.run_until_done(timeout, lambda: self.tick(None))
+        self.tick(None)
 
     def discard(self) -> None:
         """Cancels the job if it runs, and deletes pictures that are not in use."""
+        if self._live is not None:
+            self._live.remove()
         if not self.job.is_over:
             self.job.cancel()
             self.job.tick()
         if self._folder is not None:
             self._folder.discard()
 
-    def finish(self, context: bpy.types.Context) -> str:
-        """Writes the results into the scene and returns one sentence for the user.
+    def finish(self, context: bpy.types.Context) -> Generator[None, None, str]:
+        """Writes the results into the scene, in steps, and returns one sentence for the user.
 
         Raises:
             Cancelled: the job was cancelled.
@@ -76,55 +118,95 @@ class Generation:
             raise errors.Cancelled
         if self.job.error is not None:
             raise self.job.error
-        scene, character = orders.character_of(self.plan.order)
-        sentence = self._write(context, scene, character)
+        if self.job.curves is None:
+            raise errors.SpeechFaceError("the backend sent no curves; read its log")
+        order, heard = self.plan.order, self.plan.heard
+        scene, character = orders.character_of(order)
+        now = orders.followed(order, heard)
+        if self._folder is not None:
+            earlier = texture_plane.sequence_of(self._plane(scene, character))
+            is_held = character.between == "HOLD"
+            frames = _range(now.scene_frames)
+            yield from self._folder.arrange(order.voice, frames, earlier, is_held=is_held, order=now.pictures)
+            scene, character = orders.character_of(order)  # an undo may have come between
+        sentence = self._write(context, scene, character, now)
         said = [*self.plan.sound_notes, *(_named(note, self.plan.sound_name) for note in self.job.notes)]
         self._owner.notes = [str(note) if note.about else capitalised(note.sentence) for note in said]
         self._owner.notes += self._said
         return sentence
 
-    def _keep(self, frames: NDArray[np.uint8]) -> None:
-        if self._folder is not None:
-            self._folder.write(frames)
+    @staticmethod
+    def _plane(scene: bpy.types.Scene, character: SPEECHFACE_Character) -> bpy.types.Object | None:
+        plane = character.plane
+        return plane if texture_plane.is_plane(plane) and plane.name in scene.objects else None
 
-    def _write(self, context: bpy.types.Context, scene: bpy.types.Scene, chosen: SPEECHFACE_Character) -> str:
+    def _show_live(self) -> None:
+        """Shows the pictures that are written where they will be in the end."""
+        if self._live is None:
+            try:
+                scene, character = orders.character_of(self.plan.order)
+            except errors.SpeechFaceError:
+                return
+            plane, rig = self._plane(scene, character), self._rig(scene, character)
+            matrix = Matrix.Translation(self.plan.place)
+            if plane is not None or rig is not None:
+                matrix = (plane or rig).matrix_world.copy()
+            square = CropPlane(self.plan.width)
+            self._live = LivePlane(
+                square, matrix, self._folder.picture, _range(self.plan.heard.scene_frames), scene.name
+            )
+        self._live.add(self._folder.count)
+
+    @staticmethod
+    def _rig(scene: bpy.types.Scene, character: SPEECHFACE_Character) -> bpy.types.Object | None:
+        rig = character.rig
+        return rig if landmark_rig.is_rig(rig) and rig.name in scene.objects else None
+
+    def _write(
+        self,
+        context: bpy.types.Context,
+        scene: bpy.types.Scene,
+        chosen: SPEECHFACE_Character,
+        now: strip_frames.Followed,
+    ) -> str:
         plan, curves = self.plan, self.job.curves
-        if curves is None:
-            raise errors.SpeechFaceError("the backend sent no curves; read its log")
         saved_keys.check_scene(scene)
         square = CropPlane(plan.width, curves.image_size)
-        self._keep_voice(chosen)
-        made = [self._animate_rig(scene, chosen)] if plan.rigged else []
+        self._said = []
+        made = [self._animate_rig(scene, chosen, now)] if plan.rigged else []
+        rig = self._rig(scene, chosen)
         if plan.use_curves:
-            rig = chosen.rig
-            if not landmark_rig.is_rig(rig) or rig.name not in scene.objects:
+            if rig is None:
                 rig = landmark_rig.create_rig(context, scene, RIG_NAME, square.to_metres(curves.neutral), plan.width)
-            locations = square.to_metres(curves.landmarks) - landmark_rig.rest_positions(rig)
+                rig.location = plan.place
+                self.made.append(rig.name)
+            locations = square.to_metres(now.values(curves.landmarks)) - landmark_rig.rest_positions(rig)
             values = locations.reshape(len(locations), -1)
-            written = keyframes.write(rig, plan.voice, plan.scene_frames, landmark_rig.curves(), values)
-            found = saved_keys.count(rig, plan.voice, plan.scene_frames, landmark_rig.curves())
+            written = keyframes.write(rig, plan.order.voice, now.scene_frames, landmark_rig.curves(), values)
+            found = saved_keys.count(rig, plan.order.voice, now.scene_frames, landmark_rig.curves())
             said = [*written.sentences(rig.name), *([found.reason] if found.reason else [])]
             self._said += [capitalised(sentence) for sentence in said]
             chosen.rig = rig
             made.append(f"keys on {found.frame_count} frames of {rig.name}")
         if self._folder is not None:
-            frames = range(int(plan.scene_frames[0]), int(plan.scene_frames[-1]) + 1)
-            earlier = chosen.plane if chosen.plane and chosen.plane.name in scene.objects else None
-            plane = texture_plane.write(scene, earlier, PLANE_NAME, square, self._folder.publish(), frames)
-            if plane != earlier and plan.use_curves:
-                plane.parent = chosen.rig
+            earlier = self._plane(scene, chosen)
+            sequence = self._folder.publish(bpy.data.filepath)
+            is_lit = chosen.shading == "LIT"
+            plane = texture_plane.write(scene, earlier, PLANE_NAME, square, sequence, is_lit=is_lit)
+            if plane != earlier:
+                plane.location = (0.0, 0.0, 0.0) if plan.use_curves else plan.place
+                plane.parent = rig if plan.use_curves else None
+                self.made.append(plane.name)
             chosen.plane = plane
-            made.append(f"{len(frames)} pictures on {plane.name}")
-        return f"Made {' and '.join(made)}"
+            made.append(f"{len(now.scene_frames)} pictures on {plane.name}")
+        if now.missing_count:
+            self._said.append(
+                f"{plan.order.strip} has become longer while it was heard: {now.missing_count} of its frames have "
+                "nothing yet; generate again"
+            )
+        return f"Made {' and '.join(made)}" + (", where the strip is now" if now.is_moved else "")
 
-    def _keep_voice(self, chosen: SPEECHFACE_Character) -> None:
-        """Makes sure that the strip is in the character's list, so that the next bake of it replaces this one."""
-        place = bpy.data.scenes.get(self.plan.order.place)
-        if place is not None:
-            strip = sound_strip.find(place, self.plan.order.strip)
-            cast.add_voice(chosen, place, strip, self.plan.voice)
-
-    def _animate_rig(self, scene: bpy.types.Scene, chosen: SPEECHFACE_Character) -> str:
+    def _animate_rig(self, scene: bpy.types.Scene, chosen: SPEECHFACE_Character, now: strip_frames.Followed) -> str:
         """Keys the chosen rig, and returns what moves in the evaluated scene."""
         plan, curves = self.plan, self.job.rig
         mapping, character = self._mapping, self._read_rig(chosen)
@@ -134,9 +216,9 @@ class Generation:
             scene,
             character,
             mapping.channels,
-            curves.weights,
-            plan.voice,
-            plan.scene_frames,
+            now.values(curves.weights),
+            plan.order.voice,
+            now.scene_frames,
             keyframes.Manner(is_nla=chosen.rigging.use_nla),
         )
         said = list(result.sentences)
@@ -167,6 +249,10 @@ class Generation:
         return rigging.text_of(self._mapping), face
 
 
+def _range(scene_frames: NDArray[np.int64]) -> range:
+    return range(int(scene_frames[0]), int(scene_frames[-1]) + 1)
+
+
 def begin(context: bpy.types.Context, order: Order) -> Generation:
     """Reads the scene and starts a generation, which the session holds until `end`.
 
@@ -179,12 +265,27 @@ def begin(context: bpy.types.Context, order: Order) -> Generation:
     return session.generation
 
 
-def end(context: bpy.types.Context) -> str:
-    """Ends the session's generation and writes its results; see `Generation.finish`."""
-    generation, session.generation = session.generation, None
+def end(context: bpy.types.Context) -> Generator[None, None, str]:
+    """Ends the session's generation and writes its results in steps; see `Generation.finish`."""
+    generation = session.generation
     if generation is None:
         raise errors.Cancelled
     try:
-        return generation.finish(context)
+        sentence = yield from generation.finish(context)
     finally:
+        session.generation = None
         generation.discard()
+    made = [bpy.data.objects[name] for name in generation.made]
+    if context.scene.session_uid == generation.plan.order.scene and scene_settings(context.scene).is_presented:
+        placement.present(context, made)
+    return sentence
+
+
+def end_at_once(context: bpy.types.Context) -> str:
+    """As `end`, in one step."""
+    steps = end(context)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as ended:
+            return ended.value

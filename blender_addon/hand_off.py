@@ -87,15 +87,13 @@ def hand_off(name: str, out: Path, frames: tuple[int, int] | None = None) -> Wri
     if not 0 <= first <= last:
         raise errors.ValueRangeError(f"frames {first} to {last} cannot be exported; begin at 0 or later")
     objects = family(name)
+    _reveal(objects)
     scene.frame_start, scene.frame_end = first, last
     numbers = range(first, last + 1)
     motion = read_motion(objects, numbers)
     if motion.is_still():
-        raise errors.ValueRangeError(
-            f'"{name}" does not move between frames {first} and {last}; bake its speech first, or choose other frames'
-        )
+        raise errors.ValueRangeError(f"{name!r} does not move between frames {first} and {last}; {_advice(objects)}")
     _bake(objects, motion, first)
-    _select(objects)
     rate, base = scene.render.fps, scene.render.fps_base
     out.parent.mkdir(parents=True, exist_ok=True)
     with making(out.absolute()) as made:
@@ -113,23 +111,63 @@ def hand_off(name: str, out: Path, frames: tuple[int, int] | None = None) -> Wri
 def family(name: str) -> list[bpy.types.Object]:
     """The objects of a character: its armature and the meshes on it, or a mesh and those below it.
 
+    Meshes that are not rendered are left out, unless one is asked for by its name.
+
     Raises:
         ValueRangeError: there is no such object, or nothing of it can move.
     """
     found = bpy.context.scene.objects.get(name)
     if found is None or found.type not in ("MESH", "ARMATURE"):
-        others = sorted(o.name for o in bpy.context.scene.objects if o.type in ("MESH", "ARMATURE"))
+        others = sorted(repr(o.name) for o in bpy.context.scene.objects if o.type in ("MESH", "ARMATURE"))
         listed = ", ".join(others[:10]) + (" ..." if len(others) > 10 else "")
         raise errors.ValueRangeError(
-            f'the scene has no mesh or armature "{name}"; it has {listed}' if others else "the scene has no mesh"
+            f"the scene has no mesh or armature {name!r}; it has {listed}" if others else "the scene has no mesh"
         )
     root = (found.find_armature() if found.type == "MESH" else found) or found
     below = [root, *root.children_recursive]
     on_it = [o for o in bpy.context.scene.objects if o.type == "MESH" and o.find_armature() == root]
-    objects = [o for o in dict.fromkeys([*below, *on_it]) if o.type in ("MESH", "ARMATURE") and not o.hide_render]
+    objects = [
+        o
+        for o in dict.fromkeys([*below, *on_it])
+        if o.type == "ARMATURE" or (o.type == "MESH" and (o == found or not o.hide_render))
+    ]
     if not any(o.type == "ARMATURE" or _keys(o) for o in objects):
-        raise errors.ValueRangeError(f'"{name}" has neither shape keys nor bones, so nothing of it can move')
+        raise errors.ValueRangeError(f"{name!r} has neither shape keys nor bones, so nothing of it can move")
     return objects
+
+
+def _reveal(objects: list[bpy.types.Object]) -> None:
+    """Shows objects and selects them alone: what is hidden is not evaluated, and what cannot be selected not exported.
+
+    Raises:
+        ValueRangeError: one is in a collection that is switched off.
+    """
+    scene, layer = bpy.context.scene, bpy.context.view_layer
+    if bpy.context.mode != "OBJECT":
+        bpy.ops.object.mode_set(mode="OBJECT")
+    for item in scene.objects:
+        if item.name in layer.objects:
+            item.select_set(False)
+    for item in objects:
+        if item.name not in layer.objects:
+            raise errors.ValueRangeError(f"{item.name!r} is in a collection that is switched off; switch it on")
+        if item.name not in scene.collection.objects:  # which cannot be hidden, as those of the user can
+            scene.collection.objects.link(item)
+        item.hide_viewport = item.hide_select = False
+        item.hide_set(False)
+        item.select_set(True)
+    layer.objects.active = objects[0]
+
+
+def _advice(objects: list[bpy.types.Object]) -> str:
+    """What may make objects move that are still."""
+    animated = [o.animation_data for o in objects] + [
+        keys[0].id_data.animation_data for o in objects if (keys := _keys(o))
+    ]
+    muted = [track.name for data in animated if data for track in data.nla_tracks if track.mute]
+    if muted:
+        return f"switch its NLA track {muted[0]!r} on, or choose other frames"
+    return "bake its speech first, or choose other frames"
 
 
 def read_motion(objects: list[bpy.types.Object], frames: Iterable[float]) -> Motion:
@@ -168,7 +206,7 @@ def _keys(item: bpy.types.Object) -> list[bpy.types.ShapeKey]:
         return []
     if not keys.use_relative:
         raise errors.ValueRangeError(
-            f'the shape keys of "{item.name}" are absolute, and engines know relative ones alone; switch on Relative'
+            f"the shape keys of {item.name!r} are absolute, and engines know relative ones alone; switch on Relative"
         )
     return [key for key in keys.key_blocks[1:] if not key.mute]
 
@@ -194,22 +232,6 @@ def _bake(objects: list[bpy.types.Object], motion: Motion, first: int) -> None:
             for point in curve.keyframe_points:
                 point.interpolation = "LINEAR"
             curve.update()
-
-
-def _select(objects: list[bpy.types.Object]) -> None:
-    layer = bpy.context.view_layer
-    if bpy.context.mode != "OBJECT":
-        bpy.ops.object.mode_set(mode="OBJECT")
-    for item in bpy.context.scene.objects:
-        if item.name in layer.objects:
-            item.select_set(False)
-    for item in objects:
-        if item.name not in layer.objects:
-            raise errors.ValueRangeError(f'"{item.name}" is in a collection that is switched off; switch it on')
-        item.hide_viewport = item.hide_select = False
-        item.hide_set(False)
-        item.select_set(True)
-    layer.objects.active = objects[0]
 
 
 def _write_gltf(path: Path, name: str, frame_count: int, rate: float) -> tuple[int, float]:
@@ -302,9 +324,12 @@ def _prove(path: Path, name: str, wanted: Motion, frames: range, rate: float, re
         raise errors.SpeechFaceError(
             f"{name} ends on frame {last:.2f} when it is imported, and not on {frames[-1]}; try the other format"
         )
+    for block in bpy.data.shape_keys:
+        for key in block.key_blocks:  # importers leave sliders at 0 to 1, which cut off what goes beyond
+            key.slider_min, key.slider_max = -10.0, 10.0
     found = read_motion(list(bpy.context.scene.objects), [frame * stretch for frame in frames])
-    lost = [f"{key} of {item}" for item, key in wanted.weights if (item, key) not in found.weights]
-    lost += [f"{bone} of {item}" for item, bone in wanted.bones if (item, bone) not in found.bones]
+    lost = [f"{key!r} of {item!r}" for item, key in wanted.weights if (item, key) not in found.weights]
+    lost += [f"{bone!r} of {item!r}" for item, bone in wanted.bones if (item, bone) not in found.bones]
     if lost:
         raise errors.SpeechFaceError(
             f"{name} has lost {lost[0]} and {len(lost) - 1} more; give the objects simple names"

@@ -141,15 +141,22 @@ class AnimationJob:
             self._cancel_remote()  # it may still run there, for example when the disk here is full
             self._fail(error)
 
-    def run_until_done(self, timeout: float | None = None) -> None:
+    def abort(self, error: errors.SpeechFaceError) -> None:
+        """Ends the job because something here failed, for example the disk is full; nothing else is told of it."""
+        self._cancel_remote()
+        self._fail(error)
+
+    def run_until_done(self, timeout: float | None = None, step: Callable[[], None] | None = None) -> None:
         """Ticks until the job is over.
 
         Args:
             timeout: seconds after which the job is cancelled and failed; None for no limit.
+            step: taken instead of `tick`, which it calls.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
+        step = step or self.tick
         while not self.is_over:
-            self.tick()
+            step()
             if deadline is not None and time.monotonic() > deadline and not self.is_over:
                 self._cancel_remote()
                 self._fail(errors.SpeechFaceError(f"the job took longer than {timeout:g} s; it was cancelled"))

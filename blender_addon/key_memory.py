@@ -97,7 +97,7 @@ class Bake:
 
     def ends(self, path: Path) -> tuple[int, int]:
         """Frames of a curve's first and last key as they were written; (0, 0) without any."""
-        at = np.flatnonzero(self.is_key[path]) if path in self.is_key else ()
+        at = np.flatnonzero(self.is_key.get(path, np.zeros(0, bool)))
         return (int(at[0]) + self.first, int(at[-1]) + self.first) if len(at) else (0, 0)
 
     def holds(self, path: Path, keys: Keys) -> NDArray[np.bool_]:

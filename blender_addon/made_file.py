@@ -6,11 +6,12 @@ is known. No bpy.
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from ._shared import files_of_others
 
 
 class MadeFile:
@@ -35,8 +36,9 @@ class MadeFile:
             OSError: it cannot be renamed.
         """
         if self._is_in_the_way():
-            self.set_aside = _renamed(self.path)
-        self._mark.write_text(_sha256(self.temporary), "ascii")  # first: an end between the two loses no foreign file
+            self.set_aside = files_of_others.set_aside(self.path)
+        # The mark is first: an end between the two loses no file of others.
+        self._mark.write_text(files_of_others.sha256_of(self.temporary), "ascii")
         self.temporary.replace(self.path)
 
     def _is_in_the_way(self) -> bool:
@@ -44,7 +46,7 @@ class MadeFile:
         if self.path.is_symlink() or not self.path.is_file():
             return self.path.is_symlink() or self.path.exists()
         try:
-            return self._mark.read_text("ascii") != _sha256(self.path)
+            return self._mark.read_text("ascii") != files_of_others.sha256_of(self.path)
         except (FileNotFoundError, UnicodeDecodeError):
             return True
 
@@ -65,19 +67,3 @@ def making(path: Path) -> Iterator[MadeFile]:
         made.publish()
     finally:
         made.temporary.unlink(missing_ok=True)
-
-
-def _renamed(path: Path) -> Path:
-    """The path of a file or folder after its name was made free."""
-    number = 1
-    while True:
-        ending = " (kept)" if number == 1 else f" (kept {number})"
-        other = path.with_name(f"{path.stem}{ending}{path.suffix}")
-        if not other.exists() and not other.is_symlink():
-            return path.rename(other)
-        number += 1
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

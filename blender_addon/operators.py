@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import bpy
@@ -15,11 +16,13 @@ from .properties import active_character, scene_settings
 from .session import redraw, session, watch
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from bpy.stub_internal.rna_enums import OperatorReturnItems
 
     from .orders import Order
 
-_TICK_SECONDS = 0.1
+_TIMER_SECONDS = 0.05
 
 
 class SPEECHFACE_OT_generate(bpy.types.Operator):
@@ -51,7 +54,7 @@ class SPEECHFACE_OT_generate(bpy.types.Operator):
         except errors.SpeechFaceError as error:
             return self._refuse(error)
         session.orders += self._left
-        self._timer = context.window_manager.event_timer_add(_TICK_SECONDS, window=context.window)
+        self._timer = context.window_manager.event_timer_add(_TIMER_SECONDS, window=context.window)
         context.window_manager.modal_handler_add(self)
         watch()
         return {"RUNNING_MODAL"}
@@ -62,14 +65,16 @@ class SPEECHFACE_OT_generate(bpy.types.Operator):
             return {"PASS_THROUGH"}
         self._left = [order for order in self._left if order in session.orders]  # others were cancelled
         running = session.generation
-        if running is None and self._left and session.orders[0] == self._left[0]:
+        if self._ending is not None:
+            self._end(context, generation.TICK_SECONDS)
+        elif running is None and self._left and session.orders[0] == self._left[0]:
             self._begin(context, session.orders.pop(0))
             redraw()
         elif running is not None and running.plan.order == self._running:
-            running.job.tick()
+            running.tick()
             redraw()
-            if running.job.is_over:
-                self._end(context)
+            if running.is_over:
+                self._ending = generation.end(context)
         if self._running is None and not self._left:
             self._drop_timer(context)
             redraw()
@@ -85,8 +90,9 @@ class SPEECHFACE_OT_generate(bpy.types.Operator):
         for order in self._left:
             self._begin(context, order)
             if session.generation is not None:
-                session.generation.job.run_until_done()
-                self._end(context)
+                session.generation.run_until_done()
+                self._ending = generation.end(context)
+                self._end(context, None)
         return {"FINISHED"} if self._made else {"CANCELLED"}
 
     def cancel(self, context: bpy.types.Context) -> None:
@@ -103,6 +109,7 @@ class SPEECHFACE_OT_generate(bpy.types.Operator):
         self._left = [order for character in whom for order in orders.orders(context, character)]
         self._left = [order for order in self._left if order not in session.orders]
         self._running: Order | None = None
+        self._ending: Generator[None, None, str] | None = None
         self._made = 0
 
     def _begin(self, context: bpy.types.Context, order: Order) -> None:
@@ -112,15 +119,21 @@ class SPEECHFACE_OT_generate(bpy.types.Operator):
         except errors.SpeechFaceError as error:
             self._refuse(error)
 
-    def _end(self, context: bpy.types.Context) -> None:
-        self._running = None
+    def _end(self, context: bpy.types.Context, budget: float | None) -> None:
+        """Writes results for so many seconds; None writes all."""
+        deadline = None if budget is None else time.monotonic() + budget
         try:
-            self.report({"INFO"}, generation.end(context))
+            while deadline is None or time.monotonic() < deadline:
+                next(self._ending)
+            return
+        except StopIteration as ended:
+            self.report({"INFO"}, ended.value)
             self._made += 1
         except errors.Cancelled:
             self.report({"WARNING"}, "Cancelled; the scene is unchanged")
         except errors.SpeechFaceError as error:
             self._refuse(error)
+        self._running = self._ending = None
 
     def _drop_timer(self, context: bpy.types.Context) -> None:
         if self._timer is not None:

@@ -6,17 +6,27 @@ An order keeps names and tokens, never datablocks, and is read when its turn com
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
 import bpy
-import numpy as np
-from numpy.typing import NDArray
 
-from . import cast, compat, face_surface, reference_images, rigging, saved_keys, sound_file, sound_strip
+from . import (
+    cast,
+    compat,
+    face_surface,
+    picture_places,
+    placement,
+    reference_images,
+    rigging,
+    saved_keys,
+    sound_file,
+    sound_strip,
+    strip_frames,
+)
 from . import character as characters
-from ._shared import errors, motion_controls, notes, rig_mapping
+from ._shared import errors, motion_controls, notes, rig_mapping, timing
+from .coordinates import CropPlane
 from .job import JobRequest
 from .preferences import settings as backend_settings
 from .properties import SPEECHFACE_Character, active_character
@@ -27,18 +37,23 @@ class Order:
     """One strip of one character that shall be generated.
 
     Attributes:
-        scene: name of the character's scene.
+        scene: what tells the character's scene from others in this session, whatever it is called.
         character: its token.
-        place: name of the scene that holds the strip.
-        strip: its name.
-        label: for people.
+        name: of the character.
+        voice: token of the strip.
+        strip: its name, for people.
     """
 
-    scene: str
+    scene: int
     character: str
-    place: str
+    name: str
+    voice: str
     strip: str
-    label: str
+
+    @property
+    def label(self) -> str:
+        """For people."""
+        return f"{self.name}: {self.strip}"
 
 
 @dataclass(frozen=True)
@@ -47,46 +62,46 @@ class Plan:
 
     Attributes:
         order: what was asked for.
-        voice: token of the strip; it names the bake, so that a second one replaces it.
-        scene_frames: int64 (T,), each gets a key and a picture.
+        heard: the frames of the strip, each gets a key and a picture.
         use_curves: whether armature and keys are wanted.
         use_texture: whether pictures are wanted.
         rigged: name of the object whose shape keys and bones are keyed; empty if none is.
         mapping: of its channels; None where they are solved.
         surface: of a character whose channels are solved.
         width: metres, of the picture.
+        place: of the middle of the picture, where it is new.
         pictures: folder in which the picture sequences lie.
         sound_name: of the strip's file.
         sound_notes: what the user should know of the sound.
     """
 
     order: Order
-    voice: str
-    scene_frames: NDArray[np.int64]
+    heard: timing.StripFrames
     use_curves: bool
     use_texture: bool
     rigged: str
     mapping: rig_mapping.RigMapping | None
     surface: face_surface.Surface | None
     width: float
+    place: tuple[float, float, float]
     pictures: Path
     sound_name: str
     sound_notes: tuple[notes.Note, ...]
 
 
 def orders(context: bpy.types.Context, character: SPEECHFACE_Character) -> list[Order]:
-    """An order for each strip that a character speaks.
+    """An order for each strip that a character speaks; a strip that is not in its list yet is put there.
 
     Raises:
         SpeechFaceError: something is missing or unusable.
     """
     if reason := reason_against(context, character):
         raise errors.SpeechFaceError(reason)
-    spoken = cast.spoken(context.scene, compat.sequencer_scene(context), character)
-    return [
-        Order(context.scene.name, character.token, place.name, strip.name, f"{character.name}: {strip.name}")
-        for place, strip in spoken
-    ]
+    made = []
+    for place, strip in cast.spoken(context.scene, compat.sequencer_scene(context), character):
+        voice = cast.add_voice(character, place, strip)
+        made.append(Order(context.scene.session_uid, character.token, character.name, voice.token, strip.name))
+    return made
 
 
 def disabled_reason(context: bpy.types.Context) -> str:
@@ -133,13 +148,10 @@ def prepare(context: bpy.types.Context, order: Order) -> tuple[Plan, JobRequest]
     """
     scene, wanted = character_of(order)
     saved_keys.check_scene(scene)
-    place = bpy.data.scenes.get(order.place)
-    if place is None:
-        raise errors.SoundError(f"the scene {order.place!r}, which has the sound strip, is gone; choose another strip")
-    strip = sound_strip.find(_at_one_rate(scene, place), order.strip)
+    place, strip = strip_of(scene, wanted, order)
     mapping, surface = _rig(context, wanted)
     if wanted.use_curves and wanted.rig is not None:
-        saved_keys.check(wanted.rig, cast.token_of(strip))
+        saved_keys.check(wanted.rig, order.voice)
     pictures = reference_images.read_all([item.image for item in wanted.images])
     speech = sound_strip.read(place, strip)
     request = JobRequest(
@@ -157,18 +169,17 @@ def prepare(context: bpy.types.Context, order: Order) -> tuple[Plan, JobRequest]
         rig=rigging.text_of(mapping) if mapping is not None else "",
         mesh=(surface.vertices, surface.triangles) if surface is not None else None,
     )
-    data_folder = backend_settings(context).data_folder
     plan = Plan(
         order=order,
-        voice=cast.token_of(strip) or secrets.token_hex(8),
-        scene_frames=speech.scene_frames,
+        heard=sound_strip.strip_frames(place, strip),
         use_curves=wanted.use_curves,
         use_texture=wanted.use_texture,
         rigged=wanted.rigging.character.name if mapping is not None or surface is not None else "",
         mapping=mapping,
         surface=surface,
         width=wanted.width,
-        pictures=Path(bpy.data.filepath).parent / "speech_face" if bpy.data.filepath else data_folder / "pictures",
+        place=placement.free_place(context, scene, CropPlane(wanted.width)),
+        pictures=picture_places.place(context),
         sound_name=speech.sound_name,
         sound_notes=speech.notes,
     )
@@ -181,13 +192,37 @@ def character_of(order: Order) -> tuple[bpy.types.Scene, SPEECHFACE_Character]:
     Raises:
         SpeechFaceError: one of them is gone.
     """
-    scene = bpy.data.scenes.get(order.scene)
+    scene = next((scene for scene in bpy.data.scenes if scene.session_uid == order.scene), None)
     if scene is None:
-        raise errors.SpeechFaceError(f"the scene {order.scene!r} is gone; generate the face again")
+        raise errors.SpeechFaceError(f"the scene of {order.label!r} is gone; generate the face again")
     character = cast.by_token(scene, order.character)
     if character is None:
         raise errors.SpeechFaceError(f"the character of {order.label!r} was removed; add it and generate again")
     return scene, character
+
+
+def strip_of(
+    scene: bpy.types.Scene, character: SPEECHFACE_Character, order: Order
+) -> tuple[bpy.types.Scene, bpy.types.SoundStrip]:
+    """The strip of an order and the scene that holds it, as they are now.
+
+    Raises:
+        SpeechFaceError: the strip is gone, or lies in a scene of another frame rate.
+    """
+    found = cast.by_voice(character, order.voice)
+    if found is None:
+        raise errors.SoundError(f"the sound strip {order.strip!r} is gone; choose another and generate again")
+    return _at_one_rate(scene, found[0]), found[1]
+
+
+def followed(order: Order, heard: timing.StripFrames) -> strip_frames.Followed:
+    """Where that which was made for the frames that were heard belongs now.
+
+    Raises:
+        SpeechFaceError: scene, character or strip are gone, or the strip shows nothing of it any more.
+    """
+    place, strip = strip_of(*character_of(order), order)
+    return strip_frames.follow(heard, sound_strip.strip_frames(place, strip))
 
 
 def _rig(

@@ -45,6 +45,7 @@ def draw_generate(layout: bpy.types.UILayout, context: bpy.types.Context) -> Non
         return
     if (character := active_character(context.scene)) is not None:
         _draw_targets(body, character)
+    body.prop(scene_settings(context.scene), "is_presented")
     _draw_progress(body)
     button = body.column()
     button.scale_y = 1.5
@@ -60,6 +61,7 @@ def draw_generate(layout: bpy.types.UILayout, context: bpy.types.Context) -> Non
         draw_sentence(body, session.failure, "ERROR")
     for note in session.notes:
         draw_sentence(body, note, "ERROR")
+    body.operator("speechface.clean_up", icon="TRASH")
 
 
 def _draw_targets(body: bpy.types.UILayout, character: SPEECHFACE_Character) -> None:
@@ -71,6 +73,9 @@ def _draw_targets(body: bpy.types.UILayout, character: SPEECHFACE_Character) -> 
     epochs.enabled = character.use_texture
     epochs.prop(character, "epochs")
     numbers.prop(character, "width")
+    if character.use_texture:
+        numbers.prop(character, "shading")
+        numbers.prop(character, "between")
     targets = body.column(align=True)
     if character.use_curves:
         targets.prop(character, "rig", placeholder="New")

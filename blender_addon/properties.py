@@ -8,6 +8,7 @@ import bpy
 from bpy.props import (
     BoolProperty,
     CollectionProperty,
+    EnumProperty,
     FloatProperty,
     IntProperty,
     PointerProperty,
@@ -114,6 +115,22 @@ class SPEECHFACE_Character(bpy.types.PropertyGroup):
         subtype="DISTANCE",
         unit="LENGTH",
     )
+    shading: EnumProperty(
+        name="Shading",
+        description="How the picture is drawn",
+        items=(
+            ("SHADELESS", "Shadeless", "In the colours of the photo, under any view transform"),
+            ("LIT", "Lit", "As a surface that the lights of the scene shade"),
+        ),
+    )
+    between: EnumProperty(
+        name="Between Strips",
+        description="What the plane shows while nobody speaks",
+        items=(
+            ("EMPTY", "Nothing", "The plane is clear between one strip and the next"),
+            ("HOLD", "Last Picture", "The last picture of a strip stays until the next begins"),
+        ),
+    )
     rigging: PointerProperty(type=SPEECHFACE_Rigging)
     rig: PointerProperty(
         name="Armature",
@@ -134,6 +151,11 @@ class SPEECHFACE_SceneSettings(bpy.types.PropertyGroup):
 
     characters: CollectionProperty(type=SPEECHFACE_Character)
     active_character: IntProperty(name="Active Character", default=0, min=0)
+    is_presented: BoolProperty(
+        name="Show Result",
+        description="Select a new face, frame it in the viewports, and show it there in its colours",
+        default=True,
+    )
 
 
 _CLASSES = (

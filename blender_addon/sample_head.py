@@ -3,18 +3,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-from zipfile import BadZipFile
-
 import bpy
 import numpy as np
-from numpy.typing import NDArray
 
 from . import compat
-from ._shared import errors
+from ._shared import head_file
 
-_STEP_METRES = 1e-5  # of the stored vertices
 _COLOURS = {  # of the head's parts, linear RGB and roughness
     "skin": (0.55, 0.33, 0.25, 0.55),
     "lips": (0.45, 0.17, 0.15, 0.4),
@@ -29,50 +23,7 @@ _COLOURS = {  # of the head's parts, linear RGB and roughness
 _OTHER = (0.5, 0.5, 0.5, 0.5)
 
 
-@dataclass(frozen=True)
-class SampleHead:
-    """A head of V vertices in metres: Z up, facing -Y, the neck's cut at Z = 0.
-
-    Attributes:
-        vertices: f32 (V, 3).
-        faces: i32 (F, 4).
-        face_parts: u8 (F,), indices of `parts`.
-        parts: their names.
-        uv: f32 (F, 4, 2).
-        shapes: the names of the shapes.
-        deltas: f32 (C, V, 3), displacements of the shapes at weight 1.
-    """
-
-    vertices: NDArray[np.float32]
-    faces: NDArray[np.int32]
-    face_parts: NDArray[np.uint8]
-    parts: tuple[str, ...]
-    uv: NDArray[np.float32]
-    shapes: tuple[str, ...]
-    deltas: NDArray[np.float32]
-
-
-def load(path: Path) -> SampleHead:
-    """Reads the file.
-
-    Raises:
-        SpeechFaceError: it is missing or damaged.
-    """
-    try:
-        with np.load(path) as stored:
-            vertices = stored["vertices"].astype(np.float32) * np.float32(_STEP_METRES)
-            shapes = tuple(stored["shapes"].tolist())
-            deltas = np.zeros((len(shapes), *vertices.shape), np.float32)
-            shape = np.repeat(np.arange(len(shapes)), stored["moved"])
-            deltas[shape, stored["vertex"]] = stored["delta"] * np.float32(_STEP_METRES)
-            faces, parts = stored["faces"].astype(np.int32), tuple(stored["parts"].tolist())
-            uv = stored["uv"].astype(np.float32) / np.float32(65535)
-            return SampleHead(vertices, faces, stored["face_parts"], parts, uv, shapes, deltas)
-    except (OSError, ValueError, KeyError, IndexError, EOFError, BadZipFile) as error:
-        raise errors.SpeechFaceError(f"cannot read the head {path}: {error}; give the file that ships") from error
-
-
-def add(scene: bpy.types.Scene, name: str, head: SampleHead) -> bpy.types.Object:
+def add(scene: bpy.types.Scene, name: str, head: head_file.Head) -> bpy.types.Object:
     """Adds the head to a scene as one mesh, a material for each part."""
     mesh = bpy.data.meshes.new(name)
     mesh.from_pydata(head.vertices, [], head.faces.tolist())

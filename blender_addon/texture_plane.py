@@ -1,23 +1,26 @@
 # pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false, reportArgumentType=false
-"""Shows a rendered face in the scene, at the right place and time.
+"""Shows rendered faces in the scene, at the right place and time.
 
-A square in the XZ plane of the landmark armature shows the picture sequence with its alpha, unlit, in sRGB. Picture 1
-is shown on the strip's first frame; before and after the strip, the first and the last picture are shown.
+A square in the XZ plane of the landmark armature shows the pictures of all strips of a character with their alpha, each
+on its scene frame. Between strips nothing is shown; before the first and after the last strip, their first and last
+picture.
 """
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import bpy
 import numpy as np
 
-from . import compat
+from . import compat, view_colours
 from .coordinates import CropPlane
-from .png_writer import frame_name
+from .picture_folder import Sequence, frame_name
+from .view_colours import IMAGE_NODE
 
-_MARK = "speech_face_plane"  # custom property of the object
-_IMAGE_NODE = "Speech Face Frames"
+_MARK = "speech_face_plane"  # custom property of the object: the strips whose pictures it shows
+_KINDS = {"ShaderNodeEmission", "ShaderNodeBsdfDiffuse"}
 
 
 def is_plane(candidate: bpy.types.Object | None) -> bool:
@@ -26,29 +29,52 @@ def is_plane(candidate: bpy.types.Object | None) -> bool:
 
 
 def write(
-    scene: bpy.types.Scene, plane: bpy.types.Object | None, name: str, square: CropPlane, folder: Path, frames: range
+    scene: bpy.types.Scene,
+    plane: bpy.types.Object | None,
+    name: str,
+    square: CropPlane,
+    sequence: Sequence,
+    *,
+    is_lit: bool = False,
 ) -> bpy.types.Object:
     """Shows a picture sequence, on an earlier plane if there is one.
 
     Args:
-        scene: gets a new plane.
+        scene: gets a new plane; its view transform decides how the pictures are read.
         plane: of an earlier bake, or None; its place in the scene and its other materials stay.
         name: of a new object.
         square: its size in metres.
-        folder: holds frame_0001.png and so on.
-        frames: the scene frames, one per picture.
+        sequence: the pictures of all strips.
+        is_lit: whether the scene's lights shade the picture, instead of its own colours shining.
     """
     if plane is None or not is_plane(plane):
         plane = bpy.data.objects.new(name, bpy.data.meshes.new(name))
-        plane[_MARK] = True
         scene.collection.objects.link(plane)
+    plane[_MARK] = sequence.shown()
     _shape(plane.data, square)
     material = next((m for m in plane.data.materials if m and _image_node(m)), None)
     if material is None:
-        material = _make_material(name)
+        material = compat.new_node_material(name)
+        material.surface_render_method = "BLENDED"
         plane.data.materials.append(material)
-    _show(material, name, folder, frames)
+    _draw(material, is_lit)
+    _show(material, name, sequence)
+    view_colours.match(scene, plane)
     return plane
+
+
+def sequence_of(plane: bpy.types.Object | None) -> Sequence | None:
+    """The pictures that a plane shows; None on any other object."""
+    if not is_plane(plane) or (node := image_node(plane)) is None or node.image is None:
+        return None
+    path = os.path.normpath(bpy.path.abspath(node.image.filepath))
+    return Sequence.of(Path(path).parent, str(plane[_MARK]))
+
+
+def move(plane: bpy.types.Object, folder: Path, relative_to: Path | None = None) -> None:
+    """Shows the same pictures in another folder; by a relative path if the .blend's folder is given."""
+    image = image_node(plane).image
+    image.filepath = _path(folder / frame_name(0), relative_to)
 
 
 def image_node(plane: bpy.types.Object) -> bpy.types.ShaderNodeTexImage | None:
@@ -57,7 +83,7 @@ def image_node(plane: bpy.types.Object) -> bpy.types.ShaderNodeTexImage | None:
 
 
 def _image_node(material: bpy.types.Material) -> bpy.types.ShaderNodeTexImage | None:
-    return material.node_tree.nodes.get(_IMAGE_NODE) if material.node_tree else None
+    return material.node_tree.nodes.get(IMAGE_NODE) if material.node_tree else None
 
 
 def _shape(mesh: bpy.types.Mesh, square: CropPlane) -> None:
@@ -71,43 +97,42 @@ def _shape(mesh: bpy.types.Mesh, square: CropPlane) -> None:
     mesh.update()
 
 
-def _make_material(name: str) -> bpy.types.Material:
-    """Emission where the picture is opaque, nothing where it is transparent."""
-    material = compat.new_node_material(name)
-    material.surface_render_method = "BLENDED"
+def _draw(material: bpy.types.Material, is_lit: bool) -> None:
+    """Makes the nodes, unless they are there: opaque where the picture is, clear where it is transparent."""
     tree = material.node_tree
+    kind = "ShaderNodeBsdfDiffuse" if is_lit else "ShaderNodeEmission"
+    if _image_node(material) is not None and _KINDS & {node.bl_idname for node in tree.nodes} == {kind}:
+        return
+    image = node.image if (node := _image_node(material)) is not None else None
     tree.nodes.clear()
     picture = tree.nodes.new("ShaderNodeTexImage")
-    picture.name = picture.label = _IMAGE_NODE
-    picture.extension = "CLIP"
-    glow = tree.nodes.new("ShaderNodeEmission")
+    picture.name = picture.label = IMAGE_NODE
+    picture.extension, picture.image = "CLIP", image
+    surface = tree.nodes.new(kind)
     clear = tree.nodes.new("ShaderNodeBsdfTransparent")
     mix = tree.nodes.new("ShaderNodeMixShader")
     output = tree.nodes.new("ShaderNodeOutputMaterial")
-    for column, node in enumerate((picture, glow, mix, output)):
+    for column, node in enumerate((picture, surface, mix, output)):
         node.location = (300 * column, 0)
     clear.location = (300, 150)
     for source, target in (
-        (picture.outputs["Color"], glow.inputs["Color"]),
+        (picture.outputs["Color"], surface.inputs["Color"]),
         (picture.outputs["Alpha"], mix.inputs["Fac"]),
         (clear.outputs["BSDF"], mix.inputs[1]),
-        (glow.outputs["Emission"], mix.inputs[2]),
+        (surface.outputs[0], mix.inputs[2]),
         (mix.outputs["Shader"], output.inputs["Surface"]),
     ):
         tree.links.new(source, target)
-    return material
 
 
-def _show(material: bpy.types.Material, name: str, folder: Path, frames: range) -> None:
+def _show(material: bpy.types.Material, name: str, sequence: Sequence) -> None:
     node = _image_node(material)
-    earlier = node.image
-    image = bpy.data.images.load(str(folder / frame_name(0)))
+    earlier, frames = node.image, sequence.frames
+    image = bpy.data.images.load(str(sequence.folder / frame_name(0)))
     image.name = f"{name} Frames"
     image.source = "SEQUENCE"
-    image.colorspace_settings.name = "sRGB"
     image.alpha_mode = "STRAIGHT"
-    if bpy.data.filepath and folder.anchor == Path(bpy.data.filepath).anchor:
-        image.filepath = bpy.path.relpath(image.filepath)
+    image.filepath = _path(Path(image.filepath), Path(bpy.data.filepath).parent if bpy.data.filepath else None)
     node.image = image
     user = node.image_user
     user.frame_start = frames.start
@@ -117,3 +142,9 @@ def _show(material: bpy.types.Material, name: str, folder: Path, frames: range) 
     user.use_auto_refresh = True
     if earlier is not None and not earlier.users:
         bpy.data.images.remove(earlier)
+
+
+def _path(path: Path, relative_to: Path | None) -> str:
+    if relative_to is None or path.anchor != relative_to.anchor:
+        return str(path)
+    return bpy.path.relpath(str(path), start=str(relative_to))

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from backend_server.batch.order import RESULT_NAME, Character, Face, Job, Outcome, Output, Plan, Result
-from backend_server.batch.own_folder import publish, sha256_of, unchanged_result
+from backend_server.batch.own_folder import publish, unchanged_result
 from backend_server.cascade import Cascade, LandmarkMotion
 from backend_server.export.arkit_csv import write_arkit_csv
 from backend_server.export.frames import FrameSettings, frame_files
@@ -42,6 +42,7 @@ from backend_server.rig.head import load_sample_head
 from backend_server.speech.recording import FileSound, listen
 from shared.arkit import SHAPES
 from shared.errors import Cancelled, SpeechFaceError
+from shared.files_of_others import sha256_of
 from shared.notes import Note
 from shared.timing import frame_times
 

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from pathlib import Path
 
 import msgspec
 
 from backend_server.batch.order import RESULT_NAME, Result
-from backend_server.files import set_aside, temporary_name
-
-
-def sha256_of(path: Path) -> str:
-    """Of the content of a file.
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+from backend_server.files import temporary_name
+from shared.files_of_others import set_aside, sha256_of
 
 
 def read_result(folder: Path) -> Result | None:

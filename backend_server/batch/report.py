@@ -13,8 +13,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from backend_server.batch.manifest import REPORTS
 from backend_server.batch.order import INSIDE, Outcome
-from backend_server.batch.own_folder import sha256_of
-from backend_server.files import atomic_write, set_aside
+from backend_server.files import atomic_write
+from shared.files_of_others import set_aside, sha256_of
 from shared.timing import FrameRate
 
 TEMPLATE = Path(__file__).with_name("report.html")

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from backend_server.commands.owned_files import OwnedFiles
-from backend_server.files import atomic_write, set_aside, sweep_temporaries
+from backend_server.files import atomic_write, sweep_temporaries
 from shared.errors import NoSpaceError, ValueRangeError
+from shared.files_of_others import sentence_about, set_aside
 
 
 @contextmanager
@@ -64,6 +65,6 @@ def _make_room(target: Path, new: Path, say: Callable[[str], None]) -> None:
     """Renames what is not ours. The list holds the new file before it moves, so nothing of others can look ours."""
     owned = OwnedFiles(target.parent)
     if (target.exists() or target.is_symlink()) and not owned.owns(target.name):
-        say(f"{target} was not written by Speech Face, or was changed since; it is now {set_aside(target)}")
+        say(sentence_about(target, set_aside(target)))
     owned.add(target.name, new, is_alone=True)
     owned.save()

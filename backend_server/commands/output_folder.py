@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from backend_server.commands.owned_files import OwnedFiles, files_below
-from backend_server.files import set_aside, sweep_temporaries, temporary_name
+from backend_server.files import sweep_temporaries, temporary_name
 from shared.errors import NoSpaceError, ValueRangeError
+from shared.files_of_others import sentence_about, set_aside
 
 
 @contextmanager
@@ -83,7 +84,7 @@ def _publish(staging: Path, target: Path, say: Callable[[str], None]) -> None:
     for name in names:
         for place in _ways(target, name):
             if _is_in_the_way(owned, target, name, place):
-                say(f"{place} was not written by Speech Face, or was changed since; it is now {set_aside(place)}")
+                say(sentence_about(place, set_aside(place)))
     old = [name for name in owned.names if owned.owns(name)]
     for name in set(owned.names) - set(old):
         owned.forget(name)

@@ -6,7 +6,6 @@ backend_server.commands.owned_files FILE` puts one more file into it, for progra
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from backend_server.files import atomic_write
+from shared.files_of_others import sha256_of
 
 LIST = ".speech_face.json"
 
@@ -56,12 +56,12 @@ class OwnedFiles:
         status = path.stat()
         if status.st_size != known.size:
             return False
-        return status.st_mtime_ns == known.modified_ns or _sha256(path) == known.sha256
+        return status.st_mtime_ns == known.modified_ns or sha256_of(path) == known.sha256
 
     def add(self, name: str, path: Path, *, is_alone: bool = False) -> None:
         """Puts a file into the list as it is now at `path`; alone, it is not deleted with the folder's results."""
         status = path.stat()
-        self._list.files[name] = _File(status.st_size, status.st_mtime_ns, _sha256(path), is_alone)
+        self._list.files[name] = _File(status.st_size, status.st_mtime_ns, sha256_of(path), is_alone)
 
     def forget(self, name: str) -> None:
         """Takes a file out of the list."""
@@ -80,11 +80,6 @@ def files_below(folder: Path) -> list[str]:
         links = [name for name in folders if (Path(parent) / name).is_symlink()]
         found += [(Path(parent) / name).relative_to(folder).as_posix() for name in [*files, *links]]
     return sorted(found)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def main(path: Path) -> None:

@@ -17,12 +17,12 @@ from backend_server.data.mpfb.people import draw_person, make_head
 from backend_server.evaluation.motion.speed import limited_threads
 from backend_server.face.detector import FaceDetector
 from backend_server.progress import Progress, silent
-from backend_server.rig.head import Head
 from backend_server.rig.landmarks import find_landmarks
 from backend_server.rig.solved import observable, solve_rig
 from backend_server.speech.audio import read_audio
 from shared.arkit import SHAPES
 from shared.errors import FaceError, NoFaceError
+from shared.rig.head_file import Head
 from shared.rig_messages import RigFace
 from shared.timing import FrameRate, frame_times
 

@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 from backend_server.export.atlas import Atlas, Grid, fitting_grid, read_grid
 from backend_server.export.formats import FrameFormat, bytes_per_frame
 from backend_server.export.frames import FrameSettings
-from backend_server.export.json_curves import write_rig_curves
 from backend_server.export.live_link_csv import write_live_link_csv
 from backend_server.export.morphs import MorphAnimation, MorphMesh
+from backend_server.export.rig_files import write_rig_json
 from backend_server.export.timecode import timecodes
+from backend_server.rig.conversion import rig_weights
 from shared.errors import ValueRangeError
+from shared.rig.presets import open_preset
 from shared.timing import FrameRate
 
 
@@ -104,8 +106,8 @@ def write_hand_offs(
     if HandOff.LIVE_LINK_SMPTE in wanted.kinds:
         write_live_link_csv(folder / "live_link_smpte.csv", times, weights, frame_rate)
     if HandOff.JSON in wanted.kinds:
-        path = folder / "arkit.json"
-        write_rig_curves(path, animation.frame_rate, times, "arkit", animation.channels, weights, animation.tags)
+        arkit, rate = open_preset("arkit"), animation.frame_rate
+        write_rig_json(folder / "arkit.json", arkit, rig_weights(arkit, weights, times), times, rate, animation.tags)
     if wanted.kinds & {HandOff.GLTF, HandOff.USD}:
         mesh = load_mesh()
         if HandOff.GLTF in wanted.kinds:

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend_server.export.morphs import MorphMesh, Paint
-from backend_server.rig.head import COLOURS, Head
+from backend_server.rig.head import COLOURS
+from shared.rig.head_file import Head
 
 
 def head_mesh(head: Head) -> MorphMesh:

@@ -40,8 +40,20 @@ def write_rig_files(
         tags: metadata of the JSON files.
     """
     for mapping in mappings:
-        weights = rig_weights(mapping, arkit, frame_times)
-        channels = [channel.name for channel in mapping.channels]
         name = rig_file(mapping)
-        write_weights_csv(folder / f"{name}.csv", frame_times, channels, weights)
-        write_rig_curves(folder / f"{name}.json", frame_rate, frame_times, mapping.name, channels, weights, tags)
+        weights = rig_weights(mapping, arkit, frame_times)
+        write_weights_csv(folder / f"{name}.csv", frame_times, [c.name for c in mapping.channels], weights)
+        write_rig_json(folder / f"{name}.json", mapping, weights, frame_times, frame_rate, tags)
+
+
+def write_rig_json(
+    path: Path,
+    mapping: RigMapping,
+    weights: NDArray[np.float32],
+    frame_times: NDArray[np.float64],
+    frame_rate: Fraction,
+    tags: dict[str, str],
+) -> None:
+    """Writes weights (T, C) of a mapping's channels as JSON: of any rig, and of the preset arkit for `--write json`."""
+    channels = [channel.name for channel in mapping.channels]
+    write_rig_curves(path, frame_rate, frame_times, mapping.name, channels, weights, tags)

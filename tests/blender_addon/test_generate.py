@@ -173,7 +173,7 @@ def test_a_cancelled_job_leaves_nothing(ready, fake_backend, add_strip, preferen
     running.job.tick()
     assert running.job.is_over
     with pytest.raises(errors.Cancelled):
-        generation.end(bpy.context)
+        generation.end_at_once(bpy.context)
     assert session.generation is None
     assert len(bpy.data.objects) == 0
     assert list((Path(preferences.data_folder) / "pictures").iterdir()) == []
@@ -184,10 +184,12 @@ def test_a_scene_that_is_gone_is_said(ready, add_strip, begin):
     from blender_addon._shared import errors
 
     add_strip()
-    begin().job.run_until_done(timeout=20)
-    bpy.context.scene.name = "Renamed"
+    first = bpy.context.scene
+    begin().run_until_done(timeout=20)
+    bpy.context.window.scene = bpy.data.scenes.new("Other")
+    bpy.data.scenes.remove(first)
     with pytest.raises(errors.SpeechFaceError, match="is gone"):
-        generation.end(bpy.context)
+        generation.end_at_once(bpy.context)
 
 
 def test_another_scene_may_be_active_at_the_end(ready, add_strip, begin):
@@ -195,9 +197,9 @@ def test_another_scene_may_be_active_at_the_end(ready, add_strip, begin):
 
     add_strip()
     first = bpy.context.scene
-    begin().job.run_until_done(timeout=20)
+    begin().run_until_done(timeout=20)
     bpy.context.window.scene = bpy.data.scenes.new("Other")
-    generation.end(bpy.context)
+    generation.end_at_once(bpy.context)
     assert {o.type for o in first.objects} == {"ARMATURE", "MESH"}
     assert len(bpy.context.scene.objects) == 0
 

@@ -152,12 +152,12 @@ def test_what_cannot_be_exported_is_named(hand_off, character, tmp_path):
 
     assert refusal() == "the scene has no mesh"
     character()
-    assert refusal("Face") == 'the scene has no mesh or armature "Face"; it has Rig, Teeth, 頭'
+    assert refusal("Face") == "the scene has no mesh or armature 'Face'; it has 'Rig', 'Teeth', '頭'"
     assert refusal(out="face.obj") == "face.obj ends with neither .glb nor .fbx; choose one of these"
     assert refusal(frames=(5, 4)) == "frames 5 to 4 cannot be exported; begin at 0 or later"
-    assert refusal(frames=(50, 60)).startswith('"頭" does not move between frames 50 and 60; bake its speech first')
+    assert refusal(frames=(50, 60)).startswith("'頭' does not move between frames 50 and 60; bake its speech first")
     bpy.ops.mesh.primitive_cube_add()
-    assert refusal("Cube") == '"Cube" has neither shape keys nor bones, so nothing of it can move'
+    assert refusal("Cube") == "'Cube' has neither shape keys nor bones, so nothing of it can move"
     bpy.data.objects["Teeth"].data.shape_keys.use_relative = False
     assert "are absolute" in refusal()
 
@@ -170,7 +170,7 @@ def test_a_collection_that_is_switched_off_is_named(hand_off, character, tmp_pat
     closet.objects.link(teeth)
     bpy.context.scene.collection.objects.unlink(teeth)
     bpy.context.view_layer.layer_collection.children["Closet"].exclude = True
-    with pytest.raises(hand_off.errors.ValueRangeError, match='"Teeth" is in a collection that is switched off'):
+    with pytest.raises(hand_off.errors.ValueRangeError, match="'Teeth' is in a collection that is switched off"):
         hand_off.hand_off("頭", tmp_path / "face.glb")
 
 

@@ -90,7 +90,7 @@ def test_cancel_is_honoured_at_once_and_the_next_job_runs(service, add_strip, ad
     assert job.is_over
     assert time.monotonic() - start < 0.5
     with pytest.raises(errors.Cancelled):
-        generation.end(bpy.context)
+        generation.end_at_once(bpy.context)
     wanted.seed = 1
     assert bpy.ops.speechface.generate() == {"FINISHED"}
 
@@ -119,7 +119,7 @@ def test_a_service_that_is_killed_and_comes_again_finishes_the_job(
     try:
         job.run_until_done(timeout=120)
         assert job.error is None
-        assert generation.end(bpy.context).startswith("Made keys on")
+        assert generation.end_at_once(bpy.context).startswith("Made keys on")
     finally:
         again.terminate()
         again.wait(20)

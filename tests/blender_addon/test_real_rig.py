@@ -39,10 +39,11 @@ def speech(tmp_path):
 @pytest.fixture
 def head(own_backend, character):
     from blender_addon import sample_head
+    from blender_addon._shared import head_file
 
     wanted = character()
     wanted.use_texture = wanted.use_curves = wanted.use_blink = False
-    return sample_head.add(bpy.context.scene, "Head", sample_head.load(SAMPLES / "head.npz"))
+    return sample_head.add(bpy.context.scene, "Head", head_file.load_head(SAMPLES / "head.npz"))
 
 
 def chin_of(head):

@@ -10,7 +10,7 @@ bpy = pytest.importorskip("bpy", reason="there is no bpy module for this Python"
 
 OPERATORS = (
     "generate", "cancel", "add_character", "remove_character", "add_voice", "add_sound_file", "remove_voice",
-    "add_images", "add_image_slot", "remove_image", "start_backend", "stop_backend", "copy_log",
+    "add_images", "add_image_slot", "remove_image", "clean_up", "start_backend", "stop_backend", "copy_log",
     "detect_rig", "choose_preset", "load_mapping", "save_mapping", "add_channel", "remove_channel", "preview_channel",
 )  # fmt: skip
 SHAPES = (

@@ -9,15 +9,20 @@ bpy = pytest.importorskip("bpy", reason="there is no bpy module for this Python"
 @pytest.fixture
 def sequence(addon, tmp_path):
     """Five pictures; number i is (40 i, 200, 100) with a clear left half, and a red pixel at (192, 64)."""
-    from blender_addon.png_writer import FrameFolder
+    from blender_addon.picture_folder import PictureFolder
 
     frames = np.zeros((5, 256, 256, 4), np.uint8)
     frames[..., 1:3] = (200, 100)
     frames[..., 0] = (40 * np.arange(5))[:, None, None]
     frames[..., 128:, 3] = 255
-    folder = FrameFolder(tmp_path, "Voice")
-    folder.write(frames)
-    return folder.publish()
+
+    def make(start):
+        folder = PictureFolder(tmp_path, "Voice")
+        folder.write(frames)
+        assert len(list(folder.arrange("strip", range(start, start + 5), None))) > 0
+        return folder.publish()
+
+    return make
 
 
 @pytest.fixture
@@ -25,22 +30,23 @@ def plane(addon, sequence):
     from blender_addon import texture_plane
     from blender_addon.coordinates import CropPlane
 
-    return texture_plane.write(bpy.context.scene, None, "Picture", CropPlane(2.0), sequence, range(47, 52))
+    return texture_plane.write(bpy.context.scene, None, "Picture", CropPlane(2.0), sequence(47))
 
 
-def test_the_sequence_lies_on_the_strips_frames(plane, sequence):
+def test_the_sequence_lies_on_the_strips_frames(plane, tmp_path):
     from blender_addon import texture_plane
 
     node = texture_plane.image_node(plane)
     user, image = node.image_user, node.image
     assert (user.frame_start, user.frame_duration, user.frame_offset, user.use_cyclic) == (47, 5, 0, False)
     assert user.use_auto_refresh
-    assert (image.source, image.alpha_mode, image.colorspace_settings.name) == ("SEQUENCE", "STRAIGHT", "sRGB")
-    assert bpy.path.abspath(image.filepath) == str(sequence / "frame_0001.png")
+    assert (image.source, image.alpha_mode, image.colorspace_settings.name) == ("SEQUENCE", "STRAIGHT", "AgX Base sRGB")
+    assert bpy.path.abspath(image.filepath) == str(tmp_path / "Voice_001" / "frame_0001.png")
 
 
 @pytest.mark.slow
-def test_each_frame_renders_its_own_picture(plane, tmp_path):
+@pytest.mark.parametrize("view_transform", ["Standard", "AgX", "Filmic"])
+def test_each_frame_renders_its_own_picture_in_its_own_colours(plane, tmp_path, view_transform):
     import addon_utils
 
     scene = bpy.context.scene
@@ -51,7 +57,7 @@ def test_each_frame_renders_its_own_picture(plane, tmp_path):
     scene.render.film_transparent = True
     scene.render.image_settings.file_format = "PNG"
     scene.render.image_settings.color_mode = "RGBA"
-    scene.view_settings.view_transform = "Standard"
+    scene.view_settings.view_transform = view_transform
     camera = bpy.data.objects.new("Camera", bpy.data.cameras.new("Camera"))
     camera.data.type, camera.data.ortho_scale = "ORTHO", 2.0
     camera.location, camera.rotation_euler = (0, -5, 0), (np.pi / 2, 0, 0)
@@ -63,7 +69,7 @@ def test_each_frame_renders_its_own_picture(plane, tmp_path):
         bpy.ops.render.render(write_still=True)
         image = bpy.data.images.load(scene.render.filepath)
         pixels = np.round(np.array(image.pixels[:]).reshape(8, 8, 4) * 255)
-        np.testing.assert_allclose(pixels[4, 6], (40 * number, 200, 100, 255), atol=2)
+        np.testing.assert_allclose(pixels[4, 6], (40 * number, 200, 100, 255), atol=6)  # AgX bends pure colours
         assert pixels[4, 1, 3] == 0
 
 
@@ -75,7 +81,7 @@ def test_a_second_bake_keeps_plane_and_materials(plane, sequence):
     theirs = bpy.data.materials.new("Artist")
     plane.data.materials.append(theirs)
     images = len(bpy.data.images)
-    again = texture_plane.write(bpy.context.scene, plane, "Picture", CropPlane(4.0), sequence, range(10, 15))
+    again = texture_plane.write(bpy.context.scene, plane, "Picture", CropPlane(4.0), sequence(10))
     assert again == plane
     assert tuple(plane.location) == (1, 2, 3)
     assert len(plane.data.materials) == 2
@@ -102,5 +108,5 @@ def test_a_saved_file_keeps_the_pictures_beside_it(addon, tmp_path, sequence):
     from blender_addon.coordinates import CropPlane
 
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "scene.blend"))
-    plane = texture_plane.write(bpy.context.scene, None, "Picture", CropPlane(1.0), sequence, range(1, 6))
+    plane = texture_plane.write(bpy.context.scene, None, "Picture", CropPlane(1.0), sequence(1))
     assert texture_plane.image_node(plane).image.filepath.startswith("//")

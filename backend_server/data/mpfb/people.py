@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from backend_server.data.mpfb.assets import Assets, Displacements
 from backend_server.data.mpfb.eyeball import place
-from backend_server.rig.head import Head
 from shared.arkit import SHAPES
+from shared.rig.head_file import Head
 
 _RACES = ("african", "asian", "caucasian")
 _AGES, _YEARS = ("baby", "child", "young", "old"), (1.0, 11.0, 25.0, 90.0)

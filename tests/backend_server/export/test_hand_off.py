@@ -16,11 +16,13 @@ from backend_server.export.hand_off import NOTHING, HandOff, HandOffs, read_hand
 from backend_server.export.head_mesh import head_mesh
 from backend_server.export.live_link_csv import read_live_link_csv
 from backend_server.export.morphs import MorphAnimation
+from backend_server.export.rig_files import write_rig_files
 from backend_server.export.tags import synthetic_tags
 from backend_server.export.timecode import timecodes
-from backend_server.rig.head import Head
 from shared.arkit import SHAPES
 from shared.errors import ValueRangeError
+from shared.rig.head_file import Head
+from shared.rig.presets import open_preset
 from shared.timing import FrameRate
 
 NTSC = FrameRate(30, 1.001)
@@ -93,6 +95,9 @@ def test_files_of_curves_hold_the_same_weights(tmp_path, head, speech):
     assert (tmp_path / "live_link_smpte.csv").read_text().splitlines()[31].startswith("00:00:01:00.000,61,")
     channels = json.loads((tmp_path / "arkit.json").read_text())["channels"]
     np.testing.assert_allclose(np.array([channels[name] for name in SHAPES]).T, speech.weights, atol=1e-6)
+    arkit = [open_preset("arkit")]
+    write_rig_files(tmp_path, arkit, speech.weights, speech.frame_times, speech.frame_rate, speech.tags)
+    assert (tmp_path / "arkit.json").read_bytes() == (tmp_path / "rig_arkit.json").read_bytes()
     np.testing.assert_allclose(read_gltf(tmp_path / "face.glb").weights, speech.weights, atol=1e-3)
 
 

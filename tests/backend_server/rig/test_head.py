@@ -5,18 +5,14 @@ import sys
 import numpy as np
 import pytest
 
-from backend_server.rig.head import COLOURS, SAMPLE, load_head, load_sample_head, save_head
+from backend_server.rig.head import COLOURS, SAMPLE, load_sample_head, save_head, triangle_colours
 from shared.arkit import SHAPES
-from shared.errors import ShapeError, SpeechFaceError
+from shared.rig.head_file import load_head
 
 
 @pytest.fixture(scope="module")
 def head():
     return load_sample_head()
-
-
-def weights(**values):
-    return np.array([values.get(name, 0.0) for name in SHAPES])
 
 
 def test_the_sample_has_arkits_shapes_and_all_parts_and_is_small(head):
@@ -66,27 +62,9 @@ def test_eyes_turn_about_their_centres(head):
         assert sign * delta[back, axis] < -0.002
 
 
-def test_posed_adds_the_shapes_by_their_weights(head):
-    opened, both = weights(jawOpen=0.5), weights(jawOpen=0.5, tongueOut=1.0)
-    film = head.posed(np.stack([weights(), opened, both]))
-    assert film.shape == (3, len(head.vertices), 3)
-    assert np.array_equal(film[0], head.vertices)
-    jaw, tongue = (head.deltas[head.shapes.index(name)] for name in ("jawOpen", "tongueOut"))
-    assert np.allclose(film[2], head.vertices + 0.5 * jaw + tongue, atol=1e-7)
-    assert np.allclose(head.posed(opened), film[1], atol=1e-7)
-
-
-def test_triangles_are_the_halves_of_the_faces_with_their_colours(head):
-    assert len(head.triangles) == len(head.colours) == 2 * len(head.faces)
-    assert set(head.triangles[8]) | set(head.triangles[9]) == set(head.faces[4])
-    assert np.allclose(head.colours[-1], COLOURS[head.parts[head.face_parts[-1]]])
-
-
-def test_wrong_weights_and_parts_are_named(head):
-    with pytest.raises(ShapeError, match=r"expected weights \(52,\) or \(T, 52\), got \(51,\)"):
-        head.posed(np.zeros(51))
-    with pytest.raises(ShapeError, match="no part beard; it has skin"):
-        head.vertices_of("skin", "beard")
+def test_triangles_have_the_colours_of_their_parts(head):
+    assert len(triangle_colours(head)) == len(head.triangles)
+    assert np.allclose(triangle_colours(head)[-1], COLOURS[head.parts[head.face_parts[-1]]])
 
 
 def test_a_head_survives_a_round_trip_with_the_same_bytes(head, tmp_path):
@@ -96,17 +74,6 @@ def test_a_head_survives_a_round_trip_with_the_same_bytes(head, tmp_path):
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
     for field in dataclasses.fields(head):
         assert np.array_equal(getattr(head, field.name), getattr(again, field.name))
-
-
-def test_damaged_and_other_files_are_refused_with_a_sentence(head, tmp_path):
-    (tmp_path / "cut.npz").write_bytes(SAMPLE.read_bytes()[:5000])
-    np.savez(tmp_path / "other.npz", a=1)
-    for name in ("cut", "other", "missing"):
-        with pytest.raises(SpeechFaceError, match=rf"cannot read the head .*{name}.npz: .*copy it again"):
-            load_head(tmp_path / f"{name}.npz")
-    save_head(dataclasses.replace(head, shapes=("a", *SHAPES[1:])), tmp_path / "named.npz")
-    with pytest.raises(SpeechFaceError, match="52 shapes that are not ARKit's"):
-        load_head(tmp_path / "named.npz")
 
 
 def test_the_sample_loads_without_torch_and_mediapipe():

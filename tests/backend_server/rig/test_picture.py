@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from backend_server.rig import picture
-from backend_server.rig.head import load_sample_head
+from backend_server.rig.head import load_sample_head, triangle_colours
 from backend_server.rig.picture import View, draw, view_around
 
 SQUARE = np.array([[0.0, 0.0, 0.0], [4.0, 0.0, 0.0], [4.0, 0.0, 4.0], [0.0, 0.0, 4.0]])
@@ -68,7 +68,7 @@ def test_many_parts_give_the_same_picture_as_one(monkeypatch):
 
 def test_colours_are_those_of_the_triangles_and_hollows_are_darker():
     head = load_sample_head()
-    drawn = draw(head.vertices, head.triangles, view_around(head.vertices, 256), head.colours)
+    drawn = draw(head.vertices, head.triangles, view_around(head.vertices, 256), triangle_colours(head))
     part = np.where(drawn.triangle >= 0, head.face_parts[drawn.triangle // 2], 255)
     of = {name: drawn.colours[part == head.parts.index(name)].mean(0) for name in ("skin", "lips", "left_eye", "pupil")}
     assert of["lips"][0] > 1.5 * of["lips"][1]
