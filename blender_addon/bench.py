@@ -10,7 +10,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import bpy
 import numpy as np
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from . import key_shapes, keyframes, landmark_rig
 from .key_shapes import Choice, Interpolation, Shaping
 from .keyframes import Manner, Policy, Request
-from .slices import Slices
+from .slices import Result, Slices
 
 
 @dataclass(frozen=True)
@@ -30,29 +30,33 @@ class Row:
         name: what was done.
         seconds: all of it.
         longest: seconds of the longest slice, in which the window waits.
+        busy: seconds of `seconds` in which the processor worked for us, which other programs do not lengthen.
+        busiest: likewise of the slice with the most.
         note: what else was seen.
     """
 
     name: str
     seconds: float
     longest: float
+    busy: float
+    busiest: float
     note: str = ""
 
 
-def timed(name: str, slices: Slices, note: str = "") -> tuple[Row, object]:
+def timed(name: str, slices: Slices[Result], note: str = "") -> tuple[Row, Result]:
     """Measures work in slices; also returns its result."""
-    longest = total = 0.0
+    taken, busy = [], []
     while True:
-        start = time.perf_counter()
+        start, busy_start = time.perf_counter(), time.thread_time()
         try:
             next(slices)
-            result, is_over = None, False
+            ended = None
         except StopIteration as end:
-            result, is_over = end.value, True
-        taken = time.perf_counter() - start
-        total, longest = total + taken, max(longest, taken)
-        if is_over:
-            return Row(name, total, longest, note), result
+            ended = end
+        taken.append(time.perf_counter() - start)
+        busy.append(time.thread_time() - busy_start)
+        if ended is not None:
+            return Row(name, sum(taken), max(taken), sum(busy), max(busy), note), ended.value
 
 
 def motion(frame_count: int, curve_count: int) -> NDArray[np.float32]:
@@ -86,16 +90,17 @@ def keying(minutes: float = 10.0, fps: int = 30) -> Iterator[Row]:
     for interpolation in (Interpolation.LINEAR, Interpolation.BEZIER):
         shaping = Shaping(Choice.SIMPLIFY, bound=0.001, interpolation=interpolation)
         row, shape = timed(f"simplify to 1 mm, {interpolation.value.lower()}", key_shapes.shape_steps(values, shaping))
-        yield Row(row.name, row.seconds, row.longest, f"{shape.is_key.mean():.1%} of the keys stay")
+        yield replace(row, note=f"{shape.is_key.mean():.1%} of the keys stay")
         yield timed("key these", request(shape, Policy.REPLACE), size)[0]
     yield _blender("Blender takes the keys over", bpy.context.view_layer.update)
 
 
 def _blender(name: str, function: Callable[[], object]) -> Row:
-    start = time.perf_counter()
-    function()
-    taken = time.perf_counter() - start
-    return Row(name, taken, taken, "no part of the add-on")
+    def once() -> Slices[None]:
+        function()
+        yield 1.0
+
+    return timed(name, once(), "no part of the add-on")[0]
 
 
 ROWS = (keying,)  # functions from minutes of speech to rows
@@ -106,11 +111,11 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m blender_addon bench", description=__doc__)
     parser.add_argument("--minutes", type=float, default=10.0, help="of speech, at 30 frames a second")
     given = parser.parse_args(arguments)
-    sys.stdout.write(f"Blender {bpy.app.version_string}\n{'':34}{'total':>10}{'longest':>12}\n")
+    sys.stdout.write(f"Blender {bpy.app.version_string}\n{'':34}{'total':>10}{'busy':>10}{'longest':>12}{'busy':>10}\n")
     for function in ROWS:
         bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
         for row in function(given.minutes):
-            numbers = f"{row.seconds:8.2f} s{row.longest * 1000:9.0f} ms"
+            numbers = f"{row.seconds:8.2f} s{row.busy:8.2f} s{row.longest * 1000:9.0f} ms{row.busiest * 1000:7.0f} ms"
             sys.stdout.write(f"{row.name:34}{numbers}   {row.note}\n".rstrip() + "\n")
             sys.stdout.flush()
     return 0

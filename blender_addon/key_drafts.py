@@ -1,4 +1,5 @@
 # pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false, reportArgumentType=false
+# pyright: reportOptionalSubscript=false
 """Writes keys into a draft: an action that nothing uses yet, so that nothing is half-written whatever happens.
 
 A draft has no user, so it is in no saved file. It takes the place of the earlier action in one step. Between slices

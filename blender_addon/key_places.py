@@ -1,5 +1,5 @@
 # pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false, reportArgumentType=false
-# pyright: reportReturnType=false
+# pyright: reportReturnType=false, reportIndexIssue=false
 """Finds the actions in which bakes lie, active or on NLA tracks, and puts actions there."""
 
 from __future__ import annotations
