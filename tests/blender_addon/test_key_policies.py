@@ -83,7 +83,7 @@ def change(owner, frames, values):
 
 
 def state(owner):
-    """All that Clear might have to put back: curves with their keys, actions, tracks, slots, and values."""
+    """All that Clear might have to put back."""
     bpy.context.view_layer.update()
     animation = owner.animation_data
     described = None
@@ -308,12 +308,11 @@ def test_a_simplified_bake_is_replaced_cleared_and_recognised_as_ours(key, write
 
 def test_bakes_of_the_first_releases_are_known(key, write, clear, motion):
     action = write(key, motion(1)).action
-    stored = action["speech_face_bakes"]
-    stored["Voice"] = {"first": 1, "values": motion(1).ravel(), "curves": "\n".join(f"{path}[0]" for path in PATHS)}
+    text = "\n".join(f"{path}[0]" for path in PATHS)
+    action["speech_face_bakes"]["Voice"] = {"first": 1, "values": motion(1).ravel(), "curves": text}
     written = write(key, motion(2))
     assert (written.kept_count, written.key_count) == (0, 120)
-    stored = written.action["speech_face_bakes"]
-    stored["Voice"] = {"first": 1, "values": motion(2).ravel(), "curves": "\n".join(f"{path}[0]" for path in PATHS)}
+    written.action["speech_face_bakes"]["Voice"] = {"first": 1, "values": motion(2).ravel(), "curves": text}
     assert clear(key, "Voice").key_count == 120
     assert not bpy.data.actions
 
@@ -347,7 +346,5 @@ def test_new_keys_are_mixed_with_what_is_there_by_influence(key, write, motion):
 
 
 def test_an_influence_out_of_range_is_refused(key, write, motion):
-    from blender_addon._shared import errors
-
-    with pytest.raises(errors.ValueRangeError, match=r"the influence is 1.5; give 0 to 1"):
+    with pytest.raises(Exception, match=r"the influence is 1.5; give 0 to 1"):
         write(key, motion(1), influence=1.5)
