@@ -94,6 +94,18 @@ def tracks(
     return made, skipped
 
 
+def check(character: Character, bake: str, *, is_layer: bool = False) -> None:
+    """Checks, before a motion is made for it, that keys of a bake on a character will be saved.
+
+    Raises:
+        SpeechFaceError: they would not be; the sentence says the way out.
+    """
+    for part in character.parts:
+        saved_keys.check(part.key, bake, is_layer=is_layer, gets_override=not part.key.is_editable)
+    if character.armature is not None:
+        saved_keys.check(character.armature, bake, is_layer=is_layer)
+
+
 def write(
     scene: bpy.types.Scene,
     character: Character,

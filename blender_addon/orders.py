@@ -13,6 +13,7 @@ import bpy
 
 from . import (
     cast,
+    character_keys,
     compat,
     face_surface,
     picture_places,
@@ -149,7 +150,7 @@ def prepare(context: bpy.types.Context, order: Order) -> tuple[Plan, JobRequest]
     scene, wanted = character_of(order)
     saved_keys.check_scene(scene)
     place, strip = strip_of(scene, wanted, order)
-    mapping, surface = _rig(context, wanted)
+    mapping, surface = _rig(context, wanted, order.voice)
     if wanted.use_curves and wanted.rig is not None:
         saved_keys.check(wanted.rig, order.voice)
     pictures = reference_images.read_all([item.image for item in wanted.images])
@@ -226,12 +227,13 @@ def followed(order: Order, heard: timing.StripFrames) -> strip_frames.Followed:
 
 
 def _rig(
-    context: bpy.types.Context, wanted: SPEECHFACE_Character
+    context: bpy.types.Context, wanted: SPEECHFACE_Character, voice: str
 ) -> tuple[rig_mapping.RigMapping | None, face_surface.Surface | None]:
     """The mapping of the chosen rig, or its surface where the names say nothing; neither without one."""
     if wanted.rigging.character is None:
         return None, None
     character = characters.read(wanted.rigging.character)
+    character_keys.check(character, voice)
     if rigging.is_solved(wanted.rigging):
         return None, face_surface.surface(context, character)
     mapping = rigging.mapping_of(wanted.rigging)

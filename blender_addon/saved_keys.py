@@ -43,13 +43,19 @@ class Found:
         return int(self.is_keyed.sum())
 
 
-def check(owner: bpy.types.ID, bake: str, *, is_layer: bool = False) -> None:
+def check(owner: bpy.types.ID, bake: str, *, is_layer: bool = False, gets_override: bool = False) -> None:
     """Checks that keys of a bake on a datablock will be saved.
+
+    Args:
+        owner: an object or shape keys.
+        bake: its name.
+        is_layer: whether it will be a layer above what is there.
+        gets_override: whether the owner will be overridden before it is keyed.
 
     Raises:
         SpeechFaceError: they would not be; the sentence says the way out.
     """
-    if reason := reason_against(owner, bake, is_layer=is_layer):
+    if reason := reason_against(owner, bake, is_layer=is_layer, gets_override=gets_override):
         raise errors.SpeechFaceError(reason)
 
 
@@ -67,14 +73,14 @@ def check_scene(scene: bpy.types.Scene) -> None:
         )
 
 
-def reason_against(owner: bpy.types.ID, bake: str, *, is_layer: bool = False) -> str:
-    """Why keys of a bake on a datablock would not be saved, as a sentence; empty when they will be."""
-    if owner.library is not None:
+def reason_against(owner: bpy.types.ID, bake: str, *, is_layer: bool = False, gets_override: bool = False) -> str:
+    """Why keys of a bake on a datablock would not be saved, as a sentence; empty when they will be. See `check`."""
+    if owner.library is not None and not gets_override:
         return (
             f"{owner.name} is linked from {_file(owner)}, and keys on it are not saved; select it, choose Object > "
             "Library Override > Make, and pick what that makes"
         )
-    if not owner.is_editable:
+    if not owner.is_editable and not gets_override:
         return f"{owner.name} cannot be edited, so it cannot be keyed; make it local or a library override"
     place = key_places.place_of(owner, bake) if not is_layer else None
     if place is None:

@@ -200,6 +200,29 @@ def test_generate_refuses_a_linked_landmark_armature_before_it_asks_the_backend(
     assert len(fake_backend.messages("AnimateRequest")) == asked
 
 
+def test_generate_refuses_a_linked_action_of_a_character_before_it_asks_the_backend(
+    ready, fake_backend, add_strip, add_mesh, character, tmp_path
+):
+    add_strip()
+    ready.use_curves = False
+    ready.rigging.character = add_mesh("Head", ("jawOpen", "mouthClose", "mouthPucker"))
+    assert bpy.ops.speechface.generate() == {"FINISHED"}
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "library.blend"))
+    bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
+    made = link(str(tmp_path / "library.blend"), "objects", "Head").override_create(remap_local_usages=True)
+    bpy.context.scene.collection.objects.link(made)
+    wanted = character()
+    wanted.use_texture = wanted.use_curves = False
+    wanted.rigging.character = made
+    add_strip()
+    asked = len(fake_backend.messages("AnimateRequest"))
+    with pytest.raises(
+        RuntimeError, match=r"The action Head Speech of .* is linked from library.blend, and keys in it"
+    ):
+        bpy.ops.speechface.generate()
+    assert len(fake_backend.messages("AnimateRequest")) == asked
+
+
 def test_the_frames_that_generate_tells_of_are_there_after_a_reload(ready, add_strip, add_mesh, tmp_path, capfd):
     from blender_addon import cast, landmark_rig, saved_keys
 
