@@ -14,6 +14,7 @@ import bpy
 from . import (
     cast,
     character_keys,
+    character_request,
     compat,
     face_surface,
     picture_places,
@@ -150,7 +151,9 @@ def prepare(context: bpy.types.Context, order: Order) -> tuple[Plan, JobRequest]
     scene, wanted = character_of(order)
     saved_keys.check_scene(scene)
     place, strip = strip_of(scene, wanted, order)
-    mapping, surface = _rig(context, wanted, order.voice)
+    moved = character_request.read(context, wanted.rigging)
+    if wanted.rigging.character is not None:
+        character_keys.check(characters.read(wanted.rigging.character), order.voice)
     if wanted.use_curves and wanted.rig is not None:
         saved_keys.check(wanted.rig, order.voice)
     pictures = reference_images.read_all([item.image for item in wanted.images])
@@ -167,17 +170,18 @@ def prepare(context: bpy.types.Context, order: Order) -> tuple[Plan, JobRequest]
         wants_blink=wanted.use_blink,
         wants_texture=wanted.use_texture,
         controls=_controls(wanted),
-        rig=rigging.text_of(mapping) if mapping is not None else "",
-        mesh=(surface.vertices, surface.triangles) if surface is not None else None,
+        rig=rigging.text_of(moved.mapping) if moved.mapping is not None else "",
+        mesh=(moved.surface.vertices, moved.surface.triangles) if moved.surface is not None else None,
+        face=moved.face,
     )
     plan = Plan(
         order=order,
         heard=sound_strip.strip_frames(place, strip),
         use_curves=wanted.use_curves,
         use_texture=wanted.use_texture,
-        rigged=wanted.rigging.character.name if mapping is not None or surface is not None else "",
-        mapping=mapping,
-        surface=surface,
+        rigged=wanted.rigging.character.name if wanted.rigging.character is not None else "",
+        mapping=moved.mapping,
+        surface=moved.surface,
         width=wanted.width,
         place=placement.free_place(context, scene, CropPlane(wanted.width)),
         pictures=picture_places.place(context),
@@ -224,21 +228,6 @@ def followed(order: Order, heard: timing.StripFrames) -> strip_frames.Followed:
     """
     place, strip = strip_of(*character_of(order), order)
     return strip_frames.follow(heard, sound_strip.strip_frames(place, strip))
-
-
-def _rig(
-    context: bpy.types.Context, wanted: SPEECHFACE_Character, voice: str
-) -> tuple[rig_mapping.RigMapping | None, face_surface.Surface | None]:
-    """The mapping of the chosen rig, or its surface where the names say nothing; neither without one."""
-    if wanted.rigging.character is None:
-        return None, None
-    character = characters.read(wanted.rigging.character)
-    character_keys.check(character, voice)
-    if rigging.is_solved(wanted.rigging):
-        return None, face_surface.surface(context, character)
-    mapping = rigging.mapping_of(wanted.rigging)
-    rigging.check(character, mapping)
-    return mapping, None
 
 
 def _controls(wanted: SPEECHFACE_Character) -> motion_controls.MotionControls:

@@ -20,8 +20,10 @@ from .client import Client
 
 if TYPE_CHECKING:
     from .generation import Generation
+    from .landmark_search import LandmarkSearch
     from .orders import Order
     from .preferences import BackendSettings
+    from .redrawing import Redrawing
 
 _WATCH_SECONDS = 0.5
 _CANCEL_SECONDS = 0.5  # in which the backend ends a job
@@ -34,7 +36,7 @@ class Session:
     def __init__(self) -> None:
         self.backend: backend_process.BackendProcess | None = None
         self.client: Client | None = None
-        self.generation: Generation | None = None
+        self.generation: Generation | LandmarkSearch | Redrawing | None = None
         self.orders: list[Order] = []  # that wait until the generation has ended
         self.notes: list[str] = []  # of the last generation
         self.failure = ""  # why the last generation failed, as a sentence
