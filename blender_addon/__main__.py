@@ -6,6 +6,7 @@ replaced only by a run that succeeds, and only if an earlier run made it; any ot
 
 `python -m blender_addon rig --blend FILE --object NAME` prints what a character can be moved by instead.
 `python -m blender_addon hand-off --blend FILE --object NAME --out FILE.glb` writes an animated character for engines.
+`python -m blender_addon bench` measures what holds up the window.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import bpy
 
-from . import cast, compat, inspection, register, sample_head, unregister
+from . import bench, cast, compat, inspection, register, sample_head, unregister
 from ._shared import errors, files_of_others, head_file, timing
 from .hand_off import hand_off
 from .made_file import making
@@ -142,6 +143,8 @@ def main(arguments: list[str]) -> int:
     """Reads the command line, makes the scene, and gives the exit code."""
     if arguments[:1] == ["rig"]:
         return inspection.main(arguments[1:])
+    if arguments[:1] == ["bench"]:
+        return bench.main(arguments[1:])
     if arguments[:1] == ["hand-off"]:
         return hand_off_main(arguments[1:])
     parser = argparse.ArgumentParser(prog="python -m blender_addon", description=__doc__)

@@ -9,20 +9,21 @@ own axes and in the rotation mode that the bone has.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from . import compat, keyframes
-from ._shared import rig_mapping
+from . import key_places, keyframes, saved_keys
+from ._shared import errors, rig_mapping
 from .character import Character, Skipped, make_keyable
-from .keyframes import Curve
+from .key_places import Reference
+from .keyframes import Curve, Manner, Request, Written
+from .slices import Slices, exhaust
 
 _AXES = "xyz"
 _TOLERANCE = 1e-3  # between a key and what Blender makes of it
-_LOOKS = 5  # frames that are looked at
 
 
 @dataclass(frozen=True)
@@ -49,12 +50,14 @@ class Result:
     """What was written into a character.
 
     Attributes:
-        channel_count: channels that move.
+        frame_count: frames on which there are keys that will be saved.
+        channel_count: channels that have been keyed.
         mesh_count: meshes that follow.
         moving_count: channels that are not the same in all frames that were looked at, as Blender evaluates them.
         sentences: what the user should know.
     """
 
+    frame_count: int
     channel_count: int
     mesh_count: int
     moving_count: int
@@ -91,6 +94,18 @@ def tracks(
     return made, skipped
 
 
+def check(character: Character, bake: str, *, is_layer: bool = False) -> None:
+    """Checks, before a motion is made for it, that keys of a bake on a character will be saved.
+
+    Raises:
+        SpeechFaceError: they would not be; the sentence says the way out.
+    """
+    for part in character.parts:
+        saved_keys.check(part.key, bake, is_layer=is_layer, gets_override=not part.key.is_editable)
+    if character.armature is not None:
+        saved_keys.check(character.armature, bake, is_layer=is_layer)
+
+
 def write(
     scene: bpy.types.Scene,
     character: Character,
@@ -98,25 +113,69 @@ def write(
     weights: NDArray,
     bake: str,
     frames: NDArray[np.int64],
-    *,
-    is_nla: bool,
+    manner: Manner,
 ) -> Result:
     """Keys weights (T, C) on whole frames (T,) and counts, in the evaluated scene, what moves."""
-    overridden = [part.object.name for part in character.parts if make_keyable(part)]
+    return exhaust(write_steps(scene, character, channels, weights, bake, frames, manner))
+
+
+def write_steps(
+    scene: bpy.types.Scene,
+    character: Character,
+    channels: Sequence[rig_mapping.Channel],
+    weights: NDArray,
+    bake: str,
+    frames: NDArray[np.int64],
+    manner: Manner,
+) -> Slices[Result]:
+    """The same in slices; scene and character are looked at before the first of them alone.
+
+    A linked mesh gets its library override before the first slice.
+
+    Raises:
+        SpeechFaceError: keys would not be saved, a datablock is gone, or something was undone meanwhile.
+    """
+    saved_keys.check_scene(scene)
+    sentences = [
+        f"{part.object.name} was linked; its mesh has a library override now"
+        for part in character.parts
+        if make_keyable(part)
+    ]
     made, skipped = tracks(character, channels, weights)
-    sentences = [f"{name} was linked; its mesh has a library override now" for name in overridden]
-    free = []
-    for track in made:
-        written = keyframes.write(track.owner, bake, frames, track.curves, track.values, name=track.name, is_nla=is_nla)
-        free.append(~written.is_kept)
-        if kept := int(written.is_kept.sum()):
-            sentences.append(f"keys of {track.name} that were set by hand stay: {kept}")
     if skipped:
         sentences.append(_of_skipped(skipped))
-    moving, differing = _look(scene, made, free, frames)
-    sentences += differing
-    meshes = sum(track.owner.id_type == "KEY" for track in made)
-    return Result(len({name for track in made for name in track.channels}), meshes, moving, tuple(sentences))
+    writing = keyframes.write_steps(
+        [Request(track.owner, bake, frames, track.curves, track.values, track.name, manner) for track in made]
+    )
+    owners = [Reference.to(track.owner) for track in made]
+    return _steps(writing, scene.name, made, owners, bake, frames, sentences)
+
+
+def _steps(
+    writing: Slices[list[Written]],
+    scene_name: str,
+    made: list[Track],
+    owners: list[Reference],
+    bake: str,
+    frames: NDArray[np.int64],
+    sentences: list[str],
+) -> Slices[Result]:
+    written = yield from writing
+    scene = bpy.data.scenes.get((scene_name, None))
+    if scene is None:
+        raise errors.SpeechFaceError(f"the scene {scene_name} is gone; generate the face again")
+    here = [replace(track, owner=owner.find()) for track, owner in zip(made, owners, strict=True)]
+    for track, each in zip(made, written, strict=True):
+        sentences += each.sentences(track.name)
+    is_keyed = np.zeros(len(frames), bool)
+    for track in here:
+        found = saved_keys.count(track.owner, bake, frames, track.curves)
+        is_keyed |= found.is_keyed
+        sentences += [found.reason] if found.reason else []
+    moving, differing = _look(scene, here, written, frames)
+    meshes = sum(track.owner.id_type == "KEY" for track in here)
+    names = {name for track in made for name in track.channels}
+    return Result(int(is_keyed.sum()), len(names), meshes, moving, (*sentences, *differing))
 
 
 def put(track: Track, row: int = 0) -> None:
@@ -137,8 +196,10 @@ def assign(owner: bpy.types.ID, curve: Curve, value: float) -> None:
 
 def current(owner: bpy.types.ID, curve: Curve) -> float:
     """One animated number as it is."""
-    value = owner.path_resolve(curve.data_path)
-    return float(value) if isinstance(value, float) else float(value[curve.index])
+    value = key_places.current(owner, curve.path)
+    if value is None:
+        raise errors.SpeechFaceError(f"{owner.name} has no {curve.data_path}")
+    return value
 
 
 def _value_path(name: str) -> str:
@@ -243,32 +304,28 @@ def _of_skipped(skipped: list[Skipped]) -> str:
 
 
 def _look(
-    scene: bpy.types.Scene, made: Sequence[Track], free: Sequence[NDArray[np.bool_]], frames: NDArray[np.int64]
+    scene: bpy.types.Scene,
+    made: Sequence[Track],
+    written: Sequence[Written],
+    frames: NDArray[np.int64],
 ) -> tuple[int, list[str]]:
     """Evaluates some frames: how many channels move in them, and where a value is not what was keyed."""
     if not made:
         return 0, []
     loudest = int(np.argmax(np.sum([np.abs(track.values).sum(axis=1) for track in made], axis=0)))
-    rows = sorted({*np.linspace(0, len(frames) - 1, _LOOKS).round().astype(int).tolist(), loudest})
-    found: list[list[NDArray[np.float64]]] = [[] for _ in made]
-    before, subframe = scene.frame_current, scene.frame_subframe
-    for row in rows:
-        scene.frame_set(int(frames[row]))
-        for values, track in zip(found, made, strict=True):
-            seen = compat.evaluated(scene, track.owner)
-            values.append(np.array([current(seen, curve) for curve in track.curves]))
-    scene.frame_set(before, subframe=subframe)
+    rows = sorted({*saved_keys.some_rows(len(frames)), loudest})
+    found = saved_keys.evaluated(scene, [(track.owner, track.curves) for track in made], frames[rows])
     moving: set[str] = set()
     sentences = []
-    for track, values, is_free in zip(made, found, free, strict=True):
-        seen = np.stack(values)  # (looks, K)
+    for track, seen, each in zip(made, found, written, strict=True):
         moving |= {name for name, spread in zip(track.channels, np.ptp(seen, axis=0), strict=True) if spread > 1e-6}
-        wrong = (np.abs(seen - track.values[rows]) > _TOLERANCE) & is_free[rows]
+        keyed, is_expected = each.shape.values[rows], (each.shape.is_key & ~each.is_kept)[rows]
+        wrong = (np.abs(seen - keyed) > _TOLERANCE) & is_expected & each.is_alone
         if wrong.any():
             row, column = np.argwhere(wrong)[0]
             sentences.append(
                 f"{track.channels[column]} of {track.name} is {seen[row, column]:.3g} on frame {frames[rows[row]]}, "
-                f"where {track.values[rows[row], column]:.3g} was keyed: its limits, a driver or another action "
+                f"where {keyed[row, column]:.3g} was keyed: its limits, a driver or another action "
                 f"change it (channels that differ: {int(wrong.any(axis=0).sum())})"
             )
     return len(moving), sentences

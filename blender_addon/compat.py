@@ -12,8 +12,10 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
+from . import key_fields
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 
 def sequencer_scene(context: bpy.types.Context) -> bpy.types.Scene:
@@ -52,6 +54,29 @@ def new_fcurve(bag: bpy.types.ActionChannelbag, data_path: str, index: int, grou
     fcurve = bag.fcurves.new(data_path, index=index)
     fcurve.group = bag.groups.get(group) or bag.groups.new(group)
     return fcurve
+
+
+def can_copy_fcurves(fcurves: Iterable[bpy.types.FCurve]) -> bool:
+    """Whether `copied_fcurve` copies all of them; Blender does it since 5.0, and we do it without modifiers before."""
+    return bpy.app.version >= (5, 0, 0) or not any(len(fcurve.modifiers) for fcurve in fcurves)
+
+
+def copied_fcurve(
+    bag: bpy.types.ActionChannelbag, fcurve: bpy.types.FCurve, *, with_keys: bool = True
+) -> bpy.types.FCurve:
+    """Adds a copy of an F-curve of another action, group included; Blender can do that since 5.0."""
+    group = fcurve.group
+    if bpy.app.version >= (5, 0, 0) and (with_keys or len(fcurve.modifiers)):
+        made = bag.fcurves.new_from_fcurve(fcurve)
+    else:
+        made = bag.fcurves.new(fcurve.data_path, index=fcurve.array_index)
+        for name in ("extrapolation", "mute", "lock", "hide", "color_mode", "color", "auto_smoothing"):
+            setattr(made, name, getattr(fcurve, name))
+        if with_keys:
+            key_fields.put(made, key_fields.read(fcurve), key_fields.read(None))
+    if group is not None:
+        made.group = bag.groups.get(group.name) or bag.groups.new(group.name)
+    return made
 
 
 def new_node_material(name: str) -> bpy.types.Material:

@@ -24,6 +24,7 @@ from . import (
     orders,
     placement,
     rigging,
+    saved_keys,
     strip_frames,
     texture_plane,
 )
@@ -125,6 +126,7 @@ class Generation:
         now: strip_frames.Followed,
     ) -> str:
         plan, curves = self.plan, self.job.curves
+        saved_keys.check_scene(scene)
         square = CropPlane(plan.width, curves.image_size)
         self._said = []
         made = [self._animate_rig(scene, chosen, now)] if plan.rigged else []
@@ -136,9 +138,12 @@ class Generation:
                 self.made.append(rig.name)
             locations = square.to_metres(now.values(curves.landmarks)) - landmark_rig.rest_positions(rig)
             values = locations.reshape(len(locations), -1)
-            keyframes.write(rig, plan.order.voice, now.scene_frames, landmark_rig.curves(), values)
+            written = keyframes.write(rig, plan.order.voice, now.scene_frames, landmark_rig.curves(), values)
+            found = saved_keys.count(rig, plan.order.voice, now.scene_frames, landmark_rig.curves())
+            said = [*written.sentences(rig.name), *([found.reason] if found.reason else [])]
+            self._said += [capitalised(sentence) for sentence in said]
             chosen.rig = rig
-            made.append(f"keys on {len(now.scene_frames)} frames of {rig.name}")
+            made.append(f"keys on {found.frame_count} frames of {rig.name}")
         if self._pictures is not None:
             earlier = plane_of(scene, chosen)
             sequence = self._pictures.folder.publish(bpy.data.filepath)
@@ -172,7 +177,7 @@ class Generation:
             now.values(curves.weights),
             plan.order.voice,
             now.scene_frames,
-            is_nla=chosen.rigging.use_nla,
+            keyframes.Manner(is_nla=chosen.rigging.use_nla),
         )
         said = list(result.sentences)
         if curves.residual is not None and (far := float(curves.residual.mean())) > _FAR:
@@ -182,7 +187,7 @@ class Generation:
             )
         self._said += [capitalised(sentence) for sentence in said]
         return (
-            f"keys on {len(now.scene_frames)} frames of {result.channel_count} channels of {plan.rigged}, of "
+            f"keys on {result.frame_count} frames of {result.channel_count} channels of {plan.rigged}, of "
             f"which {result.moving_count} move"
         )
 

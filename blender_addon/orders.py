@@ -13,6 +13,7 @@ import bpy
 
 from . import (
     cast,
+    character_keys,
     character_request,
     compat,
     face_surface,
@@ -20,10 +21,12 @@ from . import (
     placement,
     reference_images,
     rigging,
+    saved_keys,
     sound_file,
     sound_strip,
     strip_frames,
 )
+from . import character as characters
 from ._shared import errors, motion_controls, notes, rig_mapping, timing
 from .coordinates import CropPlane
 from .job import JobRequest
@@ -146,8 +149,13 @@ def prepare(context: bpy.types.Context, order: Order) -> tuple[Plan, JobRequest]
         SpeechFaceError: something is missing or unusable.
     """
     scene, wanted = character_of(order)
+    saved_keys.check_scene(scene)
     place, strip = strip_of(scene, wanted, order)
     moved = character_request.read(context, wanted.rigging)
+    if wanted.rigging.character is not None:
+        character_keys.check(characters.read(wanted.rigging.character), order.voice)
+    if wanted.use_curves and wanted.rig is not None:
+        saved_keys.check(wanted.rig, order.voice)
     pictures = reference_images.read_all([item.image for item in wanted.images])
     speech = sound_strip.read(place, strip)
     request = JobRequest(
