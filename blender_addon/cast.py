@@ -107,10 +107,14 @@ def find(voice: SPEECHFACE_Voice) -> tuple[bpy.types.Scene, bpy.types.SoundStrip
     return next(iter([*named, *found]), None)
 
 
+def voice_of(character: SPEECHFACE_Character, token: str) -> SPEECHFACE_Voice | None:
+    """The row of a strip in a character's list."""
+    return next((voice for voice in character.voices if voice.token == token), None)
+
+
 def by_voice(character: SPEECHFACE_Character, token: str) -> tuple[bpy.types.Scene, bpy.types.SoundStrip] | None:
     """Where the strip with a token is now, of several the one in the character's list; None if it is gone."""
-    voice = next((voice for voice in character.voices if voice.token == token), None)
-    if voice is not None:
+    if (voice := voice_of(character, token)) is not None:
         return find(voice)
     return next(((scene, strip) for scene, strip in strips() if strip.get(_TOKEN) == token), None)
 

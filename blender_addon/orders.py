@@ -152,10 +152,11 @@ def prepare(context: bpy.types.Context, order: Order) -> tuple[Plan, JobRequest]
     saved_keys.check_scene(scene)
     place, strip = strip_of(scene, wanted, order)
     moved = character_request.read(context, wanted.rigging)
+    is_layer = wanted.keys.policy == "LAYER"
     if wanted.rigging.character is not None:
-        character_keys.check(characters.read(wanted.rigging.character), order.voice)
+        character_keys.check(characters.read(wanted.rigging.character), order.voice, is_layer=is_layer)
     if wanted.use_curves and wanted.rig is not None:
-        saved_keys.check(wanted.rig, order.voice)
+        saved_keys.check(wanted.rig, order.voice, is_layer=is_layer)
     pictures = reference_images.read_all([item.image for item in wanted.images])
     speech = sound_strip.read(place, strip)
     request = JobRequest(

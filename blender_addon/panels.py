@@ -19,7 +19,7 @@ from .shape_presets import SPEECHFACE_MT_shape_presets
 
 _TAB = "Speech Face"
 _SHOWN_ORDERS = 4
-_SPLIT = ("SPEECHFACE_shape", "SPEECHFACE_generate")  # sections of names and values side by side
+_SPLIT = ("SPEECHFACE_shape", "SPEECHFACE_editing", "SPEECHFACE_generate")  # sections of names and values side by side
 
 
 def draw_shape(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
@@ -42,6 +42,34 @@ def draw_shape(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     for name in ("blink_frequency", "blink_duration"):
         eyes.prop(character, name)
     body.prop(character, "seed")
+
+
+def draw_editing(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """Draws which keys are made, how they meet what is there, and what can be done afterwards; closed at first."""
+    body = _section(layout, "SPEECHFACE_editing", "Keys", is_closed=True)
+    character = active_character(context.scene)
+    if body is None or character is None:
+        return
+    keys = character.keys
+    body.prop(keys, "policy")
+    body.prop(keys, "use_nla")
+    if keys.policy == "LAYER":
+        body.prop(keys, "is_combined")
+    body.prop(keys, "influence")
+    shaping = body.column(align=True)
+    shaping.prop(keys, "choice")
+    if keys.choice in ("EVERY_NTH", "HOLD"):
+        shaping.prop(keys, "step")
+    if keys.choice == "SIMPLIFY":
+        shaping.prop(keys, "bound")
+    if keys.choice in ("EVERY_NTH", "SIMPLIFY"):
+        shaping.prop(keys, "use_bezier")
+    shaping.prop(keys, "smooth")
+    for names in (("shape_again",), ("follow_strips", "clear")):
+        row = body.row(align=True)
+        row.operator_context = "INVOKE_DEFAULT"
+        for name in names:
+            row.operator(f"speechface.{name}")
 
 
 def draw_generate(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
@@ -146,6 +174,7 @@ def draw_panel(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     if active_character(context.scene) is not None:
         draw_rig(layout, context)
         draw_shape(layout, context)
+        draw_editing(layout, context)
     draw_generate(layout, context)
 
 

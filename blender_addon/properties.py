@@ -17,6 +17,8 @@ from bpy.props import (
 
 from . import landmark_rig, texture_plane
 from ._shared import motion_controls, protocol
+from .key_properties import CLASSES as KEY_CLASSES
+from .key_properties import SPEECHFACE_Keys
 from .rig_properties import CLASSES as RIG_CLASSES
 from .rig_properties import SPEECHFACE_Rigging
 
@@ -52,6 +54,7 @@ class SPEECHFACE_Voice(bpy.types.PropertyGroup):
 
     scene: PointerProperty(name="Scene", description="The scene whose sequencer has the strip", type=bpy.types.Scene)
     token: StringProperty(description="Written on the strip too, so that it is found when it has another name")
+    made: StringProperty(description="Frames and seconds of what was made of it; see `editing`")
     is_used: BoolProperty(name="Use", description="Generate speaks this strip", default=True)
 
 
@@ -136,6 +139,7 @@ class SPEECHFACE_Character(bpy.types.PropertyGroup):
         ),
     )
     rigging: PointerProperty(type=SPEECHFACE_Rigging)
+    keys: PointerProperty(type=SPEECHFACE_Keys)
     rig: PointerProperty(
         name="Armature",
         description="Landmark armature that gets the curves. Empty: a new one",
@@ -166,6 +170,7 @@ _CLASSES = (
     SPEECHFACE_ReferenceImage,
     SPEECHFACE_Voice,
     *RIG_CLASSES,
+    *KEY_CLASSES,
     SPEECHFACE_Character,
     SPEECHFACE_SceneSettings,
 )

@@ -12,6 +12,7 @@ OPERATORS = (
     "generate", "render_again", "cancel", "add_character", "remove_character", "add_voice", "add_sound_file",
     "remove_voice", "add_images", "add_image_slot", "remove_image", "clean_up",
     "start_backend", "stop_backend", "copy_log", "shape_preset_add",
+    "shape_again", "follow_strips", "clear",
     "detect_rig", "choose_preset", "load_mapping", "save_mapping", "add_channel", "remove_channel", "preview_channel",
     "preview_face", "find_landmarks", "set_landmark", "reset_landmarks", "drag_landmarks",
 )  # fmt: skip
