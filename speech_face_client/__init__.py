@@ -7,6 +7,7 @@ soundfile, where it is installed.
 from ._shared import arkit, errors, health, mapping, motion_controls, notes, protocol
 from .backend import Backend
 from .face import Identity
+from .faces import KeptFace, KeptFaces
 from .job import Animation, Event, Job, Rendering, RenderJob
 
 ARKIT_SHAPES = arkit.SHAPES
@@ -38,6 +39,8 @@ __all__ = [
     "Identity",
     "Job",
     "JobHealth",
+    "KeptFace",
+    "KeptFaces",
     "LandmarkCurves",
     "MotionControls",
     "Note",

@@ -33,9 +33,10 @@ from ._shared import (
 )
 from .dealer import DealerLine
 from .face import Identity, Picture, adapt_request, identity_of, render_request
+from .faces import KeptFaces
 from .job import Job, RenderJob
 from .questions import ANSWER_SECONDS, Questions
-from .rig import Rig, rig_text
+from .rig import Rig, rig_fields
 from .sound import sound_of
 from .starting import new_process
 
@@ -139,6 +140,11 @@ class Backend:
             raise errors.SpeechFaceError("the backend has not answered yet", code=errors.ErrorCode.BACKEND_UNREACHABLE)
         return self._line.welcome
 
+    @property
+    def faces(self) -> KeptFaces:
+        """The faces that the backend keeps: to list, name, delete, export and import them."""
+        return KeptFaces(self._questions)
+
     def adapt(
         self,
         pictures: Picture | Sequence[Picture],
@@ -221,12 +227,9 @@ class Backend:
             seed=seed,
             wants_blink=wants_blink,
             wants_texture=identity is not None if wants_texture is None else wants_texture,
-            rig=rig_text(rig),
-            rig_rest=rig_face.rest if rig_face is not None else None,
-            rig_basis=rig_face.basis if rig_face is not None else None,
-            rig_confidence=rig_face.confidence if rig_face is not None else None,
             speech=heard.samples,
             frame_times=np.asarray(frame_times, np.float64),
+            **rig_fields(rig, rig_face),
             **asdict(controls),
         )
         return self._begin(Job(self, self._line, request, heard.notes))

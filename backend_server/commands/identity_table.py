@@ -95,12 +95,13 @@ def identity_table(found: Sequence[Entry]) -> Table:
         table.add_column(column, justify="right")
     table.add_column("weights")
     table.add_column("size", justify="right", no_wrap=True)
+    table.add_column("name")
     table.add_column("from")
     for entry in found:
         size, short = megabytes(entry.size_bytes), entry.identity[:SHORT_DIGITS]
         record = entry.record
         if record is None:
-            table.add_row(short, Text("damaged", style="red"), "", "", "", "", size, "")
+            table.add_row(short, Text("damaged", style="red"), "", "", "", "", size, "", "")
             continue
         weights = Text("current") if entry.is_current else Text(record.weights_version, style="yellow")
         table.add_row(
@@ -111,6 +112,7 @@ def identity_table(found: Sequence[Entry]) -> Table:
             _psnr(record),
             weights,
             size,
+            Text(record.name),
             Text(_names(record)),
         )
     return table
@@ -127,6 +129,7 @@ def identity_facts(entry: Entry) -> Table:
         table.add_row("state", Text("damaged; adapt its pictures again, or: identities delete", style="red"))
         return table
     state = "the installed ones" if entry.is_current else "not the installed ones"
+    table.add_row("name", Text(record.name or "none was given", overflow="fold"))
     table.add_row("learnt", record.day_and_time)
     table.add_row("weights", f"{record.weights_version}, {state}")
     table.add_row("pictures", str(record.image_count))

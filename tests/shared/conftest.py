@@ -105,5 +105,21 @@ def messages():
                     JobHealth(id="j2", kind="adapt", state="delivered", size_bytes=5),
                 ),
             ),
+            protocol.ListFaces(faces_from=3),
+            protocol.Faces(
+                parent="p",
+                count=9,
+                faces=(
+                    protocol.LearntFace(identity="ab" * 32, name="Ann", is_named=True, image_names=("a.png",)),
+                    protocol.LearntFace(identity="cd" * 32, name="cd", is_damaged=True),
+                ),
+                previews=np.zeros((2, 96, 96, 3), np.uint8),
+            ),
+            protocol.RenameFace(identity="ab" * 32, name="Ann"),
+            protocol.DeleteFace(identity="ab" * 32),
+            protocol.FaceDeleted(parent="p", identity="ab" * 32, freed_bytes=7),
+            protocol.ExportFace(identity="ab" * 32),
+            protocol.FaceFile(parent="p", identity="ab" * 32, name="Ann", content=_array("u1", 9)),
+            protocol.ImportFace(content=_array("u1", 9)),
         )
     }

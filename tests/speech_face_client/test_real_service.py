@@ -193,3 +193,18 @@ def test_changed_curves_are_drawn_again(backend, speech):
         backend.render(spoilt, identity)
     with pytest.raises(SpeechFaceError, match="expected landmarks of shape"):
         backend.render(curves.landmarks[0], identity)
+
+
+def test_kept_faces_are_listed_named_and_carried_elsewhere(new_server, tmp_path):
+    with Backend.connect(new_server().connection_file) as one, Backend.connect(new_server().connection_file) as other:
+        identity = one.adapt([PHOTO], epochs=1)
+        (kept,) = one.faces.list()
+        assert (kept.id, kept.name, kept.preview.shape) == (identity.id, "picture 1", (96, 96, 3))
+        assert one.faces.rename(kept, "Ann").name == "Ann"
+        path = one.faces.export(identity, tmp_path / "ann.safetensors")
+        assert other.faces.take_in(path).name == "Ann"
+        assert other.adapt([PHOTO], epochs=1).is_cached
+        assert one.faces.delete(identity.id) > 0
+        assert one.faces.list() == []
+        with pytest.raises(SpeechFaceError, match="is not on this backend"):
+            one.faces.delete(identity)
