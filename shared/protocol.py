@@ -55,7 +55,7 @@ from .message import (
 )
 from .motion_controls import RANGES, MotionControls
 from .notes import Notes
-from .photo_messages import Adapted, AdaptRequest
+from .photo_messages import Adapted, AdaptRequest, FindPhotoLandmarks, PhotoLandmarks
 from .render_messages import RenderRequest
 from .rig.mapping import RigMapping
 from .rig.presets import read_mapping
@@ -66,10 +66,11 @@ __all__ = [
     "MAX_IMAGE_PIXELS", "MAX_IMAGE_SIDE", "MAX_MESSAGE_BYTES", "MAX_PART_BYTES", "MAX_STRIP_SECONDS",
     "MESSAGE_TYPES", "PROTOCOL_VERSION", "Accepted", "AdaptRequest", "Adapted", "AnimateRequest", "Attach",
     "Cancel", "Cancelled", "ChannelNames", "Count", "DeleteFace", "Done", "ExportFace", "FaceDeleted", "FaceFile",
-    "FaceQuestion", "Faces", "Failed", "FindMeshLandmarks", "Hello", "IdentityId", "ImportFace", "JobId",
-    "LandmarkCurves", "LearntFace", "Limits", "ListFaces", "MeshLandmarks", "Message", "Names", "Ping", "Pong",
-    "Progress", "RenameFace", "RenderRequest", "Request", "RigCurves", "RigFace", "RigText", "Seconds", "Seed",
-    "Status", "StatusReport", "Text", "TextureFrames", "Welcome", "is_last", "new_id",
+    "FaceQuestion", "Faces", "Failed", "FindMeshLandmarks", "FindPhotoLandmarks", "Hello", "IdentityId",
+    "ImportFace", "JobId", "LandmarkCurves", "LearntFace", "Limits", "ListFaces", "MeshLandmarks", "Message",
+    "Names", "PhotoLandmarks", "Ping", "Pong", "Progress", "RenameFace", "RenderRequest", "Request", "RigCurves",
+    "RigFace", "RigText", "Seconds", "Seed", "Status", "StatusReport", "Text", "TextureFrames", "Welcome",
+    "is_last", "new_id",
 ]  # fmt: skip
 
 
@@ -286,13 +287,14 @@ class StatusReport(Message, frozen=True, kw_only=True, eq=False):
     listed: JobList | None = None  # those that `Status` asked for, as they will run or as they came
 
 
-Request = AdaptRequest | AnimateRequest | RenderRequest | FindMeshLandmarks  # each begins a job
+Request = AdaptRequest | AnimateRequest | RenderRequest | FindMeshLandmarks | FindPhotoLandmarks  # each begins a job
 FaceQuestion = ListFaces | RenameFace | DeleteFace | ExportFace | ImportFace  # each is answered at once
 KINDS = {  # of jobs, in lists
     "AdaptRequest": "adapt",
     "AnimateRequest": "animate",
     "RenderRequest": "render",
     "FindMeshLandmarks": "landmarks",
+    "FindPhotoLandmarks": "photos",
 }
 
 MESSAGE_TYPES: dict[str, type[Message]] = {
@@ -301,7 +303,7 @@ MESSAGE_TYPES: dict[str, type[Message]] = {
         Hello, Welcome, AdaptRequest, Adapted, AnimateRequest, RenderRequest, Accepted, Progress, LandmarkCurves,
         RigCurves, FindMeshLandmarks, MeshLandmarks, TextureFrames, Done, Failed, Cancelled, Attach, Cancel, Ping,
         Pong, Status, StatusReport, ListFaces, Faces, RenameFace, DeleteFace, FaceDeleted, ExportFace, FaceFile,
-        ImportFace,
+        ImportFace, FindPhotoLandmarks, PhotoLandmarks,
     )
 }  # fmt: skip
 

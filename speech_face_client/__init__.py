@@ -24,6 +24,7 @@ RigCurves = protocol.RigCurves
 RigFace = protocol.RigFace
 RigMapping = mapping.RigMapping
 TextureFrames = protocol.TextureFrames
+PhotoLandmarks = protocol.PhotoLandmarks
 Done = protocol.Done
 StatusReport = protocol.StatusReport
 
@@ -44,6 +45,7 @@ __all__ = [
     "LandmarkCurves",
     "MotionControls",
     "Note",
+    "PhotoLandmarks",
     "Progress",
     "RenderJob",
     "Rendering",

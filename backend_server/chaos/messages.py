@@ -33,10 +33,12 @@ from shared.protocol import (
     Done,
     Failed,
     FindMeshLandmarks,
+    FindPhotoLandmarks,
     Hello,
     LandmarkCurves,
     MeshLandmarks,
     Message,
+    PhotoLandmarks,
     Ping,
     Pong,
     Progress,
@@ -140,6 +142,27 @@ def _report(random: Random) -> StatusReport:
     )
 
 
+def _photos(random: Random) -> FindPhotoLandmarks:
+    images = tuple(random.integers(0, 256, (4, 5, 3), dtype=np.uint8) for _ in range(random.integers(1, 3)))
+    chosen = random.uniform(0, 4, (len(images), 2)).astype(np.float32) if random.random() < 0.5 else None
+    return FindPhotoLandmarks(job=_job(random), images=images, chosen=chosen)
+
+
+def _photo_landmarks(random: Random) -> PhotoLandmarks:
+    return PhotoLandmarks(
+        job=_job(random),
+        sequence=1,
+        picture=0,
+        name="a.png",
+        width=9,
+        height=8,
+        taken=0,
+        landmarks=_points(random),
+        confidence=random.random(POINT_COUNT).astype(np.float32),
+        boxes=random.random((2, 3)).astype(np.float32),
+    )
+
+
 def _identity(random: Random) -> str:
     return random.bytes(32).hex()
 
@@ -184,6 +207,8 @@ _MAKERS: dict[str, Callable[[Random], Message]] = {
     "Pong": lambda random: Pong(),
     "Status": lambda random: Status(jobs_from=_place(random), ended_from=_place(random)),
     "StatusReport": _report,
+    "FindPhotoLandmarks": _photos,
+    "PhotoLandmarks": _photo_landmarks,
     "ListFaces": lambda random: ListFaces(faces_from=int(random.integers(0, 3))),
     "Faces": _faces,
     "RenameFace": lambda random: RenameFace(identity=_identity(random), name="Ann"),

@@ -49,6 +49,7 @@ def identity_id(
     epochs: int,
     seed: int,
     weights_version: str,
+    chosen: NDArray[np.float32] | None = None,
 ) -> str:
     """The ID of the face that is learnt from these inputs: their sha256, 64 hexadecimal digits.
 
@@ -58,12 +59,20 @@ def identity_id(
         epochs: of fine-tuning, as requested.
         seed: of fine-tuning.
         weights_version: of the weights that learning starts from.
+        chosen: points (K, 2) on the faces that are meant, rows of NaN for the largest; None if it is for all.
     """
+    marks = [
+        array for array in (landmarks, chosen) if array is not None and not (array is chosen and _is_all_nan(array))
+    ]
     whole = hashlib.sha256(f"speech_face 2 {weights_version} {epochs} {seed}".encode())
-    for array in (*images, *(() if landmarks is None else (landmarks,))):
+    for array in (*images, *marks):
         whole.update(f" {array.dtype.str} {array.shape} ".encode())
         whole.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return whole.hexdigest()
+
+
+def _is_all_nan(array: NDArray[np.float32]) -> bool:
+    return bool(np.isnan(array).all())
 
 
 def data_folder() -> Path:

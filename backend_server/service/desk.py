@@ -30,6 +30,7 @@ from shared.protocol import (
     DeleteFace,
     ExportFace,
     FindMeshLandmarks,
+    FindPhotoLandmarks,
     Hello,
     ImportFace,
     ListFaces,
@@ -113,7 +114,7 @@ class Desk:
 
     def _answer(self, client: bytes, message: Message, arrival: Arrival) -> None:
         match message:
-            case AdaptRequest() | AnimateRequest() | RenderRequest() | FindMeshLandmarks():
+            case AdaptRequest() | AnimateRequest() | RenderRequest() | FindMeshLandmarks() | FindPhotoLandmarks():
                 self._begin(client, message, arrival)
             case Attach():
                 self._follow(client, message, message.received)

@@ -117,6 +117,10 @@ class FaceDesk:
         """Sends the answers that are ready."""
         self._thread.collect()
 
+    def settle(self) -> None:
+        """Waits until everything that was asked is answered."""
+        self._thread.settle()
+
     def close(self) -> None:
         """Waits until what was asked is done."""
         self._thread.close()
