@@ -235,6 +235,7 @@ class Cascade:
         on_epoch: EpochWatcher = lambda _: None,
         check: Callable[[FaceReferences], None] = lambda _: None,
         names: Sequence[str] = (),
+        chosen: NDArray[np.float32] | None = None,
     ) -> Identity:
         """Learns a face from K images (Section 3.4, last paragraph).
 
@@ -247,11 +248,12 @@ class Cascade:
             on_epoch: told of each epoch.
             check: gets the faces before anything is learnt; may refuse them.
             names: of the files, for sentences; empty if unknown.
+            chosen: a point (K, 2) on the face that is meant, rows of NaN for the largest; None if it is for all.
 
         Raises:
             SpeechFaceError: the first thing that is wrong with the images, as in `prepare_references`.
         """
-        references = prepare_references(images, landmarks, progress, names)
+        references = prepare_references(images, landmarks, progress, names, chosen)
         check(references)
         return self.fine_tune(references, epochs=epochs, seed=seed, progress=progress, on_epoch=on_epoch)
 
@@ -265,14 +267,9 @@ class Cascade:
         on_epoch: EpochWatcher = lambda _: None,
     ) -> Identity:
         """Learns a face from faces that are already found and cropped."""
+        start, version = self._texture_generator, self.weights_version
         return adapt(
-            self._texture_generator,
-            references,
-            epochs=epochs,
-            seed=seed,
-            weights_version=self.weights_version,
-            progress=progress,
-            on_epoch=on_epoch,
+            start, references, epochs=epochs, seed=seed, weights_version=version, progress=progress, on_epoch=on_epoch
         )
 
     def render(

@@ -22,12 +22,14 @@ from safetensors.numpy import save
 from backend_server.config import CROP_SIZE
 from backend_server.files import atomic_write, sweep_temporaries
 from shared.errors import NoSpaceError, ValueRangeError, WeightsError
+from shared.face_messages import MAX_FACE_NAME
 from shared.files_of_others import sha256_of
 from shared.landmarks import POINT_COUNT
 from shared.notes import Note
 
 ID_DIGITS = 64
 FORMAT = "speech-face-identity-2"
+_NAMES_SHOWN, _DIGITS_SHOWN = 2, 12
 _IN_FILE = {  # names of the arrays in a file, by the field of `FaceReferences`
     "crops": "reference_images",
     "landmarks": "reference_landmarks",
@@ -79,6 +81,7 @@ class IdentityRecord(msgspec.Struct, frozen=True, kw_only=True):
         neutral: l_p, 68 x 2, pixels of the crop.
         crop: 2 x 3, from pixels of the crop to pixels of its picture.
         notes: what the user should know of the pictures.
+        name: that somebody gave the face; empty if nobody has.
     """
 
     identity: str = ""
@@ -94,6 +97,14 @@ class IdentityRecord(msgspec.Struct, frozen=True, kw_only=True):
     neutral: tuple[tuple[float, ...], ...]
     crop: tuple[tuple[float, ...], ...]
     notes: tuple[Note, ...] = ()
+    name: str = ""
+
+    @property
+    def title(self) -> str:
+        """Its name, or else the names of its pictures; never empty."""
+        more = len(self.image_names) - _NAMES_SHOWN
+        named = ", ".join(self.image_names[:_NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
+        return self.name or named or self.identity[:_DIGITS_SHOWN] or "a face"
 
     @property
     def day_and_time(self) -> str:
@@ -185,6 +196,36 @@ def load_identity(path: Path) -> Identity:
     return Identity(replace(references, notes=record.notes), weights, record)
 
 
+def first_crop(path: Path) -> NDArray[np.uint8]:
+    """The picture that an identity animates, u8 (256, 256, 3), read without the rest of its file.
+
+    Raises:
+        WeightsError: the file is missing, damaged, or not an identity.
+    """
+    try:
+        with safe_open(path, framework="np") as file:
+            crop = np.asarray(file.get_slice(_IN_FILE["crops"])[0:1])[0]
+    except (OSError, SafetensorError, ValueError, IndexError) as error:
+        raise WeightsError(f"cannot read the identity {path}: {error}") from error
+    if crop.shape != (CROP_SIZE, CROP_SIZE, 3) or crop.dtype != np.uint8:
+        raise WeightsError(f"the identity {path} is damaged: its first picture has the shape {crop.shape}")
+    return crop
+
+
+def checked_name(name: str) -> str:
+    """The name of a face without spaces at its ends; empty for none.
+
+    Raises:
+        ValueRangeError: it is too long, or holds something that no line shows.
+    """
+    stripped = name.strip()
+    if len(stripped) > MAX_FACE_NAME:
+        raise ValueRangeError(f"a name of {len(stripped)} characters is too long; give at most {MAX_FACE_NAME}")
+    if not stripped.isprintable():
+        raise ValueRangeError(f"the name {stripped!r} holds a character that cannot be shown; give another one")
+    return stripped
+
+
 def write_whole(path: Path, content: bytes) -> None:
     """Writes a file, replaced in one step.
 
@@ -236,3 +277,8 @@ def _check(path: Path, tensors: Mapping[str, NDArray[np.generic]]) -> None:
     for name, shape in shapes.items():
         if count == 0 or tensors[name].shape != shape:
             raise WeightsError(f"the identity {path} is damaged: {name} has the shape {tensors[name].shape}")
+        is_picture = name in ("reference_images", "mattes", "foreground")
+        if tensors[name].dtype != (np.uint8 if is_picture else np.float32):
+            raise WeightsError(f"the identity {path} is damaged: {name} is of dtype {tensors[name].dtype}")
+        if not is_picture and not np.isfinite(tensors[name]).all():
+            raise WeightsError(f"the identity {path} is damaged: {name} holds numbers that are not finite")

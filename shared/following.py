@@ -38,6 +38,7 @@ class Following:
         self._order = ResultOrder()
         self._has_main_result = False  # the learnt face, the landmarks of a mesh, or the motion
         self._has_rig = False
+        self._photo_count = 0
         self._sent_at: float | None = None
         self._is_attached = False
         self._is_resent = False
@@ -92,6 +93,8 @@ class Following:
         match message:
             case protocol.Adapted() | protocol.MeshLandmarks():
                 self._has_main_result = True
+            case protocol.PhotoLandmarks():
+                self._photo_count += 1
             case protocol.LandmarkCurves():
                 self._take_curves(message)
             case protocol.RigCurves():
@@ -175,6 +178,13 @@ class Following:
                 raise errors.SpeechFaceError(
                     f"the backend ended after {self.texture_count} of {wanted} pictures (it counts "
                     f"{done.texture_count}); render again, and read its log if it stays"
+                )
+            return
+        if isinstance(self.request, protocol.FindPhotoLandmarks):
+            wanted = len(self.request.images) + len(self.request.files)
+            if self._photo_count != wanted:
+                raise errors.SpeechFaceError(
+                    f"the backend ended after {self._photo_count} of {wanted} photos; read its log"
                 )
             return
         if not isinstance(self.request, protocol.AnimateRequest):

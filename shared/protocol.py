@@ -14,6 +14,17 @@ from numpy.typing import NDArray
 
 from .buffers import Buffer
 from .errors import ErrorCode
+from .face_messages import (
+    DeleteFace,
+    ExportFace,
+    FaceDeleted,
+    FaceFile,
+    Faces,
+    ImportFace,
+    LearntFace,
+    ListFaces,
+    RenameFace,
+)
 from .health import JobCounts, JobList, WorkerHealth
 from .message import (
     HEARTBEAT_SECONDS,
@@ -44,6 +55,7 @@ from .message import (
 )
 from .motion_controls import RANGES, MotionControls
 from .notes import Notes
+from .photo_messages import Adapted, AdaptRequest, FindPhotoLandmarks, PhotoLandmarks
 from .render_messages import RenderRequest
 from .rig.mapping import RigMapping
 from .rig.presets import read_mapping
@@ -53,10 +65,12 @@ __all__ = [
     "HEARTBEAT_SECONDS", "KINDS", "MAX_CHUNK_BYTES", "MAX_EPOCHS", "MAX_FRAME_COUNT", "MAX_IMAGE_COUNT",
     "MAX_IMAGE_PIXELS", "MAX_IMAGE_SIDE", "MAX_MESSAGE_BYTES", "MAX_PART_BYTES", "MAX_STRIP_SECONDS",
     "MESSAGE_TYPES", "PROTOCOL_VERSION", "Accepted", "AdaptRequest", "Adapted", "AnimateRequest", "Attach",
-    "Cancel", "Cancelled", "ChannelNames", "Count", "Done", "Failed", "FindMeshLandmarks", "Hello",
-    "IdentityId", "JobId", "LandmarkCurves", "Limits", "MeshLandmarks", "Message", "Names", "Ping", "Pong",
-    "Progress", "RenderRequest", "Request", "RigCurves", "RigFace", "RigText", "Seconds", "Seed", "Status",
-    "StatusReport", "Text", "TextureFrames", "Welcome", "is_last", "new_id",
+    "Cancel", "Cancelled", "ChannelNames", "Count", "DeleteFace", "Done", "ExportFace", "FaceDeleted", "FaceFile",
+    "FaceQuestion", "Faces", "Failed", "FindMeshLandmarks", "FindPhotoLandmarks", "Hello", "IdentityId",
+    "ImportFace", "JobId", "LandmarkCurves", "LearntFace", "Limits", "ListFaces", "MeshLandmarks", "Message",
+    "Names", "PhotoLandmarks", "Ping", "Pong", "Progress", "RenameFace", "RenderRequest", "Request", "RigCurves",
+    "RigFace", "RigText", "Seconds", "Seed", "Status", "StatusReport", "Text", "TextureFrames", "Welcome",
+    "is_last", "new_id",
 ]  # fmt: skip
 
 
@@ -79,53 +93,6 @@ class Welcome(Message, frozen=True, kw_only=True, eq=False):
     weights_version: Text = ""
     limits: Limits = Limits()
     spool_free_bytes: Count = 0
-
-
-class AdaptRequest(Message, frozen=True, kw_only=True, eq=False):
-    """Asks for an identity from 1 to 20 images of one face, as pixels or as the files that hold them."""
-
-    BUFFERS = (
-        Buffer("images", "|u1", ("H", "W", (3, 4)), is_optional=True, series="image", max_count=MAX_IMAGE_COUNT),
-        Buffer("files", "|u1", ("N",), is_optional=True, series="file", max_count=MAX_IMAGE_COUNT),
-        Buffer("landmarks", "<f4", ("K", 68, 2), is_optional=True),
-    )
-
-    epochs: Annotated[int, Meta(ge=0, le=MAX_EPOCHS)] = 10
-    seed: Seed = 0
-    names: Names = ()  # for sentences: those of `images`, then those of `files`; empty if unknown
-    images: tuple[NDArray[np.uint8], ...] = ()  # each (H, W, 3) sRGB, or (H, W, 4) with straight alpha, any size
-    files: tuple[NDArray[np.uint8], ...] = ()  # each (N,): the bytes of an image file; these images come after `images`
-    landmarks: NDArray[np.float32] | None = None  # (K, 68, 2) image pixels; NaN for an image: find them
-
-    def check(self) -> None:
-        """Checks the size of the images and that landmarks, if any, belong to them."""
-        if not (count := len(self.images) + len(self.files)):
-            raise bad_value("the message has no images; send at least one")
-        if count > MAX_IMAGE_COUNT:
-            raise too_large(f"{count} images are too many; send at most {MAX_IMAGE_COUNT}")
-        check_images(self.images)
-        check_names(self.names, count)
-        if self.landmarks is None:
-            return
-        if len(self.landmarks) != count:
-            raise bad_value(f"got landmarks of {len(self.landmarks)} images for {count} images")
-        if not np.isfinite(self.landmarks[~np.isnan(self.landmarks).all(axis=(1, 2))]).all():
-            raise bad_value("landmarks must be finite, or NaN for a whole image")
-
-
-class Adapted(Message, frozen=True, kw_only=True, eq=False):
-    """Tells that an identity is ready for use in an `AnimateRequest`."""
-
-    BUFFERS = (Buffer("neutral", "<f4", (68, 2)), Buffer("crop", "<f4", (2, 3)))
-
-    identity: IdentityId
-    epochs: Count = 0
-    is_cached: bool = False  # it was known already; nothing was computed
-    losses: tuple[float, ...] = ()
-    held_out_psnr: float | None = None  # dB
-    notes: Notes = ()  # about the images
-    neutral: NDArray[np.float32]  # (68, 2) pixels of the crop
-    crop: NDArray[np.float32]  # (2, 3) affine from crop pixels to pixels of the first image
 
 
 class AnimateRequest(Message, frozen=True, kw_only=True, eq=False):
@@ -320,12 +287,14 @@ class StatusReport(Message, frozen=True, kw_only=True, eq=False):
     listed: JobList | None = None  # those that `Status` asked for, as they will run or as they came
 
 
-Request = AdaptRequest | AnimateRequest | RenderRequest | FindMeshLandmarks  # each begins a job
+Request = AdaptRequest | AnimateRequest | RenderRequest | FindMeshLandmarks | FindPhotoLandmarks  # each begins a job
+FaceQuestion = ListFaces | RenameFace | DeleteFace | ExportFace | ImportFace  # each is answered at once
 KINDS = {  # of jobs, in lists
     "AdaptRequest": "adapt",
     "AnimateRequest": "animate",
     "RenderRequest": "render",
     "FindMeshLandmarks": "landmarks",
+    "FindPhotoLandmarks": "photos",
 }
 
 MESSAGE_TYPES: dict[str, type[Message]] = {
@@ -333,7 +302,8 @@ MESSAGE_TYPES: dict[str, type[Message]] = {
     for kind in (
         Hello, Welcome, AdaptRequest, Adapted, AnimateRequest, RenderRequest, Accepted, Progress, LandmarkCurves,
         RigCurves, FindMeshLandmarks, MeshLandmarks, TextureFrames, Done, Failed, Cancelled, Attach, Cancel, Ping,
-        Pong, Status, StatusReport,
+        Pong, Status, StatusReport, ListFaces, Faces, RenameFace, DeleteFace, FaceDeleted, ExportFace, FaceFile,
+        ImportFace, FindPhotoLandmarks, PhotoLandmarks,
     )
 }  # fmt: skip
 

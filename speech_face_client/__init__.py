@@ -7,6 +7,7 @@ soundfile, where it is installed.
 from ._shared import arkit, errors, health, mapping, motion_controls, notes, protocol
 from .backend import Backend
 from .face import Identity
+from .faces import KeptFace, KeptFaces
 from .job import Animation, Event, Job, Rendering, RenderJob
 
 ARKIT_SHAPES = arkit.SHAPES
@@ -23,6 +24,7 @@ RigCurves = protocol.RigCurves
 RigFace = protocol.RigFace
 RigMapping = mapping.RigMapping
 TextureFrames = protocol.TextureFrames
+PhotoLandmarks = protocol.PhotoLandmarks
 Done = protocol.Done
 StatusReport = protocol.StatusReport
 
@@ -38,9 +40,12 @@ __all__ = [
     "Identity",
     "Job",
     "JobHealth",
+    "KeptFace",
+    "KeptFaces",
     "LandmarkCurves",
     "MotionControls",
     "Note",
+    "PhotoLandmarks",
     "Progress",
     "RenderJob",
     "Rendering",

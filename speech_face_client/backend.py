@@ -7,21 +7,15 @@ is silent for five minutes, but none of its jobs, and the next call takes them u
 
 from __future__ import annotations
 
-import os
-import platform
-import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ._shared import (
     backend_keeper,
-    backend_process,
     endpoint,
     errors,
     health,
@@ -31,44 +25,33 @@ from ._shared import (
     protocol,
     timing,
 )
-from .dealer import DealerLine
-from .face import Identity, Picture, adapt_request, identity_of, render_request
+from .connected import Connected
+from .face import (
+    Chosen,
+    Identity,
+    Picture,
+    Placed,
+    adapt_request,
+    identity_of,
+    photo_request,
+    render_request,
+)
+from .faces import KeptFaces
 from .job import Job, RenderJob
-from .questions import ANSWER_SECONDS, Questions
-from .rig import Rig, rig_text
+from .questions import ANSWER_SECONDS
+from .rig import Rig, rig_fields
 from .sound import sound_of
 from .starting import new_process
 
 CONNECT_SECONDS = 10.0
-_Job = TypeVar("_Job", bound=RenderJob)
-
-CLOSE_SECONDS = 3.0  # for the backend to hear of the jobs that are cancelled; usually a hundredth of it
 
 
-class Backend:
+class Backend(Connected):
     """A connection to one backend; made by `connect` or `start`, and used in a `with` block.
 
     Leaving the block cancels the jobs that have not ended, and ends a backend that it started. All calls come from one
     thread; several jobs may run at once.
     """
-
-    def __init__(
-        self,
-        read_connection: Callable[[], endpoint.Connection],
-        name: str,
-        patience: float,
-        process: backend_process.BackendProcess | None = None,
-        keeper: backend_keeper.BackendKeeper | None = None,
-    ) -> None:
-        program = name or f"{Path(sys.argv[0]).name or 'python'}, process {os.getpid()} on {platform.node()}"
-        self._line = DealerLine(read_connection, program)
-        self._patience = patience
-        self._process = process
-        self._keeper = keeper
-        self._jobs: dict[str, RenderJob] = {}
-        self._questions = Questions(self._line, self.pump)
-        self._waited = 0.0  # seconds for a lost connection
-        self._looked = time.monotonic()
 
     @classmethod
     def connect(
@@ -126,12 +109,6 @@ class Backend:
         process.start()
         return cls(keeper.connection, name, patience, process, keeper)._begun(timeout)
 
-    def __enter__(self) -> Backend:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
     @property
     def welcome(self) -> protocol.Welcome:
         """What the backend said of itself: program, device, weights, limits."""
@@ -139,12 +116,19 @@ class Backend:
             raise errors.SpeechFaceError("the backend has not answered yet", code=errors.ErrorCode.BACKEND_UNREACHABLE)
         return self._line.welcome
 
+    @property
+    def faces(self) -> KeptFaces:
+        """The faces that the backend keeps: to list, name, delete, export and import them."""
+        return KeptFaces(self._questions)
+
     def adapt(
         self,
         pictures: Picture | Sequence[Picture],
         *,
         epochs: int = 10,
         seed: int = 0,
+        landmarks: Placed = None,
+        chosen: Chosen = None,
         on_progress: Callable[[protocol.Progress], object] = lambda _: None,
     ) -> Identity:
         """Learns a face from 1 to 20 pictures; the same pictures are found again at once.
@@ -154,13 +138,15 @@ class Backend:
                 count before paths.
             epochs: of fine-tuning, 0 to 200; 0 uses the trained weights unchanged.
             seed: of all randomness.
+            landmarks: placed by hand, (68, 2) pixels of each picture in their order, None where they are found.
+            chosen: a point (x, y) on the face that is meant, pixels of each picture, None for its largest.
             on_progress: told how far it is.
 
         Raises:
             SpeechFaceError: the pictures cannot be used, or the backend cannot be reached; `NoFaceError` and others
                 say which.
         """
-        job = self._begin(Job(self, self._line, adapt_request(pictures, epochs, seed)))
+        job = self._begin(Job(self, self._line, adapt_request(pictures, epochs, seed, landmarks, chosen)))
         identity: Identity | None = None
         try:
             for event in job:
@@ -173,6 +159,39 @@ class Backend:
         if identity is None:
             raise errors.SpeechFaceError("the backend ended without a learnt face; read its log")
         return identity
+
+    def find_landmarks(
+        self,
+        pictures: Picture | Sequence[Picture],
+        *,
+        chosen: Chosen = None,
+        on_progress: Callable[[protocol.Progress], object] = lambda _: None,
+    ) -> list[protocol.PhotoLandmarks]:
+        """Finds the faces of 1 to 20 pictures, and the landmarks of one face of each, for `adapt`.
+
+        Args:
+            pictures: as `adapt`.
+            chosen: as `adapt`.
+            on_progress: told how far it is.
+
+        Returns:
+            One for each picture, in their order; `landmarks` is None where there is no face, and `sentence` says why.
+
+        Raises:
+            SpeechFaceError: the pictures are too many, or the backend cannot be reached.
+        """
+        request, order = photo_request(pictures, chosen)
+        job = self._begin(RenderJob(self, self._line, request))
+        found: dict[int, protocol.PhotoLandmarks] = {}
+        try:
+            for event in job:
+                if isinstance(event, protocol.Progress):
+                    on_progress(event)
+                elif isinstance(event, protocol.PhotoLandmarks):
+                    found[order[event.picture]] = event
+        finally:
+            job.cancel()  # as in `adapt`
+        return [found[place] for place in sorted(found)]
 
     def animate(
         self,
@@ -221,12 +240,9 @@ class Backend:
             seed=seed,
             wants_blink=wants_blink,
             wants_texture=identity is not None if wants_texture is None else wants_texture,
-            rig=rig_text(rig),
-            rig_rest=rig_face.rest if rig_face is not None else None,
-            rig_basis=rig_face.basis if rig_face is not None else None,
-            rig_confidence=rig_face.confidence if rig_face is not None else None,
             speech=heard.samples,
             frame_times=np.asarray(frame_times, np.float64),
+            **rig_fields(rig, rig_face),
             **asdict(controls),
         )
         return self._begin(Job(self, self._line, request, heard.notes))
@@ -266,79 +282,6 @@ class Backend:
             return self._questions.ask(question, protocol.StatusReport, timeout)
 
         return job_list.list_jobs(ask, are_ended=are_ended)
-
-    def close(self) -> None:
-        """Cancels the jobs that have not ended and ends the connection, and the backend if it was started here."""
-        for job in self._jobs.values():
-            job.give_up()
-        self.await_cancels(CLOSE_SECONDS)
-        self._line.close()
-        if self._process is not None:
-            self._process.stop()
-
-    def pump(self, seconds: float) -> None:
-        """Sends and receives once, and waits for what comes at most so many seconds; for `Job`.
-
-        Raises:
-            SpeechFaceError: the backend refuses this library, or has not answered for too long.
-        """
-        try:
-            if self._keeper is not None:
-                self._keeper.keep(self._line)
-            messages = self._line.poll()
-            self._check_patience()
-            for job in self._jobs.values():
-                job.step()
-            for message in messages:
-                self._take(message)
-            self._jobs = {name: job for name, job in self._jobs.items() if not job.is_over}
-            if not messages:
-                self._line.wait(seconds)
-        except errors.SpeechFaceError:
-            raise
-        except BaseException:  # Ctrl-C, perhaps between the arrival of a result and its being noted
-            self._line.reconnect()
-            raise
-
-    def await_cancels(self, seconds: float) -> None:
-        """Waits until the backend has ended what was cancelled, at most so many seconds; for `Job`."""
-        deadline = time.monotonic() + seconds
-        while self._line.has_open_cancels and time.monotonic() < deadline:
-            try:
-                self.pump(0.02)
-            except errors.SpeechFaceError:
-                return  # the line tells it again if it comes back
-
-    def _begun(self, timeout: float) -> Backend:
-        """This backend once it has answered; closed if it does not in time."""
-        try:
-            while not self._line.is_ready:
-                self.pump(0.02)
-                self._line.check_patience(timeout)
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def _check_patience(self) -> None:
-        """Gives up a connection that does not come back; time in which nobody waited for it does not count."""
-        now = time.monotonic()
-        is_lost = not self._line.is_ready and self._line.welcome is not None
-        self._waited = self._waited + min(now - self._looked, 1.0) if is_lost else 0.0
-        self._looked = now
-        if self._waited > self._patience:
-            self._waited = 0.0  # whoever tries again has patience again
-            self._line.check_patience(self._patience)
-
-    def _begin(self, job: _Job) -> _Job:
-        self._jobs[job.id] = job
-        self.pump(0.0)
-        return job
-
-    def _take(self, message: protocol.Message) -> None:
-        self._questions.take(message)
-        for job in self._jobs.values():
-            job.take(message)
 
 
 def _id(identity: Identity | str) -> str:

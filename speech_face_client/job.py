@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 from ._shared import errors, following, line, notes, protocol
 
 if TYPE_CHECKING:
-    from .backend import Backend
+    from .connected import Connected
 
 Event = (
     protocol.Accepted
     | protocol.Progress
     | protocol.Adapted
+    | protocol.PhotoLandmarks
     | protocol.LandmarkCurves
     | protocol.RigCurves
     | protocol.TextureFrames
@@ -79,7 +80,7 @@ class RenderJob:
 
     def __init__(
         self,
-        backend: Backend,
+        backend: Connected,
         connection: line.Line,
         request: protocol.Request,
         said: tuple[notes.Note, ...] = (),

@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from ._shared import mapping, mapping_file
+from ._shared import mapping, mapping_file, protocol
 
 Rig = str | Path | mapping.RigMapping
+
+
+def rig_fields(rig: Rig, face: protocol.RigFace | None) -> dict[str, Any]:
+    """The fields of a request that say which rig it is, and what its channels do to its face.
+
+    Raises:
+        ValueRangeError: as `rig_text`.
+    """
+    fields: dict[str, Any] = {"rig": rig_text(rig)}
+    if face is not None:
+        fields |= {"rig_rest": face.rest, "rig_basis": face.basis, "rig_confidence": face.confidence}
+    return fields
 
 
 def rig_text(rig: Rig) -> str:

@@ -170,10 +170,12 @@ class _Desk:
         """What the service sends when this message arrives."""
         self._desk.handle(_CLIENT, read(parts, None))
         self._store.settle()
+        self._desk.faces.settle()
         self._clients.flush()
         sent, self._socket.sent = self._socket.sent, []
         return deque(sent)
 
     def close(self) -> None:
         """Gives the folder back."""
+        self._desk.faces.close()
         self._store.close()

@@ -7,6 +7,17 @@ from collections.abc import Callable
 import numpy as np
 
 from shared.errors import ErrorCode
+from shared.face_messages import (
+    DeleteFace,
+    ExportFace,
+    FaceDeleted,
+    FaceFile,
+    Faces,
+    ImportFace,
+    LearntFace,
+    ListFaces,
+    RenameFace,
+)
 from shared.health import JobCounts, JobHealth, WorkerHealth
 from shared.landmarks import POINT_COUNT
 from shared.protocol import (
@@ -22,10 +33,12 @@ from shared.protocol import (
     Done,
     Failed,
     FindMeshLandmarks,
+    FindPhotoLandmarks,
     Hello,
     LandmarkCurves,
     MeshLandmarks,
     Message,
+    PhotoLandmarks,
     Ping,
     Pong,
     Progress,
@@ -129,6 +142,42 @@ def _report(random: Random) -> StatusReport:
     )
 
 
+def _photos(random: Random) -> FindPhotoLandmarks:
+    images = tuple(random.integers(0, 256, (4, 5, 3), dtype=np.uint8) for _ in range(random.integers(1, 3)))
+    chosen = random.uniform(0, 4, (len(images), 2)).astype(np.float32) if random.random() < 0.5 else None
+    return FindPhotoLandmarks(job=_job(random), images=images, chosen=chosen)
+
+
+def _photo_landmarks(random: Random) -> PhotoLandmarks:
+    return PhotoLandmarks(
+        job=_job(random),
+        sequence=1,
+        picture=0,
+        name="a.png",
+        width=9,
+        height=8,
+        taken=0,
+        landmarks=_points(random),
+        confidence=random.random(POINT_COUNT).astype(np.float32),
+        boxes=random.random((2, 3)).astype(np.float32),
+    )
+
+
+def _identity(random: Random) -> str:
+    return random.bytes(32).hex()
+
+
+def _bytes(random: Random) -> np.ndarray:
+    return random.integers(0, 256, random.integers(1, 40), dtype=np.uint8)
+
+
+def _faces(random: Random) -> Faces:
+    count = int(random.integers(0, 3))
+    faces = tuple(LearntFace(identity=_identity(random), name="a.png", epochs=3) for _ in range(count))
+    previews = random.integers(0, 256, (count, 96, 96, 3), dtype=np.uint8) if count else None
+    return Faces(count=count, faces=faces, previews=previews)
+
+
 _MAKERS: dict[str, Callable[[Random], Message]] = {
     "Hello": lambda random: Hello(client="chaos"),
     "Welcome": lambda random: Welcome(backend="chaos", device="cpu", weights=("motion",)),
@@ -138,7 +187,7 @@ _MAKERS: dict[str, Callable[[Random], Message]] = {
     ),
     "AnimateRequest": _animate,
     "RenderRequest": lambda random: RenderRequest(
-        job=_job(random), identity="0" * 64, landmarks=100 + 20 * _points(random, random.integers(1, 4))
+        job=_job(random), identity="0" * 64, landmarks=100 + 20 * _points(random, int(random.integers(1, 4)))
     ),
     "Accepted": lambda random: Accepted(job=_job(random), position=3),
     "Progress": lambda random: Progress(job=_job(random), stage="texture", step=1, steps=2, seconds_left=1.5),
@@ -158,6 +207,16 @@ _MAKERS: dict[str, Callable[[Random], Message]] = {
     "Pong": lambda random: Pong(),
     "Status": lambda random: Status(jobs_from=_place(random), ended_from=_place(random)),
     "StatusReport": _report,
+    "FindPhotoLandmarks": _photos,
+    "PhotoLandmarks": _photo_landmarks,
+    "ListFaces": lambda random: ListFaces(faces_from=int(random.integers(0, 3))),
+    "Faces": _faces,
+    "RenameFace": lambda random: RenameFace(identity=_identity(random), name="Ann"),
+    "DeleteFace": lambda random: DeleteFace(identity=_identity(random)),
+    "FaceDeleted": lambda random: FaceDeleted(identity=_identity(random), freed_bytes=5),
+    "ExportFace": lambda random: ExportFace(identity=_identity(random)),
+    "FaceFile": lambda random: FaceFile(identity=_identity(random), name="Ann", content=_bytes(random)),
+    "ImportFace": lambda random: ImportFace(content=_bytes(random)),
 }
 
 

@@ -1,4 +1,4 @@
-"""Lists, shows, exports, imports and deletes the faces that were learnt on this machine.
+"""Lists, shows, names, exports, imports and deletes the faces that were learnt on this machine.
 
 A group of commands of its own: `python -m backend_server identities --help`.
 """
@@ -14,7 +14,9 @@ import typer
 
 from backend_server.commands.console import output, plain_failures
 
-identities = typer.Typer(no_args_is_help=True, help="Lists, shows, exports, imports and deletes the faces learnt here.")
+identities = typer.Typer(
+    no_args_is_help=True, help="Lists, shows, names, exports, imports and deletes the faces learnt here."
+)
 
 Id = Annotated[str, typer.Argument(help="The first 6 or more digits of an ID.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
@@ -44,6 +46,19 @@ def show(identity: Id, as_json: AsJson = False) -> None:
             _print_json(entry.as_dictionary())
         else:
             output.print(identity_facts(entry))
+
+
+@identities.command()
+def rename(
+    identity: Id, name: Annotated[str, typer.Argument(help='Its name; "" for the names of its pictures.')]
+) -> None:
+    """Gives a face a name, which lists show."""
+    with plain_failures():
+        from backend_server.identities.store import SHORT_DIGITS, open_store
+
+        store = open_store()
+        record = store.rename(store.resolve(identity), name)
+        _print(f"{record.identity[:SHORT_DIGITS]} is now called {record.title!r}")
 
 
 @identities.command()

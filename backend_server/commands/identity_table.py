@@ -15,8 +15,6 @@ from backend_server.identities.store import SHORT_DIGITS, open_store
 from backend_server.identity import IdentityRecord
 from shared.errors import ValueRangeError
 
-_NAMES_SHOWN = 2
-
 
 @dataclass(frozen=True)
 class Entry:
@@ -95,7 +93,7 @@ def identity_table(found: Sequence[Entry]) -> Table:
         table.add_column(column, justify="right")
     table.add_column("weights")
     table.add_column("size", justify="right", no_wrap=True)
-    table.add_column("from")
+    table.add_column("name, or from")
     for entry in found:
         size, short = megabytes(entry.size_bytes), entry.identity[:SHORT_DIGITS]
         record = entry.record
@@ -111,7 +109,7 @@ def identity_table(found: Sequence[Entry]) -> Table:
             _psnr(record),
             weights,
             size,
-            Text(_names(record)),
+            Text(record.title if record.name or record.image_names else ""),
         )
     return table
 
@@ -127,6 +125,7 @@ def identity_facts(entry: Entry) -> Table:
         table.add_row("state", Text("damaged; adapt its pictures again, or: identities delete", style="red"))
         return table
     state = "the installed ones" if entry.is_current else "not the installed ones"
+    table.add_row("name", Text(record.name or "none was given", overflow="fold"))
     table.add_row("learnt", record.day_and_time)
     table.add_row("weights", f"{record.weights_version}, {state}")
     table.add_row("pictures", str(record.image_count))
@@ -145,8 +144,3 @@ def megabytes(size_bytes: int) -> str:
 
 def _psnr(record: IdentityRecord) -> str:
     return "" if record.held_out_psnr is None else f"{record.held_out_psnr:.1f}"
-
-
-def _names(record: IdentityRecord) -> str:
-    more = len(record.image_names) - _NAMES_SHOWN
-    return ", ".join(record.image_names[:_NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")

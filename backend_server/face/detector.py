@@ -9,7 +9,7 @@ The paper uses OpenFace and a face segmentation.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -26,7 +26,9 @@ from shared.notes import Note, NoteCode
 SMALLEST_SIDE_PIXELS = 64  # of the landmark box; below it the crop would be enlarged more than 2.4 times
 LARGEST_YAW_DEGREES = 45.0  # beyond it the far eye and mouth corner are hidden
 _STEADY = 0.008  # of the face's side: in other cuts a mesh on a face moves at most 0.005, a false one at least 0.012
+_UNSURE_MOVEMENT = 0.02  # of the face's side; where the confidence has fallen to 0.6
 _OTHER_CUTS = ((0.12, 1.15), (-0.12, 0.9), (0.0, 1.3))  # moved to the right and enlarged, of the face's side
+_CHOSEN_REACH = 0.75  # of a box's side, that a chosen point may lie from its middle
 _MESH_CONTEXT = 2.2  # side of the picture handed to the face mesh over the side of the detected box
 _MESH_SIDE_PIXELS = 768  # larger faces are reduced to this before the face mesh, whose input is 256 pixels
 
@@ -44,6 +46,8 @@ class Face:
         mesh: f32 (478, 3), image pixels.
         movement: f32 (68,), how far each landmark moves, over the face's side, when the face is cut out differently.
         notes: what the user should know of it.
+        boxes: f32 (face_count, 3), x and y of the middle and the side of each face that was seen, the largest first.
+        taken: index of this face in `boxes`.
     """
 
     landmarks: NDArray[np.float32]
@@ -52,6 +56,13 @@ class Face:
     mesh: NDArray[np.float32]
     movement: NDArray[np.float32]
     notes: tuple[Note, ...] = ()
+    boxes: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 3), np.float32))
+    taken: int = 0
+
+    @property
+    def confidence(self) -> NDArray[np.float32]:
+        """How far each landmark can be trusted, f32 (68,), 0 to 1: low where it moves with the cut."""
+        return np.exp(-((self.movement / _UNSURE_MOVEMENT) ** 2) / 2).astype(np.float32)
 
     @property
     def side_pixels(self) -> float:
@@ -60,13 +71,14 @@ class Face:
 
 
 class _Sighting(NamedTuple):
-    """A mesh (478, 3) in pixels of the image, how many faces were seen, and how far landmarks move between cuts.
+    """A mesh (478, 3) in pixels of the image, which of the boxes (B, 3) it is of, and how far landmarks move.
 
-    `moves` (cuts, 68, 2) is over the face's side.
+    `moves` (cuts, 68, 2), between different cuts, is over the face's side.
     """
 
     mesh: NDArray[np.float32]
-    face_count: int
+    boxes: NDArray[np.float32]
+    taken: int
     moves: NDArray[np.float32]
 
     @property
@@ -95,25 +107,33 @@ class FaceDetector:
         self._boxes.close()
         self._mesh.close()
 
-    def detect(self, image: Image) -> Face:
+    def detect(self, image: Image, chosen: NDArray[np.float32] | None = None) -> Face:
         """Returns the largest face of `image` u8 (H, W, 3); `notes` mention others.
+
+        Args:
+            image: the picture.
+            chosen: a point (2,) on the face that is meant instead, pixels; None for the largest.
 
         Raises:
             ImageError: the array is not an image.
-            NoFaceError: no face is seen.
+            NoFaceError: no face is seen, or none at the chosen point.
             FaceError: the face is under 64 pixels or in profile.
         """
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
             raise ImageError(f"An image must be 8-bit RGB (H, W, 3), got {image.dtype} of shape {image.shape}.")
         for find in (self._boxes.find, self._boxes.find_small):
-            upright, upside_down = self._look(image, 0, find), self._look(image, 2, find)
+            upright, upside_down = self._look(image, 0, find, chosen), self._look(image, 2, find, chosen)
             # Models for upright faces also see some in an upside-down one, sometimes with a higher score.
-            for seen in (upright, upside_down), (self._look(image, turns, find) for turns in (1, 3)):
+            for seen in (upright, upside_down), (self._look(image, turns, find, chosen) for turns in (1, 3)):
                 faces = [face for face in seen if face is not None]
                 if faces and (best := min(faces, key=lambda face: face.unsteadiness)).unsteadiness < _STEADY:
-                    return _checked(best)
+                    return _checked(best, chosen)
             if upright is not None:
-                return _checked(upright)
+                return _checked(upright, chosen)
+        if chosen is not None:
+            raise NoFaceError(
+                f"no face was found at the point ({chosen[0]:g}, {chosen[1]:g}); choose a point on a face."
+            )
         raise NoFaceError(
             "no face was found in the picture; use a well-lit picture of a face that looks at the camera."
         )
@@ -133,22 +153,25 @@ class FaceDetector:
                 return boxes
         return []
 
-    def _look(self, image: Image, quarter_turns: int, find: Callable[[Image], list[Box]]) -> _Sighting | None:
-        """Looks for the largest face after turning the picture; the mesh found lies in the picture as it was."""
+    def _look(
+        self,
+        image: Image,
+        quarter_turns: int,
+        find: Callable[[Image], list[Box]],
+        chosen: NDArray[np.float32] | None,
+    ) -> _Sighting | None:
+        """Looks for a face after turning the picture; the mesh found lies in the picture as it was."""
         turned = np.ascontiguousarray(np.rot90(image, quarter_turns))
         boxes = find(turned)
-        mesh = self._first_mesh(turned, boxes)
-        if mesh is None:
-            return None
-        moves = self._moves(turned, mesh)
-        for _ in range(quarter_turns):  # back: each turn took (x, y) to (y, width - 1 - x) of the picture before it
-            mesh[:, :2] = np.stack([turned.shape[0] - 1 - mesh[:, 1], mesh[:, 0]], axis=1)
-            turned = np.rot90(turned, -1)
-        return _Sighting(mesh, len(boxes), moves)
-
-    def _first_mesh(self, image: Image, boxes: list[Box]) -> NDArray[np.float32] | None:
-        """Places the mesh on the largest face where one is found."""
-        return next((mesh for box in boxes if (mesh := self._mesh_in(image, box)) is not None), None)
+        places = np.array([box[:3] for box in boxes], np.float32).reshape(-1, 3)
+        places[:, :2] = _turned_back(places[:, :2], turned.shape, quarter_turns)
+        for taken in _candidates(places, chosen):
+            mesh = self._mesh_in(turned, boxes[taken])
+            if mesh is not None:
+                moves = self._moves(turned, mesh)
+                mesh[:, :2] = _turned_back(mesh[:, :2], turned.shape, quarter_turns)
+                return _Sighting(mesh, places, taken, moves)
+        return None
 
     def _moves(self, image: Image, mesh: NDArray[np.float32]) -> NDArray[np.float32]:
         """How far the landmarks move, over the face's side, when the face is cut out differently: (cuts, 68, 2)."""
@@ -181,11 +204,29 @@ class FaceDetector:
         return (mesh / scale + (*corner, 0.0)).astype(np.float32)
 
 
-def _checked(seen: _Sighting) -> Face:
-    count = seen.face_count
+def _turned_back(points: NDArray[np.float32], shape: tuple[int, ...], quarter_turns: int) -> NDArray[np.float32]:
+    """Points (N, 2) of a turned picture in the one before: a turn took (x, y) to (y, width - 1 - x)."""
+    height, width = shape[:2]
+    for _ in range(quarter_turns):
+        points = np.stack([height - 1 - points[:, 1], points[:, 0]], axis=1)
+        height, width = width, height
+    return points
+
+
+def _candidates(places: NDArray[np.float32], chosen: NDArray[np.float32] | None) -> list[int]:
+    """Which boxes (B, 3) are tried, in this order: all, or those around the chosen point, the nearest first."""
+    if chosen is None:
+        return list(range(len(places)))
+    distances = np.linalg.norm(places[:, :2] - chosen, axis=1)
+    return [int(place) for place in np.argsort(distances) if distances[place] <= _CHOSEN_REACH * places[place, 2]]
+
+
+def _checked(seen: _Sighting, chosen: NDArray[np.float32] | None = None) -> Face:
+    count = len(seen.boxes)
     movement = np.linalg.norm(seen.moves, axis=-1).mean(0)
     yaw = yaw_degrees_of_mesh(seen.mesh)
-    face = Face(landmarks_of_mesh(seen.mesh), count, yaw, seen.mesh, movement, _notes(count))
+    notes = _notes(count) if chosen is None else ()
+    face = Face(landmarks_of_mesh(seen.mesh), count, yaw, seen.mesh, movement, notes, seen.boxes, seen.taken)
     if face.side_pixels < SMALLEST_SIDE_PIXELS:
         raise FaceError(
             f"the face is {face.side_pixels:.0f} pixels large, at least {SMALLEST_SIDE_PIXELS} are needed; "

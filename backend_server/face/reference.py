@@ -29,6 +29,7 @@ def prepare_references(
     placed: NDArray[np.float32] | None = None,
     progress: Progress = silent,
     names: Sequence[str] = (),
+    chosen: NDArray[np.float32] | None = None,
 ) -> FaceReferences:
     """Finds the face of each image, cuts it out with its matte, and orders them by their distance from rest.
 
@@ -37,6 +38,7 @@ def prepare_references(
         placed: landmarks (K, 68, 2) in the images' pixels that replace detection; rows of NaN do not.
         progress: told after each image.
         names: of the files, for sentences; empty if unknown.
+        chosen: a point (K, 2) on the face that is meant, in the images' pixels; rows of NaN: the largest face.
 
     Raises:
         ImageError: no image, or too many.
@@ -61,7 +63,7 @@ def prepare_references(
                 found.append(points)
                 faces.append(None)
                 continue
-            face = _detected(detector, flattened(image), called[k])
+            face = _detected(detector, flattened(image), called[k], None if chosen is None else chosen[k])
             found.append(face.landmarks)
             faces.append(face)
     crops = [_transform(points, name) for points, name in zip(found, called, strict=True)]
@@ -112,9 +114,9 @@ def _notes(seen: Sequence[SeenFace], faces: Sequence[Face | None], names: Sequen
     return tuple(notes)
 
 
-def _detected(detector: FaceDetector, image: NDArray[np.uint8], name: str) -> Face:
+def _detected(detector: FaceDetector, image: NDArray[np.uint8], name: str, chosen: NDArray[np.float32] | None) -> Face:
     try:
-        return detector.detect(image)
+        return detector.detect(image, None if chosen is None or np.isnan(chosen).any() else chosen)
     except SpeechFaceError as error:
         raise type(error)(f"{name}: {error.sentence}", detail=error.detail) from error
 

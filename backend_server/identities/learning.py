@@ -30,12 +30,14 @@ class FaceSource:
         landmarks: (K, 68, 2) pixels placed by hand, rows of NaN where they are detected; None if all are.
         names: of the picture files; empty if unknown.
         notes: what the user should know of the files, such as those that were left out.
+        chosen: points (K, 2) on the faces that are meant, rows of NaN for the largest; None if it is for all.
     """
 
     images: Sequence[NDArray[np.uint8]]
     landmarks: NDArray[np.float32] | None = None
     names: Sequence[str] = ()
     notes: tuple[Note, ...] = ()
+    chosen: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,9 @@ def find_or_learn(
         SpeechFaceError: the first thing that is wrong with the pictures.
     """
     version = cascade.weights_version
-    name = identity_id(source.images, source.landmarks, epochs=epochs, seed=seed, weights_version=version)
+    name = identity_id(
+        source.images, source.landmarks, epochs=epochs, seed=seed, weights_version=version, chosen=source.chosen
+    )
     if store is not None and not is_repeated and store.has(name):
         identity = store.load(name)
         check(identity.references)
@@ -120,6 +124,7 @@ def find_or_learn(
         on_epoch=on_epoch,
         check=check,
         names=source.names,
+        chosen=source.chosen,
     )
     notes = source.notes + identity.record.notes
     record = msgspec.structs.replace(identity.record, identity=name, image_names=tuple(source.names))

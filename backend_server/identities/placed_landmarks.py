@@ -67,6 +67,16 @@ def _points(name: str, points: Any, shape: tuple[int, ...]) -> NDArray[np.float3
         if not (isinstance(point, list) and len(point) == 2 and all(type(v) in (int, float) for v in point)):
             raise ShapeError(f"point {number} of {name} is {str(point)[:60]}; write two numbers [x, y]")
     placed = np.array(points, np.float64)
+    check_placed(name, placed, shape)
+    return placed.astype(np.float32)
+
+
+def check_placed(name: str, placed: NDArray[np.floating], shape: tuple[int, ...]) -> None:
+    """Checks landmarks (68, 2) that were placed on a picture (H, W, ...).
+
+    Raises:
+        ValueRangeError: one lies outside of the picture, or they are no face.
+    """
     sides = np.array([shape[1], shape[0]])
     outside = ~np.all((placed >= -_MARGIN * sides) & (placed <= (1 + _MARGIN) * sides), axis=1)
     if outside.any():
@@ -79,4 +89,3 @@ def _points(name: str, points: Any, shape: tuple[int, ...]) -> NDArray[np.float3
     eyes = float(np.linalg.norm(placed[45] - placed[36]))
     if eyes < _NARROWEST_EYES:
         raise ValueRangeError(f"the eyes of {name} (points 36 and 45) are {eyes:.1f} pixels apart; check the order")
-    return placed.astype(np.float32)

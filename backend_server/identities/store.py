@@ -22,17 +22,18 @@ import numpy as np
 import platformdirs
 from numpy.typing import NDArray
 
-from backend_server.files import private_folder
+from backend_server.files import private_folder, sweep_temporaries, temporary_name
 from backend_server.identity import (
     ID_DIGITS,
     Identity,
     IdentityRecord,
+    checked_name,
     file_id,
     load_identity,
     save_identity,
     write_whole,
 )
-from shared.errors import ErrorCode, SpeechFaceError, ValueRangeError
+from shared.errors import ErrorCode, SpeechFaceError, ValueRangeError, WeightsError
 from shared.landmarks import POINT_COUNT
 
 DATA_FOLDER_VARIABLE = "SPEECH_FACE_DATA"
@@ -48,6 +49,7 @@ def identity_id(
     epochs: int,
     seed: int,
     weights_version: str,
+    chosen: NDArray[np.float32] | None = None,
 ) -> str:
     """The ID of the face that is learnt from these inputs: their sha256, 64 hexadecimal digits.
 
@@ -57,12 +59,20 @@ def identity_id(
         epochs: of fine-tuning, as requested.
         seed: of fine-tuning.
         weights_version: of the weights that learning starts from.
+        chosen: points (K, 2) on the faces that are meant, rows of NaN for the largest; None if it is for all.
     """
+    marks = [
+        array for array in (landmarks, chosen) if array is not None and not (array is chosen and _is_all_nan(array))
+    ]
     whole = hashlib.sha256(f"speech_face 2 {weights_version} {epochs} {seed}".encode())
-    for array in (*images, *(() if landmarks is None else (landmarks,))):
+    for array in (*images, *marks):
         whole.update(f" {array.dtype.str} {array.shape} ".encode())
         whole.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return whole.hexdigest()
+
+
+def _is_all_nan(array: NDArray[np.float32]) -> bool:
+    return bool(np.isnan(array).all())
 
 
 def data_folder() -> Path:
@@ -139,7 +149,7 @@ class IdentityStore:
         return (self._seal(identity).exists() or self.path(identity).exists()) and not self.has(identity)
 
     def save(self, identity: Identity) -> None:
-        """Keeps a face; one of the same ID is replaced.
+        """Keeps a face; one of the same ID is replaced, and its name stays where the new one has none.
 
         Raises:
             NoSpaceError: the disk is full.
@@ -147,6 +157,8 @@ class IdentityStore:
         """
         self.prepare()
         path = self.path(identity.record.identity)
+        if not identity.record.name and (before := self.record(identity.record.identity)) is not None:
+            identity = replace(identity, record=msgspec.structs.replace(identity.record, name=before.name))
         save_identity(path, identity)
         seal = _Seal(identity.record, path.stat().st_size, file_id(path))
         write_whole(self._seal(identity.record.identity), msgspec.json.format(msgspec.json.encode(seal)))
@@ -173,6 +185,41 @@ class IdentityStore:
         """
         record = self.check(identity)
         return replace(load_identity(self.path(identity)), record=record)
+
+    def rename(self, identity: str, name: str) -> IdentityRecord:
+        """Gives a face a name, or none if it is empty; returns its new record.
+
+        Raises:
+            SpeechFaceError: there is no such face, it is damaged, or the name cannot be shown.
+        """
+        name = checked_name(name)
+        self.check(identity)
+        seal = msgspec.json.decode(_read_notes(self._seal(identity)), type=_Seal)
+        renamed = msgspec.structs.replace(seal, record=msgspec.structs.replace(seal.record, name=name))
+        write_whole(self._seal(identity), msgspec.json.format(msgspec.json.encode(renamed)))
+        return renamed.record
+
+    def take_in(self, content: bytes) -> IdentityRecord:
+        """Keeps a face from the content of its file; one that is here already, intact, stays as it is.
+
+        Raises:
+            SpeechFaceError: it is no face of this version, or it cannot be stored.
+        """
+        self.prepare()
+        place = temporary_name(self.folder / "import")
+        sweep_temporaries(self.folder / "import")
+        try:
+            write_whole(place, content)
+            face = load_identity(place)
+        except WeightsError as error:
+            sentence = error.sentence.replace(str(place), "that was sent")
+            raise WeightsError(sentence, code=ErrorCode.BAD_VALUE) from error
+        finally:
+            place.unlink(missing_ok=True)
+        if (known := self.record(face.record.identity)) is not None:
+            return known
+        self.save(replace(face, record=msgspec.structs.replace(face.record, name=_shown(face.record.name))))
+        return self.check(face.record.identity)
 
     def size_bytes(self, identity: str) -> int:
         """Size of a face's files."""
@@ -237,6 +284,14 @@ def _read_notes(path: Path) -> bytes:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "it is not a file", str(path))
         return file.read(_MOST_NOTES_BYTES)
+
+
+def _shown(name: str) -> str:
+    """A name that came from elsewhere; empty if it cannot be shown."""
+    try:
+        return checked_name(name)
+    except ValueRangeError:
+        return ""
 
 
 def _has_shapes(record: IdentityRecord) -> bool:

@@ -19,7 +19,7 @@ from backend_server.service.storage.job_index import JobRecord
 from backend_server.service.storage.queue_file import JobState
 from backend_server.service.storage.store import JobStore
 from shared import wire
-from shared.chunks import Sending
+from shared.chunks import CHUNK_BYTES, Sending
 from shared.errors import ErrorCode, MessageError
 from shared.protocol import Message, Pong
 from shared.wire import Bytes
@@ -33,7 +33,7 @@ _PIECES_PER_TURN = 32
 
 @dataclass
 class _Result:
-    """A result that is being sent."""
+    """A result that is being sent, or an answer that is too large for one piece; then `job` is empty."""
 
     job: str
     sequence: int
@@ -56,6 +56,7 @@ class _Client:
     queue: deque[list[Bytes]] = field(default_factory=deque)
     jobs: dict[str, _Following] = field(default_factory=dict)
     result: _Result | None = None
+    answers: deque[list[Bytes]] = field(default_factory=deque)  # that are too large for one piece
 
 
 class Clients:
@@ -99,8 +100,15 @@ class Clients:
         client = self._clients.get(name)
         if client is None:
             self._send(name, parts)
+        elif sum(len(part) for part in parts) > CHUNK_BYTES:
+            client.answers.append(parts)
         elif len(client.queue) < _LONGEST_QUEUE:
             client.queue.append(parts)
+
+    def large_answers(self, name: bytes) -> int:
+        """How many answers that are too large for one piece wait for a client; what is asked for must bound them."""
+        client = self._clients.get(name)
+        return len(client.answers) if client is not None else 0
 
     def tell(self, job: str, message: Message) -> None:
         """Sends a message that is not stored to every client that follows a job."""
@@ -147,7 +155,7 @@ class Clients:
             client = self._clients[name]
             while client.queue and self._send(name, client.queue[0]):
                 client.queue.popleft()
-            if client.queue or not self._send_result(name, client):
+            if client.queue or not self._send_result(name, client) or not self._send_answers(name, client):
                 continue
             for job in list(client.jobs):
                 try:
@@ -207,13 +215,23 @@ class Clients:
             self.has_more = True
         self._store.note_delivered(job)
 
+    def _send_answers(self, name: bytes, client: _Client) -> bool:
+        """Sends what a client takes of its large answers; whether nothing of them is left."""
+        while client.answers:
+            client.result = _Result("", 0, Sending(client.answers.popleft()))
+            if not self._send_result(name, client):
+                return False
+        return True
+
     def _send_result(self, name: bytes, client: _Client) -> bool:
         """Sends what a client takes of the result that is under way; whether nothing of it is left."""
         result = client.result
         if result is None:
             return True
         following = client.jobs.get(result.job)
-        if following is None or following.next != result.sequence:  # the client has asked for others meanwhile
+        if result.job and (
+            following is None or following.next != result.sequence
+        ):  # the client has asked for others meanwhile
             client.result = None
             return True
         for _ in range(_PIECES_PER_TURN):
@@ -222,7 +240,8 @@ class Clients:
             result.sending.advance()
             if result.sending.is_over:
                 client.result = None
-                following.next += 1
+                if following is not None:
+                    following.next += 1
                 return True
         self.has_more = True
         return False

@@ -9,6 +9,7 @@ from pathlib import Path
 import backend_server
 from backend_server.identities.store import IdentityStore
 from backend_server.service.clients import Clients
+from backend_server.service.faces import FaceDesk
 from backend_server.service.health import Health, backend_name
 from backend_server.service.intake import Arrival
 from backend_server.service.jobs import Scheduler
@@ -26,11 +27,17 @@ from shared.protocol import (
     Attach,
     Cancel,
     Cancelled,
+    DeleteFace,
+    ExportFace,
     FindMeshLandmarks,
+    FindPhotoLandmarks,
     Hello,
+    ImportFace,
+    ListFaces,
     Message,
     Ping,
     Pong,
+    RenameFace,
     RenderRequest,
     Request,
     Status,
@@ -56,6 +63,7 @@ class Desk:
 
     Attributes:
         health: of the service.
+        faces: answers what is asked about learnt faces.
     """
 
     def __init__(
@@ -67,6 +75,9 @@ class Desk:
         self._scheduler = scheduler
         self._identities = identities
         self.health = Health(device, clients, store, scheduler)
+        self.faces = FaceDesk(
+            identities, clients, lambda: [job.origin.face for job in store.jobs()], lambda: self.weights_version
+        )
 
     @property
     def weights_version(self) -> str | None:
@@ -103,7 +114,7 @@ class Desk:
 
     def _answer(self, client: bytes, message: Message, arrival: Arrival) -> None:
         match message:
-            case AdaptRequest() | AnimateRequest() | RenderRequest() | FindMeshLandmarks():
+            case AdaptRequest() | AnimateRequest() | RenderRequest() | FindMeshLandmarks() | FindPhotoLandmarks():
                 self._begin(client, message, arrival)
             case Attach():
                 self._follow(client, message, message.received)
@@ -119,6 +130,8 @@ class Desk:
                     received = record.results - 1 if has_ended else record.results
                     self._clients.attach(client, message.job, received, message.id)
                 self._scheduler.cancel(message.job)
+            case ListFaces() | RenameFace() | DeleteFace() | ExportFace() | ImportFace():
+                self.faces.ask(client, message)
             case Ping():
                 self._clients.reply(client, Pong(parent=message.id))
             case _:
@@ -132,21 +145,23 @@ class Desk:
             return
         self._clients.attach(client, request.job, 0, request.id)
         kind = KINDS[type(request).__name__]
-        origin = JobOrigin(kind, escaped(self._clients.program(client)[:_LONGEST_OWNER])[:_LONGEST_OWNER], time.time())
+        owner = escaped(self._clients.program(client)[:_LONGEST_OWNER])[:_LONGEST_OWNER]
+        face = request.identity if isinstance(request, AnimateRequest | RenderRequest) else ""
+        if face:
+            self.faces.check(face)
+        origin = JobOrigin(kind, owner, time.time(), face)
         if isinstance(request, AnimateRequest):
-            if request.identity:
-                self._identities.check(request.identity)
             has_face = bool(request.identity or request.references)
             frame_bytes = _CURVE_BYTES + (_FRAME_BYTES if request.wants_texture and has_face else 0)
             needed_bytes = len(request.frame_times) * frame_bytes
             self._scheduler.submit(request.job, arrival.parts, needed_bytes, request.id, origin)
             return
         if isinstance(request, RenderRequest):
-            self._identities.check(request.identity)
             needed_bytes = len(request.landmarks) * _FRAME_BYTES
             self._scheduler.submit(request.job, arrival.parts, needed_bytes, request.id, origin)
             return
-        known = self._identities.record(arrival.identity) if arrival.identity else None
+        is_here = bool(arrival.identity) and not self.faces.is_leaving(arrival.identity)
+        known = self._identities.record(arrival.identity) if is_here else None
         if known is not None and isinstance(request, AdaptRequest):
             answer = adapted_answer(known, is_cached=True, names=request.names)
             self._scheduler.finish(request.job, answer, request.id)

@@ -68,6 +68,7 @@ def read(parts: Sequence[Bytes], weights_version: str | None) -> Arrival:
             epochs=message.epochs,
             seed=message.seed,
             weights_version=weights_version,
+            chosen=message.chosen,
         )
         return Arrival(message, parts, identity=identity)
     return Arrival(message, parts)

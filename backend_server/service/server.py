@@ -91,7 +91,7 @@ class Server:
             gate.allow_client(client_keys.public)
             announce(settings.connection_file, address, gate.server_keys, client_keys)
             stack.callback(withdraw, settings.connection_file)
-            self._intake = Intake(unwritten_bytes=lambda: store.unwritten_bytes)
+            self._intake = Intake(unwritten_bytes=lambda: store.unwritten_bytes + self._desk.faces.unwritten_bytes)
             stack.callback(self._intake.close)
             self._store = store
             self._clients = Clients(self._socket, store)
@@ -103,6 +103,7 @@ class Server:
             )
             stack.callback(self._scheduler.close)
             self._desk = Desk(settings.device, self._clients, store, self._scheduler, identities)
+            stack.callback(self._desk.faces.close)
             self._exporter = self._start_exporter(stack)
             LOG.info("listening at %s, connection file %s", address, settings.connection_file)
             self._resources = stack.pop_all()
@@ -145,13 +146,14 @@ class Server:
             poller.register(socket, zmq.POLLIN)
         if self._scheduler.worker is not None and not self._store.is_behind:
             poller.register(self._scheduler.worker.socket, zmq.POLLIN)
-        is_busy = self._clients.has_more or self._intake.is_busy or self._store.is_busy
+        is_busy = self._clients.has_more or self._intake.is_busy or self._store.is_busy or self._desk.faces.is_busy
         poller.poll(_BUSY_MILLISECONDS if is_busy else _IDLE_MILLISECONDS)
 
     def _turn(self) -> None:
         self._try("the handshakes", self._gate.answer)
         self._try("counting connections", self._door.turn)
         self._try("the disk's answers", self._store.collect)
+        self._try("what was asked about faces", self._desk.faces.collect)
         self._try("reading messages", self._read_messages)
         self._try("large messages", self._take_large)
         self._try("pausing uploads", self._back_pressure.turn)

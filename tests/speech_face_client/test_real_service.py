@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from backend_server.chaos.light_cascade import PAUSE_VARIABLE, SIDE_VARIABLE, WAITS
+from backend_server.identities.pictures import portrait_path
 from backend_server.rig.conversion import rig_weights
 from shared.arkit import SHAPES
 from shared.errors import SoundError
@@ -193,3 +194,34 @@ def test_changed_curves_are_drawn_again(backend, speech):
         backend.render(spoilt, identity)
     with pytest.raises(SpeechFaceError, match="expected landmarks of shape"):
         backend.render(curves.landmarks[0], identity)
+
+
+def test_kept_faces_are_listed_named_and_carried_elsewhere(new_server, tmp_path):
+    with Backend.connect(new_server().connection_file) as one, Backend.connect(new_server().connection_file) as other:
+        identity = one.adapt([PHOTO], epochs=1)
+        (kept,) = one.faces.list()
+        assert (kept.id, kept.name, kept.preview.shape) == (identity.id, "picture 1", (96, 96, 3))
+        assert one.faces.rename(kept, "Ann").name == "Ann"
+        path = one.faces.export(identity, tmp_path / "ann.safetensors")
+        assert other.faces.take_in(path).name == "Ann"
+        assert other.adapt([PHOTO], epochs=1).is_cached
+        assert one.faces.delete(identity.id) > 0
+        assert one.faces.list() == []
+        with pytest.raises(SpeechFaceError, match="is not on this backend"):
+            one.faces.delete(identity)
+
+
+def test_faces_of_pictures_are_found_in_the_order_in_which_they_were_given(backend, tmp_path):
+    portrait = portrait_path()
+    found = backend.find_landmarks([portrait, PHOTO, portrait], chosen=[None, (5, 5), None])
+    assert [photo.name for photo in found] == ["astronaut.png", "picture 1", "astronaut.png"]
+    assert [photo.code for photo in found] == [None, "no_face", None]
+    np.testing.assert_array_equal(found[0].landmarks, found[2].landmarks)
+    moved = found[0].landmarks + 3
+    plain, placed = (backend.adapt([portrait, PHOTO], epochs=1, landmarks=marks) for marks in (None, [moved, None]))
+    chosen = backend.adapt([portrait, PHOTO], epochs=1, chosen=[found[0].boxes[0, :2], None])
+    assert len({plain.id, placed.id, chosen.id}) == 3
+    with pytest.raises(SpeechFaceError, match="got landmarks of 1 pictures for 2"):
+        backend.adapt([portrait, PHOTO], landmarks=[moved])
+    with pytest.raises(SpeechFaceError, match="point 0 of astronaut"):
+        backend.adapt([portrait], epochs=1, landmarks=[moved + 5000])

@@ -30,7 +30,8 @@ CREATE TABLE IF NOT EXISTS jobs (
     size INTEGER NOT NULL DEFAULT 0,
     kind TEXT NOT NULL DEFAULT '',
     owner TEXT NOT NULL DEFAULT '',
-    came REAL
+    came REAL,
+    face TEXT NOT NULL DEFAULT ''
 )
 """
 _LATER_COLUMNS = {
@@ -40,8 +41,9 @@ _LATER_COLUMNS = {
     "kind": "TEXT NOT NULL DEFAULT ''",
     "owner": "TEXT NOT NULL DEFAULT ''",
     "came": "REAL",
+    "face": "TEXT NOT NULL DEFAULT ''",
 }
-_COLUMNS = "number, id, state, attempts, results, ended, delivered, size, kind, owner, came"
+_COLUMNS = "number, id, state, attempts, results, ended, delivered, size, kind, owner, came, face"
 _CLOCK = "CREATE TABLE IF NOT EXISTS clock (one INTEGER PRIMARY KEY CHECK (one = 1), seconds REAL NOT NULL)"
 
 
@@ -68,11 +70,13 @@ class JobOrigin:
         kind: one of `protocol.KINDS`, such as "adapt"; empty if unknown.
         owner: program and version of the client that sent it; empty if unknown.
         came: when it was sent, seconds since 1970 by the machine's clock; None if unknown.
+        face: ID of the learnt face that it needs; empty if none.
     """
 
     kind: str = ""
     owner: str = ""
     came: float | None = None
+    face: str = ""
 
 
 NO_ORIGIN = JobOrigin()
@@ -151,9 +155,9 @@ class QueueFile:
     def add(self, row: QueueRow) -> None:
         """Adds a job; one with the same number or ID is replaced."""
         values = (row.number, row.id, row.state.value, row.attempts, row.results, row.ended, row.delivered, row.size)
-        origin = (row.origin.kind, row.origin.owner, row.origin.came)
+        origin = (row.origin.kind, row.origin.owner, row.origin.came, row.origin.face)
         self._database.execute(
-            f"INSERT OR REPLACE INTO jobs ({_COLUMNS}, changed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
+            f"INSERT OR REPLACE INTO jobs ({_COLUMNS}, changed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
             (*values, *origin),
         )
 

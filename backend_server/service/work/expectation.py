@@ -65,6 +65,9 @@ def expectation(request: Sequence[Bytes]) -> Expectation:
         MessageError: the request cannot be read.
     """
     header = wire.read_header(request)
+    if header.type == "FindPhotoLandmarks":
+        photos = [buffer for buffer in header.buffers if buffer.name.startswith(("image_", "file_"))]
+        return Expectation(0, 0, before_texture=len(photos))
     if header.type not in ("AnimateRequest", "RenderRequest"):
         return Expectation(0, 0)
     frames = "landmarks" if header.type == "RenderRequest" else "frame_times"

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from backend_server.face.images import decode_image
 from backend_server.identities.learning import FaceSource, Learning, find_or_learn
+from backend_server.identities.placed_landmarks import check_placed
 from backend_server.identities.store import IdentityStore
 from backend_server.identity import Identity
 from backend_server.progress import StageClock
@@ -29,6 +30,7 @@ from shared.protocol import (
     AnimateRequest,
     Done,
     FindMeshLandmarks,
+    FindPhotoLandmarks,
     LandmarkCurves,
     MeshLandmarks,
     Progress,
@@ -74,7 +76,13 @@ class JobRun:
         """
         names = request.names[len(request.images) :] or [f"image {n}" for n in range(1, len(request.files) + 1)]
         read = [decode_image(file.tobytes(), name) for file, name in zip(request.files, names, strict=True)]
-        source = FaceSource((*request.images, *read), request.landmarks, request.names)
+        images = (*request.images, *read)
+        if request.landmarks is not None:
+            called = request.names or [f"image {n}" for n in range(1, len(images) + 1)]
+            for placed, name, image in zip(request.landmarks, called, images, strict=True):
+                if not np.isnan(placed).any():
+                    check_placed(name, placed, image.shape)
+        source = FaceSource(images, request.landmarks, request.names, chosen=request.chosen)
         learning = self._learn(self._identities, source, request.epochs, request.seed)
         if learning.error is not None:  # a face that is not kept would be unknown to the next request
             raise learning.error
@@ -165,6 +173,24 @@ class JobRun:
         )
         if self._received < 1:
             self._line.send(answer)
+        return Done(job=self._job, seconds=self._clock.stop())
+
+    def find_in_photos(self, request: FindPhotoLandmarks) -> Done:
+        """Finds and sends the faces of photos, one message a photo; one that has none does not end the job.
+
+        Raises:
+            Cancelled: the server wants the job to end.
+        """
+        from backend_server.face.detector import FaceDetector  # noqa: PLC0415 (few jobs need it)
+        from backend_server.service.work.photos import look_at  # noqa: PLC0415 (likewise)
+
+        count = len(request.images) + len(request.files)
+        with FaceDetector() as detector:
+            for picture in range(count):
+                self.progress("face", picture, count)
+                if picture >= self._received:
+                    self._line.send(look_at(request, picture, detector))
+        self.progress("face", count, count)
         return Done(job=self._job, seconds=self._clock.stop())
 
     def progress(self, stage: str, step: int, steps: int) -> None:

@@ -32,6 +32,7 @@ from shared.protocol import (
     Attach,
     Cancelled,
     FindMeshLandmarks,
+    FindPhotoLandmarks,
     Message,
     RenderRequest,
     Request,
@@ -89,20 +90,26 @@ def _serve() -> int:
 
 def _run(run: JobRun, request: Request) -> Message:
     try:
-        match request:
-            case AdaptRequest():
-                return run.adapt(request)
-            case AnimateRequest():
-                return run.animate(request)
-            case RenderRequest():
-                return run.render(request)
-            case FindMeshLandmarks():
-                return run.find_landmarks(request)
+        return _done(run, request)
     except CancelledError:
         return Cancelled(job=request.job)
     except Exception as error:
         LOG.exception("job %s failed", request.job)
         return failure(error, job=request.job)
+
+
+def _done(run: JobRun, request: Request) -> Message:
+    match request:
+        case AdaptRequest():
+            return run.adapt(request)
+        case AnimateRequest():
+            return run.animate(request)
+        case RenderRequest():
+            return run.render(request)
+        case FindMeshLandmarks():
+            return run.find_landmarks(request)
+        case FindPhotoLandmarks():
+            return run.find_in_photos(request)
 
 
 def _end_with_server() -> None:

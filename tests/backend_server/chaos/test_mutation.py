@@ -42,7 +42,7 @@ def test_all_kinds_of_change_reach_the_types_behind_the_checksums():
 
 def test_long_texts_are_put_into_every_text_field():
     sizes = {}
-    for mutant in mutants(2, 3000):
+    for mutant in mutants(2, 5000):
         sizes[mutant.field] = max(sizes.get(mutant.field, 0), sum(len(part) for part in mutant.parts[:3]))
     for field in ("dtype", "client", "sentence", "backend", "stage", "job", "type", "version"):
         assert sizes[field] > LONG_TEXT, field

@@ -52,6 +52,27 @@ def test_faces_are_listed_shown_and_deleted(run_command, store, keep):
     assert store.names() == []
 
 
+def test_a_face_gets_a_name_that_stays_when_it_is_learnt_again_or_travels(run_command, store, keep, tmp_path):
+    name = "abcdef" + "1" * 58
+    keep(name, weights_version())
+    renamed = run_command("identities", "rename", name[:6], " Ann 安 ")
+    assert renamed.exit_code == 0, renamed.stderr
+    assert "is now called 'Ann 安'" in renamed.stdout
+    assert "Ann" in run_command("identities", "list").stdout
+    assert "Ann 安" in run_command("identities", "show", name[:6]).stdout
+    keep(name, weights_version())  # learnt again
+    assert store.check(name).name == "Ann 安"
+    assert run_command("identities", "export", name[:6], tmp_path / "ann.safetensors").exit_code == 0
+    store.delete(name)
+    assert run_command("identities", "import", tmp_path / "ann.safetensors").exit_code == 0
+    assert store.check(name).title == "Ann 安"
+    refused = run_command("identities", "rename", name[:6], "a\x07b")
+    assert refused.exit_code == 2
+    assert "'a\\x07b' holds a character" in refused.stderr
+    assert run_command("identities", "rename", name[:6], "").exit_code == 0
+    assert (store.check(name).name, store.check(name).title) == ("", "me.jpg")
+
+
 def test_ids_that_name_no_one_face_are_refused_and_nothing_is_deleted(run_command, store, keep):
     for digit in "12":
         keep("abcdef" + digit * 58, "old")

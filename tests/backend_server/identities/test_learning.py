@@ -22,7 +22,7 @@ def cascade(face):
         weights_version = "v1"
         learnt = 0
 
-        def adapt(self, images, landmarks, *, epochs, seed, progress, on_epoch, check, names):
+        def adapt(self, images, landmarks, *, epochs, seed, progress, on_epoch, check, names, chosen):
             identity = face(epochs=epochs, seed=seed, image_count=len(images))
             notes = tuple(Note(NoteCode.SEVERAL_FACES, "two faces", name) for name in names)
             identity = replace(identity, record=msgspec.structs.replace(identity.record, notes=notes))
