@@ -11,9 +11,18 @@ import json
 import bpy
 import numpy as np
 
-from . import cast, key_clearing, key_memory, key_places, keyframes, picture_places, sound_strip, strip_frames
+from . import (
+    cast,
+    key_clearing,
+    key_memory,
+    key_places,
+    keyframes,
+    picture_places,
+    sound_strip,
+    strip_frames,
+    texture_plane,
+)
 from . import character as characters
-from . import texture_plane
 from ._shared import errors, timing
 from .coordinates import CropPlane
 from .incoming_pictures import plane_of, rig_of

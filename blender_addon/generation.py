@@ -14,11 +14,10 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from . import character as characters
 from . import (
     cast,
-    editing,
     character_keys,
+    editing,
     face_landmarks,
     face_surface,
     keyframes,
@@ -30,6 +29,7 @@ from . import (
     strip_frames,
     texture_plane,
 )
+from . import character as characters
 from ._shared import errors, notes, protocol
 from .coordinates import CropPlane
 from .incoming_pictures import TICK_SECONDS, IncomingPictures, plane_of, rig_of, run_until_done

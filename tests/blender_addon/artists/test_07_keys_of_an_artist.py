@@ -51,7 +51,7 @@ def test_replace_mine_makes_scaled_keys_anew_and_says_so(made):
     made().keys.policy = "REPLACE"
     assert bpy.ops.speechface.generate() == {"FINISHED"}
     assert keys(made) == before
-    assert "set by hand were replaced: 96" in said()
+    assert "set by hand were replaced: 95" in said()
 
 
 def test_keep_mine_keeps_scaled_keys_and_says_so(made):
@@ -59,7 +59,7 @@ def test_keep_mine_keeps_scaled_keys_and_says_so(made):
     scaled = keys(made)
     assert bpy.ops.speechface.generate() == {"FINISHED"}
     assert keys(made) == scaled
-    assert "set by hand stay: 96" in said()
+    assert "set by hand stay: 95" in said()
 
 
 def test_shifted_keys_are_never_mixed_with_new_ones(made):
@@ -106,7 +106,7 @@ def test_clear_leaves_what_an_artist_made(made):
     scale(made)
     scaled = keys(made)
     assert bpy.ops.speechface.clear() == {"FINISHED"}
-    assert [tuple(point.co) for point in curves(made)[0].keyframe_points] == scaled
+    assert keys(made) == [key for key in scaled if key[1]]  # twice nothing is as it was made
     assert len(curves(made)) == 1
 
 
