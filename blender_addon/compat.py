@@ -6,6 +6,7 @@ Each function names the version that changed something; the rest of the add-on d
 
 from __future__ import annotations
 
+import ctypes
 from typing import TYPE_CHECKING
 
 import bpy
@@ -28,21 +29,37 @@ def sound_strips(scene: bpy.types.Scene) -> Iterator[bpy.types.SoundStrip]:
         yield from (strip for strip in editor.strips_all if isinstance(strip, bpy.types.SoundStrip))
 
 
-def content_start(strip: bpy.types.SoundStrip) -> float:
+def content_start(strip: bpy.types.Strip) -> float:
     """Scene frame at which the untrimmed strip begins; `content_start` since 5.2, `frame_start` before."""
     return float(strip.content_start if hasattr(strip, "content_start") else strip.frame_start)
 
 
-def handles(strip: bpy.types.SoundStrip) -> tuple[float, float]:
+def handles(strip: bpy.types.Strip) -> tuple[float, float]:
     """First visible frame, and the frame after the last; `left_handle` since 5.2, `frame_final_start` before."""
     if hasattr(strip, "left_handle"):
         return float(strip.left_handle), float(strip.right_handle)
     return float(strip.frame_final_start), float(strip.frame_final_end)
 
 
-def content_trim(strip: bpy.types.SoundStrip) -> float:
+def content_trim(strip: bpy.types.Strip) -> float:
     """Frames that a hard split removed before the untrimmed strip; `content_trim_start` since 5.2."""
     return float(strip.content_trim_start if hasattr(strip, "content_trim_start") else strip.animation_offset_start)
+
+
+def retiming_shares(strip: bpy.types.SoundStrip) -> list[float] | None:
+    """How much of the strip's content is over at each of its retiming keys, 0 to 1; None where it cannot be known.
+
+    Blender tells scripts the frame of a key alone. The share is read from memory, where it stands after a float64 and,
+    before 5.0, after eight bytes more; what does not look like shares counts as unknown.
+    """
+    addresses = [key.as_pointer() for key in strip.retiming_keys]
+    sizes = {after - before for before, after in zip(addresses, addresses[1:], strict=False)}
+    size, offset = (32, 12) if bpy.app.version >= (5, 0, 0) else (40, 16)
+    if sizes != {size}:
+        return None
+    shares = [ctypes.c_float.from_address(address + offset).value for address in addresses]
+    is_plausible = shares[0] == 0 and shares[-1] == 1 and all(0 <= share <= 1 for share in shares)
+    return shares if is_plausible else None
 
 
 def new_fcurve(bag: bpy.types.ActionChannelbag, data_path: str, index: int, group: str) -> bpy.types.FCurve:

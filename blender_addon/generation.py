@@ -26,6 +26,7 @@ from . import (
     orders,
     placement,
     rigging,
+    steps,
     strip_frames,
     texture_plane,
 )
@@ -119,9 +120,9 @@ class Generation:
             raise self.job.error
         if self.job.curves is None:
             raise errors.SpeechFaceError("the backend sent no curves; read its log")
-        order, heard = self.plan.order, self.plan.heard
+        order = self.plan.order
         scene, character = orders.character_of(order)
-        now = orders.followed(order, heard)
+        now = orders.followed(self.plan)
         if self._folder is not None:
             earlier = texture_plane.sequence_of(self._plane(scene, character))
             is_held = character.between == "HOLD"
@@ -131,7 +132,7 @@ class Generation:
         sentence = self._write(context, scene, character, now)
         said = [*self.plan.sound_notes, *(_named(note, self.plan.sound_name) for note in self.job.notes)]
         self._owner.notes = [str(note) if note.about else capitalised(note.sentence) for note in said]
-        self._owner.notes += self._said
+        self._owner.notes += [*self.plan.remarks, *self._said]
         return sentence
 
     @staticmethod
@@ -254,7 +255,15 @@ def begin(context: bpy.types.Context, order: Order) -> Generation:
     Raises:
         SpeechFaceError: something is missing or unusable, or the backend cannot be started.
     """
-    plan, request = orders.prepare(context, order)
+    return start(context, *steps.at_once(orders.prepare(context, order)))
+
+
+def start(context: bpy.types.Context, plan: Plan, request: JobRequest) -> Generation:
+    """Starts a generation of what was read.
+
+    Raises:
+        SpeechFaceError: the backend cannot be started.
+    """
     session.notes, session.failure = [], ""
     session.generation = Generation(plan, request, session, backend_settings(context))
     return session.generation
@@ -278,9 +287,4 @@ def end(context: bpy.types.Context) -> Generator[None, None, str]:
 
 def end_at_once(context: bpy.types.Context) -> str:
     """As `end`, in one step."""
-    steps = end(context)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as ended:
-            return ended.value
+    return steps.at_once(end(context))

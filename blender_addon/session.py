@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .generation import Generation
     from .orders import Order
     from .preferences import BackendSettings
+    from .reader import Reader
 
 _WATCH_SECONDS = 0.5
 _CANCEL_SECONDS = 0.5  # in which the backend ends a job
@@ -35,6 +36,7 @@ class Session:
         self.backend: backend_process.BackendProcess | None = None
         self.client: Client | None = None
         self.generation: Generation | None = None
+        self.reader: Reader | None = None  # of the order that is generated next
         self.orders: list[Order] = []  # that wait until the generation has ended
         self.notes: list[str] = []  # of the last generation
         self.failure = ""  # why the last generation failed, as a sentence
@@ -123,6 +125,12 @@ class Session:
         if self.is_sharing and self.client.welcome is not None and not self.client.is_ready:
             self.close()  # its Blender has ended; the next generation starts our own
 
+    def stop_reading(self) -> None:
+        """Ends reading, if something is read."""
+        if self.reader is not None:
+            self.reader.close()
+            self.reader = None
+
     def close(self) -> None:
         """Ends the connection, and the backend if it is ours; a job that was just cancelled has half a second."""
         self._refusal = ""
@@ -192,6 +200,7 @@ def unregister() -> None:
     if bpy.app.timers.is_registered(_watch):
         bpy.app.timers.unregister(_watch)
     session.orders.clear()
+    session.stop_reading()
     if session.generation is not None:
         session.generation.discard()
         session.generation = None

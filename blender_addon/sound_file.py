@@ -7,6 +7,8 @@ are kept: the backend scales them and says so.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Generator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -22,7 +24,12 @@ _SILENCE = 1e-3  # peak, -60 dB
 _RESAMPLE_QUALITY = 3  # aud's best
 _MARGIN_SECONDS = 0.1  # read on both sides, for the resampler's edges
 _UNHEARD_SECONDS = 0.25  # by which files are longer or shorter than they say, because codecs round
-_BLOCK_SECONDS = 60.0
+_LOOKED_AT_SECONDS = 60.0
+_BLOCK_SECONDS = 2.0  # decoded in one step, which resampling makes slow
+_GRID_SECONDS = 0.2  # a whole number of samples at all usual rates
+_MIXED = 1 << 19  # samples mixed in one step
+_COMPARED = SAMPLE_RATE // 10  # samples before a block
+_ALIKE = 0.05  # of their loudness, by which they may differ
 _NO_TRACK = 1000  # opens only where Blender ignores the number of the track, because the format has one alone
 
 
@@ -59,29 +66,43 @@ class SoundFile:
         except aud.error as error:  # pyright: ignore[reportGeneralTypeIssues] (the stubs know no exception)
             raise self._unreadable(error) from error  # pyright: ignore[reportGeneralTypeIssues]
 
-    def hear(self, start: float, end: float) -> Hearing:
-        """What is heard from `start` to `end` seconds; it is shorter where the sound ends earlier."""
+    def hear(self, start: float, end: float) -> Generator[float, None, Hearing]:
+        """What is heard from `start` to `end` seconds, in steps; it is shorter where the sound ends earlier.
+
+        Yields:
+            How much of it was read, 0 to 1.
+        """
         if end <= start:
             return Hearing(np.zeros(0, np.float32))
-        samples, said = self._part(0, start, end)
+        samples, said = yield from self._part(0, start, end)
         if samples.size and not is_audible(samples):
             for track in range(1, self._track_count_if_first_is_silent()):
-                other, said_of_other = self._part(track, start, end)
+                other, said_of_other = yield from self._part(track, start, end)
                 if is_audible(other):
                     samples, said = other, [self._other_track(track), *said_of_other]
                     break
-        heard = channels.heard_channels(samples.T @ samples)
+        blocks = [slice(first, first + _MIXED) for first in range(0, len(samples), _MIXED)]
+        products = np.zeros((samples.shape[1], samples.shape[1]), np.float64)
+        for block in blocks:
+            products += samples[block].T @ samples[block]
+            yield 1.0
+        heard = channels.heard_channels(products)
         said += heard.notes(self.name)
-        # aud's own mix would clip
-        return Hearing(samples[:, list(heard.channels)].mean(axis=1, dtype=np.float32), tuple(said))
+        mixed = np.empty(len(samples), np.float32)
+        for block in blocks:  # aud's own mix would clip
+            mixed[block] = samples[block][:, list(heard.channels)].mean(axis=1, dtype=np.float32)
+            yield 1.0
+        return Hearing(mixed, tuple(said))
 
-    def _part(self, track: int, start: float, end: float) -> tuple[NDArray[np.float32], list[notes.Note]]:
+    def _part(
+        self, track: int, start: float, end: float
+    ) -> Generator[float, None, tuple[NDArray[np.float32], list[notes.Note]]]:
         """A part of one track, (S, channels), and what is to be said if it does not end where Blender believes."""
         declared = self.seconds
         is_to_the_end = end > declared - _UNHEARD_SECONDS
         until = max(end, declared + 1.0 if is_to_the_end else 0.0) + _MARGIN_SECONDS  # more, to see if it goes on
         before = start - min(start, _MARGIN_SECONDS)
-        samples = self._decode(track, before, until)
+        samples = yield from self._decode_in_steps(track, before, until)
         real = before + len(samples) / SAMPLE_RATE
         least = min(end, declared) - _UNHEARD_SECONDS
         if before > 0 and real < least:  # perhaps only because the file cannot be entered there
@@ -101,6 +122,35 @@ class SoundFile:
         first = timing.sample_index(start - before, SAMPLE_RATE)
         return samples[first : first + timing.sample_index(end - start, SAMPLE_RATE)], said
 
+    def _decode_in_steps(self, track: int, start: float, end: float) -> Generator[float, None, NDArray[np.float32]]:
+        """As `_decode`, in blocks; yields how much was read, 0 to 1.
+
+        Each block is read from a little before it, from where all usual rates have a whole sample. What two blocks have
+        in common must be alike; else the file cannot be entered between them, and is decoded at once.
+        """
+        if end - start <= 2 * _BLOCK_SECONDS:
+            return self._decode(track, start, end)
+        made: NDArray[np.float32] | None = None
+        count, at = 0, start
+        while at < end:
+            until = min(at + _BLOCK_SECONDS, end)
+            entry = (math.floor(at / _GRID_SECONDS) - 1) * _GRID_SECONDS if at > start else start
+            part = self._decode(track, entry, until + _MARGIN_SECONDS)
+            skipped = timing.sample_index(at, SAMPLE_RATE) - timing.sample_index(entry, SAMPLE_RATE)
+            if made is None:
+                made = np.empty((timing.sample_index(end - start, SAMPLE_RATE) + 1, part.shape[1]), np.float32)
+            elif not _are_alike(made[max(0, count - _COMPARED) : count], part[max(0, skipped - _COMPARED) : skipped]):
+                return self._decode(track, start, end)
+            wanted = timing.sample_index(until, SAMPLE_RATE) - timing.sample_index(at, SAMPLE_RATE)
+            part = part[skipped : skipped + wanted]
+            made[count : count + len(part)] = part
+            count += len(part)
+            yield min(1.0, (until - start) / (end - start))
+            if len(part) < wanted:
+                break
+            at = until
+        return self._decode(track, start, end) if made is None else made[:count]
+
     def _decode(self, track: int, start: float, end: float) -> NDArray[np.float32]:
         """(S, channels) at `SAMPLE_RATE`."""
         try:
@@ -114,8 +164,8 @@ class SoundFile:
     def _track_count_if_first_is_silent(self) -> int:
         """How many tracks there are; 1 if the first is audible in another part."""
         count = self._track_count()
-        starts = np.arange(0.0, self.seconds, _BLOCK_SECONDS).tolist() if count > 1 else []
-        is_silent = not any(is_audible(self._decode(0, start, start + _BLOCK_SECONDS)) for start in starts)
+        starts = np.arange(0.0, self.seconds, _LOOKED_AT_SECONDS).tolist() if count > 1 else []
+        is_silent = not any(is_audible(self._decode(0, start, start + _LOOKED_AT_SECONDS)) for start in starts)
         return count if is_silent else 1
 
     def _track_count(self) -> int:
@@ -145,6 +195,14 @@ class SoundFile:
 def is_audible(samples: NDArray[np.float32]) -> bool:
     """Whether any of the samples is louder than what the backend calls silent."""
     return bool(samples.size) and not np.abs(samples).max() < _SILENCE  # also where it is not a number
+
+
+def _are_alike(before: NDArray[np.float32], again: NDArray[np.float32]) -> bool:
+    """Whether the same stretch of a sound was decoded twice."""
+    if before.shape != again.shape:
+        return False
+    different = float(np.abs(before - again).mean()) if len(before) else 0.0
+    return different <= _ALIKE * float(np.abs(before).mean()) + _SILENCE
 
 
 @lru_cache(maxsize=32)
