@@ -91,7 +91,11 @@ def _draw_progress(body: bpy.types.UILayout) -> None:
         body.label(text=reader.order.label)
         row = body.row(align=True)
         factor = reader.shown.step / max(1, reader.shown.steps)
-        row.progress(factor=factor, text=f"{stages.label(reader.shown.stage)}  {reader.shown.step}/{reader.shown.steps}", type="BAR")
+        row.progress(
+            factor=factor,
+            text=f"{stages.label(reader.shown.stage)}  {reader.shown.step}/{reader.shown.steps}",
+            type="BAR",
+        )
         row.operator("speechface.cancel", text="", icon="X")
     if running is not None:
         body.label(text=running.plan.order.label)

@@ -27,6 +27,7 @@ _UNHEARD_SECONDS = 0.25  # by which files are longer or shorter than they say, b
 _LOOKED_AT_SECONDS = 60.0
 _BLOCK_SECONDS = 2.0  # decoded in one step, which resampling makes slow
 _GRID_SECONDS = 0.2  # a whole number of samples at all usual rates
+_ROUNDING_SECONDS = 1e-7  # so that Blender does not begin a sample earlier
 _MIXED = 1 << 19  # samples mixed in one step
 _COMPARED = SAMPLE_RATE // 10  # samples before a block
 _ALIKE = 0.05  # of their loudness, by which they may differ
@@ -134,8 +135,8 @@ class SoundFile:
         count, at = 0, start
         while at < end:
             until = min(at + _BLOCK_SECONDS, end)
-            entry = (math.floor(at / _GRID_SECONDS) - 1) * _GRID_SECONDS if at > start else start
-            part = self._decode(track, entry, until + _MARGIN_SECONDS)
+            entry = max(0.0, (math.floor(at / _GRID_SECONDS) - 1) * _GRID_SECONDS)
+            part = self._decode(track, entry + _ROUNDING_SECONDS, until + _MARGIN_SECONDS)
             skipped = timing.sample_index(at, SAMPLE_RATE) - timing.sample_index(entry, SAMPLE_RATE)
             if made is None:
                 made = np.empty((timing.sample_index(end - start, SAMPLE_RATE) + 1, part.shape[1]), np.float32)

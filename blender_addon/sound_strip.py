@@ -135,8 +135,10 @@ def remarks(scene: bpy.types.Scene, strip: bpy.types.SoundStrip) -> list[str]:
             return [f"{channel.name!r}, the channel of {strip.name!r}, is muted: it moves the face, but is not heard"]
     path = f'sequence_editor.strips_all["{bpy.utils.escape_identifier(strip.name)}"].volume'
     animation = scene.animation_data
-    is_animated = animation is not None and animation.action is not None and any(
-        curve.data_path == path for curve in compat.fcurves(scene)
+    is_animated = (
+        animation is not None
+        and animation.action is not None
+        and any(curve.data_path == path for curve in compat.fcurves(scene))
     )
     if not strip.volume and not is_animated:
         return [f"{strip.name!r} has the volume 0: it moves the face, but is not heard"]
