@@ -7,6 +7,7 @@ Each function names the version that changed something; the rest of the add-on d
 from __future__ import annotations
 
 import ctypes
+import itertools
 from typing import TYPE_CHECKING
 
 import bpy
@@ -53,7 +54,7 @@ def retiming_shares(strip: bpy.types.SoundStrip) -> list[float] | None:
     before 5.0, after eight bytes more; what does not look like shares counts as unknown.
     """
     addresses = [key.as_pointer() for key in strip.retiming_keys]
-    sizes = {after - before for before, after in zip(addresses, addresses[1:], strict=False)}
+    sizes = {after - before for before, after in itertools.pairwise(addresses)}
     size, offset = (32, 12) if bpy.app.version >= (5, 0, 0) else (40, 16)
     if sizes != {size}:
         return None

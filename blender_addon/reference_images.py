@@ -184,7 +184,7 @@ class _Kind:
 
 
 def _converted(pixels: NDArray[np.float32], kind: _Kind, halvings: int, *, has_alpha: bool) -> NDArray[np.uint8]:
-    """Pixels (H, W, channels) as the file has them, halved so many times: (h, w, 3), or (h, w, 4) with straight alpha."""
+    """Pixels (H, W, channels) as the file has them, halved so many times: (h, w, 3), or 4 with straight alpha."""
     colour = pixels[..., :3] if kind.channels >= 3 else np.repeat(pixels[..., :1], 3, axis=-1)
     if not has_alpha:
         return _bytes(_encoded(kind, _halve(colour, halvings)))

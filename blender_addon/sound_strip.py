@@ -105,7 +105,7 @@ def _speed(scene: bpy.types.Scene, strip: bpy.types.SoundStrip) -> float:
     keys = [key.timeline_frame for key in strip.retiming_keys]
     if not keys:
         return 1.0
-    if len(keys) > 2 and not _is_even(keys, compat.retiming_shares(strip)) or keys[-1] <= keys[0]:
+    if (len(keys) > 2 and not _is_even(keys, compat.retiming_shares(strip))) or keys[-1] <= keys[0]:
         raise errors.SoundError(
             f"the sound strip {strip.name!r} changes its speed midway; set one speed for it, or render it to a sound "
             "file"
@@ -133,16 +133,17 @@ def remarks(scene: bpy.types.Scene, strip: bpy.types.SoundStrip) -> list[str]:
         channel = outer.channels[part.channel] if outer is not None and part.channel < len(outer.channels) else None
         if channel is not None and channel.mute:
             return [f"{channel.name!r}, the channel of {strip.name!r}, is muted: it moves the face, but is not heard"]
-    path = f'sequence_editor.strips_all["{bpy.utils.escape_identifier(strip.name)}"].volume'
-    animation = scene.animation_data
-    is_animated = (
-        animation is not None
-        and animation.action is not None
-        and any(curve.data_path == path for curve in compat.fcurves(scene))
-    )
-    if not strip.volume and not is_animated:
+    if not strip.volume and not _has_animated_volume(scene, strip):
         return [f"{strip.name!r} has the volume 0: it moves the face, but is not heard"]
     return []
+
+
+def _has_animated_volume(scene: bpy.types.Scene, strip: bpy.types.SoundStrip) -> bool:
+    if scene.animation_data is None or scene.animation_data.action is None:
+        return False
+    path = f'sequence_editor.strips_all["{bpy.utils.escape_identifier(strip.name)}"].volume'
+    bags = (bag for layer in scene.animation_data.action.layers for part in layer.strips for bag in part.channelbags)
+    return any(curve.data_path == path for bag in bags for curve in bag.fcurves)
 
 
 def mark(strip: bpy.types.SoundStrip) -> str | None:

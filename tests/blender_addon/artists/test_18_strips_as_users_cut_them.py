@@ -1,4 +1,4 @@
-"""Complaint: trimmed metas, even retiming, muted, renamed, copied and exchanged strips did not do what a user expects."""
+"""Complaint: trimmed metas, even retiming, muted, renamed, copied and exchanged strips surprised a user."""
 
 import numpy as np
 import pytest
