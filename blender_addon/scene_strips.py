@@ -1,4 +1,4 @@
-# pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false
+# pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false, reportReturnType=false
 """Finds which frames of a character's scene are seen while a strip of another scene is heard.
 
 Where the other scene shows the character's as a scene strip, that says which frame is seen when, whatever the frame

@@ -25,12 +25,11 @@ _RESAMPLE_QUALITY = 3  # aud's best
 _MARGIN_SECONDS = 0.1  # read on both sides, for the resampler's edges
 _UNHEARD_SECONDS = 0.25  # by which files are longer or shorter than they say, because codecs round
 _LOOKED_AT_SECONDS = 60.0
-_BLOCK_SECONDS = 2.0  # decoded in one step, which resampling makes slow
-_GRID_SECONDS = 0.2  # a whole number of samples at all usual rates
-_ROUNDING_SECONDS = 1e-7  # so that Blender does not begin a sample earlier
+_BLOCK_SECONDS = 1.0  # decoded in one step, which resampling makes slow
 _MIXED = 1 << 19  # samples mixed in one step
-_COMPARED = SAMPLE_RATE // 10  # samples before a block
-_ALIKE = 0.05  # of their loudness, by which they may differ
+_COMPARED = SAMPLE_RATE // 20  # samples before a block, when codecs have found their feet
+_ALIKE = 1e-3  # of their loudness, by which they may differ
+_ROUNDED = 2  # samples
 _NO_TRACK = 1000  # opens only where Blender ignores the number of the track, because the format has one alone
 
 
@@ -126,22 +125,40 @@ class SoundFile:
     def _decode_in_steps(self, track: int, start: float, end: float) -> Generator[float, None, NDArray[np.float32]]:
         """As `_decode`, in blocks; yields how much was read, 0 to 1.
 
-        Each block is read from a little before it, from where all usual rates have a whole sample. What two blocks have
-        in common must be alike; else the file cannot be entered between them, and is decoded at once.
+        A file that cannot be entered exactly between two blocks is decoded at once, and resampled in blocks, which
+        takes most of the time.
         """
         if end - start <= 2 * _BLOCK_SECONDS:
             return self._decode(track, start, end)
+        samples = yield from self._blocks(self._sound(track), start, end)
+        if samples is None:
+            try:
+                decoded = self._sound(track).limit(start, end).cache()
+            except aud.error as error:  # pyright: ignore[reportGeneralTypeIssues] (the stubs know no exception)
+                raise self._unreadable(error) from error  # pyright: ignore[reportGeneralTypeIssues]
+            samples = yield from self._blocks(decoded, 0.0, end - start)
+        return self._decode(track, start, end) if samples is None else samples
+
+    def _blocks(self, sound: aud.Sound, start: float, end: float) -> Generator[float, None, NDArray[np.float32] | None]:
+        """(S, channels) at `SAMPLE_RATE`; None if what two blocks have in common is not alike.
+
+        Each block is read from a little before it, from where the file has a whole sample, and which Blender, that
+        counts seconds as float32, can name exactly in a long file.
+        """
         made: NDArray[np.float32] | None = None
-        count, at = 0, start
+        count, at, grid = 0, start, self._grid(sound)
         while at < end:
-            until = min(at + _BLOCK_SECONDS, end)
-            entry = max(0.0, (math.floor(at / _GRID_SECONDS) - 1) * _GRID_SECONDS)
-            part = self._decode(track, entry + _ROUNDING_SECONDS, until + _MARGIN_SECONDS)
+            place = math.floor(at / grid)
+            until = min((place + max(1, round(_BLOCK_SECONDS / grid))) * grid, end)
+            entry = max(0, place - 1) * grid
+            part = self._resampled(sound, entry, until + _MARGIN_SECONDS)
             skipped = timing.sample_index(at, SAMPLE_RATE) - timing.sample_index(entry, SAMPLE_RATE)
             if made is None:
                 made = np.empty((timing.sample_index(end - start, SAMPLE_RATE) + 1, part.shape[1]), np.float32)
             elif not _are_alike(made[max(0, count - _COMPARED) : count], part[max(0, skipped - _COMPARED) : skipped]):
-                return self._decode(track, start, end)
+                return None
+            if at > start and self._is_late(sound, entry, until + _MARGIN_SECONDS, len(part)):
+                return None
             wanted = timing.sample_index(until, SAMPLE_RATE) - timing.sample_index(at, SAMPLE_RATE)
             part = part[skipped : skipped + wanted]
             made[count : count + len(part)] = part
@@ -150,14 +167,35 @@ class SoundFile:
             if len(part) < wanted:
                 break
             at = until
-        return self._decode(track, start, end) if made is None else made[:count]
+        return None if made is None else made[:count]
+
+    def _is_late(self, sound: aud.Sound, entry: float, end: float, count: int) -> bool:
+        """Whether fewer samples than expected came from `entry` because the sound was entered late, not as it ended."""
+        if count >= timing.sample_index(end - entry, SAMPLE_RATE) - _ROUNDED:
+            return False
+        before = max(0.0, entry - 2 * _BLOCK_SECONDS)
+        from_before = len(self._resampled(sound, before, end)) - timing.sample_index(entry - before, SAMPLE_RATE)
+        return abs(from_before - count) > _ROUNDED
+
+    def _grid(self, sound: aud.Sound) -> float:
+        """Seconds, of a power of two, in which there is a whole number of samples."""
+        try:
+            rate = sound.specs[0]
+        except aud.error as error:  # pyright: ignore[reportGeneralTypeIssues] (the stubs know no exception)
+            raise self._unreadable(error) from error  # pyright: ignore[reportGeneralTypeIssues]
+        return next((grid for grid in (0.25, 0.5) if float(rate * grid).is_integer()), 1.0)
 
     def _decode(self, track: int, start: float, end: float) -> NDArray[np.float32]:
         """(S, channels) at `SAMPLE_RATE`."""
+        return self._resampled(self._sound(track), start, end)
+
+    def _sound(self, track: int) -> aud.Sound:
+        return aud.Sound(str(self._path), track)  # pyright: ignore[reportCallIssue] (the stubs know no constructor)
+
+    def _resampled(self, sound: aud.Sound, start: float, end: float) -> NDArray[np.float32]:
         try:
-            part = aud.Sound(str(self._path), track).limit(start, end)  # pyright: ignore[reportCallIssue] (no stub)
             # `cache` decodes everything and raises; `data` alone would end Blender on a file that is no sound
-            data = part.resample(SAMPLE_RATE, _RESAMPLE_QUALITY).cache().data()
+            data = sound.limit(start, end).resample(SAMPLE_RATE, _RESAMPLE_QUALITY).cache().data()
         except aud.error as error:  # pyright: ignore[reportGeneralTypeIssues] (the stubs know no exception)
             raise self._unreadable(error) from error  # pyright: ignore[reportGeneralTypeIssues]
         return np.asarray(data, np.float32)
@@ -203,7 +241,7 @@ def _are_alike(before: NDArray[np.float32], again: NDArray[np.float32]) -> bool:
     if before.shape != again.shape:
         return False
     different = float(np.abs(before - again).mean()) if len(before) else 0.0
-    return different <= _ALIKE * float(np.abs(before).mean()) + _SILENCE
+    return different <= _ALIKE * float(np.abs(before).mean()) + 1e-6
 
 
 @lru_cache(maxsize=32)
