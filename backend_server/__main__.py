@@ -16,6 +16,7 @@ from backend_server.chaos.command_line import chaos
 from backend_server.commands.batch import batch
 from backend_server.commands.console import ManyValues, SpeechAndImages, StageBars, output, plain_failures
 from backend_server.commands.identities import identities
+from backend_server.commands.render import render
 from backend_server.commands.rig import MappingFiles, RigNames, open_rigs, rigs
 from backend_server.export.formats import FrameFormat
 from backend_server.service.command_line import clients, jobs, serve, status
@@ -96,6 +97,10 @@ def animate(
     lead: Annotated[float, _control("lead", "Seconds by which the mouth moves before the sound")] = 0.0,
     blink_frequency: Annotated[float, _control("blink_frequency", "Multiplies the number of blinks")] = 1.0,
     blink_duration: Annotated[float, _control("blink_duration", "Multiplies the length of blinks")] = 1.0,
+    jaw: Annotated[float, _control("jaw", "Multiplies how far the jaw opens")] = 1.0,
+    lips: Annotated[float, _control("lips", "Multiplies the lips' own motion: width, rounding")] = 1.0,
+    brows: Annotated[float, _control("brows", "Multiplies the motion of the brows")] = 1.0,
+    eyes: Annotated[float, _control("eyes", "Multiplies how far the lids move")] = 1.0,
     epochs: Epochs = 10,
     seed: Seed = 0,
     strict: Strict = False,
@@ -130,6 +135,10 @@ def animate(
                 lead=lead,
                 blink_frequency=blink_frequency,
                 blink_duration=blink_duration,
+                jaw=jaw,
+                lips=lips,
+                brows=brows,
+                eyes=eyes,
             ),
             epochs=epochs,
             seed=seed,
@@ -144,6 +153,7 @@ def animate(
 
 
 app.command()(batch)
+app.command()(render)
 
 
 @app.command(cls=ManyValues)
@@ -310,12 +320,15 @@ def evaluate(
 def bench(
     out: Annotated[Path | None, typer.Option(help="Also write the figures to this JSON file.")] = None,
     device: Device = "auto",
+    batch_lines: Annotated[
+        int | None, typer.Option(min=1, help="Measure a batch of so many lines of 3 s, and nothing else.")
+    ] = None,
 ) -> None:
     """Measures speed and memory of each stage on this machine."""
     with plain_failures(), StageBars() as bars:
         from backend_server.commands.bench import bench
 
-        table = bench(out, device=device, progress=bars)
+        table = bench(out, device=device, batch_lines=batch_lines, progress=bars)
     output.print(table)
 
 

@@ -28,6 +28,7 @@ from backend_server.face.result import ResultJudge
 from backend_server.identity import FaceReferences, Identity
 from backend_server.motion.controls import shaped, smoothed
 from backend_server.motion.generator import load_motion_generator
+from backend_server.motion.regions import by_region, eyes_by_region
 from backend_server.motion.sequence import motion_at
 from backend_server.progress import EpochWatcher, Progress, silent
 from backend_server.retarget import keep_lips_apart, lid_gains, retarget
@@ -189,7 +190,7 @@ class Cascade:
         for first in range(0, len(motion), BLOCK_FRAMES):
             part = slice(first, first + BLOCK_FRAMES)
             spoken = None if presence is None else presence[part]
-            motion[part] = shaped(motion[part], spoken, controls)
+            motion[part] = by_region(shaped(motion[part], spoken, controls), self.neutral_canonical, controls)
             motion[part, EYE_REGION] = eyes[part]  # l_t^M: the eyes are the blink generator's
             shapes[part] = self.arkit_shapes(motion[part], shaped(tongue[part], spoken, controls))
             motion[part, EYE_REGION] *= gains[list(EYE_REGION)]
@@ -334,7 +335,7 @@ class Cascade:
         """delta l^e, (T, 22, 2), canonical units."""
         if controls.blink_gain == 0:
             return np.zeros((len(frame_times), len(EYE_REGION), 2), np.float32)
-        return blink_displacements(
+        eyes = blink_displacements(
             self._blink_generator,
             frame_times,
             seed,
@@ -342,6 +343,7 @@ class Cascade:
             frequency=controls.blink_frequency,
             duration=controls.blink_duration,
         )
+        return eyes_by_region(eyes, self.neutral_canonical, controls)
 
     def _mean_face(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         pixels = self.neutral_canonical * CROP_SIZE

@@ -34,10 +34,15 @@ def temporary_name(path: Path) -> Path:
     )  # shortened: systems allow about 255 bytes
 
 
-def sweep_temporaries(path: Path) -> None:
-    """Deletes what runs that were killed left beside `path` under a temporary name of it, if it is a week old."""
+def sweep_temporaries(path: Path, seconds: float = _SWEPT_SECONDS) -> None:
+    """Deletes what runs that were killed left beside `path` under a temporary name of it.
+
+    Args:
+        path: the file or folder.
+        seconds: so old it must be, a week if others may be writing it now.
+    """
     pattern = re.compile(rf"\.{re.escape(path.name[:50])}\.[0-9a-f]{{{_DIGITS}}}")
-    limit = time.time() - _SWEPT_SECONDS
+    limit = time.time() - seconds
     try:
         found = [entry for entry in path.parent.iterdir() if pattern.fullmatch(entry.name)]
     except OSError:  # no such folder yet, or it cannot be listed

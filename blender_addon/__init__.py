@@ -5,13 +5,19 @@ May import bpy, aud, mathutils, numpy and `_shared`; zmq only in `client.py`. Ne
 
 from . import (
     cast_operators,
+    landmark_drag,
+    landmark_operators,
+    landmark_overlay,
+    landmark_panel,
     operators,
     panels,
     picture_places,
     preferences,
+    preview_operators,
     properties,
     rig_operators,
     session,
+    shape_presets,
     view_colours,
 )
 
@@ -22,8 +28,14 @@ _MODULES = (
     operators,
     cast_operators,
     rig_operators,
+    preview_operators,
+    landmark_operators,
+    landmark_drag,
+    landmark_overlay,
+    landmark_panel,
     picture_places,
     view_colours,
+    shape_presets,
     panels,
 )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING or __package__ == "blender_addon":
     from shared import (
+        arkit,
         assembly,
         backend_keeper,
         backend_process,
@@ -26,10 +27,11 @@ if TYPE_CHECKING or __package__ == "blender_addon":
         timing,
         wire,
     )
-    from shared.rig import detection, head_file, mapping_file, presets
+    from shared.rig import conversion, detection, head_file, mapping_file, presets
     from shared.rig import mapping as rig_mapping
 else:
     from .shared import (
+        arkit,
         assembly,
         backend_keeper,
         backend_process,
@@ -48,15 +50,17 @@ else:
         timing,
         wire,
     )
-    from .shared.rig import detection, head_file, mapping_file, presets
+    from .shared.rig import conversion, detection, head_file, mapping_file, presets
     from .shared.rig import mapping as rig_mapping
 
 __all__ = [
+    "arkit",
     "assembly",
     "backend_keeper",
     "backend_process",
     "channels",
     "chunks",
+    "conversion",
     "detection",
     "endpoint",
     "errors",

@@ -100,6 +100,15 @@ def evaluated_points(context: bpy.types.Context, mesh: bpy.types.Object) -> NDAr
     return points.reshape(-1, 3)
 
 
+def shown_vertices(mesh: bpy.types.Object, depsgraph: bpy.types.Depsgraph, count: int) -> bpy.types.MeshVertices:
+    """The vertices of a mesh with all that moves them if these are `count`, else as they lie without it.
+
+    Modifiers make others, and Edit Mode has none.
+    """
+    seen = mesh.evaluated_get(depsgraph).data.vertices
+    return seen if len(seen) == count else mesh.data.vertices
+
+
 def fcurves(animated: bpy.types.ID) -> bpy.types.ActionChannelbagFCurves:
     """The F-curves of what is animated by its own action; an action has layers since 4.4."""
     animation = animated.animation_data

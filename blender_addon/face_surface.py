@@ -53,6 +53,21 @@ class Surface:
     firsts: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class Landmarks:
+    """Where a surface has the 68 landmarks.
+
+    Attributes:
+        vertices: (68,), indices of its vertices.
+        confidence: f32 (68,), 0 to 1.
+        projection: f64 (2, 3): displacements in the world @ its transpose are those of a picture from the front.
+    """
+
+    vertices: NDArray[np.integer]
+    confidence: NDArray[np.float32]
+    projection: NDArray[np.float64]
+
+
 def surface(context: bpy.types.Context, character: Character) -> Surface:
     """Reads all visible meshes of a character.
 
@@ -112,7 +127,7 @@ def measure(
     character: Character,
     rigging: SPEECHFACE_Rigging,
     shown: Surface,
-    found: protocol.MeshLandmarks,
+    found: Landmarks | protocol.MeshLandmarks,
 ) -> tuple[rig_mapping.RigMapping, protocol.RigFace]:
     """The channels that move the face, and what they do to it as it is seen from the front.
 

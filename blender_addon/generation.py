@@ -8,32 +8,30 @@ never datablocks.
 
 from __future__ import annotations
 
-import time
-from collections import deque
 from collections.abc import Generator
 
 import bpy
 import numpy as np
-from mathutils import Matrix
 from numpy.typing import NDArray
 
 from . import character as characters
 from . import (
     character_keys,
+    face_landmarks,
     face_surface,
     keyframes,
     landmark_rig,
     orders,
     placement,
     rigging,
-    steps,
+    slices,
     strip_frames,
     texture_plane,
 )
 from ._shared import errors, notes, protocol
 from .coordinates import CropPlane
+from .incoming_pictures import TICK_SECONDS, IncomingPictures, plane_of, rig_of, run_until_done
 from .job import AnimationJob, JobRequest, JobState
-from .live_plane import LivePlane
 from .orders import Order, Plan, capitalised
 from .picture_folder import PictureFolder
 from .preferences import settings as backend_settings
@@ -42,8 +40,6 @@ from .session import Session, session
 
 RIG_NAME = "Speech Face"
 PLANE_NAME = "Speech Face Picture"
-TICK_SECONDS = 0.03  # for pictures, in one step of a window
-_MOST_UNWRITTEN = 256  # pictures; then no more are taken from the connection
 _FAR = 0.05  # eye distances; a solved face that stays so far from the motion is looked at
 _OF_THE_SOUND = (notes.NoteCode.SCALED_SOUND, notes.NoteCode.NO_SPEECH)  # which the backend hears without its file
 
@@ -62,50 +58,37 @@ class Generation:
         self._said: list[str] = []  # of the rig
         self._mapping = plan.mapping
         client = owner.connect(settings)
-        self._folder = PictureFolder(plan.pictures, plan.order.name) if plan.use_texture else None
-        self._unwritten: deque[NDArray[np.uint8]] = deque()
-        self._live: LivePlane | None = None
+        self._pictures: IncomingPictures | None = None
+        if plan.use_texture:
+            folder, frames = PictureFolder(plan.pictures, plan.order.name), plan.heard.scene_frames.tolist()
+            self._pictures = IncomingPictures(folder, plan.order, frames, plan.width, plan.place)
         self.made: list[str] = []  # names of the objects
-        self.job = AnimationJob(request, client, self._unwritten.extend, owner.keep_backend, self._look)
+        take = self._pictures.take if self._pictures is not None else lambda frames: None
+        self.job = AnimationJob(request, client, take, owner.keep_backend, self._look)
 
     @property
     def is_over(self) -> bool:
         """Whether the job has ended and all its pictures are written."""
-        return self.job.is_over and not (self._unwritten and self.job.state is JobState.DONE)
+        return self.job.is_over if self._pictures is None else self._pictures.is_over(self.job)
 
     def tick(self, budget: float | None = TICK_SECONDS) -> None:
-        """Takes a step of the job, and writes pictures for so many seconds; None writes all that came.
-
-        A failure to write ends the job.
-        """
-        if len(self._unwritten) < _MOST_UNWRITTEN:
+        """Takes a step; see `IncomingPictures.carry_on`."""
+        if self._pictures is None:
             self.job.tick()
-        deadline = None if budget is None else time.monotonic() + budget
-        try:
-            while self._unwritten and self._folder is not None and self.job.error is None:
-                self._folder.write(self._unwritten.popleft()[None])
-                if deadline is not None and time.monotonic() > deadline:
-                    break
-        except errors.SpeechFaceError as error:
-            self._unwritten.clear()
-            self.job.abort(error)
-        if self._folder is not None and self._folder.count and not self.job.is_over:
-            self._show_live()
+        else:
+            self._pictures.carry_on(self.job, budget)
 
     def run_until_done(self, timeout: float | None = None) -> None:
         """Ticks until it is over; see `AnimationJob.run_until_done`."""
-        self.job.run_until_done(timeout, lambda: self.tick(None))
-        self.tick(None)
+        run_until_done(self.job, self.tick, timeout)
 
     def discard(self) -> None:
         """Cancels the job if it runs, and deletes pictures that are not in use."""
-        if self._live is not None:
-            self._live.remove()
         if not self.job.is_over:
             self.job.cancel()
             self.job.tick()
-        if self._folder is not None:
-            self._folder.discard()
+        if self._pictures is not None:
+            self._pictures.discard()
 
     def finish(self, context: bpy.types.Context) -> Generator[None, None, str]:
         """Writes the results into the scene, in steps, and returns one sentence for the user.
@@ -123,44 +106,17 @@ class Generation:
         order = self.plan.order
         scene, character = orders.character_of(order)
         now = orders.followed(self.plan)
-        if self._folder is not None:
-            earlier = texture_plane.sequence_of(self._plane(scene, character))
+        if self._pictures is not None:
+            earlier = texture_plane.sequence_of(plane_of(scene, character))
             is_held = character.between == "HOLD"
             frames = _range(now.scene_frames)
-            yield from self._folder.arrange(order.voice, frames, earlier, is_held=is_held, order=now.pictures)
+            yield from self._pictures.folder.arrange(order.voice, frames, earlier, is_held=is_held, order=now.pictures)
             scene, character = orders.character_of(order)  # an undo may have come between
         sentence = self._write(context, scene, character, now)
         said = [*self.plan.sound_notes, *(_named(note, self.plan.sound_name) for note in self.job.notes)]
         self._owner.notes = [str(note) if note.about else capitalised(note.sentence) for note in said]
         self._owner.notes += [*self.plan.remarks, *self._said]
         return sentence
-
-    @staticmethod
-    def _plane(scene: bpy.types.Scene, character: SPEECHFACE_Character) -> bpy.types.Object | None:
-        plane = character.plane
-        return plane if texture_plane.is_plane(plane) and plane.name in scene.objects else None
-
-    def _show_live(self) -> None:
-        """Shows the pictures that are written where they will be in the end."""
-        if self._live is None:
-            try:
-                scene, character = orders.character_of(self.plan.order)
-            except errors.SpeechFaceError:
-                return
-            plane, rig = self._plane(scene, character), self._rig(scene, character)
-            matrix = Matrix.Translation(self.plan.place)
-            if plane is not None or rig is not None:
-                matrix = (plane or rig).matrix_world.copy()
-            square = CropPlane(self.plan.width)
-            self._live = LivePlane(
-                square, matrix, self._folder.picture, _range(self.plan.heard.scene_frames), scene.name
-            )
-        self._live.add(self._folder.count)
-
-    @staticmethod
-    def _rig(scene: bpy.types.Scene, character: SPEECHFACE_Character) -> bpy.types.Object | None:
-        rig = character.rig
-        return rig if landmark_rig.is_rig(rig) and rig.name in scene.objects else None
 
     def _write(
         self,
@@ -173,7 +129,7 @@ class Generation:
         square = CropPlane(plan.width, curves.image_size)
         self._said = []
         made = [self._animate_rig(scene, chosen, now)] if plan.rigged else []
-        rig = self._rig(scene, chosen)
+        rig = rig_of(scene, chosen)
         if plan.use_curves:
             if rig is None:
                 rig = landmark_rig.create_rig(context, scene, RIG_NAME, square.to_metres(curves.neutral), plan.width)
@@ -184,9 +140,9 @@ class Generation:
             keyframes.write(rig, plan.order.voice, now.scene_frames, landmark_rig.curves(), values)
             chosen.rig = rig
             made.append(f"keys on {len(now.scene_frames)} frames of {rig.name}")
-        if self._folder is not None:
-            earlier = self._plane(scene, chosen)
-            sequence = self._folder.publish(bpy.data.filepath)
+        if self._pictures is not None:
+            earlier = plane_of(scene, chosen)
+            sequence = self._pictures.folder.publish(bpy.data.filepath)
             is_lit = chosen.shading == "LIT"
             plane = texture_plane.write(scene, earlier, PLANE_NAME, square, sequence, is_lit=is_lit)
             if plane != earlier:
@@ -208,6 +164,8 @@ class Generation:
         mapping, character = self._mapping, self._read_rig(chosen)
         if curves is None or mapping is None:
             raise errors.SpeechFaceError("the backend sent no curves for the character; read its log")
+        if self.job.landmarks is not None and plan.surface is not None:
+            face_landmarks.store_found(chosen.rigging, character, plan.surface, self.job.landmarks)
         result = character_keys.write(
             scene,
             character,
@@ -255,7 +213,7 @@ def begin(context: bpy.types.Context, order: Order) -> Generation:
     Raises:
         SpeechFaceError: something is missing or unusable, or the backend cannot be started.
     """
-    return start(context, *steps.at_once(orders.prepare(context, order)))
+    return start(context, *slices.exhaust(orders.prepare(context, order)))
 
 
 def start(context: bpy.types.Context, plan: Plan, request: JobRequest) -> Generation:
@@ -270,7 +228,7 @@ def start(context: bpy.types.Context, plan: Plan, request: JobRequest) -> Genera
 
 
 def end(context: bpy.types.Context) -> Generator[None, None, str]:
-    """Ends the session's generation and writes its results in steps; see `Generation.finish`."""
+    """Ends the session's generation or search and writes its results in steps; see `Generation.finish`."""
     generation = session.generation
     if generation is None:
         raise errors.Cancelled
@@ -287,4 +245,4 @@ def end(context: bpy.types.Context) -> Generator[None, None, str]:
 
 def end_at_once(context: bpy.types.Context) -> str:
     """As `end`, in one step."""
-    return steps.at_once(end(context))
+    return slices.exhaust(end(context))

@@ -26,6 +26,7 @@ class JobState(StrEnum):
     LOOKING = "finding the face of the character"
     ADAPTING = "learning the face"
     ANIMATING = "animating"
+    DRAWING = "drawing the pictures"
     DONE = "done"
     FAILED = "failed"
     CANCELLED = "cancelled"
@@ -40,7 +41,7 @@ class JobRequest:
     """The inputs and settings of one generation.
 
     Attributes:
-        speech: samples f32 (S,), mono, beyond [-1, 1] where the sound is.
+        speech: samples f32 (S,), mono, beyond [-1, 1] where the sound is. Empty: only landmarks of `mesh` are found.
         sample_rate: Hz.
         frame_times: f64 (T,) seconds within `speech`.
         images: u8 (H, W, 3 or 4) each, of one face.
@@ -54,6 +55,8 @@ class JobRequest:
         rig: the mapping of a character in JSON, or empty.
         mesh: vertices f32 (V, 3) and triangles i32 (F, 3) of a character whose names say nothing; its landmarks are
             found first, and `on_landmarks` tells the rig.
+        face: what the channels of `rig` do to the face, where its landmarks are known already.
+        landmarks: f32 (T, 68, 2) pixels of the crop, if only pictures of these are wanted.
     """
 
     speech: NDArray[np.float32]
@@ -69,6 +72,8 @@ class JobRequest:
     controls: motion_controls.MotionControls = motion_controls.UNTOUCHED
     rig: str = ""
     mesh: tuple[NDArray[np.float32], NDArray[np.int32]] | None = None
+    face: protocol.RigFace | None = None
+    landmarks: NDArray[np.float32] | None = None
 
 
 class AnimationJob:
@@ -100,6 +105,7 @@ class AnimationJob:
         self.queue_position = 0
         self.curves: protocol.LandmarkCurves | None = None
         self.rig: protocol.RigCurves | None = None
+        self.landmarks: protocol.MeshLandmarks | None = None
         self.seconds: dict[str, float] = {}
         self.notes: list[notes.Note] = []
         self.error: errors.SpeechFaceError | None = None
@@ -108,7 +114,7 @@ class AnimationJob:
         self._keep_backend = keep_backend
         self._on_landmarks = on_landmarks
         self._rig = request.rig
-        self._face: protocol.RigFace | None = None
+        self._face = request.face
         self._following: following.Following | None = None
         self._wants_cancel = False
         self._was_ready = client.is_ready
@@ -231,6 +237,14 @@ class AnimationJob:
         self.stage, self.step, self.steps = progress.stage, progress.step, progress.steps
         self.seconds_left = progress.seconds_left
 
+    def _use_face(self, identity: str) -> None:
+        if (points := self.request.landmarks) is None:
+            self._animate(identity)
+            return
+        self._begin(
+            JobState.DRAWING, protocol.RenderRequest(job=protocol.new_id(), identity=identity, landmarks=points)
+        )
+
     def _animate(self, identity: str) -> None:
         request = self.request
         self._begin(
@@ -261,10 +275,12 @@ class AnimationJob:
                 self._show(message)
             case protocol.Adapted():
                 self.notes += message.notes
-                self._animate(message.identity)
-            case protocol.MeshLandmarks() if self._on_landmarks is not None:
-                self._rig, self._face = self._on_landmarks(message)
-            case protocol.Done() if self.state is JobState.LOOKING:
+                self._use_face(message.identity)
+            case protocol.MeshLandmarks():
+                self.landmarks = message
+                if self._on_landmarks is not None:
+                    self._rig, self._face = self._on_landmarks(message)
+            case protocol.Done() if self.state is JobState.LOOKING and self.request.speech.size:
                 self._begin_face()
             case protocol.LandmarkCurves():
                 self.curves = message

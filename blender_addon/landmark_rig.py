@@ -11,6 +11,7 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
+from . import compat
 from ._shared import errors, landmarks
 from .keyframes import Curve
 
@@ -71,6 +72,12 @@ def rest_positions(rig: bpy.types.Object) -> NDArray[np.float64]:
     """Rest positions (68, 2) of the landmark bones in metres of the rig's own space, x and z."""
     heads = np.array([rig.data.bones[name].head_local for name in landmarks.NAMES])
     return heads[:, (0, 2)]
+
+
+def posed(scene: bpy.types.Scene, rig: bpy.types.Object) -> NDArray[np.float64]:
+    """Where the landmark bones are on the scene's frame (68, 2), with all that moves them; as `rest_positions`."""
+    bones = compat.evaluated(scene, rig).pose.bones
+    return np.array([bones[name].head for name in landmarks.NAMES])[:, (0, 2)]
 
 
 def data_path(name: str) -> str:

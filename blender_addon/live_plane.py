@@ -7,7 +7,8 @@ frame shows its own picture once that was rendered, before that the newest.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import bpy
@@ -20,6 +21,8 @@ from . import compat
 from .coordinates import CropPlane
 from .png_writer import decode_png
 
+_BEFORE = 0.002  # of the width, nearer to the viewer than the plane
+
 
 class LivePlane:
     """Pictures that are drawn until `remove`.
@@ -28,15 +31,16 @@ class LivePlane:
         square: their size.
         matrix: where they stand in the world.
         picture: the file of a picture, by its index.
-        frames: the scene frame of each.
-        scene_name: the scene that shows them.
+        frames: the scene frame of each, ascending.
+        scene: the session's number of the scene that shows them.
     """
 
     def __init__(
-        self, square: CropPlane, matrix: Matrix, picture: Callable[[int], Path], frames: range, scene_name: str
+        self, square: CropPlane, matrix: Matrix, picture: Callable[[int], Path], frames: Sequence[int], scene: int
     ) -> None:
-        self._corners = [matrix @ Vector(corner) for corner in square.corners()]
-        self._picture, self._frames, self._scene_name = picture, frames, scene_name
+        before = Vector((0.0, -_BEFORE * square.width, 0.0))  # what stands there already does not flicker
+        self._corners = [matrix @ (Vector(corner) + before) for corner in square.corners()]
+        self._picture, self._frames, self._scene = picture, frames, scene
         self._count = 0
         self._shown = -1
         self._texture: gpu.types.GPUTexture | None = None
@@ -52,7 +56,7 @@ class LivePlane:
 
     def index(self, frame: int) -> int:
         """The picture that is shown on a scene frame; -1 before the first was rendered."""
-        wanted = min(max(frame - self._frames.start, 0), len(self._frames) - 1)
+        wanted = max(bisect_right(self._frames, frame) - 1, 0)
         return wanted if wanted < self._count else self._count - 1
 
     def remove(self) -> None:
@@ -64,7 +68,7 @@ class LivePlane:
 
     def _draw(self) -> None:
         scene = bpy.context.scene
-        if scene is None or scene.name != self._scene_name or (index := self.index(scene.frame_current)) < 0:
+        if scene is None or scene.session_uid != self._scene or (index := self.index(scene.frame_current)) < 0:
             return
         if index != self._shown:
             try:

@@ -8,12 +8,14 @@ import time
 from typing import TYPE_CHECKING
 
 import bpy
-from bpy.props import BoolProperty
+from bpy.props import BoolProperty, IntProperty
 
-from . import compat, generation, orders, preferences
+from . import compat, generation, orders, preferences, redrawing
 from ._shared import errors
+from .incoming_pictures import TICK_SECONDS
 from .properties import active_character, scene_settings
 from .reader import Reader
+from .run_operator import TIMER_SECONDS, RunOperator
 from .session import redraw, session, watch
 
 if TYPE_CHECKING:
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
     from bpy.stub_internal.rna_enums import OperatorReturnItems
 
     from .orders import Order
-
-_TIMER_SECONDS = 0.05
 
 
 class SPEECHFACE_OT_generate(bpy.types.Operator):
@@ -55,7 +55,7 @@ class SPEECHFACE_OT_generate(bpy.types.Operator):
         except errors.SpeechFaceError as error:
             return self._refuse(error)
         session.orders += self._left
-        self._timer = context.window_manager.event_timer_add(_TIMER_SECONDS, window=context.window)
+        self._timer = context.window_manager.event_timer_add(TIMER_SECONDS, window=context.window)
         context.window_manager.modal_handler_add(self)
         watch()
         return {"RUNNING_MODAL"}
@@ -67,7 +67,7 @@ class SPEECHFACE_OT_generate(bpy.types.Operator):
         self._left = [order for order in self._left if order in session.orders]  # others were cancelled
         running = session.generation
         if self._ending is not None:
-            self._end(context, generation.TICK_SECONDS)
+            self._end(context, TICK_SECONDS)
         elif self._reader is not None:
             self._read(context)
             redraw()
@@ -128,13 +128,14 @@ class SPEECHFACE_OT_generate(bpy.types.Operator):
             self._refuse(error)
 
     def _read(self, context: bpy.types.Context) -> None:
-        """Reads photos and sound for a moment, and begins when all is read."""
+        """Reads photos and sound for a moment, and begins when all is read and nothing else runs."""
         reader = self._reader
         try:
             if session.reader is not reader:
                 raise errors.Cancelled
-            reader.tick(generation.TICK_SECONDS)
             if reader.made is None:
+                reader.tick(TICK_SECONDS)
+            if reader.made is None or session.generation is not None:  # something else was begun meanwhile
                 return
             generation.start(context, *reader.made)
         except errors.Cancelled:
@@ -172,6 +173,29 @@ class SPEECHFACE_OT_generate(bpy.types.Operator):
         session.failure = orders.sentence_of(error)
         self.report({"ERROR"}, session.failure)
         return {"CANCELLED"}
+
+
+class SPEECHFACE_OT_render_again(RunOperator, bpy.types.Operator):
+    """Draw the pictures again from the landmark armature as it is posed now, with all keys, layers and constraints.
+    Of the preview range alone, if the scene uses it"""
+
+    bl_idname = "speechface.render_again"
+    bl_label = "Render Again"
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012 (Blender's own way)
+
+    use_range: BoolProperty(name="Range", description="Only the frames from First to Last", options={"SKIP_SAVE"})
+    first: IntProperty(name="First", description="First scene frame", options={"SKIP_SAVE"})
+    last: IntProperty(name="Last", description="Last scene frame", options={"SKIP_SAVE"})
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Only when there are pictures and curves; the tooltip says what is missing."""
+        reason = redrawing.disabled_reason(context)
+        cls.poll_message_set(reason)
+        return not reason
+
+    def _start(self, context: bpy.types.Context) -> redrawing.Redrawing:
+        return redrawing.begin(context, *((self.first, self.last) if self.use_range else ()))
 
 
 class SPEECHFACE_OT_cancel(bpy.types.Operator):
@@ -261,6 +285,7 @@ class SPEECHFACE_OT_copy_log(bpy.types.Operator):
 
 _CLASSES = (
     SPEECHFACE_OT_generate,
+    SPEECHFACE_OT_render_again,
     SPEECHFACE_OT_cancel,
     SPEECHFACE_OT_start_backend,
     SPEECHFACE_OT_stop_backend,

@@ -14,6 +14,7 @@ import bpy
 
 from . import (
     cast,
+    character_request,
     compat,
     face_surface,
     picture_places,
@@ -26,7 +27,6 @@ from . import (
     stages,
     strip_frames,
 )
-from . import character as characters
 from ._shared import errors, motion_controls, notes, rig_mapping, timing
 from .coordinates import CropPlane
 from .job import JobRequest
@@ -176,8 +176,8 @@ def prepare(context: bpy.types.Context, order: Order) -> Generator[Reading, None
         SpeechFaceError: something is missing or unusable.
     """
     _, wanted = character_of(order)
-    mapping, surface = _rig(context, wanted)
-    reading = reference_images.read_all(len(wanted.images), lambda index: _image_at(order, index))
+    moved = character_request.read(context, wanted.rigging)
+    reading = reference_images.read_all(len(wanted.images), lambda index: image_at(order, index))
     while True:
         try:
             done, count = next(reading)
@@ -210,17 +210,18 @@ def prepare(context: bpy.types.Context, order: Order) -> Generator[Reading, None
         wants_blink=wanted.use_blink,
         wants_texture=wanted.use_texture,
         controls=_controls(wanted),
-        rig=rigging.text_of(mapping) if mapping is not None else "",
-        mesh=(surface.vertices, surface.triangles) if surface is not None else None,
+        rig=rigging.text_of(moved.mapping) if moved.mapping is not None else "",
+        mesh=(moved.surface.vertices, moved.surface.triangles) if moved.surface is not None else None,
+        face=moved.face,
     )
     plan = Plan(
         order=order,
         heard=heard,
         use_curves=wanted.use_curves,
         use_texture=wanted.use_texture,
-        rigged=wanted.rigging.character.name if mapping is not None or surface is not None else "",
-        mapping=mapping,
-        surface=surface,
+        rigged=wanted.rigging.character.name if wanted.rigging.character is not None else "",
+        mapping=moved.mapping,
+        surface=moved.surface,
         width=wanted.width,
         place=placement.free_place(context, scene, CropPlane(wanted.width)),
         pictures=picture_places.place(context),
@@ -232,7 +233,8 @@ def prepare(context: bpy.types.Context, order: Order) -> Generator[Reading, None
     return plan, request
 
 
-def _image_at(order: Order, index: int) -> bpy.types.Image | None:
+def image_at(order: Order, index: int) -> bpy.types.Image | None:
+    """An image of an order's character as it is now; None where there is none any more."""
     images = character_of(order)[1].images
     return images[index].image if index < len(images) else None
 
@@ -285,20 +287,6 @@ def followed(plan: Plan) -> strip_frames.Followed:
             "nothing was written, generate again"
         )
     return strip_frames.follow(plan.heard, scene_strips.seen_frames(scene, place, strip))
-
-
-def _rig(
-    context: bpy.types.Context, wanted: SPEECHFACE_Character
-) -> tuple[rig_mapping.RigMapping | None, face_surface.Surface | None]:
-    """The mapping of the chosen rig, or its surface where the names say nothing; neither without one."""
-    if wanted.rigging.character is None:
-        return None, None
-    character = characters.read(wanted.rigging.character)
-    if rigging.is_solved(wanted.rigging):
-        return None, face_surface.surface(context, character)
-    mapping = rigging.mapping_of(wanted.rigging)
-    rigging.check(character, mapping)
-    return mapping, None
 
 
 def _controls(wanted: SPEECHFACE_Character) -> motion_controls.MotionControls:

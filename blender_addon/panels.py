@@ -15,6 +15,7 @@ from .properties import SPEECHFACE_Character, active_character, scene_settings
 from .rig_panel import SPEECHFACE_UL_channels, draw_rig
 from .sentences import draw_sentence
 from .session import session
+from .shape_presets import SPEECHFACE_MT_shape_presets
 
 _TAB = "Speech Face"
 _SHOWN_ORDERS = 4
@@ -27,9 +28,14 @@ def draw_shape(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     character = active_character(context.scene)
     if body is None or character is None:
         return
-    mouth = body.column(align=True)
-    for name in ("intensity", "silence", "smoothing", "lead"):
-        mouth.prop(character, name)
+    presets = body.row(align=True)
+    presets.menu("SPEECHFACE_MT_shape_presets", text=SPEECHFACE_MT_shape_presets.bl_label)
+    presets.operator("speechface.shape_preset_add", text="", icon="ADD")
+    presets.operator("speechface.shape_preset_add", text="", icon="REMOVE").remove_active = True
+    for names in (("intensity", "jaw", "lips", "brows", "eyes"), ("silence", "smoothing", "lead")):
+        group = body.column(align=True)
+        for name in names:
+            group.prop(character, name)
     body.prop(character, "use_blink")
     eyes = body.column(align=True)
     eyes.enabled = character.use_blink
@@ -55,6 +61,9 @@ def draw_generate(layout: bpy.types.UILayout, context: bpy.types.Context) -> Non
         every = body.column()
         every.operator_context = "INVOKE_DEFAULT"
         every.operator("speechface.generate", text="Generate All Characters").use_all = True
+    again = body.column()
+    again.operator_context = "INVOKE_DEFAULT"
+    again.operator("speechface.render_again", icon="RENDER_ANIMATION")
     if reason := orders.disabled_reason(context):
         draw_sentence(body, reason, "INFO")
     for remark in orders.remarks(context, character) if character is not None else ():

@@ -13,7 +13,7 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,9 +153,36 @@ class PictureFolder:
             raise _write_failure(self._partial, error) from error
         self._strips = made.strips
 
+    def arrange_again(self, frames: list[int], earlier: Sequence) -> Iterator[None]:
+        """Gives each picture the number of its scene frame, and links all other frames' earlier pictures, in steps.
+
+        Args:
+            frames: the scene frame of each picture that was written.
+            earlier: what the character showed before; its strips stay.
+
+        Raises:
+            NoSpaceError: the disk is full.
+            SpeechFaceError: a picture cannot be written.
+        """
+        made = Sequence(self._partial, earlier.strips)
+        try:
+            yield from self._place_at(made, frames, list(range(self._count)))
+            for number, frame in enumerate(made.frames):
+                if not (path := made.path(frame)).exists():
+                    _link(earlier.path(frame), path)
+                if number % _STEP == 0:
+                    yield
+            shutil.copyfile(made.path(made.frames.start), self._partial / frame_name(-1))
+        except OSError as error:
+            raise _write_failure(self._partial, error) from error
+        self._strips = made.strips
+
     def _place_new(self, made: Sequence, frames: range, order: list[int]) -> Iterator[None]:
         if made.frames.start == frames.start and order == list(range(self._count)):
             return  # they have their names
+        yield from self._place_at(made, frames, order)
+
+    def _place_at(self, made: Sequence, frames: Iterable[int], order: list[int]) -> Iterator[None]:
         written = self._partial / "written"
         written.mkdir()
         for index in range(self._count):

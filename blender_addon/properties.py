@@ -86,6 +86,10 @@ class SPEECHFACE_Character(bpy.types.PropertyGroup):
     )
     use_blink: BoolProperty(name="Blink", description="Let the eyes blink", default=True)
     intensity: _control("intensity", "Intensity", "How much the speech moves jaw and lips. 1: unchanged")
+    jaw: _control("jaw", "Jaw", "How far jaw and chin move. Lips that touch still touch. 1: unchanged")
+    lips: _control("lips", "Lips", "What the lips do beyond the jaw: width, rounding, raising. 1: unchanged")
+    brows: _control("brows", "Brows", "How far the brows move. 1: unchanged")
+    eyes: _control("eyes", "Eyes", "How far the lids close and open. 1: unchanged")
     silence: _control(
         "silence",
         "Rest in Silence",

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import bpy
 
-from . import rig_table, rigging
+from . import preview_operators, rig_table, rigging
 from ._shared import errors
+from .landmark_panel import draw_landmarks
 from .properties import active_character
 from .rig_properties import SPEECHFACE_Rigging
 from .sentences import draw_sentence
@@ -61,7 +62,25 @@ def draw_rig(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
         column.operator("speechface.detect_rig", text="Read Again", icon="FILE_REFRESH")
         return
     _draw_detected(column, rig)
+    if rigging.is_solved(rig):
+        draw_landmarks(column, rig)
     _draw_table(column, rig)
+    draw_face_preview(column, context)
+
+
+def draw_face_preview(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """Draws the choice of a face that is shown through the whole mapping, or why none can be."""
+    header, body = layout.panel("SPEECHFACE_preview", default_closed=True)
+    header.label(text="Preview")
+    if body is None:
+        return
+    if reason := preview_operators.disabled_reason(context):
+        draw_sentence(body, reason, "INFO")
+        return
+    row = body.row(align=True)
+    row.operator_context = "INVOKE_DEFAULT"
+    row.prop(active_character(context.scene).rigging, "preview_face", text="")
+    row.operator("speechface.preview_face", text="", icon="VIEW_PAN")
 
 
 def _draw_detected(column: bpy.types.UILayout, rig: SPEECHFACE_Rigging) -> None:

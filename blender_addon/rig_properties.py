@@ -14,7 +14,9 @@ from bpy.props import (
     StringProperty,
 )
 
-from . import character, rigging
+from . import character, preview_sources, rigging
+from .face_properties import CLASSES as FACE_CLASSES
+from .face_properties import SPEECHFACE_Face
 
 
 def _is_pickable(_rigging: SPEECHFACE_Rigging, candidate: bpy.types.Object) -> bool:
@@ -101,6 +103,17 @@ class SPEECHFACE_Rigging(bpy.types.PropertyGroup):
         description="Lay the keys on an NLA track of their own. Off: they become the active action, and one that was "
         "active before moves to an NLA track",
     )
+    preview_face: EnumProperty(
+        name="Face",
+        description="A shape of ARKit or a viseme, to see what the whole mapping makes of it",
+        items=preview_sources.items(),
+        default="jawOpen",
+    )
+    faces: CollectionProperty(type=SPEECHFACE_Face)
+    show_landmarks: BoolProperty(
+        name="Show Landmarks",
+        description="Show the 68 landmarks on the face in the 3D viewport; those that were corrected in orange",
+    )
 
 
-CLASSES = (SPEECHFACE_RigChannel, SPEECHFACE_Rigging)
+CLASSES = (SPEECHFACE_RigChannel, *FACE_CLASSES, SPEECHFACE_Rigging)

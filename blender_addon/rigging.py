@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import character as characters
-from . import rig_table
+from . import face_landmarks, rig_table
 from ._shared import detection, errors, mapping_file, presets, rig_mapping
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def reason_against(rigging: SPEECHFACE_Rigging) -> str:
     if rigging.problem:
         return rigging.problem
     if is_solved(rigging):
-        return ""
+        return face_landmarks.problem(rigging)
     try:
         mapping_of(rigging)
     except errors.ValueRangeError as error:

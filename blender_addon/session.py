@@ -20,9 +20,11 @@ from .client import Client
 
 if TYPE_CHECKING:
     from .generation import Generation
+    from .landmark_search import LandmarkSearch
     from .orders import Order
     from .preferences import BackendSettings
     from .reader import Reader
+    from .redrawing import Redrawing
 
 _WATCH_SECONDS = 0.5
 _CANCEL_SECONDS = 0.5  # in which the backend ends a job
@@ -35,7 +37,7 @@ class Session:
     def __init__(self) -> None:
         self.backend: backend_process.BackendProcess | None = None
         self.client: Client | None = None
-        self.generation: Generation | None = None
+        self.generation: Generation | LandmarkSearch | Redrawing | None = None
         self.reader: Reader | None = None  # of the order that is generated next
         self.orders: list[Order] = []  # that wait until the generation has ended
         self.notes: list[str] = []  # of the last generation

@@ -169,6 +169,14 @@ class Following:
 
     def _check_end(self, done: protocol.Done) -> None:
         """Accepts the end only if everything was received that was asked for and that the backend has counted."""
+        if isinstance(self.request, protocol.RenderRequest):
+            wanted = len(self.request.landmarks)
+            if (self.texture_count, done.texture_count) != (wanted, wanted):
+                raise errors.SpeechFaceError(
+                    f"the backend ended after {self.texture_count} of {wanted} pictures (it counts "
+                    f"{done.texture_count}); render again, and read its log if it stays"
+                )
+            return
         if not isinstance(self.request, protocol.AnimateRequest):
             if not self._has_main_result:
                 what = (

@@ -62,7 +62,7 @@ class JobHealth(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         id: of the job.
-        kind: "adapt" or "animate"; empty if unknown.
+        kind: one of `protocol.KINDS`, such as "adapt"; empty if unknown.
         state: "running", "queued", "parked" (queued before a restart, no client has come back for it) or
             "arriving"; "ended", or "delivered" when a client has got all results.
         owner: program and version of the client that sent it; empty if unknown.

@@ -53,6 +53,36 @@ SEGMENTS: tuple[Segment, ...] = (
 # One name per point, used for bones and columns: "jaw_00" ... "inner_lips_07".
 NAMES: tuple[str, ...] = tuple(f"{s.name}_{i:02d}" for s in SEGMENTS for i in range(len(s.points)))
 
+
+def _both_sides(right: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Names of the right side, and of the left one in the opposite order, as the points lie."""
+    return right, tuple(name.replace("right", "left") for name in reversed(right))
+
+
+_JAW, _LEFT_JAW = _both_sides(("jaw, at the right ear", *(f"right jaw line, {number}" for number in range(2, 9))))
+_BROW, _LEFT_BROW = _both_sides(
+    tuple(f"right brow, {place}" for place in ("outer end", "outer half", "middle", "inner half", "inner end"))
+)
+_NOSE, _LEFT_NOSE = _both_sides(("right nostril, outside", "right nostril, inside"))
+_LIPS = ("right, beside the corner", "right of the middle", "middle", "left of the middle", "left, beside the corner")
+_INSIDES = tuple(f"inside, {place}" for place in ("right", "middle", "left"))
+
+# One name per point for people who look for it on a face: "left mouth corner".
+LABELS: tuple[str, ...] = (
+    *_JAW, "chin", *_LEFT_JAW,
+    *_BROW, *_LEFT_BROW,
+    "nose bridge, top", "nose bridge, upper half", "nose bridge, lower half", "nose tip",
+    *_NOSE, "under the nose", *_LEFT_NOSE,
+    "right eye, outer corner", "right upper lid, outer half", "right upper lid, inner half", "right eye, inner corner",
+    "right lower lid, inner half", "right lower lid, outer half",
+    "left eye, inner corner", "left upper lid, inner half", "left upper lid, outer half", "left eye, outer corner",
+    "left lower lid, outer half", "left lower lid, inner half",
+    "right mouth corner", *(f"upper lip, {place}" for place in _LIPS),
+    "left mouth corner", *(f"lower lip, {place}" for place in reversed(_LIPS)),
+    "right mouth corner, inside", *(f"upper lip {place}" for place in _INSIDES),
+    "left mouth corner, inside", *(f"lower lip {place}" for place in reversed(_INSIDES)),
+)  # fmt: skip
+
 _MIRROR_PAIRS = (
     *((i, 16 - i) for i in range(8)),
     *((17 + i, 26 - i) for i in range(5)),

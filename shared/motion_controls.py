@@ -26,6 +26,10 @@ RANGES = {
     "blink_gain": Range(0.0, 3.0),
     "blink_frequency": Range(0.1, 4.0),
     "blink_duration": Range(0.25, 4.0),
+    "jaw": Range(0.0, 2.0),
+    "lips": Range(0.0, 2.0),
+    "brows": Range(0.0, 2.0),
+    "eyes": Range(0.0, 2.0),
 }
 
 
@@ -41,6 +45,10 @@ class MotionControls:
         blink_gain: multiplies the blink displacements; 0 keeps the eyes open.
         blink_frequency: how many times as often as usual the eyes blink.
         blink_duration: how many times as long as usual a blink takes.
+        jaw: multiplies how far the jaw opens and moves, with the chin and what hangs on it. Lips that touch still do.
+        lips: multiplies what the lips do beyond the jaw: width, rounding, raising. Lips that touch still do.
+        brows: multiplies the motion of the brows.
+        eyes: multiplies how far the lids close and open; they never cross for that.
 
     Raises:
         ValueRangeError: a value lies outside its range.
@@ -53,6 +61,10 @@ class MotionControls:
     blink_gain: float = 1.0
     blink_frequency: float = 1.0
     blink_duration: float = 1.0
+    jaw: float = 1.0
+    lips: float = 1.0
+    brows: float = 1.0
+    eyes: float = 1.0
 
     def __post_init__(self) -> None:
         for field in fields(self):

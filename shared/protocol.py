@@ -44,6 +44,7 @@ from .message import (
 )
 from .motion_controls import RANGES, MotionControls
 from .notes import Notes
+from .render_messages import RenderRequest
 from .rig.mapping import RigMapping
 from .rig.presets import read_mapping
 from .rig_messages import ChannelNames, FindMeshLandmarks, MeshLandmarks, RigCurves, RigFace, RigText, check_rig
@@ -54,8 +55,8 @@ __all__ = [
     "MESSAGE_TYPES", "PROTOCOL_VERSION", "Accepted", "AdaptRequest", "Adapted", "AnimateRequest", "Attach",
     "Cancel", "Cancelled", "ChannelNames", "Count", "Done", "Failed", "FindMeshLandmarks", "Hello",
     "IdentityId", "JobId", "LandmarkCurves", "Limits", "MeshLandmarks", "Message", "Names", "Ping", "Pong",
-    "Progress", "Request", "RigCurves", "RigFace", "RigText", "Seconds", "Seed", "Status", "StatusReport",
-    "Text", "TextureFrames", "Welcome", "is_last", "new_id",
+    "Progress", "RenderRequest", "Request", "RigCurves", "RigFace", "RigText", "Seconds", "Seed", "Status",
+    "StatusReport", "Text", "TextureFrames", "Welcome", "is_last", "new_id",
 ]  # fmt: skip
 
 
@@ -151,6 +152,10 @@ class AnimateRequest(Message, frozen=True, kw_only=True, eq=False):
     blink_gain: Annotated[float, _within("blink_gain")] = 1.0
     blink_frequency: Annotated[float, _within("blink_frequency")] = 1.0
     blink_duration: Annotated[float, _within("blink_duration")] = 1.0
+    jaw: Annotated[float, _within("jaw")] = 1.0  # this and the next three: gains of regions of the face
+    lips: Annotated[float, _within("lips")] = 1.0
+    brows: Annotated[float, _within("brows")] = 1.0
+    eyes: Annotated[float, _within("eyes")] = 1.0
     speech: NDArray[np.float32]  # (S,) mono; scaled where it exceeds [-1, 1]
     frame_times: NDArray[np.float64]  # (T,) seconds within `speech`, ascending
     rig: RigText = ""  # a rig that ships by its name, or a mapping in JSON; empty: no `RigCurves`
@@ -315,15 +320,20 @@ class StatusReport(Message, frozen=True, kw_only=True, eq=False):
     listed: JobList | None = None  # those that `Status` asked for, as they will run or as they came
 
 
-Request = AdaptRequest | AnimateRequest | FindMeshLandmarks  # each begins a job
-KINDS = {"AdaptRequest": "adapt", "AnimateRequest": "animate", "FindMeshLandmarks": "landmarks"}  # of jobs, in lists
+Request = AdaptRequest | AnimateRequest | RenderRequest | FindMeshLandmarks  # each begins a job
+KINDS = {  # of jobs, in lists
+    "AdaptRequest": "adapt",
+    "AnimateRequest": "animate",
+    "RenderRequest": "render",
+    "FindMeshLandmarks": "landmarks",
+}
 
 MESSAGE_TYPES: dict[str, type[Message]] = {
     kind.__name__: kind
     for kind in (
-        Hello, Welcome, AdaptRequest, Adapted, AnimateRequest, Accepted, Progress, LandmarkCurves, RigCurves,
-        FindMeshLandmarks, MeshLandmarks, TextureFrames, Done, Failed, Cancelled, Attach, Cancel, Ping, Pong, Status,
-        StatusReport,
+        Hello, Welcome, AdaptRequest, Adapted, AnimateRequest, RenderRequest, Accepted, Progress, LandmarkCurves,
+        RigCurves, FindMeshLandmarks, MeshLandmarks, TextureFrames, Done, Failed, Cancelled, Attach, Cancel, Ping,
+        Pong, Status, StatusReport,
     )
 }  # fmt: skip
 

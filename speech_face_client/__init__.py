@@ -7,7 +7,7 @@ soundfile, where it is installed.
 from ._shared import arkit, errors, health, mapping, motion_controls, notes, protocol
 from .backend import Backend
 from .face import Identity
-from .job import Animation, Event, Job
+from .job import Animation, Event, Job, Rendering, RenderJob
 
 ARKIT_SHAPES = arkit.SHAPES
 ErrorCode = errors.ErrorCode
@@ -42,6 +42,8 @@ __all__ = [
     "MotionControls",
     "Note",
     "Progress",
+    "RenderJob",
+    "Rendering",
     "RigCurves",
     "RigFace",
     "RigMapping",

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,14 +32,16 @@ from ._shared import (
     timing,
 )
 from .dealer import DealerLine
-from .face import Identity, Picture, adapt_request, identity_of
-from .job import Job
+from .face import Identity, Picture, adapt_request, identity_of, render_request
+from .job import Job, RenderJob
+from .questions import ANSWER_SECONDS, Questions
 from .rig import Rig, rig_text
 from .sound import sound_of
 from .starting import new_process
 
 CONNECT_SECONDS = 10.0
-ANSWER_SECONDS = 10.0
+_Job = TypeVar("_Job", bound=RenderJob)
+
 CLOSE_SECONDS = 3.0  # for the backend to hear of the jobs that are cancelled; usually a hundredth of it
 
 
@@ -62,9 +65,8 @@ class Backend:
         self._patience = patience
         self._process = process
         self._keeper = keeper
-        self._jobs: dict[str, Job] = {}
-        self._reports: dict[str, protocol.Message] = {}  # question's ID -> its answer
-        self._asked: set[str] = set()
+        self._jobs: dict[str, RenderJob] = {}
+        self._questions = Questions(self._line, self.pump)
         self._waited = 0.0  # seconds for a lost connection
         self._looked = time.monotonic()
 
@@ -215,7 +217,7 @@ class Backend:
         request = protocol.AnimateRequest(
             job=protocol.new_id(),
             sample_rate=heard.sample_rate,
-            identity=identity.id if isinstance(identity, Identity) else identity or "",
+            identity=_id(identity or ""),
             seed=seed,
             wants_blink=wants_blink,
             wants_texture=identity is not None if wants_texture is None else wants_texture,
@@ -229,13 +231,25 @@ class Backend:
         )
         return self._begin(Job(self, self._line, request, heard.notes))
 
+    def render(self, landmarks: NDArray[np.floating], identity: Identity | str) -> RenderJob:
+        """Begins to draw pictures of a face whose landmarks are given, and returns at once.
+
+        Args:
+            landmarks: (T, 68, 2) pixels of the crop, such as `LandmarkCurves.landmarks`, changed or a part of them.
+            identity: whose face.
+
+        Raises:
+            SpeechFaceError: the landmarks are no face, or far outside of the crop; the sentence names the first.
+        """
+        return self._begin(RenderJob(self, self._line, render_request(landmarks, _id(identity))))
+
     def status(self, timeout: float = ANSWER_SECONDS) -> protocol.StatusReport:
         """How the backend is: state, worker, queue, memory, disk.
 
         Raises:
             SpeechFaceError: it does not answer in time, or is of a release without it.
         """
-        return self._ask(protocol.Status(), timeout)
+        return self._questions.ask(protocol.Status(), protocol.StatusReport, timeout)
 
     def jobs(self, *, are_ended: bool = False, timeout: float = ANSWER_SECONDS) -> list[health.JobHealth]:
         """The jobs of all clients that have not ended, in the order in which they will run.
@@ -247,7 +261,11 @@ class Backend:
         Raises:
             SpeechFaceError: as `status`.
         """
-        return job_list.list_jobs(lambda question: self._ask(question, timeout), are_ended=are_ended)
+
+        def ask(question: protocol.Status) -> protocol.StatusReport:
+            return self._questions.ask(question, protocol.StatusReport, timeout)
+
+        return job_list.list_jobs(ask, are_ended=are_ended)
 
     def close(self) -> None:
         """Cancels the jobs that have not ended and ends the connection, and the backend if it was started here."""
@@ -312,36 +330,16 @@ class Backend:
             self._waited = 0.0  # whoever tries again has patience again
             self._line.check_patience(self._patience)
 
-    def _begin(self, job: Job) -> Job:
+    def _begin(self, job: _Job) -> _Job:
         self._jobs[job.id] = job
         self.pump(0.0)
         return job
 
     def _take(self, message: protocol.Message) -> None:
-        if message.parent in self._asked and isinstance(message, protocol.StatusReport | protocol.Failed):
-            self._reports[message.parent] = message
+        self._questions.take(message)
         for job in self._jobs.values():
             job.take(message)
 
-    def _ask(self, question: protocol.Status, timeout: float) -> protocol.StatusReport:
-        deadline = time.monotonic() + timeout
-        self._asked.add(question.id)
-        was_ready = False
-        try:
-            while question.id not in self._reports:
-                if self._line.is_ready and not was_ready:
-                    self._line.send(question)  # again on each new connection
-                was_ready = self._line.is_ready
-                self.pump(0.02)
-                if time.monotonic() > deadline:
-                    raise errors.SpeechFaceError(
-                        f"the backend has not answered within {timeout:g} s; read its log or restart it",
-                        code=errors.ErrorCode.BACKEND_UNREACHABLE,
-                    )
-            answer = self._reports.pop(question.id)
-        finally:
-            self._asked.discard(question.id)
-        if isinstance(answer, protocol.Failed):
-            raise errors.failure(answer.code, answer.sentence, answer.detail)
-        assert isinstance(answer, protocol.StatusReport)
-        return answer
+
+def _id(identity: Identity | str) -> str:
+    return identity.id if isinstance(identity, Identity) else identity

@@ -75,6 +75,21 @@ def adapt_request(pictures: Picture | Sequence[Picture], epochs: int, seed: int)
     )
 
 
+def render_request(landmarks: NDArray[np.floating], identity: str) -> protocol.RenderRequest:
+    """Asks for pictures of a learnt face with these landmarks (T, 68, 2).
+
+    Raises:
+        ShapeError: they are not 68 points a frame.
+        MessageError: one is no number or lies far outside of the crop, or there is no identity.
+    """
+    places = np.array(landmarks, np.float32)  # a copy: it is sent later, and perhaps again
+    if places.ndim != 3 or places.shape[1:] != (68, 2) or not len(places):
+        raise errors.ShapeError(f"expected landmarks of shape (T, 68, 2), got {places.shape}")
+    request = protocol.RenderRequest(job=protocol.new_id(), identity=identity, landmarks=places)
+    request.check()
+    return request
+
+
 def _bytes(path: Path) -> NDArray[np.uint8]:
     try:
         data = np.fromfile(path, np.uint8)

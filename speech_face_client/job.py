@@ -34,35 +34,42 @@ MOST_WAITING_BYTES = 64 * 1024 * 1024  # of one job's results; later ones wait a
 CANCEL_SECONDS = 0.5  # in which the backend ends a job
 
 
-@dataclass(frozen=True)
-class Animation:
-    """All that a job has made.
+@dataclass(frozen=True, kw_only=True)
+class Rendering:
+    """All that a job has drawn.
 
     Attributes:
-        curves: the landmarks, with their `frame_times`.
-        rig: the channels of the rig, `weights` (T, C) under their `names`; None where none was asked for.
         frames: rendered, u8 (T, 256, 256, 4), sRGB and straight alpha; None where none were wanted, or where the
             iteration over the job has handed them out.
         notes: what the user should know of the sound, the face and the result.
         seconds: stage -> seconds that it took.
     """
 
-    curves: protocol.LandmarkCurves
-    rig: protocol.RigCurves | None
     frames: NDArray[np.uint8] | None
     notes: tuple[notes.Note, ...]
     seconds: dict[str, float]
 
 
-class Job:
-    """One request at the backend; made by `Backend.animate`.
+@dataclass(frozen=True, kw_only=True)
+class Animation(Rendering):
+    """All that a job has made, with what a `Rendering` has.
+
+    Attributes:
+        curves: the landmarks, with their `frame_times`.
+        rig: the channels of the rig, `weights` (T, C) under their `names`; None where none was asked for.
+    """
+
+    curves: protocol.LandmarkCurves
+    rig: protocol.RigCurves | None
+
+
+class RenderJob:
+    """One request at the backend; made by `Backend.render`.
 
     Iterating over it gives what comes, and ends after `Done`:
 
     - `Accepted`: its place in the queue
     - `Progress`: stage, step of steps, seconds left; also while a large request is sent
-    - `LandmarkCurves`: the motion of all frames, once
-    - `RigCurves`: the same in the channels of a rig, if one was asked for
     - `TextureFrames`: some rendered frames, in order
     - `Done`: counts, seconds and notes
 
@@ -74,7 +81,7 @@ class Job:
         self,
         backend: Backend,
         connection: line.Line,
-        request: protocol.AdaptRequest | protocol.AnimateRequest,
+        request: protocol.Request,
         said: tuple[notes.Note, ...] = (),
     ) -> None:
         self.id = request.job
@@ -113,7 +120,7 @@ class Job:
             self._frames = None
         return event
 
-    def result(self, timeout: float | None = None) -> Animation:
+    def result(self, timeout: float | None = None) -> Rendering:
         """All that the job makes; waits for its end.
 
         A second of rendered frames takes 6.5 MB at 25 frames per second; iterate over the job where that is too much.
@@ -125,18 +132,25 @@ class Job:
             SpeechFaceError: as iteration, or the job has not ended in time; it goes on and can be asked again.
             Cancelled: the job was cancelled.
         """
+        done = self._finished(timeout)
+        return Rendering(frames=self._all_frames(), notes=self._said + done.notes, seconds=dict(done.seconds))
+
+    def _finished(self, timeout: float | None) -> protocol.Done:
+        """Waits for the end, keeps the frames that come, and returns the last message; raises as `result`."""
         deadline = None if timeout is None else time.monotonic() + timeout
         while (event := self._next(deadline)) is not None:
             if isinstance(event, protocol.TextureFrames) and self._frames is not None:
                 self._frames.append(event.frames)
         if self._is_cancelled:
             raise errors.Cancelled(f"job {self.id} was cancelled")
-        if self._done is None or self._curves is None:
-            raise errors.SpeechFaceError(f"job {self.id} makes no animation")
+        if self._done is None:
+            raise errors.SpeechFaceError(f"job {self.id} has ended without an answer; read the backend's log")
+        return self._done
+
+    def _all_frames(self) -> NDArray[np.uint8] | None:
         if self._frames and len(self._frames) > 1:
             self._frames = [np.concatenate(self._frames)]
-        frames = self._frames[0] if self._frames else None
-        return Animation(self._curves, self._rig, frames, self._said + self._done.notes, dict(self._done.seconds))
+        return self._frames[0] if self._frames else None
 
     def cancel(self) -> None:
         """Ends the job here at once, and at the backend within half a second or as soon as it can be reached.
@@ -209,6 +223,34 @@ class Job:
             return None
         self._upload = told
         return upload
+
+
+class Job(RenderJob):
+    """A `RenderJob` that also makes the motion; made by `Backend.animate`.
+
+    Iterating over it gives, before the first frames:
+
+    - `LandmarkCurves`: the motion of all frames, once
+    - `RigCurves`: the same in the channels of a rig, if one was asked for
+    """
+
+    def result(self, timeout: float | None = None) -> Animation:
+        """All that the job makes; waits for its end, as `RenderJob.result`.
+
+        Raises:
+            SpeechFaceError: as `RenderJob.result`.
+            Cancelled: the job was cancelled.
+        """
+        done = self._finished(timeout)
+        if self._curves is None:
+            raise errors.SpeechFaceError(f"job {self.id} makes no animation")
+        return Animation(
+            curves=self._curves,
+            rig=self._rig,
+            frames=self._all_frames(),
+            notes=self._said + done.notes,
+            seconds=dict(done.seconds),
+        )
 
 
 def _size(event: Event) -> int:

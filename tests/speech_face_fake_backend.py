@@ -149,7 +149,12 @@ class FakeBackend:
                 yield protocol.Pong(parent=message.id)
             case protocol.AdaptRequest() | protocol.AnimateRequest() if not self.knows_jobs:
                 self.knows_jobs = True  # lost: the connection broke
-            case protocol.AdaptRequest() | protocol.AnimateRequest() | protocol.FindMeshLandmarks():
+            case (
+                protocol.AdaptRequest()
+                | protocol.AnimateRequest()
+                | protocol.FindMeshLandmarks()
+                | protocol.RenderRequest()
+            ):
                 yield protocol.Accepted(job=job, parent=message.id, position=0)
                 self.results[job] = list(self._numbered(self._work(message)))
                 yield from self.results[job]
@@ -191,6 +196,15 @@ class FakeBackend:
                 job=job, sequence=1, identity="a" * 64, notes=of_picture, neutral=self.neutral(), crop=crop
             )
             yield protocol.Done(job=job, sequence=2)
+            return
+        if isinstance(message, protocol.RenderRequest):
+            chins = message.landmarks[:, 8].round().clip(0, 255).astype(np.uint8)
+            frames = self.frames(len(chins))
+            frames[..., :2] = chins[:, None, None]
+            for number, first in enumerate(range(0, len(frames), 10)):
+                some = frames[first : first + 10]
+                yield protocol.TextureFrames(job=job, sequence=number + 1, first_frame=first, frames=some)
+            yield protocol.Done(job=job, sequence=number + 2, texture_count=len(frames))
             return
         if self.fails_with:
             yield protocol.Failed(job=job, sequence=1, code=errors.ErrorCode.NO_FACE, sentence=self.fails_with)

@@ -11,11 +11,12 @@ PACKAGES = ("shared", "blender_addon", "backend_server", "speech_face_client")
 STANDARD = frozenset(sys.stdlib_module_names)
 
 SHARED_MAY = STANDARD | {"numpy", "msgspec", "shared"}
-ADDON_MAY = STANDARD | {"bpy", "bpy_extras", "aud", "mathutils", "numpy", "zmq", "blender_addon", "addon_utils"}
+BLENDER = {"bpy", "bpy_extras", "bmesh", "gpu", "gpu_extras", "aud", "mathutils", "addon_utils", "bl_operators"}
+ADDON_MAY = STANDARD | BLENDER | {"numpy", "zmq", "blender_addon"}
 CLIENT_MAY = STANDARD | {"numpy", "speech_face_client"}
 # What only one module of the client library may import.
 CLIENT_ONLY_IN = {"zmq": "dealer", "soundfile": "sound", "shared": "_shared"}
-BACKEND_MUST_NOT = {"bpy", "bpy_extras", "aud", "mathutils", "blender_addon", "speech_face_client"}
+BACKEND_MUST_NOT = BLENDER | {"blender_addon", "speech_face_client"}
 # A library that only one part of the backend may import.
 BACKEND_ONLY_IN = {
     "zmq": ("service.", "chaos.client."),
@@ -28,7 +29,7 @@ BACKEND_ONLY_IN = {
     "mediapipe": "face.models",
     "pillow_heif": "face.images",
     "pebble": "batch.local",
-    "ray": "batch.cluster",
+    "ray": ("batch.cluster", "chaos.ray_nodes"),
 }
 
 STAGES = ("speech", "motion", "blink", "arkit", "retarget", "texture")

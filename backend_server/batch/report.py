@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import hashlib
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,6 +25,7 @@ SILENT = 0.5  # share of frames without speech above which a line is called sile
 UNSURE = 0.6  # confidence below which the hearing was unsure; clean speech has 0.75, as loud noise as speech 0.63
 PLOT_WIDTH, PLOT_HEIGHT = 160, 24  # pixels
 WIDEST = 0.5  # opening of a mouth, eye distances, that fills the plot
+KNOWN_REPORTS = "reports.json"  # in the inside folder: sha256 of the reports that a batch wrote
 COLUMNS = (
     *("id", "state", "look_at", "character", "language", "seconds", "frames", "clipped_percent", "silent_percent"),
     *("confidence", "row", "audio", "seed"),
@@ -100,22 +103,38 @@ def write_reports(out: Path, outcomes: Sequence[Outcome], frame_rate: FrameRate)
         frame_rate: of the curves.
     """
     entries = sorted((Entry(outcome) for outcome in outcomes), key=lambda entry: entry.rank)
-    known = out / INSIDE / "reports.json"
+    table = io.StringIO(newline="")
+    csv.writer(table).writerows([COLUMNS, *(entry.cells for entry in entries)])
+    contents = dict(
+        zip(REPORTS, (table.getvalue().encode("utf-8-sig"), _page(entries, frame_rate).encode()), strict=True)
+    )
+    known = out / INSIDE / KNOWN_REPORTS
     try:
-        digests = msgspec.json.decode(known.read_bytes(), type=dict[str, str])
+        ours = msgspec.json.decode(known.read_bytes(), type=dict[str, list[str]])
     except (OSError, msgspec.MsgspecError):
-        digests = {}
-    places = [out / name for name in REPORTS]
-    kept = [
-        str(set_aside(p)) for p in places if p.exists() and (not p.is_file() or sha256_of(p) != digests.get(p.name))
-    ]
-    with atomic_write(places[0]) as temporary, temporary.open("w", encoding="utf-8-sig", newline="") as file:
-        csv.writer(file).writerows([COLUMNS, *(entry.cells for entry in entries)])
-    with atomic_write(places[1]) as temporary:
-        temporary.write_text(_page(entries, frame_rate), encoding="utf-8")
-    with atomic_write(known) as temporary:
-        temporary.write_bytes(msgspec.json.encode({place.name: sha256_of(place) for place in places}))
+        ours = {}
+    kept = []
+    written = {name: [hashlib.sha256(content).hexdigest()] for name, content in contents.items()}
+    replaced: dict[str, list[str]] = {name: [] for name in contents}
+    for name in contents:
+        place = out / name
+        digest = sha256_of(place) if place.is_file() else ""
+        if digest in ours.get(name, ()):
+            replaced[name].append(digest)
+        elif place.exists():
+            kept.append(str(set_aside(place)))
+    # Whenever this run is killed, the next one knows the old reports and the new ones as those of a batch.
+    _keep(known, {name: [*replaced[name], *written[name]] for name in contents})
+    for name, content in contents.items():
+        with atomic_write(out / name) as temporary:
+            temporary.write_bytes(content)
+    _keep(known, written)
     return kept
+
+
+def _keep(known: Path, digests: dict[str, list[str]]) -> None:
+    with atomic_write(known) as temporary:
+        temporary.write_bytes(msgspec.json.encode(digests))
 
 
 def _page(entries: Sequence[Entry], frame_rate: FrameRate) -> str:

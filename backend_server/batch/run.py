@@ -16,13 +16,13 @@ from filelock import FileLock, Timeout
 
 from backend_server.batch.characters import read_characters
 from backend_server.batch.local import LocalWorkers
-from backend_server.batch.manifest import Problem, check_lines, check_outputs, read_lines, refuse
+from backend_server.batch.manifest import REPORTS, Problem, check_lines, check_outputs, read_lines, refuse
 from backend_server.batch.order import INSIDE, NOBODY, USUAL_OUTPUTS, Character, Face, Job, Outcome, Plan
-from backend_server.batch.report import write_reports
+from backend_server.batch.report import KNOWN_REPORTS, write_reports
 from backend_server.batch.workers import Workers, as_completed
-from backend_server.files import atomic_write
+from backend_server.files import atomic_write, sweep_temporaries
 from backend_server.progress import Progress
-from shared.errors import Cancelled, ValueRangeError
+from shared.errors import Cancelled, SpeechFaceError, ValueRangeError
 from shared.timing import FrameRate
 
 Made = TypeVar("Made")
@@ -178,6 +178,8 @@ def _claimed(out: Path) -> Iterator[Path]:
     except OSError as error:
         raise ValueRangeError(f"cannot write to {out}: {error.strerror}; give another folder with --out") from error
     with lock:
+        for path in (inside / ORDER, inside / KNOWN_REPORTS, *(out / name for name in REPORTS)):
+            sweep_temporaries(path, 0.0)  # nobody else writes here now
         yield inside
 
 
@@ -194,9 +196,22 @@ def _workers(plan: Plan, settings: BatchSettings, line_count: int) -> Workers:
 
 
 def _wait_until_ready(workers: Workers) -> None:
+    """Waits until all have loaded the networks; one that died meanwhile is replaced with its next line.
+
+    Raises:
+        ValueRangeError: a worker cannot work.
+        SpeechFaceError: all of them died.
+    """
+    died = []
     for _, future in as_completed(range(workers.most_waiting), lambda _: workers.ready(), workers.most_waiting):
-        if sentence := future.result():
+        if sentence := _result_of(future):
             raise ValueRangeError(sentence)
+        died += [future.exception()] if future.exception() else []
+    if len(died) == workers.most_waiting:
+        raise SpeechFaceError(
+            "every process died that loaded the networks, for instance for want of memory; begin fewer with --jobs",
+            detail=repr(died[0]),
+        )
 
 
 def _with_faces(

@@ -19,12 +19,18 @@ def chaos(
     short: Annotated[bool, typer.Option("--short", help="A little of everything, in about a minute.")] = False,
     latency: Annotated[bool, typer.Option("--latency", help="Time Pongs under heavy loads instead.")] = False,
     long_strip: Annotated[bool, typer.Option("--long-strip", help="Run a strip of an hour twice instead.")] = False,
+    batch: Annotated[bool, typer.Option("--batch", help="Kill a batch at random moments instead.")] = False,
+    cluster: Annotated[
+        bool, typer.Option("--cluster", help="Run a batch on one and two Ray nodes instead, and kill one.")
+    ] = False,
+    lines: Annotated[int, typer.Option(min=10, help="Of the batch, 1.5 s of speech each.")] = 1000,
+    kills: Annotated[int, typer.Option(min=1, help="Of the batch, the same number of each kind.")] = 20,
 ) -> None:
-    """Proves that the service loses nothing: hostile messages, faults in the middle of jobs, heavy loads."""
+    """Proves that nothing is lost: hostile messages, faults in the middle of jobs and batches, heavy loads."""
     with plain_failures(), StageBars() as bars:
         from backend_server.commands.chaos import ChaosSettings, chaos
 
-        settings = ChaosSettings(out, injections, seed, short, latency, long_strip)
+        settings = ChaosSettings(out, injections, seed, short, latency, long_strip, batch, cluster, lines, kills)
         tables, is_clean = chaos(settings, bars)
     output.print(tables)
     output.print(f"written to {out}")

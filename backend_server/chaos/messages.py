@@ -29,6 +29,7 @@ from shared.protocol import (
     Ping,
     Pong,
     Progress,
+    RenderRequest,
     RigCurves,
     Status,
     StatusReport,
@@ -136,6 +137,9 @@ _MAKERS: dict[str, Callable[[Random], Message]] = {
         job=_job(random), identity="0" * 64, neutral=_points(random), crop=np.eye(2, 3, dtype=np.float32)
     ),
     "AnimateRequest": _animate,
+    "RenderRequest": lambda random: RenderRequest(
+        job=_job(random), identity="0" * 64, landmarks=100 + 20 * _points(random, random.integers(1, 4))
+    ),
     "Accepted": lambda random: Accepted(job=_job(random), position=3),
     "Progress": lambda random: Progress(job=_job(random), stage="texture", step=1, steps=2, seconds_left=1.5),
     "LandmarkCurves": _curves,

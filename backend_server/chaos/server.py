@@ -27,6 +27,12 @@ ORDER_SECONDS = 5.0
 WORKER_MODULE = "backend_server.service.work.worker"
 
 
+def python_path() -> str:
+    """Where children find this package, for their environment."""
+    root = str(Path(backend_server.__file__).parents[1])
+    return os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+
+
 class ChaosServer:
     """One server process with its worker; used in a `with` block, which leaves no process behind.
 
@@ -109,15 +115,13 @@ class ChaosServer:
         Raises:
             SpeechFaceError: it does not start.
         """
-        root = str(Path(backend_server.__file__).parents[1])
-        path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
         with self._errors.open("ab") as errors:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "backend_server.chaos.child", msgspec.json.encode(self._config).decode()],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
-                env={**os.environ, **self._variables, "PYTHONPATH": path},
+                env={**os.environ, **self._variables, "PYTHONPATH": python_path()},
                 start_new_session=True,  # Ctrl-C reaches the command alone, which ends the server
             )
         wait_until(lambda: self._listens() or not self.is_alive, START_SECONDS)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -17,8 +19,7 @@ from rich.table import Table
 
 from backend_server.batch.characters import FORMAT, VERSION
 from backend_server.batch.order import Output
-from backend_server.batch.run import BatchSettings, Order, run_batch
-from backend_server.cascade import Cascade
+from backend_server.cascade import Cascade, choose_device
 from backend_server.commands.animate import SAMPLE_SPEECH
 from backend_server.config import SAMPLE_RATE
 from backend_server.evaluation.motion.speed import real_time_factor
@@ -32,6 +33,7 @@ from backend_server.identities.pictures import portrait_path
 from backend_server.identity import FaceReferences, Identity
 from backend_server.progress import Progress, silent
 from backend_server.speech.audio import read_audio, to_waveform, write_wav
+from shared.errors import SpeechFaceError
 from shared.timing import FrameRate, frame_times
 
 SPEECH_SECONDS = 60.0
@@ -49,16 +51,47 @@ class Figure:
     unit: str
 
 
-def bench(out: Path | None, *, device: str, progress: Progress = silent) -> Table:
-    """Measures, optionally writes JSON to `out`, and returns the table for the terminal."""
+def bench(out: Path | None, *, device: str, batch_lines: int | None = None, progress: Progress = silent) -> Table:
+    """Measures and returns the table for the terminal.
+
+    Args:
+        out: the same as JSON is written there.
+        device: as `choose_device` takes it.
+        batch_lines: a batch of so many lines alone is measured; None measures everything.
+        progress: told of each figure.
+
+    Raises:
+        SpeechFaceError: a batch failed.
+    """
     figures: list[Figure] = []
-    steps = 9
+    steps = 9 if batch_lines is None else 1
 
     def note(name: str, value: float, unit: str) -> None:
         figures.append(Figure(name, round(value, 4), unit))
         progress("bench", min(len(figures), steps), steps)
 
     progress("bench", 0, steps)
+    if batch_lines is None:
+        _measure_stages(device, note)
+    count = batch_lines or BATCH_LINES
+    note(
+        f"batch of {count} lines of 3 s, curves and Oculus weights, all cores, start included",
+        _batch_speed(device, count),
+        "x real time",
+    )
+    used = machine(choose_device(device))
+    if out is not None:
+        document = {"machine": used, "date": datetime.now(UTC).date().isoformat()}
+        figures_json = [asdict(figure) for figure in figures]
+        with atomic_write(out) as temporary:
+            temporary.write_text(json.dumps({**document, "figures": figures_json}, indent=2) + "\n", encoding="utf-8")
+    table = Table("figure", "value", "unit", title=used)
+    for figure in figures:
+        table.add_row(figure.name, f"{figure.value:g}", figure.unit)
+    return table
+
+
+def _measure_stages(device: str, note: Callable[[str, float, str], None]) -> None:
     note("load the cascade", _seconds(lambda: Cascade.load(device), 1), "s")
     cascade = Cascade.load(device)
     speech = _speech()
@@ -78,37 +111,31 @@ def bench(out: Path | None, *, device: str, progress: Progress = silent) -> Tabl
     seconds, peak_of_many = _render(cascade, cascade.fine_tune(many, epochs=0), motion.landmarks)
     note("render 256 x 256, PNG written, K = 20", RENDERED_FRAMES / seconds, "frames/s")
     note("memory while rendering, beyond the loaded cascade", (max(peak, peak_of_many) - before) / 2**20, "MiB")
-    note(
-        "batch of 200 lines of 3 s, curves and Oculus weights, all cores, start included",
-        _batch_speed(device),
-        "x real time",
-    )
-    if out is not None:
-        document = {"machine": machine(cascade.device), "date": datetime.now(UTC).date().isoformat()}
-        figures_json = [asdict(figure) for figure in figures]
-        with atomic_write(out) as temporary:
-            temporary.write_text(json.dumps({**document, "figures": figures_json}, indent=2) + "\n", encoding="utf-8")
-    table = Table("figure", "value", "unit", title=machine(cascade.device))
-    for figure in figures:
-        table.add_row(figure.name, f"{figure.value:g}", figure.unit)
-    return table
 
 
-def _batch_speed(device: str) -> float:
-    """Seconds of sound a second, from the command to the report; the lines are pieces of the sample."""
+def _batch_speed(device: str, count: int) -> float:
+    """Seconds of sound a second, from the command to its end; the lines are pieces of the sample.
+
+    Raises:
+        SpeechFaceError: it failed.
+    """
     length, speech = round(BATCH_SECONDS * SAMPLE_RATE), _speech()
-    firsts = np.linspace(0, len(speech) - length, BATCH_LINES).astype(int)
+    firsts = np.linspace(0, len(speech) - length, count).astype(int)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for number, first in enumerate(firsts):
             write_wav(folder / "vo" / f"{number}.wav", speech[first : first + length])
         described = {"format": FORMAT, "version": VERSION, "characters": {"sample": {"rig": ["oculus"]}}}
         (folder / "characters.json").write_text(json.dumps(described), encoding="utf-8")
-        outputs = tuple(map(str, (Output.CURVES, Output.ARKIT, Output.RIG)))
-        order = Order(str(folder / "vo"), str(folder / "characters.json"), outputs)
-        settings = BatchSettings(order, folder / "out", device=device)
-        spent = _seconds(lambda: run_batch(settings, silent, lambda _: None, lambda _: None), 1)
-    return BATCH_LINES * BATCH_SECONDS / spent
+        outputs = ",".join((Output.CURVES, Output.ARKIT, Output.RIG))
+        command = [sys.executable, "-m", "backend_server", "batch", folder / "vo", "--out", folder / "out"]
+        command += ["--characters", folder / "characters.json", "--outputs", outputs, "--device", device]
+        start = time.perf_counter()
+        run = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", errors="replace", check=False)
+        spent = time.perf_counter() - start
+        if run.returncode:
+            raise SpeechFaceError(f"the batch that was measured failed: {' '.join(run.stderr.split())[-500:]}")
+    return count * BATCH_SECONDS / spent
 
 
 def _seconds(work: Callable[[], object], repeats: int) -> float:

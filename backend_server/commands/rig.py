@@ -120,12 +120,13 @@ def judge(
     """Measures how well rigs without known names are solved, on different people's heads with ARKit's shapes."""
     with plain_failures():
         from backend_server.commands.animate import SAMPLE_SPEECH
-        from backend_server.commands.rig_table import figures_table
+        from backend_server.commands.rig_table import figures_table, landmarks_table
         from backend_server.evaluation.rigs import judge_rigs
 
         with StageBars() as bars:
             figures = judge_rigs(speech or SAMPLE_SPEECH, range(people), wheel, bars)
         output.print(figures_table(figures))
+        output.print(landmarks_table(figures))
 
 
 def _save(mapping: RigMapping, path: Path) -> None:

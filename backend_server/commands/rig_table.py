@@ -76,6 +76,19 @@ def figures_table(figures: Sequence[RigFigures]) -> Table:
     return table
 
 
+def landmarks_table(figures: Sequence[RigFigures]) -> Table:
+    """How far landmarks were found from the right vertices, by parts of the face."""
+    from backend_server.evaluation.mesh_landmarks import group_figures  # noqa: PLC0415 (tables of names need no scipy)
+
+    groups = group_figures([one.landmarks for one in figures if one.landmarks is not None])
+    table = Table(title="Landmarks against the right vertices, eye distances", title_justify="left")
+    for column in ("", "mean", "95th percentile", "heads with one on the other lid or lip"):
+        table.add_column(column, justify="left" if column == "" else "right")
+    for group in groups:
+        table.add_row(group.name, f"{group.mean:.3f}", f"{group.high:.3f}", str(group.wrong_count))
+    return table
+
+
 def detection_json(found: Character) -> str:
     """The same for programs."""
     detection = found.detection

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +14,12 @@ from scipy.ndimage import gaussian_filter1d
 from backend_server.cascade import Cascade
 from backend_server.data.mpfb.assets import open_assets
 from backend_server.data.mpfb.people import draw_person, make_head
+from backend_server.data.mpfb.right_vertices import right_vertices
+from backend_server.evaluation.mesh_landmarks import Placement, placement
 from backend_server.evaluation.motion.speed import limited_threads
 from backend_server.face.detector import FaceDetector
 from backend_server.progress import Progress, silent
-from backend_server.rig.landmarks import find_landmarks
+from backend_server.rig.landmarks import MeshLandmarks, find_landmarks
 from backend_server.rig.solved import observable, solve_rig
 from backend_server.speech.audio import read_audio
 from shared.arkit import SHAPES
@@ -43,6 +45,7 @@ class RigFigures:
         weight_error: mean absolute error of their weights, found again from the landmarks they made.
         speech_residual: how far the landmarks stay from those of speech, root mean square, eye distances.
         solve_seconds: for `FRAMES` frames on one core.
+        landmarks: how far they are from the right vertices; None where no face was found.
     """
 
     person: int
@@ -50,6 +53,7 @@ class RigFigures:
     weight_error: float
     speech_residual: float
     solve_seconds: float
+    landmarks: Placement | None = None
 
 
 def judge_rigs(
@@ -68,6 +72,7 @@ def judge_rigs(
         SpeechFaceError: the sound cannot be used.
     """
     assets, cascade = open_assets(wheel), Cascade.load("cpu")
+    right = right_vertices(assets)
     sound = read_audio(speech)
     times = frame_times(len(sound.samples) / sound.sample_rate, FrameRate(25))[:FRAMES]
     spoken = cascade.animate(sound.samples, sound.sample_rate, times).canonical
@@ -77,22 +82,18 @@ def judge_rigs(
             progress("people", number, len(people))
             head = make_head(assets, draw_person(assets, np.random.default_rng(person)))
             try:
-                face = rig_face(head, detector)
+                found = find_landmarks(head.vertices, head.triangles, detector)
             except (FaceError, NoFaceError):
                 figures.append(RigFigures(person, 0, np.nan, np.nan, np.nan))
                 continue
-            figures.append(_judge(person, face, spoken, cascade.neutral_canonical))
+            one = _judge(person, rig_face(head, found), spoken, cascade.neutral_canonical)
+            figures.append(replace(one, landmarks=placement(head, found.vertices, right)))
     progress("people", len(people), len(people))
     return figures
 
 
-def rig_face(head: Head, detector: FaceDetector | None = None) -> RigFace:
-    """What a head's shapes do to its landmarks, which are found on its mesh.
-
-    Raises:
-        NoFaceError, FaceError: as `find_landmarks`.
-    """
-    found = find_landmarks(head.vertices, head.triangles, detector)
+def rig_face(head: Head, found: MeshLandmarks) -> RigFace:
+    """What a head's shapes do to the landmarks that were found on its mesh."""
     rest = found.view.project(head.vertices[found.vertices])[:, :2]
     basis = found.view.turn(head.deltas[:, found.vertices])[..., :2]
     return RigFace(rest.astype(np.float32), basis.astype(np.float32), found.confidence)

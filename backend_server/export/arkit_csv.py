@@ -29,5 +29,6 @@ def write_weights_csv(
     """`write_arkit_csv` for the channels of any rig, weights (T, C); a name with commas stands in quotes."""
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, lineterminator="\n").writerow(("time", *channels))
+        line = ",".join(["%.4f"] * (1 + len(channels))) + "\n"
         for time, row in zip(frame_times, weights, strict=True):
-            file.write(",".join(f"{value:.4f}" for value in (time, *row)) + "\n")
+            file.write(line % (time, *row.tolist()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +58,12 @@ class MorphMesh:
             np.add.at(around, triangles[:, corner], np.cross(b - a, c - a))
         length = np.linalg.norm(around, axis=1, keepdims=True)
         return np.where(length > 0, around / np.maximum(length, 1e-30), (0, 0, 1)).astype(np.float32)
+
+    @cached_property
+    def normal_deltas(self) -> NDArray[np.float32]:
+        """What each target at weight 1 adds to the normals, (N, V, 3)."""
+        rest, deltas = self.normals(self.vertices), self.deltas.astype(np.float32)
+        return np.stack([self.normals(self.vertices + delta) - rest for delta in deltas])
 
 
 @dataclass(frozen=True)

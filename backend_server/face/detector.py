@@ -118,6 +118,21 @@ class FaceDetector:
             "no face was found in the picture; use a well-lit picture of a face that looks at the camera."
         )
 
+    def places(self, image: Image, *, may_lie: bool = True) -> list[Box]:
+        """Where faces may be in `image` u8 (H, W, 3), also such that are too small for `detect`, the largest first.
+
+        Faces that stand upright; if there is none and they may lie or hang, those that do.
+        """
+        for turns in (0, 2, 1, 3) if may_lie else (0,):
+            turned = np.ascontiguousarray(np.rot90(image, turns))
+            boxes = self._boxes.find(turned) or self._boxes.find_small(turned)
+            for _ in range(turns):
+                boxes = [box._replace(x=turned.shape[0] - 1 - box.y, y=box.x) for box in boxes]
+                turned = np.rot90(turned, -1)
+            if boxes:
+                return boxes
+        return []
+
     def _look(self, image: Image, quarter_turns: int, find: Callable[[Image], list[Box]]) -> _Sighting | None:
         """Looks for the largest face after turning the picture; the mesh found lies in the picture as it was."""
         turned = np.ascontiguousarray(np.rot90(image, quarter_turns))

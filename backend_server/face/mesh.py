@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from backend_server.face.models import FaceLandmarkerResult, as_mediapipe, open_landmarker
+from backend_server.face.models import as_mediapipe, open_landmarker
 from backend_server.face.native_logs import filtered_native_logs
 from shared import arkit
+
+if TYPE_CHECKING:
+    from backend_server.face.models import FaceLandmarkerResult
 
 _FRAME_MILLISECONDS = 40  # between the time stamps of a video's frames; they only have to ascend
 

@@ -1,35 +1,34 @@
 """Opens MediaPipe's shipped models through its Tasks API.
 
 `face_landmarker.task` is an archive of the face detector and the face mesh; `selfie_segmentation.tflite` separates
-person from background. Both lie in `backend_server/weights` (Apache-2.0).
+person from background. Both lie in `backend_server/weights` (Apache-2.0). MediaPipe itself, which brings Matplotlib
+along, is imported where a model is opened: who animates without pictures need not wait for it.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zipfile import BadZipFile, ZipFile
 
-import mediapipe as mp
 import numpy as np
-from mediapipe.tasks.python.core.base_options import BaseOptions
-from mediapipe.tasks.python.vision.core.vision_task_running_mode import VisionTaskRunningMode
-from mediapipe.tasks.python.vision.face_detector import FaceDetector, FaceDetectorOptions
-from mediapipe.tasks.python.vision.face_landmarker import (
-    FaceLandmarker,
-    FaceLandmarkerOptions,
-    FaceLandmarkerResult,
-)
-from mediapipe.tasks.python.vision.image_segmenter import ImageSegmenter, ImageSegmenterOptions
 from numpy.typing import NDArray
 
 from backend_server.checkpoints import WEIGHTS_DIR
 from shared.errors import WeightsError
 
+if TYPE_CHECKING:
+    import mediapipe as mp
+    from mediapipe.tasks.python.core.base_options import BaseOptions
+    from mediapipe.tasks.python.vision.face_detector import FaceDetector
+    from mediapipe.tasks.python.vision.face_landmarker import FaceLandmarker, FaceLandmarkerResult
+    from mediapipe.tasks.python.vision.image_segmenter import ImageSegmenter
+
+__all__ = ["FaceLandmarkerResult", "as_mediapipe", "open_detector", "open_landmarker", "open_segmenter"]
 LANDMARKER = WEIGHTS_DIR / "face_landmarker.task"
 SEGMENTER = WEIGHTS_DIR / "selfie_segmentation.tflite"
 _DETECTOR_IN_LANDMARKER = "face_detector.tflite"
-__all__ = ["FaceLandmarkerResult", "as_mediapipe", "open_detector", "open_landmarker", "open_segmenter"]
 
 
 def open_detector(lowest_score: float) -> FaceDetector:
@@ -38,6 +37,11 @@ def open_detector(lowest_score: float) -> FaceDetector:
     Raises:
         WeightsError: the model file is missing or damaged.
     """
+    from mediapipe.tasks.python.vision.face_detector import (
+        FaceDetector,
+        FaceDetectorOptions,
+    )
+
     options = FaceDetectorOptions(
         base_options=_from(LANDMARKER, _DETECTOR_IN_LANDMARKER), min_detection_confidence=lowest_score
     )
@@ -54,6 +58,14 @@ def open_landmarker(*, is_video: bool, scores_shapes: bool = False) -> FaceLandm
     Raises:
         WeightsError: the model file is missing or damaged.
     """
+    from mediapipe.tasks.python.vision.core.vision_task_running_mode import (
+        VisionTaskRunningMode,
+    )
+    from mediapipe.tasks.python.vision.face_landmarker import (
+        FaceLandmarker,
+        FaceLandmarkerOptions,
+    )
+
     options = FaceLandmarkerOptions(
         base_options=_from(LANDMARKER),
         running_mode=VisionTaskRunningMode.VIDEO if is_video else VisionTaskRunningMode.IMAGE,
@@ -70,15 +82,24 @@ def open_segmenter() -> ImageSegmenter:
     Raises:
         WeightsError: the model file is missing or damaged.
     """
+    from mediapipe.tasks.python.vision.image_segmenter import (
+        ImageSegmenter,
+        ImageSegmenterOptions,
+    )
+
     return ImageSegmenter.create_from_options(ImageSegmenterOptions(base_options=_from(SEGMENTER)))
 
 
 def as_mediapipe(image: NDArray[np.uint8]) -> mp.Image:
     """Wraps a picture u8 (H, W, 3) RGB."""
+    import mediapipe as mp
+
     return mp.Image(image_format=mp.ImageFormat.SRGB, data=np.ascontiguousarray(image))
 
 
 def _from(path: Path, member: str = "") -> BaseOptions:
+    from mediapipe.tasks.python.core.base_options import BaseOptions
+
     return BaseOptions(model_asset_buffer=_read(path, member))
 
 

@@ -46,6 +46,15 @@ class View:
         """Pixels and depth (..., 3) by which points move that move by `displacements` (..., 3)."""
         return np.asarray(displacements, np.float64) @ self.axes.T * self.pixels_per_unit
 
+    def turned_back(self, pixels: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Where from the centre the points (..., 3) of pixels (..., 2) lie, at the centre's depth."""
+        offsets = (np.asarray(pixels, np.float64) - (self.size - 1) / 2) / self.pixels_per_unit
+        return offsets @ self.axes[:2]
+
+    def moved(self, pixel: NDArray[np.floating] | tuple[float, float], zoom: float, size: int) -> View:
+        """The view of another size in whose middle `pixel` is, `zoom` times as large."""
+        return View(self.axes, self.centre + self.turned_back(np.asarray(pixel)), self.pixels_per_unit * zoom, size)
+
 
 @dataclass(frozen=True)
 class Picture:

@@ -31,6 +31,7 @@ from shared.protocol import (
     Message,
     Ping,
     Pong,
+    RenderRequest,
     Request,
     Status,
     Welcome,
@@ -102,7 +103,7 @@ class Desk:
 
     def _answer(self, client: bytes, message: Message, arrival: Arrival) -> None:
         match message:
-            case AdaptRequest() | AnimateRequest() | FindMeshLandmarks():
+            case AdaptRequest() | AnimateRequest() | RenderRequest() | FindMeshLandmarks():
                 self._begin(client, message, arrival)
             case Attach():
                 self._follow(client, message, message.received)
@@ -138,6 +139,11 @@ class Desk:
             has_face = bool(request.identity or request.references)
             frame_bytes = _CURVE_BYTES + (_FRAME_BYTES if request.wants_texture and has_face else 0)
             needed_bytes = len(request.frame_times) * frame_bytes
+            self._scheduler.submit(request.job, arrival.parts, needed_bytes, request.id, origin)
+            return
+        if isinstance(request, RenderRequest):
+            self._identities.check(request.identity)
+            needed_bytes = len(request.landmarks) * _FRAME_BYTES
             self._scheduler.submit(request.job, arrival.parts, needed_bytes, request.id, origin)
             return
         known = self._identities.record(arrival.identity) if arrival.identity else None

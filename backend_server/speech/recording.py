@@ -87,6 +87,7 @@ class FileSound:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._survey: Survey | None = None
+        self._only_block: Array | None = None  # of a short sound, which is decoded once for all hearings
 
     @cached_property
     def _contents(self) -> Contents:
@@ -114,9 +115,16 @@ class FileSound:
 
     def blocks(self) -> Iterator[Array]:
         """As `Sound.blocks`."""
+        if self._only_block is not None:
+            yield self._only_block
+            return
         survey = self.survey()
         for_hearing = read_blocks(self.path, survey.track)
-        return _waveform_blocks(AudioClip(survey.mix(block.samples), block.sample_rate) for block in for_hearing)
+        clips = (AudioClip(survey.mix(block.samples), block.sample_rate) for block in for_hearing)
+        count, block = 0, None
+        for count, block in enumerate(_waveform_blocks(clips), 1):  # noqa: B007 (used after the loop)
+            yield block
+        self._only_block = block if count == 1 else None
 
     def as_given(self) -> Iterator[Array]:
         """The sound for a film, (S, channels): its own rate, one channel or two, within [-1, 1]."""

@@ -36,7 +36,10 @@ FAILURES_IN_A_ROW = 1000  # packets that cannot be read, after which a file is a
 _BARE = ("mp3", "aac")  # packets alone, without time stamps
 _TAG = b"ID3"
 _ONLY_FILES = {"protocol_whitelist": "file"}  # a play list must not lead to other machines
-_HEADER = {"probesize": "8192"}  # bytes that are looked at to learn what a file holds; else up to 5 MB
+_PLAIN = {
+    "probesize": "8192",  # bytes that are looked at to learn what a file holds; else up to 5 MB
+    "max_size": "16384",  # bytes of a packet of WAV; else 2048 where there are few samples a second
+}
 
 Samples = NDArray[np.float32]
 
@@ -152,7 +155,7 @@ def _opened(path: Path, part: tuple[int, int] | None = None, *, is_plain: bool =
     is_whole = part is None or part == (0, path.stat().st_size)
     source = f"file:{path}" if part is None or is_whole else FilePart(path, *part)
     try:
-        return av.open(source, "r", options=_ONLY_FILES | _HEADER if is_plain else _ONLY_FILES)
+        return av.open(source, "r", options=_ONLY_FILES | _PLAIN if is_plain else _ONLY_FILES)
     except (FFmpegError, OSError, ValueError) as error:
         raise NoMediaError(str(error)) from error
 

@@ -28,7 +28,10 @@ weights = np.random.default_rng(0).uniform(0, 1, (10, 52)).astype(np.float32)
 animation = MorphAnimation(head.shapes, weights, np.arange(10) / 25, Fraction(25), {})
 write_gltf(folder / "face.glb", mesh, animation)
 write_usd(folder / "face.usdc", animation, mesh)
-np.savez(folder / "wanted.npz", weights=weights, shapes=head.shapes, height=np.ptp(head.vertices[:, 2]))
+np.savez(
+    folder / "wanted.npz", weights=weights, shapes=head.shapes, height=np.ptp(head.vertices[:, 2]),
+    moved=(head.deltas != 0).any(2).sum(1), farthest=np.linalg.norm(head.deltas, axis=2).max(1),
+)
 """
 
 pytestmark = [
@@ -61,4 +64,8 @@ def test_blender_reads_names_weights_and_size(written, name):
         bpy.context.scene.frame_set(frame)
         np.testing.assert_allclose([key.value for key in keys], row, atol=1e-3)
     corners = np.array([head.matrix_world @ vertex.co for vertex in head.data.vertices])
+    rest, *moved = (np.array([point.co for point in key.data]) for key in head.data.shape_keys.key_blocks)
+    distances = np.linalg.norm(np.array(moved) - rest, axis=2)
+    np.testing.assert_allclose(distances.max(1), wanted["farthest"], rtol=1e-3)
+    assert ((distances > 1e-6).sum(1) >= wanted["moved"]).all()  # a vertex between two materials may come twice
     assert np.ptp(corners[:, 2]) == pytest.approx(wanted["height"], rel=1e-4)  # upright, in metres

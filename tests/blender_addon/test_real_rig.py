@@ -135,6 +135,32 @@ def test_a_head_whose_names_are_nonsense_talks_without_typing_one(head, add_stri
     assert not any("come no nearer" in note for note in session.notes)
 
 
+def test_landmarks_are_found_where_they_belong_and_a_corrected_face_talks(head, add_strip, speech, character):
+    from blender_addon import face_landmarks
+    from blender_addon.session import session
+
+    for number, block in enumerate(head.data.shape_keys.key_blocks[1:]):
+        block.name = f"Morph.{number:03d}"
+    rigging = character().rigging
+    rigging.character = head
+    assert bpy.ops.speechface.find_landmarks() == {"FINISHED"}
+    face = face_landmarks.face_of(rigging)
+    places = {
+        row.name: place for row, place in zip(face.landmarks, face_landmarks.places(bpy.context, face), strict=True)
+    }
+    right, left = places["right mouth corner"], places["left mouth corner"]
+    assert right[0] < -0.01 < 0.01 < left[0]  # the head looks along -y, so its right is on the left of the picture
+    assert places["chin"][2] < right[2] < places["nose tip"][2] < places["nose bridge, top"][2]
+    assert np.abs(right * (-1, 1, 1) - left).max() < 0.01
+    row = face.landmarks["upper lip, middle"]
+    row.vertex = face.landmarks["upper lip, right of the middle"].vertex
+    add_strip(path=speech, fps=FPS)
+    assert bpy.ops.speechface.generate() == {"FINISHED"}
+    assert_talks(lowering(head, chin_of(head)))
+    assert face_landmarks.is_corrected(row)
+    assert not any("come no nearer" in note for note in session.notes)
+
+
 def test_a_face_of_bones_whose_names_are_nonsense_talks_too(head, add_strip, speech, character):
     from blender_addon import rigging
 

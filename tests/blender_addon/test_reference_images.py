@@ -14,15 +14,15 @@ def reference_images(addon):
 
 
 def pixels_of(image):
-    from blender_addon import reference_images, steps
+    from blender_addon import reference_images, slices
 
-    return steps.at_once(reference_images.pixels_of(image))
+    return slices.exhaust(reference_images.pixels_of(image))
 
 
 def read_all(images):
-    from blender_addon import reference_images, steps
+    from blender_addon import reference_images, slices
 
-    return steps.at_once(reference_images.read_all(len(images), images.__getitem__))
+    return slices.exhaust(reference_images.read_all(len(images), images.__getitem__))
 
 
 @pytest.fixture

@@ -9,9 +9,11 @@ import pytest
 bpy = pytest.importorskip("bpy", reason="there is no bpy module for this Python")
 
 OPERATORS = (
-    "generate", "cancel", "add_character", "remove_character", "add_voice", "add_sound_file", "remove_voice",
-    "add_images", "add_image_slot", "remove_image", "clean_up", "start_backend", "stop_backend", "copy_log",
+    "generate", "render_again", "cancel", "add_character", "remove_character", "add_voice", "add_sound_file",
+    "remove_voice", "add_images", "add_image_slot", "remove_image", "clean_up",
+    "start_backend", "stop_backend", "copy_log", "shape_preset_add",
     "detect_rig", "choose_preset", "load_mapping", "save_mapping", "add_channel", "remove_channel", "preview_channel",
+    "preview_face", "find_landmarks", "set_landmark", "reset_landmarks", "drag_landmarks",
 )  # fmt: skip
 SHAPES = (
     "jawOpen", "mouthClose", "mouthPucker", "mouthFunnel", "mouthLeft", "mouthRight", "mouthSmileLeft",
@@ -28,7 +30,7 @@ class Layout:
         self.enabled = True
 
     def _child(self, *_, **__):
-        return Layout(self.lines)
+        return Layout(self.lines, self.opens)
 
     row = column = box = split = _child
 
@@ -39,6 +41,9 @@ class Layout:
     def separator(self, **_):
         pass
 
+    def menu(self, name, text=""):
+        assert hasattr(bpy.types, name)
+
     def label(self, text="", icon="NONE", icon_value=0):
         assert icon in bpy.types.UILayout.bl_rna.functions["label"].parameters["icon"].enum_items
         self.lines.append(text)
@@ -47,7 +52,7 @@ class Layout:
         assert name in data.bl_rna.properties
         self.lines.append(f"{name}={getattr(data, name)}")
 
-    def operator(self, name, text=None, icon="NONE"):
+    def operator(self, name, text=None, icon="NONE", emboss=True):
         assert icon in bpy.types.UILayout.bl_rna.functions["operator"].parameters["icon"].enum_items
         module, function = name.split(".")
         assert hasattr(getattr(bpy.ops, module), function)
@@ -169,6 +174,53 @@ def test_the_panel_shows_the_character_what_it_is_and_why(preferences, add_mesh,
         bpy.ops.speechface.detect_rig()
     assert "speechface.choose_preset" not in draw()
     assert "Head has no shape keys and no bones" in " ".join(draw())
+
+
+def test_the_panel_has_the_landmarks_of_solved_rigs_and_a_preview_of_the_others(
+    preferences, fake_backend, add_mesh, character, until
+):
+    from blender_addon import generation, landmark_search
+    from blender_addon._shared import errors
+
+    preferences.connection_file = str(fake_backend.connection_file)
+    rigging = character().rigging
+    rigging.character = add_mesh("Head", ("q1", "q2"))
+    opens = ("SPEECHFACE_landmarks", "SPEECHFACE_preview")
+    lines = draw(opens)
+    assert "speechface.find_landmarks" in lines
+    assert "speechface.drag_landmarks" not in lines
+    assert "Only the backend can fit channels" in " ".join(lines)
+    assert "speechface.preview_face" not in lines
+    bpy.ops.speechface.find_landmarks()
+    lines = draw(opens)
+    assert {"68 rows, 0 active", "show_landmarks=True", "speechface.set_landmark", "speechface.drag_landmarks"} <= set(
+        lines
+    )
+    row = rigging.faces[0].landmarks[54]
+    assert landmark_row(row) == ["left mouth corner"]
+    row.vertex = 9
+    assert landmark_row(row) == ["left mouth corner", "speechface.reset_landmarks"]
+    assert "Landmarks (1 corrected)" in draw()
+    fake_backend.holds = True
+    search = landmark_search.begin(bpy.context)
+    assert not bpy.ops.speechface.find_landmarks.poll()
+    until(lambda: search.tick() or search.job.steps == 10)
+    assert {search.plan.order.label, "Waiting for a test  3/10  1 min 15 s left", "speechface.cancel"} <= set(draw())
+    assert bpy.ops.speechface.cancel() == {"FINISHED"}
+    with pytest.raises(errors.Cancelled):
+        generation.end_at_once(bpy.context)
+    rigging.character = add_mesh("Named", SHAPES)
+    lines = draw(opens)
+    assert "speechface.find_landmarks" not in lines
+    assert {"speechface.preview_face", "preview_face=jawOpen"} <= set(lines)
+
+
+def landmark_row(landmark):
+    from blender_addon.landmark_panel import SPEECHFACE_UL_landmarks
+
+    layout = Layout()
+    SPEECHFACE_UL_landmarks.draw_item(None, bpy.context, layout, None, landmark, 0, None, "", 54)
+    return layout.lines
 
 
 def test_preferences_draw(preferences):

@@ -27,9 +27,9 @@ def sound_strip(addon):
 
 
 def read(scene, strip):
-    from blender_addon import sound_strip, steps
+    from blender_addon import slices, sound_strip
 
-    return steps.at_once(sound_strip.read(scene, strip))
+    return slices.exhaust(sound_strip.read(scene, strip))
 
 
 @pytest.mark.parametrize("rate", RATES)

@@ -20,6 +20,13 @@ def adapt(**changes):
     return protocol.AdaptRequest(**{"images": (IMAGE,), **changes})
 
 
+def render(**changes):
+    landmarks = np.tile(np.linspace(20, 230, 136, dtype=np.float32).reshape(68, 2), (3, 1, 1))
+    for place, value in changes.pop("places", {}).items():
+        landmarks[place] = value
+    return protocol.RenderRequest(**{"identity": "a" * 64, "landmarks": landmarks, **changes})
+
+
 def stripe():
     return np.broadcast_to(np.zeros((1, 1, 3), np.uint8), (1, 20_000_000, 3))
 
@@ -64,6 +71,12 @@ def many_channels():
         (animate(rig="../presets/arkit"), "no rig '../presets/arkit'"),
         (animate(rig="/etc/passwd.json"), "no rig '/etc/passwd.json'"),  # a name, never a path
         (animate(rig='{"format": "speech_face.rig", "version": 9}'), "the version is 9 and this release reads 1"),
+        (render(identity=""), "pictures need a face that was learnt"),
+        (render(landmarks=np.zeros((3, 66, 2), np.float32)), r"\(T=3, 68, 2\), got \(3, 66, 2\)"),
+        (render(places={(1, 62, 0): np.nan}), r"landmark 62 \(inner_lips_02\) of frame 1 has no place"),
+        (render(places={(2, 8, 1): np.inf}), r"landmark 8 \(jaw_08\) of frame 2 has no place"),
+        (render(places={(2, 8): (4000, 90)}), r"landmark 8 \(jaw_08\) of frame 2 lies at \(4000, 90\), far outside"),
+        (render(places={1: 7.0}), "the landmarks of frame 1 lie on one line or point"),
         (curves_of_a_rig(names=("aa",)), "1 names for 2 channels"),
         (adapt(epochs=201), "epochs = 201"),
         (adapt(images=()), "send at least one"),

@@ -176,3 +176,20 @@ def test_curves_come_before_the_first_picture(backend, speech):
     identity = backend.adapt([PHOTO], epochs=0)
     kinds = [type(e) for e in backend.animate(speech, sample_rate=16_000, identity=identity)]
     assert kinds.index(LandmarkCurves) < kinds.index(TextureFrames)
+
+
+def test_changed_curves_are_drawn_again(backend, speech):
+    identity = backend.adapt([PHOTO], epochs=0)
+    curves = backend.animate(speech, sample_rate=16_000, identity=identity, wants_texture=False).result(60).curves
+    whole = backend.render(curves.landmarks, identity).result(60)
+    part = backend.render(curves.landmarks[20:60], identity.id)
+    frames = [event.frames for event in part if isinstance(event, TextureFrames)]
+    assert whole.frames.shape == (100, 64, 64, 4)
+    np.testing.assert_array_equal(np.concatenate(frames), whole.frames[20:60])
+    assert part.result().frames is None  # handed out
+    with pytest.raises(SpeechFaceError, match=r"landmark 8 \(jaw_08\) of frame 1 has no place"):
+        spoilt = curves.landmarks[:3].copy()
+        spoilt[1, 8] = np.nan
+        backend.render(spoilt, identity)
+    with pytest.raises(SpeechFaceError, match="expected landmarks of shape"):
+        backend.render(curves.landmarks[0], identity)

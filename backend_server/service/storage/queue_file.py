@@ -65,7 +65,7 @@ class JobOrigin:
     """Where a job comes from, for people who look at the queue.
 
     Attributes:
-        kind: "adapt" or "animate"; empty if unknown.
+        kind: one of `protocol.KINDS`, such as "adapt"; empty if unknown.
         owner: program and version of the client that sent it; empty if unknown.
         came: when it was sent, seconds since 1970 by the machine's clock; None if unknown.
     """

@@ -30,17 +30,12 @@ class Expectation:
     Attributes:
         frame_count: of motion; 0 for a request that makes no motion.
         texture_count: rendered frames.
-        has_rig: whether there are curves of a rig.
+        before_texture: how many messages come before the first rendered frames.
     """
 
     frame_count: int
     texture_count: int
-    has_rig: bool = False
-
-    @property
-    def before_texture(self) -> int:
-        """How many messages come before the first rendered frames."""
-        return 2 if self.has_rig else 1
+    before_texture: int = 1
 
     @property
     def results(self) -> int:
@@ -70,12 +65,16 @@ def expectation(request: Sequence[Bytes]) -> Expectation:
         MessageError: the request cannot be read.
     """
     header = wire.read_header(request)
-    if header.type != "AnimateRequest":
+    if header.type not in ("AnimateRequest", "RenderRequest"):
         return Expectation(0, 0)
+    frames = "landmarks" if header.type == "RenderRequest" else "frame_times"
     try:
         wishes = msgspec.json.decode(request[2], type=_Wishes)
-        (frame_count,) = next(buffer.shape for buffer in header.buffers if buffer.name == "frame_times")
+        frame_count, *_ = next(buffer.shape for buffer in header.buffers if buffer.name == frames)
     except (msgspec.MsgspecError, UnicodeDecodeError, StopIteration, ValueError) as error:
         raise MessageError(f"the stored request cannot be read: {error}") from error
+    if header.type == "RenderRequest":
+        return Expectation(0, frame_count, before_texture=0)
     has_face = bool(wishes.identity) or any(buffer.name.startswith("reference_") for buffer in header.buffers)
-    return Expectation(frame_count, frame_count if wishes.wants_texture and has_face else 0, bool(wishes.rig))
+    texture_count = frame_count if wishes.wants_texture and has_face else 0
+    return Expectation(frame_count, texture_count, before_texture=2 if wishes.rig else 1)

@@ -32,6 +32,7 @@ from shared.protocol import (
     LandmarkCurves,
     MeshLandmarks,
     Progress,
+    RenderRequest,
     RigCurves,
     TextureFrames,
 )
@@ -129,6 +130,18 @@ class JobRun:
             seconds=self._clock.stop(),
             notes=notes,
         )
+
+    def render(self, request: RenderRequest) -> Done:
+        """Makes and sends pictures of the landmarks that were sent.
+
+        Raises:
+            SpeechFaceError: as `Cascade.render`, or the identity is unknown.
+            Cancelled: the server wants the job to end.
+        """
+        identity = self._identities.load(request.identity)
+        landmarks = np.ascontiguousarray(request.landmarks, np.float32)
+        count, notes = self._render(identity, landmarks, before=0)
+        return Done(job=self._job, texture_count=count, seconds=self._clock.stop(), notes=notes)
 
     def find_landmarks(self, request: FindMeshLandmarks) -> Done:
         """Finds and sends the landmarks of a mesh.

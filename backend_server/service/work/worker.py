@@ -33,6 +33,7 @@ from shared.protocol import (
     Cancelled,
     FindMeshLandmarks,
     Message,
+    RenderRequest,
     Request,
     Welcome,
 )
@@ -93,6 +94,8 @@ def _run(run: JobRun, request: Request) -> Message:
                 return run.adapt(request)
             case AnimateRequest():
                 return run.animate(request)
+            case RenderRequest():
+                return run.render(request)
             case FindMeshLandmarks():
                 return run.find_landmarks(request)
     except CancelledError:

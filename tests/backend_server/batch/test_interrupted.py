@@ -1,25 +1,19 @@
-"""Tests that a batch that is killed or cancelled loses nothing and does nothing twice."""
+"""Tests that a batch that is cancelled, or loses a worker, loses nothing and does nothing twice.
 
-import random
+That one which is killed at any moment does not either, `chaos --batch` proves: `chaos/test_command.py`.
+"""
+
 import signal
-import subprocess
 import time
-from contextlib import suppress
 
 import psutil
 import pytest
 
+from backend_server.chaos.batch_process import finished_lines
+from backend_server.chaos.waiting import wait_until
+
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 LINES = 24
-
-
-def finished(out):
-    """Every line that has its folder, with what shows that it was not written again."""
-    found = {}
-    for folder in out.glob("line_*"):
-        status = (folder / "line.json").stat()
-        found[folder.name] = (folder.stat().st_ino, status.st_ino, status.st_mtime_ns)
-    return found
 
 
 def wait_for_lines(out, count, process, seconds=300):
@@ -28,31 +22,6 @@ def wait_for_lines(out, count, process, seconds=300):
         assert process.poll() is None, process.stderr.read()
         assert time.monotonic() < deadline, f"{count} lines were not done within {seconds} s"
         time.sleep(0.01)  # between two looks at the folder
-
-
-def test_killed_at_any_moment_and_resumed_it_gives_what_one_run_gives(manifest, start_batch, tree_of, tmp_path):
-    source = manifest(LINES)
-    whole = start_batch(source, "--out", tmp_path / "whole", "--jobs", 2)
-    assert whole.wait() == 0, whole.stderr.read()
-    draw = random.Random(14)
-    out, before = tmp_path / "killed", {}
-    for moment in sorted(draw.sample(range(1, LINES - 3), 3)):
-        process = start_batch(source, "--out", out, "--jobs", 2, *(["--resume"] if before else []))
-        wait_for_lines(out, moment, process)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(draw.random() * 0.1)  # anywhere in the lines in work
-        process.kill()
-        process.wait()
-        now = finished(out)
-        assert before.items() <= now.items()  # none done twice, none lost
-        before = now
-    last = start_batch("--resume", "--out", out, "--jobs", 2)  # without the manifest: the folder knows it
-    printed, errors = last.communicate()
-    assert last.returncode == 0, errors
-    assert f"{LINES - len(before)} lines done, {len(before)} unchanged" in printed
-    assert before.items() <= finished(out).items()
-    assert tree_of(out) == tree_of(tmp_path / "whole")
-    assert not (out / ".batch" / "work").exists()
 
 
 def test_cancelled_it_ends_at_once_and_can_be_resumed(manifest, start_batch, tmp_path):
@@ -65,13 +34,13 @@ def test_cancelled_it_ends_at_once_and_can_be_resumed(manifest, start_batch, tmp
     assert time.monotonic() - start < 3  # half a second where nothing else runs
     assert process.returncode == 130
     assert f"of {LINES} lines are done, --resume goes on" in errors
-    done = finished(out)
+    done = finished_lines(out)
     assert 2 <= len(done) < LINES
     assert not list((out / ".batch").glob("work/*"))
     again = start_batch(source, "--out", out, "--resume")
     assert again.wait() == 0
-    assert done.items() <= finished(out).items()
-    assert len(finished(out)) == LINES
+    assert done.items() <= finished_lines(out).items()
+    assert len(finished_lines(out)) == LINES
 
 
 def test_a_worker_that_dies_costs_its_own_line_alone(manifest, start_batch, tmp_path):
@@ -83,9 +52,25 @@ def test_a_worker_that_dies_costs_its_own_line_alone(manifest, start_batch, tmp_
     _, errors = process.communicate()
     assert process.returncode == 1, errors
     assert errors.count("the process that made it died") == 1
-    assert len(finished(out)) == LINES - 1
+    assert len(finished_lines(out)) == LINES - 1
     assert start_batch(source, "--out", out, "--resume").wait() == 0
-    assert len(finished(out)) == LINES
+    assert len(finished_lines(out)) == LINES
+
+
+def test_a_worker_that_dies_while_it_loads_costs_no_line(manifest, start_batch, tmp_path):
+    process = start_batch(manifest(LINES), "--out", tmp_path / "out", "--jobs", 2)
+    workers = []
+
+    def has_workers():
+        children = psutil.Process(process.pid).children()
+        workers[:] = [child for child in children if any("spawn_main" in word for word in child.cmdline())]
+        return len(workers) == 2
+
+    assert wait_until(has_workers, 120)
+    workers[0].kill()
+    printed, errors = process.communicate()
+    assert process.returncode == 0, errors
+    assert f"{LINES} lines done, 0 failed" in printed
 
 
 def test_exit_codes_and_all_problems_on_the_console(manifest, start_batch, tmp_path):

@@ -4,6 +4,8 @@ import csv
 import errno
 import json
 import re
+from contextlib import suppress
+from itertools import count
 
 import numpy as np
 import pytest
@@ -11,10 +13,12 @@ import soundfile
 from filelock import FileLock
 
 from backend_server.batch import line as line_module
+from backend_server.batch import report as report_module
 from backend_server.batch.line import LineMaker
 from backend_server.batch.order import NOBODY, Job, Line, Plan
 from backend_server.batch.run import BatchSettings, Order, run_batch
 from backend_server.cascade import Cascade
+from backend_server.files import atomic_write, temporary_name
 from backend_server.identities.pictures import portrait_path
 from backend_server.speech.recording import FileSound, listen
 from shared.arkit import SHAPES
@@ -133,6 +137,39 @@ def test_what_is_unchanged_is_left_and_what_changed_is_made_again(studio, tree_o
     assert (out / "report (kept).csv").read_text() == "my comments"
     assert len(said) == 2
     assert not (out / "l3 (kept)").exists()  # nobody had changed it
+
+
+@pytest.mark.parametrize("moment", range(4))
+def test_a_batch_killed_while_it_writes_its_reports_knows_them_again(maker, tmp_path, speech, monkeypatch, moment):
+    out, rate, writes = tmp_path / "out", FrameRate(25), count()
+    outcome = maker.make(job(tmp_path, speech))
+
+    def killed(path):
+        if next(writes) == moment:
+            raise KeyboardInterrupt
+        return atomic_write(path)
+
+    report_module.write_reports(out, [], rate)
+    with monkeypatch.context() as patch, suppress(KeyboardInterrupt):
+        patch.setattr(report_module, "atomic_write", killed)
+        report_module.write_reports(out, [outcome], rate)
+    assert report_module.write_reports(out, [outcome], rate) == []
+    assert "(kept)" not in " ".join(path.name for path in out.iterdir())
+    (out / "report.csv").write_text("my comments")
+    assert report_module.write_reports(out, [outcome], rate) == [str(out / "report (kept).csv")]
+
+
+def test_what_a_killed_batch_left_under_temporary_names_is_deleted(studio):
+    out = studio / "out"
+    (out / ".batch" / "work").mkdir(parents=True)
+    places = (out / "report.csv", out / ".batch" / "order.json", out / ".batch" / "work" / "l1")
+    left = [temporary_name(path) for path in places]
+    other = temporary_name(out / "mine.csv")
+    for path in (*left, other):
+        path.write_text("half")
+    run(studio)
+    assert [path for path in left if path.exists()] == []
+    assert other.exists()
 
 
 def job(tmp_path, speech, name="x", **changes):

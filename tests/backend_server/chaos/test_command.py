@@ -11,12 +11,15 @@ from pathlib import Path
 import psutil
 import pytest
 
+from backend_server.chaos.counts import BAD
 from backend_server.chaos.injections import FAULTS
 from backend_server.chaos.waiting import wait_until
+from backend_server.commands.chaos import SHORT_LINES
 
 ROOT = Path(__file__).parents[3]
 CANCEL_SECONDS = 0.5
 DEADLINE = 30.0
+GOAL = 1.7
 
 
 def lives(process):
@@ -78,6 +81,42 @@ def test_the_short_form_times_answers_under_every_load(command, tmp_path):
     assert status == (0 if all(figure["percentile_99"] <= 0.2 for figure in figures.values()) else 1)
     assert "| 30 queued jobs |" in (tmp_path / "out" / "chaos.md").read_text("utf-8")
     assert list((tmp_path / "temporary").iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_batch_that_is_killed_and_resumed_gives_what_one_run_gives(command, tmp_path):
+    status = command("--short", "--batch", "--seed", "1").wait(800)
+    document = json.loads((tmp_path / "out" / "chaos.json").read_text("utf-8"))
+    rows = {row["kind"]: row for row in document["counts"]}
+    bad = {kind: row["examples"] for kind, row in rows.items() if any(row["numbers"][name] for name in BAD)}
+    assert bad == {}
+    assert status == 0
+    injections = {kind: row["numbers"]["injections"] for kind, row in rows.items()}
+    assert injections == {
+        "batch, all processes killed": 1,
+        "batch, main process killed": 1,
+        "batch, a worker killed": 1,
+        "batch, resumed to the end": 0,
+    }
+    assert sum(row["numbers"]["completed"] for row in rows.values()) == SHORT_LINES  # each line once
+    assert "--batch" in (tmp_path / "out" / "chaos.md").read_text("utf-8")
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_two_nodes_give_what_one_gives_also_when_one_of_them_is_killed(command, tmp_path):
+    pytest.importorskip("ray", reason="the extra batch is not installed")
+    status = command("--short", "--cluster").wait(800)
+    document = json.loads((tmp_path / "out" / "chaos.json").read_text("utf-8"))
+    runs = document["nodes"]
+    assert [run["nodes"] for run in runs] == ["one node", "two nodes", "two nodes, one killed"]
+    for run in runs:
+        assert (run["is_well"], run["done"], run["other_files"]) == (True, SHORT_LINES, 0), run
+    # The goal of 1.7 is for a quiet machine; a test may run beside others.
+    assert status == (0 if runs[1]["speed"] / runs[0]["speed"] >= GOAL else 1)
+    assert "| two nodes, one killed |" in (tmp_path / "out" / "chaos.md").read_text("utf-8")
 
 
 def is_worker(process):

@@ -36,7 +36,7 @@ def test_somebody_without_a_face_is_counted_and_left_out(monkeypatch):
     def nobody(*_):
         raise NoFaceError("no face was found")
 
-    monkeypatch.setattr(rigs, "rig_face", nobody)
+    monkeypatch.setattr(rigs, "find_landmarks", nobody)
     (figures,) = judge_rigs(SAMPLE_SPEECH, (1000,), None)
     assert figures.observable_count == 0
     found = RigFigures(2, 30, 0.01, 0.02, 0.05)

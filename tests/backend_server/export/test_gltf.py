@@ -1,6 +1,8 @@
 """Binary glTF has the mesh, its targets and their weights at the scene's times."""
 
+import json
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pygltflib
@@ -8,7 +10,11 @@ import pytest
 
 from backend_server.export import gltf
 from backend_server.export.gltf import read_gltf, write_gltf
+from backend_server.export.head_mesh import head_mesh
+from backend_server.export.morphs import MorphAnimation, MorphMesh
 from backend_server.export.tags import synthetic_tags
+from backend_server.rig.head import load_sample_head
+from shared.arkit import SHAPES
 from shared.errors import ShapeError, SpeechFaceError
 
 
@@ -20,8 +26,21 @@ def written(tmp_path, mesh, animation):
 
 def floats(document, number, width):
     accessor = document.accessors[number]
-    view = document.bufferViews[accessor.bufferView]
-    return np.frombuffer(document.binary_blob(), np.float32, accessor.count * width, view.byteOffset).reshape(-1, width)
+    if accessor.sparse is None:
+        return stored(document, accessor.bufferView, np.float32, accessor.count * width).reshape(-1, width)
+    sparse, values = accessor.sparse, np.zeros((accessor.count, width), np.float32)
+    assert accessor.bufferView is None  # all others are 0
+    kind = {pygltflib.UNSIGNED_SHORT: np.uint16, pygltflib.UNSIGNED_INT: np.uint32}[sparse.indices.componentType]
+    places = stored(document, sparse.indices.bufferView, kind, sparse.count)
+    assert (np.diff(places.astype(int)) > 0).all()
+    values[places] = stored(document, sparse.values.bufferView, np.float32, sparse.count * width).reshape(-1, width)
+    return values
+
+
+def stored(document, number, kind, count):
+    view = document.bufferViews[number]
+    assert view.byteLength == count * np.dtype(kind).itemsize
+    return np.frombuffer(document.binary_blob(), kind, count, view.byteOffset)
 
 
 def test_weights_names_and_times_are_read_back(written, animation):
@@ -52,13 +71,36 @@ def test_the_mesh_at_rest_and_each_target_are_what_was_given(written, mesh):
 def test_bounds_lie_around_the_values_and_arrays_at_multiples_of_four(written):
     document = pygltflib.GLTF2.load_binary(str(written))
     for number, accessor in enumerate(document.accessors):
-        view = document.bufferViews[accessor.bufferView]
-        assert view.byteOffset % 4 == 0
         if accessor.componentType == pygltflib.FLOAT:
             values = floats(document, number, {"VEC3": 3, "SCALAR": 1}[accessor.type])
             np.testing.assert_allclose(values.min(0), accessor.min)
             np.testing.assert_allclose(values.max(0), accessor.max)
+    assert all(view.byteOffset % 4 == 0 for view in document.bufferViews)
+    text = written.read_bytes()[20:].partition(b"BIN\0")[0][:-4]
+    without_view = [one for one in json.loads(text)["accessors"] if "bufferView" not in one]
+    assert len(without_view) == 4  # positions and normals of two targets
+    assert not any("byteOffset" in one for one in without_view)  # glTF forbids it
     assert document.buffers[0].byteLength == len(document.binary_blob())
+
+
+@pytest.mark.parametrize("vertex_count", [2**16 - 1, 2**16])
+def test_the_last_vertex_of_a_large_mesh_moves(tmp_path, animation, vertex_count):
+    vertices = np.random.default_rng(0).uniform(-1, 1, (vertex_count, 3)).astype(np.float32)
+    faces = np.array([[0, 1, vertex_count - 1]])
+    deltas = np.zeros((2, vertex_count, 3), np.float32)
+    deltas[0, -1] = 1, 2, 3  # and the second target moves none
+    write_gltf(tmp_path / "face.glb", MorphMesh("Face", vertices, faces, deltas), animation)
+    document = pygltflib.GLTF2.load_binary(str(tmp_path / "face.glb"))
+    (primitive,) = document.meshes[0].primitives
+    for target, delta in zip(primitive.targets, deltas, strict=True):
+        np.testing.assert_array_equal(floats(document, target["POSITION"], 3), delta)
+
+
+def test_the_sample_head_has_less_than_two_megabytes(tmp_path):
+    head = head_mesh(load_sample_head())
+    weights, times = np.zeros((75, 52), np.float32), np.arange(75) / 25
+    write_gltf(tmp_path / "face.glb", head, MorphAnimation(SHAPES, weights, times, Fraction(25), {}))
+    assert (tmp_path / "face.glb").stat().st_size < 2e6
 
 
 def test_the_file_says_its_rate_and_that_it_is_synthetic(written):

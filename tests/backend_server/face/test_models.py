@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 from skimage.data import astronaut
 
@@ -31,3 +34,10 @@ def test_models_in_a_folder_with_letters_beyond_ascii_open(tmp_path, monkeypatch
         assert len(detector.detect(photo).detections) == 1
         assert len(landmarker.detect(photo).face_landmarks[0]) == 478
         assert segmenter.segment(photo).confidence_masks[0].numpy_view().max() > 0.9
+
+
+def test_mediapipe_is_not_loaded_before_a_model_is_opened():
+    script = "import sys, backend_server.batch.line; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    assert "backend_server.face.models" in loaded
+    assert not {"mediapipe", "matplotlib"} & set(loaded)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from backend_server.rig.conversion import rig_weights
 from shared.arkit import MIRROR, SHAPES
 from shared.errors import ShapeError, ValueRangeError
+from shared.rig import conversion
 from shared.rig.mapping import Channel, RigMapping, Source
 from shared.rig.presets import open_preset, preset_names
 
@@ -219,3 +220,24 @@ def test_what_cannot_be_converted_is_refused():
         rig_weights(open_preset("arkit"), bad, times(2))
     with pytest.raises(ValueRangeError, match="the frame times do not rise"):
         rig_weights(open_preset("arkit"), frames({}, {}), np.zeros(2))
+
+
+@pytest.mark.parametrize("preset", preset_names())
+def test_the_preview_without_scipy_shows_what_the_backend_makes(preset):
+    weights = (np.random.default_rng(3).random((40, 52)) ** 4).astype(np.float32)
+    weights[::7] = 0
+    mapping = open_preset(preset)
+    shown = conversion.rig_weights(mapping, weights, times(40))
+    np.testing.assert_allclose(shown, rig_weights(mapping, weights, times(40)), atol=1e-6)
+
+
+def test_the_solver_keeps_to_numbers_of_at_least_0():
+    generator = np.random.default_rng(4)
+    for _ in range(50):
+        matrix, target = generator.normal(size=(9, 6)), generator.normal(size=9)
+        found = conversion.non_negative(matrix, target)
+        pull = matrix.T @ (target - matrix @ found)
+        assert found.min() >= 0
+        assert pull.max() < 1e-8  # no share that would help grows
+        assert np.abs(pull[found > 0]).max(initial=0) < 1e-8  # and those that are there are the best
+    assert conversion.non_negative(np.eye(3), np.array([1.0, -1.0, 2.0])).tolist() == [1, 0, 2]

@@ -1,6 +1,10 @@
 import numpy as np
 import pytest
 
+from backend_server.data.mpfb.body import make_body
+from backend_server.data.mpfb.people import Person
+from backend_server.data.mpfb.right_vertices import right_vertices
+from backend_server.evaluation.mesh_landmarks import distances
 from backend_server.face.detector import FaceDetector
 from backend_server.rig.head import load_sample_head
 from backend_server.rig.landmarks import find_landmarks
@@ -9,6 +13,7 @@ from shared.landmarks import INNER_LIPS, LEFT_EYE, MIRROR, RIGHT_EYE
 
 INNER_UPPER, INNER_LOWER = [61, 62, 63], [65, 66, 67]
 UPPER_LIDS, LOWER_LIDS = [37, 38, 43, 44], [40, 41, 46, 47]
+Y_UP = np.array([[1, 0, 0], [0, 0, 1], [0, -1, 0]])
 
 
 @pytest.fixture(scope="module")
@@ -149,8 +154,18 @@ def test_a_face_on_a_tall_body_is_found(head, found, detector):
 def test_two_heads_are_refused_with_a_sentence(head, detector):
     vertices = np.concatenate([head.vertices, head.vertices + np.array([0.4, 0, 0])])
     triangles = np.concatenate([head.triangles, head.triangles + len(head.vertices)])
-    with pytest.raises(FaceError, match="the mesh has more than one head; select one character"):
+    with pytest.raises(FaceError, match="the mesh of 10536 vertices has more than one head; select one character"):
         find_landmarks(vertices, triangles, detector)
+
+
+@pytest.mark.slow
+def test_two_people_at_full_length_are_refused_as_two(makehuman, detector):
+    """Their heads are so small in a picture of both that no face is read there."""
+    body = make_body(makehuman, Person())
+    vertices = np.concatenate([body.vertices, body.vertices + np.array([2.0, 0, 0])])
+    triangles = np.concatenate([body.triangles, body.triangles + len(body.vertices)])
+    with pytest.raises(FaceError, match="'Crowd' has more than one head; select one character"):
+        find_landmarks(vertices, triangles, detector, name="Crowd")
 
 
 @pytest.mark.slow
@@ -160,8 +175,8 @@ def test_a_mesh_without_a_face_is_refused_with_a_sentence(detector):
     index = np.arange(vase.shape[0] * vase.shape[1]).reshape(vase.shape[:2])
     quads = np.stack([index[:-1, :-1], index[:-1, 1:], index[1:, 1:], index[1:, :-1]], -1).reshape(-1, 4)
     triangles = quads[:, [0, 1, 2, 0, 2, 3]].reshape(-1, 3)
-    with pytest.raises(NoFaceError, match="no face was found on the mesh from any side"):
-        find_landmarks(vase.reshape(-1, 3), triangles, detector)
+    with pytest.raises(NoFaceError, match="no face was found on 'Vase' from any side"):
+        find_landmarks(vase.reshape(-1, 3), triangles, detector, name="Vase")
 
 
 def test_arrays_that_are_no_mesh_are_refused_with_their_values(head):
@@ -182,3 +197,23 @@ def test_other_people_are_found_as_well(people, detector, seed):
     found = find_landmarks(head.vertices, head.triangles, detector)
     check_correspondence(head, found)
     assert found.confidence.mean() > 0.8
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [28, 48])  # who had a lower lid's or an eye fold's vertex for an upper lid's
+def test_landmarks_of_the_eyes_are_vertices_where_lids_end(makehuman, people, detector, seed):
+    head, right = people(seed), right_vertices(makehuman)
+    found = find_landmarks(head.vertices, head.triangles, detector)
+    errors = distances(head.vertices, found.vertices, right)
+    check_correspondence(head, found)
+    assert errors[UPPER_LIDS].mean() < 0.04
+    assert errors[36:48].mean() < 0.04
+
+
+@pytest.mark.slow
+def test_a_whole_body_with_hair_before_its_eyes_is_found(makehuman, detector):
+    body = make_body(makehuman, Person(), has_hair=True)
+    found = find_landmarks(0.01 * body.vertices @ Y_UP.T, body.triangles, detector)
+    errors = distances(body.vertices, found.vertices, body.right)
+    assert errors[36:].mean() < 0.06
+    assert errors.mean() < 0.12

@@ -78,6 +78,16 @@ def test_blocks_of_a_file_are_its_waveform_every_time(speech, small_blocks, tmp_
     assert sound.seconds == pytest.approx(len(first) / 16_000, abs=0.1)
 
 
+def test_a_short_file_is_decoded_once_for_all_hearings(speech, tmp_path):
+    write_wav(tmp_path / "a.wav", speech[: 2 * 16_000])
+    sound = FileSound(tmp_path / "a.wav")
+    first = listen(sound)
+    (tmp_path / "a.wav").unlink()
+    (block,) = sound.blocks()
+    np.testing.assert_allclose(block, speech[: 2 * 16_000], atol=1e-4)
+    assert torch.equal(listen(sound).level, first.level)
+
+
 def test_what_is_heard_in_pieces_is_what_is_heard_of_the_whole(speech, model, small_blocks):
     heard = listen(ArraySound(speech, 16_000))
     pieces = list(feature_blocks(model, heard))

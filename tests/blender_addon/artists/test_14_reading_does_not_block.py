@@ -33,10 +33,10 @@ def press(addon):
 @pytest.fixture
 def photos(preferences, fake_backend, add_image, add_strip, speech_file, monkeypatch):
     """Five painted photos of many steps each, and half a second of speech."""
-    from blender_addon import generation, reference_images
+    from blender_addon import operators, reference_images
 
     monkeypatch.setattr(reference_images, "_STEP_PIXELS", 1 << 12)
-    monkeypatch.setattr(generation, "TICK_SECONDS", 1e-5)  # one step for each event
+    monkeypatch.setattr(operators, "TICK_SECONDS", 1e-5)  # one step for each event
     preferences.connection_file = str(fake_backend.connection_file)
     images = [add_image(256, 128, f"Photo {number}") for number in range(5)]
     return [add_strip(path=speech_file(0.5)), *images]
@@ -99,20 +99,20 @@ def test_a_photo_that_is_removed_while_it_is_read_is_said(photos, press):
 
 @pytest.mark.parametrize("size", [(256, 128), (300, 201), (131, 257)])
 def test_steps_change_no_pixel(addon, add_image, size, monkeypatch):
-    from blender_addon import reference_images, steps
+    from blender_addon import reference_images, slices
 
     monkeypatch.setattr(reference_images, "MAX_SIDE", 64)
     image = add_image(*size)
-    at_once = steps.at_once(reference_images.pixels_of(image))
+    at_once = slices.exhaust(reference_images.pixels_of(image))
     monkeypatch.setattr(reference_images, "_STEP_PIXELS", 1 << 10)
     work = list(reference_images.pixels_of(image))
     assert len(work) > 8
-    np.testing.assert_array_equal(steps.at_once(reference_images.pixels_of(image)), at_once)
+    np.testing.assert_array_equal(slices.exhaust(reference_images.pixels_of(image)), at_once)
 
 
 @pytest.mark.parametrize("rate", [11_025, 44_100, 48_000])
 def test_long_sound_is_heard_in_steps_as_at_once(addon, tmp_path, rate, monkeypatch):
-    from blender_addon import sound_file, steps
+    from blender_addon import slices, sound_file
 
     path = tmp_path / "speech.wav"
     noise = np.random.default_rng(0).normal(0, 4000, rate * 9)
@@ -124,16 +124,16 @@ def test_long_sound_is_heard_in_steps_as_at_once(addon, tmp_path, rate, monkeypa
         file.writeframes(smooth.tobytes())
     file = sound_file.SoundFile(path, path.name)
     monkeypatch.setattr(sound_file, "_BLOCK_SECONDS", 10.0)
-    at_once = steps.at_once(file.hear(2.1, 8.9)).samples
+    at_once = slices.exhaust(file.hear(2.1, 8.9)).samples
     monkeypatch.setattr(sound_file, "_BLOCK_SECONDS", 1.0)
     assert len(list(file.hear(2.1, 8.9))) >= 7
-    in_steps = steps.at_once(file.hear(2.1, 8.9)).samples
+    in_steps = slices.exhaust(file.hear(2.1, 8.9)).samples
     assert len(in_steps) == len(at_once)
     assert np.abs(in_steps - at_once).max() < 1e-4 * np.abs(at_once).max()
 
 
 def test_a_file_that_cannot_be_entered_exactly_is_heard_all_the_same(addon, speech_file, monkeypatch):
-    from blender_addon import sound_file, steps
+    from blender_addon import slices, sound_file
 
     file = sound_file.SoundFile(speech_file(6.0), "speech.wav")
     exact = file._sound
@@ -150,6 +150,6 @@ def test_a_file_that_cannot_be_entered_exactly_is_heard_all_the_same(addon, spee
 
         return Shifted
 
-    at_once = steps.at_once(file.hear(1.0, 5.0)).samples
+    at_once = slices.exhaust(file.hear(1.0, 5.0)).samples
     monkeypatch.setattr(file, "_sound", shifted)
-    assert np.abs(steps.at_once(file.hear(1.0, 5.0)).samples - at_once).max() < 1e-4
+    assert np.abs(slices.exhaust(file.hear(1.0, 5.0)).samples - at_once).max() < 1e-4
