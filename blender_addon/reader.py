@@ -1,13 +1,17 @@
-"""Reads photos and sound of an order in steps, so that the window is drawn between them and a user can cancel."""
+"""Reads photos and sound of an order in slices, so that the window is drawn between them and a user can cancel."""
 
 from __future__ import annotations
 
-import time
+from collections.abc import Generator
+from contextlib import closing
 
 import bpy
 
 from . import orders, stages
 from .job import JobRequest
+from .slices import Sliced, Slices
+
+Made = tuple[orders.Plan, JobRequest]
 
 
 class Reader:
@@ -16,29 +20,35 @@ class Reader:
     Attributes:
         order: whose.
         shown: how much was read.
-        made: what came of it; None before.
     """
 
     def __init__(self, context: bpy.types.Context, order: orders.Order) -> None:
         self.order = order
         self.shown = orders.Reading(stages.READING_PHOTOS, 0, 0)
-        self.made: tuple[orders.Plan, JobRequest] | None = None
-        self._work = orders.prepare(context, order)
+        self._sliced: Sliced[Made] = Sliced(self._shares(orders.prepare(context, order)))
 
-    def tick(self, budget: float) -> None:
-        """Takes steps for so many seconds, at least one.
+    @property
+    def made(self) -> Made | None:
+        """What came of it; None before all is read."""
+        return self._sliced.result
+
+    def tick(self, seconds: float) -> None:
+        """Reads for about this long.
 
         Raises:
             SpeechFaceError: something is missing or unusable.
         """
-        deadline = time.monotonic() + budget
-        try:
-            self.shown = next(self._work)
-            while time.monotonic() < deadline:
-                self.shown = next(self._work)
-        except StopIteration as ended:
-            self.made = ended.value
+        self._sliced.step(seconds)
 
     def close(self) -> None:
         """Stops, and deletes what was written for reading."""
-        self._work.close()
+        self._sliced.cancel()
+
+    def _shares(self, reading: Generator[orders.Reading, None, Made]) -> Slices[Made]:
+        with closing(reading):
+            while True:
+                try:
+                    self.shown = next(reading)
+                except StopIteration as ended:
+                    return ended.value
+                yield self.shown.step / max(1, self.shown.steps)
