@@ -70,10 +70,15 @@ def add_strip(scene: bpy.types.Scene, path: Path, frame: int) -> bpy.types.Sound
 
 
 def token_of(strip: bpy.types.SoundStrip) -> str:
-    """What tells a strip from others, whatever it is called; empty for one that nobody has spoken, and for a copy."""
+    """What tells a strip from others, whatever it is called; empty for one that nobody has spoken, and for a copy.
+
+    Of strips with one token, that which a character speaks is no copy; where none is spoken, the first.
+    """
     token = str(strip.get(_TOKEN, ""))
+    voices = (voice for scene in bpy.data.scenes for kept in scene_settings(scene).characters for voice in kept.voices)
+    spoken_ones = [found[1] for voice in voices if voice.token == token and (found := find(voice)) is not None]
     named = [other for _, other in strips() if other.get(_TOKEN) == token]
-    return token if named and named[0] == strip else ""
+    return token if token and strip in (spoken_ones or named[:1]) else ""
 
 
 def add_voice(

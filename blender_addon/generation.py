@@ -26,6 +26,7 @@ from . import (
     placement,
     rigging,
     saved_keys,
+    slices,
     strip_frames,
     texture_plane,
 )
@@ -108,9 +109,9 @@ class Generation:
             raise self.job.error
         if self.job.curves is None:
             raise errors.SpeechFaceError("the backend sent no curves; read its log")
-        order, heard = self.plan.order, self.plan.heard
+        order = self.plan.order
         scene, character = orders.character_of(order)
-        now = orders.followed(order, heard)
+        now = orders.followed(self.plan)
         if self._pictures is not None:
             earlier = texture_plane.sequence_of(plane_of(scene, character))
             is_held = character.between == "HOLD"
@@ -120,7 +121,7 @@ class Generation:
         self._remember(now)
         said = [*self.plan.sound_notes, *(_named(note, self.plan.sound_name) for note in self.job.notes)]
         self._owner.notes = [str(note) if note.about else capitalised(note.sentence) for note in said]
-        self._owner.notes += self._said
+        self._owner.notes += [*self.plan.remarks, *self._said]
         return sentence
 
     def _remember(self, now: strip_frames.Followed) -> None:
@@ -239,7 +240,15 @@ def begin(context: bpy.types.Context, order: Order) -> Generation:
     Raises:
         SpeechFaceError: something is missing or unusable, or the backend cannot be started.
     """
-    plan, request = orders.prepare(context, order)
+    return start(context, *slices.exhaust(orders.prepare(context, order)))
+
+
+def start(context: bpy.types.Context, plan: Plan, request: JobRequest) -> Generation:
+    """Starts a generation of what was read.
+
+    Raises:
+        SpeechFaceError: the backend cannot be started.
+    """
     session.notes, session.failure = [], ""
     session.generation = Generation(plan, request, session, backend_settings(context))
     return session.generation
@@ -263,9 +272,4 @@ def end(context: bpy.types.Context) -> Generator[float | None, None, str]:
 
 def end_at_once(context: bpy.types.Context) -> str:
     """As `end`, in one step."""
-    steps = end(context)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as ended:
-            return ended.value
+    return slices.exhaust(end(context))

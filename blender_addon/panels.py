@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import bpy
 
-from . import cast_panel, orders
+from . import cast_panel, orders, stages
 from .cast_panel import draw_characters
 from .job import AnimationJob
 from .properties import SPEECHFACE_Character, active_character, scene_settings
@@ -94,6 +94,8 @@ def draw_generate(layout: bpy.types.UILayout, context: bpy.types.Context) -> Non
     again.operator("speechface.render_again", icon="RENDER_ANIMATION")
     if reason := orders.disabled_reason(context):
         draw_sentence(body, reason, "INFO")
+    for remark in orders.remarks(context, character) if character is not None else ():
+        draw_sentence(body, remark, "INFO")
     if session.failure:
         draw_sentence(body, session.failure, "ERROR")
     for note in session.notes:
@@ -121,9 +123,17 @@ def _draw_targets(body: bpy.types.UILayout, character: SPEECHFACE_Character) -> 
 
 
 def _draw_progress(body: bpy.types.UILayout) -> None:
-    running = session.generation
-    if running is None and not session.orders:
-        return
+    running, reader = session.generation, session.reader
+    if reader is not None:
+        body.label(text=reader.order.label)
+        row = body.row(align=True)
+        factor = reader.shown.step / max(1, reader.shown.steps)
+        row.progress(
+            factor=factor,
+            text=f"{stages.label(reader.shown.stage)}  {reader.shown.step}/{reader.shown.steps}",
+            type="BAR",
+        )
+        row.operator("speechface.cancel", text="", icon="X")
     if running is not None:
         body.label(text=running.plan.order.label)
         row = body.row(align=True)
@@ -141,7 +151,7 @@ def status_line(job: AnimationJob) -> str:
     """One line for people: the stage, its steps and the time left."""
     if job.queue_position:
         return f"Waiting behind {job.queue_position} other job{'s' if job.queue_position > 1 else ''}"
-    line = (job.stage or job.state.value).capitalize()
+    line = stages.label(job.stage or job.state.value)
     if job.steps:
         line += f"  {job.step}/{job.steps}"
     if job.seconds_left is not None:

@@ -77,15 +77,15 @@ class SPEECHFACE_Character(bpy.types.PropertyGroup):
         default=True,
     )
     epochs: IntProperty(
-        name="Epochs",
-        description="Rounds in which the networks learn this face from its images. 0: none, fastest",
+        name="Learning Rounds",
+        description="How often the photos are gone through to learn this face. 0: never, fastest. 10: normal. 40: best",
         default=10,
         min=0,
         max=protocol.MAX_EPOCHS,
         soft_max=40,
     )
     seed: IntProperty(
-        name="Seed", description="The same seed gives the same blinks and the same face", default=0, min=0
+        name="Seed", description="Another number gives other blinks; the learnt face stays the same", default=0, min=0
     )
     use_blink: BoolProperty(name="Blink", description="Let the eyes blink", default=True)
     intensity: _control("intensity", "Intensity", "How much the speech moves jaw and lips. 1: unchanged")

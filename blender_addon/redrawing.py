@@ -132,11 +132,24 @@ class Redrawing:
         self.made: list[str] = []  # no objects
         self._owner, self._settings = owner, backend_settings(context)
         self._width = plane_of(scene, character).dimensions.x / max(plane_of(scene, character).scale.x, 1e-9)
-        self._photos = reference_images.read_all([item.image for item in character.images])
+        self._photos: reference_images.ReferencePictures | None = None
         self._epochs = character.epochs
         folder = PictureFolder(picture_places.place(context), character.name)
         self._pictures = IncomingPictures(folder, self.plan.order, frames, self._width)
-        self.job: AnimationJob | PoseReading = PoseReading(self._poses(), len(frames))
+        self.job: AnimationJob | PoseReading = PoseReading(self._inputs(), len(frames))
+
+    def _inputs(self) -> Slices[NDArray[np.float32]]:
+        """Reads the photos, then the poses."""
+        order = self.plan.order
+        count = len(orders.character_of(order)[1].images)
+        reading = reference_images.read_all(count, lambda index: orders.image_at(order, index))
+        while self._photos is None:
+            try:
+                next(reading)
+            except StopIteration as ended:
+                self._photos = ended.value
+            yield 0.0
+        return (yield from self._poses())
 
     @property
     def is_over(self) -> bool:

@@ -143,6 +143,22 @@ def test_the_panel_shows_progress_and_cancel(preferences, fake_backend, add_stri
     assert "Backend: Ready on cpu" in lines
 
 
+def test_the_panel_shows_what_is_read_and_that_a_strip_is_muted(preferences, add_strip, add_image, character):
+    from blender_addon import orders, reader
+    from blender_addon.session import session
+
+    preferences.connection_file = "somewhere"
+    add_image()
+    add_strip().mute = True
+    session.reader = reader.Reader(bpy.context, orders.orders(bpy.context, character())[0])
+    session.reader.tick(0.0)
+    lines = draw()
+    assert "Character: Voice" in lines
+    assert "Reading photos  0/1" in lines
+    assert "speechface.cancel" in lines
+    assert "'Voice' is muted: it moves the face, but is not heard" in " ".join(lines)
+
+
 def test_the_panel_shows_the_character_what_it_is_and_why(preferences, add_mesh, character):
     wanted = character()
     assert not any(line.startswith("method=") for line in draw())
