@@ -1,4 +1,5 @@
 # pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false, reportArgumentType=false
+# pyright: reportReturnType=false
 """Keeps the characters of a scene: adds and removes them, and finds the strips that they speak.
 
 Strips are no datablocks, so a voice keeps the strip's name and a token that is written on the strip itself: a renamed
