@@ -20,6 +20,7 @@ from . import (
     session,
     shape_presets,
     view_colours,
+    words,
 )
 
 _MODULES = (
@@ -39,6 +40,7 @@ _MODULES = (
     view_colours,
     shape_presets,
     panels,
+    words,
 )
 
 
