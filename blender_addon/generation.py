@@ -261,6 +261,7 @@ def end(context: bpy.types.Context) -> Generator[float | None, None, str]:
         raise errors.Cancelled
     try:
         sentence = yield from generation.finish(context)
+        generation.job.forget_results()
     finally:
         session.generation = None
         generation.discard()
