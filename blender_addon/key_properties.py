@@ -40,7 +40,7 @@ class SPEECHFACE_Keys(bpy.types.PropertyGroup):
     )
     choice: EnumProperty(
         name="Keys",
-        description="Which frames get keys. Edit Keys Again changes that later, without a new run",
+        description="Which frames get keys. Apply to Keys changes that later, without a new run",
         items=(
             ("EVERY_FRAME", "Every Frame", "A key on each frame"),
             ("EVERY_NTH", "Every Nth Frame", "A key on each n-th frame, and on the first and the last"),
