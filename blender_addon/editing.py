@@ -58,11 +58,9 @@ def owners(scene: bpy.types.Scene, character: SPEECHFACE_Character) -> list[bpy.
     return [owner for owner in dict.fromkeys(found) if owner is not None]
 
 
-def has_keys(scene: bpy.types.Scene, character: SPEECHFACE_Character) -> bool:
-    """Whether anything of a character can be edited."""
-    return any(key_clearing.bakes_of(owner) for owner in owners(scene, character)) or (
-        plane_of(scene, character) is not None
-    )
+def is_made(character: SPEECHFACE_Character) -> bool:
+    """Whether anything was made for a character that can be edited. Quick, for panels."""
+    return any(voice.made for voice in character.voices)
 
 
 def shape_again(scene: bpy.types.Scene, character: SPEECHFACE_Character) -> Slices[list[str]]:

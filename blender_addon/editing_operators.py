@@ -32,7 +32,7 @@ class _EditingOperator:
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only when something was made, and nothing runs."""
         character = active_character(context.scene)
-        is_made = character is not None and editing.has_keys(context.scene, character)
+        is_made = character is not None and editing.is_made(character)
         reason = "" if is_made else "Nothing was generated for this character yet"
         if session.generation is not None or session.orders:
             reason = "Wait until the face is generated, or cancel it"

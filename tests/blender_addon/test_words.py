@@ -22,7 +22,8 @@ def subclasses(kind):
 
 def of_properties(rna):
     for item in rna.properties:
-        if item.identifier not in ("rna_type", "name") and not item.identifier.startswith("bl_") and not item.is_hidden:
+        is_shown = not item.is_hidden and item.name != item.identifier  # others have no name for people
+        if is_shown and item.identifier not in ("rna_type", "name") and not item.identifier.startswith("bl_"):
             yield from (item.name, item.description)
             if item.type == "ENUM":
                 for choice in item.enum_items:
