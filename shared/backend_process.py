@@ -16,13 +16,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from . import endpoint, errors
+from . import endpoint, environments, errors
 
 _LOG_TAIL_BYTES = 4000
 _STOP_SECONDS = 5.0
 _LOGS = re.compile(r"backend-\d+(-\d+)?\.log")
 _KEPT_SECONDS = 7 * 24 * 3600.0
-_PARENTS_OWN = ("PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "PYTHONEXECUTABLE")  # would mislead another Python
 
 
 @dataclass(frozen=True)
@@ -117,7 +116,7 @@ class BackendProcess:
             ) from error
 
     def _spawn(self, arguments: list[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
-        environment = {key: value for key, value in os.environ.items() if key not in _PARENTS_OWN}
+        environment = {key: value for key, value in os.environ.items() if key not in environments.PARENTS_OWN}
         return subprocess.Popen(
             arguments,
             cwd=self.command.folder,
