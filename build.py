@@ -283,6 +283,12 @@ def client(args: argparse.Namespace, rest: list[str]) -> int:
     return call([str(venv_python(VENV)), "build_client.py", *rest])
 
 
+def wheel(args: argparse.Namespace, rest: list[str]) -> int:
+    """Builds the wheel of the backend with its weights, which needs no repository."""
+    make_venv(VENV)
+    return call([str(venv_python(VENV)), "build_wheel.py", *rest])
+
+
 def bench(args: argparse.Namespace, rest: list[str]) -> int:
     """Measures speed and memory on this machine."""
     return call([prepare((), args.torch), "-m", "backend_server", "bench", *rest])
@@ -293,7 +299,7 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     parser = argparse.ArgumentParser(prog="build.py", description=__doc__, allow_abbrev=False)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     made = {}
-    for function in (run, test, check, addon, client, bench):
+    for function in (run, test, check, addon, client, wheel, bench):
         words = (function.__doc__ or "").rstrip(".")
         made[function] = commands.add_parser(function.__name__, help=words, description=words, allow_abbrev=False)
         made[function].set_defaults(function=function)
