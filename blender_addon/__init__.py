@@ -3,9 +3,9 @@
 May import bpy, aud, mathutils, numpy and `_shared`; zmq only in `client.py`. Never torch, never `backend_server`.
 """
 
-from . import operators, panels, preferences, properties, rig_operators, session
+from . import operators, panels, preferences, properties, rig_operators, session, setting_up, setup_operators
 
-_MODULES = (preferences, properties, session, operators, rig_operators, panels)
+_MODULES = (preferences, properties, session, setting_up, operators, setup_operators, rig_operators, panels)
 
 
 def register() -> None:

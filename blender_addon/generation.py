@@ -304,6 +304,7 @@ def begin(context: bpy.types.Context) -> Generation:
     """
     plan, request = prepare(context)
     session.notes = []
+    session.failure = ""
     session.generation = Generation(plan, request, session, backend_settings(context))
     return session.generation
 

@@ -92,7 +92,9 @@ class SPEECHFACE_OT_generate(bpy.types.Operator):
             self._timer = None
 
     def _refuse(self, error: errors.SpeechFaceError) -> set[OperatorReturnItems]:
-        self.report({"ERROR"}, generation.sentence_of(error))
+        session.failure = generation.sentence_of(error)
+        redraw()
+        self.report({"ERROR"}, session.failure)
         return {"CANCELLED"}
 
 
@@ -210,8 +212,11 @@ class SPEECHFACE_OT_start_backend(bpy.types.Operator):
         try:
             session.connect(preferences.settings(context))
         except errors.SpeechFaceError as error:
-            self.report({"ERROR"}, generation.sentence_of(error))
+            session.failure = generation.sentence_of(error)
+            redraw()
+            self.report({"ERROR"}, session.failure)
             return {"CANCELLED"}
+        session.failure = ""
         watch()
         redraw()
         return {"FINISHED"}
@@ -231,6 +236,24 @@ class SPEECHFACE_OT_stop_backend(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
         """Stops it and frees its memory."""
         session.close()
+        redraw()
+        return {"FINISHED"}
+
+
+class SPEECHFACE_OT_dismiss_failure(bpy.types.Operator):
+    """Stop showing what went wrong"""
+
+    bl_idname = "speechface.dismiss_failure"
+    bl_label = "Dismiss"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Only when a failure is shown."""
+        return bool(session.failure)
+
+    def execute(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
+        """Forgets it."""
+        session.failure = ""
         redraw()
         return {"FINISHED"}
 
@@ -263,6 +286,7 @@ _CLASSES = (
     SPEECHFACE_OT_remove_image,
     SPEECHFACE_OT_start_backend,
     SPEECHFACE_OT_stop_backend,
+    SPEECHFACE_OT_dismiss_failure,
     SPEECHFACE_OT_copy_log,
 )
 

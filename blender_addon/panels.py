@@ -14,6 +14,7 @@ from .properties import scene_settings
 from .rig_panel import SPEECHFACE_UL_channels, draw_rig
 from .sentences import draw_sentence
 from .session import session
+from .setup_panel import draw_setup
 
 _TAB = "Speech Face"
 
@@ -121,6 +122,10 @@ def draw_action(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     button.operator("speechface.generate", icon="OUTLINER_DATA_ARMATURE")
     if reason := generation.disabled_reason(context):
         draw_sentence(column, reason, "INFO")
+    if session.failure:
+        row = column.row()
+        draw_sentence(row, session.failure, "CANCEL")
+        row.operator("speechface.dismiss_failure", text="", icon="X")
     for note in session.notes:
         draw_sentence(column, note, "ERROR")
 
@@ -153,6 +158,14 @@ def draw_backend(layout: bpy.types.UILayout) -> None:
         draw_sentence(layout, problem[:1].upper() + problem[1:], "ERROR")
 
 
+def draw_setup_folded(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """Draws how the backend is set up, closed at first."""
+    header, body = layout.panel("SPEECHFACE_setup", default_closed=True)
+    header.label(text="Setup")
+    if body is not None:
+        draw_setup(body, context)
+
+
 def draw_panel(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     """Draws the whole panel."""
     draw_sources(layout, context)
@@ -163,6 +176,7 @@ def draw_panel(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     layout.separator()
     draw_action(layout, context)
     draw_backend(layout)
+    draw_setup_folded(layout, context)
 
 
 class _Panel:

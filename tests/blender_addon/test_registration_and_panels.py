@@ -10,6 +10,7 @@ bpy = pytest.importorskip("bpy", reason="there is no bpy module for this Python"
 
 OPERATORS = (
     "generate", "cancel", "add_images", "add_image_slot", "remove_image", "start_backend", "stop_backend", "copy_log",
+    "dismiss_failure", "install_backend", "cancel_install", "uninstall_backend", "check_setup", "copy_install_log",
     "detect_rig", "choose_preset", "load_mapping", "save_mapping", "add_channel", "remove_channel", "preview_channel",
 )  # fmt: skip
 SHAPES = (
@@ -42,7 +43,7 @@ class Layout:
         assert icon in bpy.types.UILayout.bl_rna.functions["label"].parameters["icon"].enum_items
         self.lines.append(text)
 
-    def prop(self, data, name, text=None, icon="NONE", emboss=True, placeholder=""):
+    def prop(self, data, name, text=None, icon="NONE", emboss=True, placeholder="", **_):
         assert name in data.bl_rna.properties
         self.lines.append(f"{name}={getattr(data, name)}")
 
