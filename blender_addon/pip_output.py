@@ -42,6 +42,11 @@ _CAUSES = (
         "see that the folder is yours, then press Install Backend again",
     ),
     (
+        r"\(from versions: none\)",
+        "the package index has no {what}, or cannot be reached; check this machine's connection and the index that pip "
+        "is set up for, then press Install Backend again",
+    ),
+    (
         r"not a supported wheel on this platform|No matching distribution found for|"
         r"Could not find a version that satisfies",
         "there is no {what} for this system and Python; use Linux x86-64, Windows x86-64 or Apple silicon, or run the "

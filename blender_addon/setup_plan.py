@@ -84,10 +84,10 @@ def wheel_of(context: bpy.types.Context) -> installed.Wheel:
         SpeechFaceError: there is none, or it is another file.
     """
     chosen = values(context).wheel_file
-    path = Path(bpy.path.abspath(chosen)) if chosen else installed.bundledwheel_of(Path(__file__).parent)
+    path = Path(bpy.path.abspath(chosen)) if chosen else installed.bundled_wheel(HOME)
     if path is None:
         raise errors.SpeechFaceError(
             "this add-on came without the backend; choose the backend's wheel (a .whl file) below, or install the full "
             "add-on, which has it inside"
         )
-    return installed.readwheel_of(path)
+    return installed.read_wheel(path)
