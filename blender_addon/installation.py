@@ -36,6 +36,7 @@ class Installation:
         is_over: whether it has ended: done, failed or cancelled.
         is_cancelled: whether it was cancelled.
         stage: what is done now.
+        fraction: how much is done, 0 to 1.
     """
 
     def __init__(self, plan: InstallPlan, clock: Callable[[], float] = time.monotonic) -> None:
@@ -43,6 +44,7 @@ class Installation:
         self.error = ""
         self.is_over = self.is_cancelled = False
         self.stage = Stage.PYTHON
+        self.fraction = 0.0
         self.log_file = plan.folder / LOG_NAME
         self._clock = clock
         self._steps: Generator[Step, Outcome, None] | None = None
@@ -100,6 +102,7 @@ class Installation:
             self._child.end()
             code = self._child.poll()
         if code is None:
+            self._look()
             return
         self._loaded += self._reader.loaded_bytes
         if self._reader.loaded_bytes:
@@ -131,9 +134,12 @@ class Installation:
             if self._child is not None:
                 self._child.wait(_WAIT_SECONDS)
 
-    @property
-    def fraction(self) -> float:
-        """How much is done, 0 to 1, measured in seconds that it takes."""
+    def _look(self) -> None:
+        """Keeps how much is done; a connection that becomes slower does not turn it back."""
+        self.fraction = max(self.fraction, self._fraction())
+
+    def _fraction(self) -> float:
+        """How much of the seconds that it takes is over."""
         seconds = self._seconds()
         before = sum(each for stage, each in seconds.items() if stage < self.stage)
         return min(0.99, (before + self._seconds_of_stage(seconds[self.stage])) / sum(seconds.values()))
@@ -142,7 +148,7 @@ class Installation:
     def seconds_left(self) -> float:
         """About how long it still takes."""
         seconds = self._seconds()
-        return max(1.0, (1 - self.fraction) * sum(seconds.values()))
+        return max(1.0, (1 - self._fraction()) * sum(seconds.values()))
 
     @property
     def status_line(self) -> str:

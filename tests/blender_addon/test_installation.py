@@ -103,10 +103,10 @@ def test_two_programs_do_not_install_into_one_folder(prepare):
 
 
 def test_no_python_is_said_with_where_to_get_one(prepare):
-    running = prepare(own_python="/no/other/python")
-    running.start()
-    running.run_until_done()
-    assert running.error.startswith("no whole Python 3.11 or 3.12 or 3.13 was found; install one from https://")
+    from blender_addon._shared import errors
+
+    with pytest.raises(errors.SpeechFaceError, match=r"no whole Python 3\.11 or 3\.12 or 3\.13 was found; install one"):
+        prepare(own_python="/no/other/python").start()
 
 
 @pytest.mark.parametrize(("system", "machine"), [("Linux", "aarch64"), ("Darwin", "x86_64")])
@@ -193,14 +193,17 @@ def test_the_progress_never_runs_backwards_and_tells_the_time_left(prepare, cloc
     running = prepare(clock)
     running.stage = Stage.TORCH
     running._begun = clock()
+    running._reader.read("  Downloading torch-2.13.0-cp311-cp311-win_amd64.whl (192.0 MB)\n")
     seen = []
-    for megabytes in range(0, 200, 10):
-        running._reader.read(f"Downloading torch-2.whl (192 MB)\nProgress {megabytes}000000 of 192000000\n")
+    for megabytes in [*range(0, 100, 10), *range(100, 192, 1)]:  # it becomes ten times slower
+        running._reader.read(f"Progress {megabytes}000000 of 192000000\n")
         clock.now += 1.0
+        running._look()
         seen.append((running.fraction, running.seconds_left))
-        running._reader._done = 0.0
     assert [fraction for fraction, _ in seen] == sorted(fraction for fraction, _ in seen)
-    assert seen[-1][1] < seen[2][1]
+    assert 0.2 < seen[-1][0] < 0.8
+    assert seen[9][1] < seen[2][1]  # 19 and 12 seconds of PyTorch, and as before of the rest
+    assert seen[12][1] > seen[9][1]
     assert running.status_line.startswith("Installing PyTorch: torch, about ")
 
 
