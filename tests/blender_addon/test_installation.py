@@ -52,6 +52,65 @@ def prepare(wheel, tmp_path, monkeypatch):
         each.cancel()
 
 
+def walk(plan, record, fails=()):
+    """Takes a recipe to its end without running anything; returns its commands by stage, and the record it leaves."""
+    from blender_addon import install_recipe, installed
+
+    plan.folder.mkdir(parents=True, exist_ok=True)
+    steps, outcome, made = install_recipe.Recipe(plan, record).commands(), None, []
+    try:
+        while True:
+            step = next(steps) if outcome is None else steps.send(outcome)
+            made.append((step.stage.name, step.command))
+            found = json.dumps(["3.12", "/usr/bin/python3.12", plan.machine, False])
+            outcome = install_recipe.Outcome(int(step.stage.name in fails), found)
+    except StopIteration:
+        return made, installed.read_record(plan.folder)
+
+
+def test_every_stage_is_done_once_and_an_update_does_only_what_changed(prepare, wheel, tmp_path, monkeypatch):
+    from blender_addon import install_recipe, installed
+    from blender_addon._shared import errors
+
+    monkeypatch.delenv("SPEECH_FACE_TORCH_INDEX", raising=False)
+    plan = install_recipe.replace(prepare().plan, system="Linux", machine="x86_64")
+    with pytest.raises(errors.SpeechFaceError, match="PyTorch"):
+        walk(plan, installed.Record(), fails=("TORCH",))
+    stopped = installed.read_record(plan.folder)
+    assert set(stopped.stages) == {"environment", "pip"}
+    made, record = walk(plan, stopped)
+    assert [stage for stage, _ in made] == ["PYTHON", "TORCH", "BACKEND", "CHECK"]
+    python = str(installed.python_in(plan.folder))
+    assert {command[0] for _, command in made} == {python}
+    assert made[1][1][-3:] == ["--index-url", "https://download.pytorch.org/whl/cpu", "torch==2.13.0+cpu"]
+    assert made[2][1][-1] == str(wheel.path)
+    assert (record.version, record.build, record.is_complete) == ("0.1.0", "cpu", True)
+
+    newer = install_recipe.replace(plan, wheel=install_recipe.replace(wheel, digest="another", version="0.2.0"))
+    with pytest.raises(errors.SpeechFaceError, match="does not work"):
+        walk(newer, record, fails=("CHECK",))
+    assert not installed.read_record(plan.folder).is_complete  # never a broken update for a whole backend
+    made, record = walk(newer, record)
+    assert next(command[3:5] for stage, command in made if stage == "BACKEND") == ["uninstall", "--yes"]
+    assert record.version == "0.2.0"
+
+    made, record = walk(install_recipe.replace(newer, build="cuda"), record)
+    assert [stage for stage, _ in made] == ["PYTHON", "TORCH", "BACKEND", "BACKEND", "CHECK"]  # and NVIDIA's libraries
+    assert made[1][1][-1] == "torch===2.13.0"
+    made, _ = walk(install_recipe.replace(newer, build="cuda"), record)
+    assert [stage for stage, _ in made] == ["PYTHON", "CHECK"]
+
+
+def test_an_environment_whose_python_is_gone_is_made_anew(prepare):
+    from blender_addon import install_recipe, installed
+
+    plan = install_recipe.replace(prepare().plan, system="Linux", machine="x86_64")
+    record = installed.Record({"environment": "/gone", "pip": "a", "torch": "b"}, "0.1.0", "cpu")
+    with pytest.raises(Exception, match="environment"):
+        walk(plan, record, fails=("PYTHON", "ENVIRONMENT"))
+    assert installed.read_record(plan.folder).stages == {}
+
+
 @pytest.mark.slow
 def test_without_a_connection_it_says_so_and_goes_on_later_where_it_stopped(prepare):
     from blender_addon import installed
