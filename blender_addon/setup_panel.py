@@ -58,6 +58,9 @@ def draw_preferences(
     draw_setup(layout, context, _WIDE)
     column = layout.column()
     column.prop(values, "data_folder")
+    column.label(text=f"Backend: {session.status}", icon="LINKED" if session.is_connected else "UNLINKED")
+    if problem := session.problem or session.failure:
+        draw_sentence(column, problem[:1].upper() + problem[1:], "CANCEL", _WIDE)
     row = column.row(align=True)
     row.operator("speechface.start_backend", icon="PLAY")
     row.operator("speechface.stop_backend", icon="SNAP_FACE")
@@ -88,7 +91,7 @@ def _draw_installation(column: bpy.types.UILayout, context: bpy.types.Context, w
     is_current = False
     if record.is_complete:
         draw_sentence(column, f"Backend {record.version} for {_build(record.build)} is installed", "CHECKMARK", width)
-        is_current = record.build == values.torch_build and _is_of_wheel(context, record)
+        is_current = record.build == setup_plan.build_of(context) and _is_of_wheel(context, record)
     if setting_up.failure:
         draw_sentence(column, setting_up.failure, "CANCEL", width)
     elif setting_up.message and not record.is_complete:

@@ -39,7 +39,7 @@ def plan(context: bpy.types.Context) -> InstallPlan:
         SpeechFaceError: it cannot be installed on this system, or the wheel is missing.
     """
     made = InstallPlan(
-        folder=folder_of(context), wheel=wheel_of(context), build=values(context).torch_build, own_python=sys.executable
+        folder=folder_of(context), wheel=wheel_of(context), build=build_of(context), own_python=sys.executable
     )
     check_system(made.system, made.machine)
     return made
@@ -75,6 +75,14 @@ def folder_of(context: bpy.types.Context) -> Path:
     """Where the backend is installed."""
     chosen = values(context).install_folder
     return installed.folder_in(bpy.path.abspath(chosen) if chosen else "")
+
+
+def build_of(context: bpy.types.Context) -> str:
+    """The build of PyTorch: the chosen one, else what is installed, perhaps by another Blender."""
+    chosen = values(context)
+    if chosen.is_property_set("torch_build"):
+        return chosen.torch_build
+    return installed.read_record(folder_of(context)).build or chosen.torch_build
 
 
 def wheel_of(context: bpy.types.Context) -> installed.Wheel:

@@ -122,7 +122,7 @@ def test_a_slim_addon_asks_for_the_wheel_and_says_what_is_loaded(setup, preferen
     assert bpy.ops.speechface.install_backend.poll()
     preferences.torch_build = "cuda"
     assert sys.platform != "linux" or "loads about 3.3 GB" in " ".join(drawn())
-    preferences.torch_build = "cpu"
+    preferences.property_unset("torch_build")
 
 
 def test_without_online_access_it_says_how_to_allow_it(setup, preferences, tmp_path):
@@ -190,7 +190,9 @@ def test_what_is_installed_can_be_uninstalled_and_nothing_else_goes(setup, prefe
     assert "speechface.install_backend" not in lines  # it is this very wheel
     preferences.torch_build = "cuda"
     assert "Update Backend" in drawn()
-    preferences.torch_build = "cpu"
+    preferences.property_unset("torch_build")
+    installed.write_record(folder, installed.Record({"check": wheel.digest}, "0.1.0", "cuda"))
+    assert "Update Backend" not in drawn()  # another Blender of this user chose it
     assert bpy.ops.speechface.uninstall_backend() == {"FINISHED"}
     assert not folder.exists()
     assert (tmp_path / "chosen" / "own.txt").exists()
