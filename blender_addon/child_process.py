@@ -13,6 +13,7 @@ from pathlib import Path
 from ._shared import environments, errors
 
 _TAIL_BYTES = 64 * 1024
+_END_SECONDS = 0.3
 # pip's own settings stay as the user made them, except those that lead it out of a private environment.
 _MISLEADING = (*environments.PARENTS_OWN, "PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "VIRTUAL_ENV")
 _QUIET = {"PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1", "PYTHONNOUSERSITE": "1", "PIP_NO_INPUT": "1", "PIP_USER": "0"}
@@ -66,23 +67,26 @@ class ChildProcess:
         return self._process.poll()
 
     def new_text(self) -> str:
-        """Whole lines that it has written since this was last asked."""
-        with self._log.open("rb") as file:
-            file.seek(self._read_to)
-            content = file.read()
+        """Whole lines that it has written since this was last asked; none when the file is gone."""
+        try:
+            with self._log.open("rb") as file:
+                file.seek(self._read_to)
+                content = file.read()
+        except OSError:
+            return ""
         whole = content if self._process.poll() is not None else content[: content.rfind(b"\n") + 1]
         self._read_to += len(whole)
         return whole.decode("utf-8", "replace")
 
     def end(self) -> None:
-        """Ends it, and what it has started, at once."""
+        """Ends it, and what it has started, at once; the window waits 0.3 s for that at most."""
         if self._process.poll() is None:
             with suppress(OSError):
                 if os.name == "posix":
                     os.killpg(self._process.pid, signal.SIGKILL)
                 else:  # an environment's python.exe takes the Python that it started along
                     self._process.kill()
-            self._process.wait()
+            self.wait(_END_SECONDS)
 
     def wait(self, seconds: float) -> None:
         """Waits until it ends, for some seconds at most."""

@@ -66,11 +66,13 @@ class Installation:
         installed.check_folder(plan.folder)
         try:
             (plan.folder / "temporary").mkdir(parents=True, exist_ok=True)
-            record = installed.read_record(plan.folder)
-            installed.write_record(plan.folder, record)
+            if not (plan.folder / installed.MARKER).is_file():
+                installed.write_record(plan.folder, installed.Record())
             self._lock = FolderLock(plan.folder / "lock")
+            record = installed.read_record(plan.folder)
             free = shutil.disk_usage(plan.folder).free
-            if "torch" not in record.stages and free < plan.size.disk_bytes:
+            has_torch = "torch" in record.stages and record.build in ("", plan.build)
+            if not has_torch and free < plan.size.disk_bytes:
                 raise errors.NoSpaceError(
                     f"the installation needs {plan.size.disk_bytes / 1e9:.1f} GB of free disk, and "
                     f"{str(plan.folder)!r} has {free / 1e9:.1f} GB; free some space, or choose another Install Folder"
