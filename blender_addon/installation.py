@@ -153,12 +153,16 @@ class Installation:
         return max(1.0, (1 - self._fraction()) * sum(seconds.values()))
 
     @property
-    def status_line(self) -> str:
-        """One line for people: the stage and the time left."""
+    def stage_line(self) -> str:
+        """One line for people: what is done now."""
+        name = "" if self._reader.is_unpacking else self._reader.name
+        return f"{self.stage.words}: {name}" if name else self.stage.words
+
+    @property
+    def time_line(self) -> str:
+        """One line for people: the time left."""
         minutes, seconds = divmod(round(self.seconds_left), 60)
-        left = f"about {minutes} min {seconds:02d} s left" if minutes else f"about {seconds} s left"
-        what = f": {self._reader.name}" if self._reader.name and not self._reader.is_unpacking else ""
-        return f"{self.stage.words}{what}, {left}"
+        return f"About {minutes} min {seconds:02d} s left" if minutes else f"About {seconds} s left"
 
     def log_tail(self) -> str:
         """The end of the log."""

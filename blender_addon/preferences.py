@@ -92,7 +92,7 @@ class SPEECHFACE_Preferences(bpy.types.AddonPreferences):
         default=INSTALLED,
     )
     torch_build: EnumProperty(
-        name="Compute on",
+        name="Hardware",
         description="Which build of PyTorch Install Backend loads",
         items=(
             ("cpu", "CPU", "Works on every machine"),

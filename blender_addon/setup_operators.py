@@ -18,6 +18,7 @@ from .setup_check import SetupCheck
 if TYPE_CHECKING:
     from bpy.stub_internal.rna_enums import OperatorReturnItems
 
+_DIALOG_WIDTH, _DIALOG_LETTERS = 420, 60
 _DELETE = "import shutil, sys; [shutil.rmtree(path, ignore_errors=True) for path in sys.argv[1:]]"
 
 
@@ -38,11 +39,11 @@ class SPEECHFACE_OT_install_backend(bpy.types.Operator):
         """Says first what is loaded."""
         if not compat.has_event_loop():
             return self.execute(context)
-        return context.window_manager.invoke_props_dialog(self, width=420, confirm_text="Load and Install")
+        return context.window_manager.invoke_props_dialog(self, width=_DIALOG_WIDTH, confirm_text="Load and Install")
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draws what is loaded, and how much."""
-        setup_panel.draw_plan(self.layout, context, setup_plan.plan(context))
+        setup_panel.draw_plan(self.layout, context, setup_plan.plan(context), _DIALOG_LETTERS)
 
     def execute(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
         """Begins without waiting for it; in `blender -b` and scripts, does it all before it returns."""

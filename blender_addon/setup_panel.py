@@ -16,7 +16,7 @@ from .session import session
 from .setting_up import setting_up
 
 _ICONS = {"ok": "CHECKMARK", "warn": "ERROR", "fail": "CANCEL"}
-_WIDE = 90  # characters that fit the preferences
+_WIDE = 80  # characters that fit the preferences
 
 
 def draw_setup(layout: bpy.types.UILayout, context: bpy.types.Context, width: int | None = None) -> None:
@@ -81,7 +81,8 @@ def draw_plan(
 def _draw_installation(column: bpy.types.UILayout, context: bpy.types.Context, width: int | None) -> None:
     installation = setting_up.installation
     if setting_up.is_installing and installation is not None:
-        column.progress(factor=installation.fraction, text=installation.status_line, type="BAR")
+        column.label(text=installation.stage_line, icon="IMPORT")
+        column.progress(factor=installation.fraction, text=installation.time_line, type="BAR")
         column.operator("speechface.cancel_install", icon="X")
         return
     folder = setup_plan.folder_of(context)
