@@ -21,9 +21,7 @@ name = "bl_ext.user_default.speech_face"
 found = {"poll_offline": bpy.ops.speechface.install_backend.poll()}
 bpy.context.preferences.system.use_online_access = True
 found["install"] = list(bpy.ops.speechface.install_backend())
-bpy.ops.speechface.check_setup()
 setting_up = sys.modules[name + ".setting_up"].setting_up
-found["findings"] = [(each.name, each.state) for each in setting_up.check.findings]
 found["folder"] = str(setting_up.installation.plan.folder)
 (sound,) = Path(found["folder"]).glob("environment/**/samples/speech.wav")
 scene = bpy.context.scene
@@ -63,7 +61,6 @@ def test_a_new_user_installs_the_full_zip_and_its_backend_and_makes_curves(exten
     found = json.loads(lines[0].removeprefix("FOUND "))
     assert not found["poll_offline"]
     assert found["install"] == found["generate"] == found["uninstall"] == ["FINISHED"]
-    assert {state for _, state in found["findings"]} <= {"ok", "warn"}
     assert found["folder"].startswith(str(home))
     assert found["curves"] == 136
     assert "backend" not in found["left"]

@@ -39,7 +39,7 @@ def prepare(wheel, tmp_path, monkeypatch):
 
     for name, value in NO_INDEX.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(install_recipe.environments, "python_candidates", lambda: [["/no/python"]])
+    monkeypatch.setattr(install_recipe.environments, "python_candidates", lambda: [[str(tmp_path / "none")]])
     made = []
 
     def prepare(clock=time.monotonic, **changes):
@@ -163,11 +163,11 @@ def test_two_programs_do_not_install_into_one_folder(prepare):
         prepare().start()
 
 
-def test_no_python_is_said_with_where_to_get_one(prepare):
+def test_no_python_is_said_with_where_to_get_one(prepare, tmp_path):
     from blender_addon._shared import errors
 
     with pytest.raises(errors.SpeechFaceError, match=r"no whole Python 3\.11 or 3\.12 or 3\.13 was found; install one"):
-        prepare(own_python="/no/other/python").start()
+        prepare(own_python=str(tmp_path / "none")).start()
 
 
 @pytest.mark.parametrize(("system", "machine"), [("Linux", "aarch64"), ("Darwin", "x86_64")])
