@@ -164,6 +164,11 @@ class Installation:
         minutes, seconds = divmod(round(self.seconds_left), 60)
         return f"About {minutes} min {seconds:02d} s left" if minutes else f"About {seconds} s left"
 
+    @property
+    def output(self) -> str:
+        """What the last command has written; of an installation that succeeded, what the check found."""
+        return self._output
+
     def log_tail(self) -> str:
         """The end of the log."""
         return "\n".join(line for line in tail(self.log_file).splitlines() if not line.startswith("Progress "))

@@ -55,7 +55,9 @@ class SettingUp:
             SpeechFaceError: it cannot succeed here.
         """
         self.failure = self.message = ""
-        self.check = None
+        if self.check is not None:
+            self.check.cancel()
+            self.check = None
         installation.start()
         self.installation = installation
 
@@ -77,6 +79,7 @@ class SettingUp:
             self.message = "Cancelled; Install Backend goes on where it stopped"
         elif not error:
             self.message = f"The backend {installation.plan.wheel.version} is installed"
+            self.check = SetupCheck.that_found(installation.output)
 
     def close(self) -> None:
         """Ends what runs."""

@@ -115,6 +115,7 @@ class SPEECHFACE_OT_uninstall_backend(bpy.types.Operator):
         state, folder = setting_up.setting_up, setup_plan.folder_of(context)
         if session.backend is not None:
             session.close()
+        state.close()
         state.installation = state.check = None
         state.failure = ""
         try:

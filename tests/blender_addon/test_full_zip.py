@@ -23,6 +23,8 @@ bpy.context.preferences.system.use_online_access = True
 found["install"] = list(bpy.ops.speechface.install_backend())
 setting_up = sys.modules[name + ".setting_up"].setting_up
 found["folder"] = str(setting_up.installation.plan.folder)
+found["findings"] = [(each.name, each.state) for each in setting_up.check.findings]
+found["devices"] = setting_up.devices()
 (sound,) = Path(found["folder"]).glob("environment/**/samples/speech.wav")
 scene = bpy.context.scene
 scene.render.fps = 24
@@ -61,6 +63,9 @@ def test_a_new_user_installs_the_full_zip_and_its_backend_and_makes_curves(exten
     found = json.loads(lines[0].removeprefix("FOUND "))
     assert not found["poll_offline"]
     assert found["install"] == found["generate"] == found["uninstall"] == ["FINISHED"]
+    assert {"PyTorch", "Face detector", "Weights: speech"} <= {name for name, _ in found["findings"]}
+    assert {state for _, state in found["findings"]} <= {"ok", "warn"}
+    assert found["devices"] == ["cpu"]
     assert found["folder"].startswith(str(home))
     assert found["curves"] == 136
     assert "backend" not in found["left"]
