@@ -336,13 +336,15 @@ app.command()(chaos)
 
 
 @app.command()
-def doctor() -> None:
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON for programs.")] = False,
+) -> None:
     """Says what is installed, what is missing, and how to repair it."""
     with plain_failures():
-        from backend_server.commands.doctor import doctor
+        from backend_server.commands import doctor as show
 
-        table, is_healthy = doctor()
-    output.print(table)
+        shown, is_healthy = show.doctor_json() if as_json else show.doctor()
+    output.print(shown, soft_wrap=as_json, highlight=not as_json, markup=not as_json)
     raise typer.Exit(0 if is_healthy else 1)
 
 

@@ -171,6 +171,7 @@ class SPEECHFACE_OT_generate(bpy.types.Operator):
 
     def _refuse(self, error: errors.SpeechFaceError) -> set[OperatorReturnItems]:
         session.failure = orders.sentence_of(error)
+        redraw()
         self.report({"ERROR"}, session.failure)
         return {"CANCELLED"}
 
@@ -238,8 +239,11 @@ class SPEECHFACE_OT_start_backend(bpy.types.Operator):
         try:
             session.connect(preferences.settings(context))
         except errors.SpeechFaceError as error:
-            self.report({"ERROR"}, orders.sentence_of(error))
+            session.failure = orders.sentence_of(error)
+            redraw()
+            self.report({"ERROR"}, session.failure)
             return {"CANCELLED"}
+        session.failure = ""
         watch()
         redraw()
         return {"FINISHED"}
@@ -259,6 +263,24 @@ class SPEECHFACE_OT_stop_backend(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
         """Stops it and frees its memory."""
         session.close()
+        redraw()
+        return {"FINISHED"}
+
+
+class SPEECHFACE_OT_dismiss_failure(bpy.types.Operator):
+    """Stop showing what went wrong"""
+
+    bl_idname = "speechface.dismiss_failure"
+    bl_label = "Dismiss"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Only when a failure is shown."""
+        return bool(session.failure)
+
+    def execute(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
+        """Forgets it."""
+        session.failure = ""
         redraw()
         return {"FINISHED"}
 
@@ -289,6 +311,7 @@ _CLASSES = (
     SPEECHFACE_OT_cancel,
     SPEECHFACE_OT_start_backend,
     SPEECHFACE_OT_stop_backend,
+    SPEECHFACE_OT_dismiss_failure,
     SPEECHFACE_OT_copy_log,
 )
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import bpy
 
-from . import cast_panel, orders, stages
+from . import cast_panel, orders, stages, words
 from .cast_panel import draw_characters
 from .job import AnimationJob
 from .properties import SPEECHFACE_Character, active_character, scene_settings
 from .rig_panel import SPEECHFACE_UL_channels, draw_rig
 from .sentences import draw_sentence
 from .session import session
+from .setup_panel import draw_setup
 from .shape_presets import SPEECHFACE_MT_shape_presets
 
 _TAB = "Speech Face"
@@ -97,7 +98,9 @@ def draw_generate(layout: bpy.types.UILayout, context: bpy.types.Context) -> Non
     for remark in orders.remarks(context, character) if character is not None else ():
         draw_sentence(body, remark, "INFO")
     if session.failure:
-        draw_sentence(body, session.failure, "ERROR")
+        row = body.row()
+        draw_sentence(row, session.failure, "CANCEL")
+        row.operator("speechface.dismiss_failure", text="", icon="X")
     for note in session.notes:
         draw_sentence(body, note, "ERROR")
     body.operator("speechface.clean_up", icon="TRASH")
@@ -175,9 +178,18 @@ def draw_backend(layout: bpy.types.UILayout) -> None:
         draw_sentence(layout, problem[:1].upper() + problem[1:], "ERROR")
 
 
+def draw_setup_folded(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """Draws how the backend is set up, closed at first."""
+    header, body = layout.panel("SPEECHFACE_setup", default_closed=True)
+    header.label(text="Setup", text_ctxt=words.CONTEXT)
+    if body is not None:
+        draw_setup(body, context)
+
+
 def draw_panel(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     """Draws the whole panel, in the order of use."""
     draw_backend(layout)
+    draw_setup_folded(layout, context)
     body = _section(layout, "SPEECHFACE_characters", "Characters")
     if body is not None:
         draw_characters(body, context)
@@ -192,7 +204,7 @@ def _section(
     layout: bpy.types.UILayout, name: str, label: str, *, is_closed: bool = False
 ) -> bpy.types.UILayout | None:
     header, body = layout.panel(name, default_closed=is_closed)
-    header.label(text=label)
+    header.label(text=label, text_ctxt=words.CONTEXT)
     if body is None:
         return None
     column = body.column()

@@ -15,7 +15,7 @@ from bpy.props import (
     StringProperty,
 )
 
-from . import landmark_rig, texture_plane
+from . import landmark_rig, texture_plane, words
 from ._shared import motion_controls, protocol
 from .key_properties import CLASSES as KEY_CLASSES
 from .key_properties import SPEECHFACE_Keys
@@ -109,6 +109,7 @@ class SPEECHFACE_Character(bpy.types.PropertyGroup):
         "lead",
         "Lead",
         "How much earlier than the sound the mouth moves. Below 0: later than the sound",
+        translation_context=words.CONTEXT,
         **_SECONDS,
     )
     blink_frequency: _control("blink_frequency", "Blink Frequency", "How often the eyes blink. 2: twice as often")

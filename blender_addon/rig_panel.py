@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import bpy
 
-from . import preview_operators, rig_table, rigging
+from . import preview_operators, rig_table, rigging, words
 from ._shared import errors
 from .landmark_panel import draw_landmarks
 from .properties import active_character
@@ -46,7 +46,7 @@ class SPEECHFACE_UL_channels(bpy.types.UIList):
 def draw_rig(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     """Draws the sub-panel."""
     header, body = layout.panel("SPEECHFACE_rig", default_closed=False)
-    header.label(text="Rig")
+    header.label(text="Rig", text_ctxt=words.CONTEXT)
     if body is None:
         return
     character = active_character(context.scene)

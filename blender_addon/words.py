@@ -12,15 +12,16 @@ from pathlib import Path
 import bpy
 
 _FOLDER = Path(__file__).parent / "translations"
-_OPERATOR = "Operator"  # Blender's context for what stands on buttons
+CONTEXT = "Speech Face"  # of words that mean something else elsewhere in Blender, whose own texts come first
+_CONTEXTS = ("*", "Operator", CONTEXT)  # everything, what stands on buttons, and ours
 
 
 def messages() -> dict[str, dict[tuple[str | None, str], str]]:
-    """The texts by locale, as Blender wants them; for a button and for everything else."""
+    """The texts by locale and context, as Blender wants them."""
     found = {}
     for path in sorted(_FOLDER.glob("*.json")):
         texts = json.loads(path.read_text("utf-8"))
-        found[path.stem] = {(context, text): said for text, said in texts.items() for context in ("*", _OPERATOR)}
+        found[path.stem] = {(context, text): said for text, said in texts.items() for context in _CONTEXTS}
     return found
 
 

@@ -276,5 +276,5 @@ def test_help_names_every_command():
     shown = subprocess.run(
         [sys.executable, str(ROOT / "build.py"), "--help"], capture_output=True, text=True, check=True
     )
-    for command in ("run", "test", "check", "addon", "bench"):
+    for command in ("run", "test", "check", "addon", "client", "wheel", "bench"):
         assert command in shown.stdout

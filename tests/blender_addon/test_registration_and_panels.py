@@ -13,6 +13,7 @@ OPERATORS = (
     "remove_voice", "add_images", "add_image_slot", "remove_image", "clean_up",
     "start_backend", "stop_backend", "copy_log", "shape_preset_add",
     "shape_again", "follow_strips", "clear",
+    "dismiss_failure", "install_backend", "cancel_install", "uninstall_backend", "check_setup", "copy_install_log",
     "detect_rig", "choose_preset", "load_mapping", "save_mapping", "add_channel", "remove_channel", "preview_channel",
     "preview_face", "find_landmarks", "set_landmark", "reset_landmarks", "drag_landmarks",
 )  # fmt: skip
@@ -45,11 +46,11 @@ class Layout:
     def menu(self, name, text=""):
         assert hasattr(bpy.types, name)
 
-    def label(self, text="", icon="NONE", icon_value=0):
+    def label(self, text="", icon="NONE", icon_value=0, text_ctxt="", translate=True):
         assert icon in bpy.types.UILayout.bl_rna.functions["label"].parameters["icon"].enum_items
         self.lines.append(text)
 
-    def prop(self, data, name, text=None, icon="NONE", emboss=True, placeholder=""):
+    def prop(self, data, name, text=None, icon="NONE", emboss=True, placeholder="", **_):
         assert name in data.bl_rna.properties
         self.lines.append(f"{name}={getattr(data, name)}")
 
