@@ -29,9 +29,10 @@ found["devices"] = setting_up.devices()
 scene = bpy.context.scene
 scene.render.fps = 24
 scene.sequence_editor_create().strips.new_sound("Voice", str(sound), 1, 1)
-scene.speech_face.use_texture = False
+bpy.ops.speechface.add_character(name="Anna")
+scene.speech_face.characters[0].use_texture = False
 found["generate"] = list(bpy.ops.speechface.generate())
-animation = scene.speech_face.rig.animation_data
+animation = scene.speech_face.characters[0].rig.animation_data
 found["curves"] = len(animation.action.layers[0].strips[0].channelbag(animation.action_slot).fcurves)
 found["uninstall"] = list(bpy.ops.speechface.uninstall_backend())
 found["left"] = [path.name for path in Path(found["folder"]).parent.iterdir()]

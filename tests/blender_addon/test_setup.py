@@ -29,7 +29,7 @@ class Layout:
 
     row = column = box = _child
 
-    def label(self, text="", icon="NONE"):
+    def label(self, text="", icon="NONE", **_):
         assert icon in bpy.types.UILayout.bl_rna.functions["label"].parameters["icon"].enum_items
         self.drawn.append(text)
 
@@ -137,13 +137,13 @@ def test_without_online_access_it_says_how_to_allow_it(setup, preferences, tmp_p
     assert not (tmp_path / "chosen").exists()
 
 
-def test_generate_says_that_the_backend_is_not_installed(setup, preferences, add_strip):
-    from blender_addon import generation
+def test_generate_says_that_the_backend_is_not_installed(setup, preferences, add_strip, character):
+    from blender_addon import orders
 
     preferences.backend = "INSTALLED"
     add_strip()
-    bpy.context.scene.speech_face.use_texture = False
-    assert generation.disabled_reason(bpy.context) == "The backend is not installed; press Install Backend"
+    character().use_texture = False
+    assert orders.disabled_reason(bpy.context) == "The backend is not installed; press Install Backend"
 
 
 def test_a_failed_installation_stays_in_the_panel(setup, preferences, tmp_path, monkeypatch):
@@ -243,11 +243,11 @@ def test_complaint_17_a_backend_that_dies_at_its_start_is_shown_at_once_with_its
     assert "OpenGL" not in sessions.session.problem
 
 
-def test_complaint_17_errors_are_kept_until_something_works(dying, preferences, add_strip):
+def test_complaint_17_errors_are_kept_until_something_works(dying, preferences, add_strip, character):
     from blender_addon.session import session
 
     add_strip()
-    bpy.context.scene.speech_face.use_texture = False
+    character().use_texture = False
     with pytest.raises(RuntimeError, match="ended with code 3"):
         bpy.ops.speechface.generate()
     assert session.failure.startswith("The backend ended with code 3 (error: the weights '/x' are damaged")
