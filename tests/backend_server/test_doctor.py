@@ -125,13 +125,13 @@ def test_the_command_prints_json_for_programs():
 
 
 def test_the_command_fails_only_when_something_needed_is_missing(monkeypatch):
-    from backend_server.commands import doctor as command
+    from backend_server.commands import findings
 
     good = doctor.Finding("a", State.OK, "b")
     bad = doctor.Finding("c", State.FAIL, "d [not markup]", "e")
-    monkeypatch.setattr(command, "diagnose", lambda: [good])
-    assert command.doctor()[1]
-    monkeypatch.setattr(command, "diagnose", lambda: [good, bad])
-    table, healthy = command.doctor()
+    monkeypatch.setattr(findings, "diagnose", lambda: [good])
+    assert findings.as_table()[1]
+    monkeypatch.setattr(findings, "diagnose", lambda: [good, bad])
+    table, healthy = findings.as_table()
     assert not healthy
     assert table.row_count == 2
