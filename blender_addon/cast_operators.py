@@ -13,6 +13,7 @@ from bpy.props import BoolProperty, CollectionProperty, EnumProperty, IntPropert
 from . import cast, compat, picture_places
 from ._shared import protocol
 from .properties import active_character
+from .sentences import allow
 from .session import session
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class SPEECHFACE_OT_remove_character(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only when there is one."""
-        return active_character(context.scene) is not None
+        return allow(cls, active_character(context.scene) is not None, "There is no character")
 
     def execute(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
         """Removes it."""
@@ -141,7 +142,7 @@ class SPEECHFACE_OT_remove_voice(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only when there is one."""
         character = active_character(context.scene)
-        return character is not None and len(character.voices) > 0
+        return allow(cls, character is not None and len(character.voices) > 0, "The list is empty")
 
     def execute(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
         """Removes one row."""
@@ -217,7 +218,7 @@ class SPEECHFACE_OT_remove_image(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only when there is a row."""
         character = active_character(context.scene)
-        return character is not None and len(character.images) > 0
+        return allow(cls, character is not None and len(character.images) > 0, "The list is empty")
 
     def execute(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
         """Removes one row."""

@@ -16,6 +16,7 @@ from .incoming_pictures import TICK_SECONDS
 from .properties import active_character, scene_settings
 from .reader import Reader
 from .run_operator import TIMER_SECONDS, RunOperator
+from .sentences import allow
 from .session import redraw, session, watch
 
 if TYPE_CHECKING:
@@ -210,7 +211,8 @@ class SPEECHFACE_OT_cancel(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only while a face is being generated."""
-        return session.generation is not None or session.reader is not None or bool(session.orders)
+        is_running = session.generation is not None or session.reader is not None or bool(session.orders)
+        return allow(cls, is_running, "Nothing is being generated")
 
     def execute(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
         """Ends the running job at once; Generate itself notices at its next timer event."""
@@ -232,7 +234,7 @@ class SPEECHFACE_OT_start_backend(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only while no job runs."""
-        return session.generation is None
+        return allow(cls, session.generation is None, "A face is being generated")
 
     def execute(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
         """Starts it without waiting for it."""
@@ -258,7 +260,8 @@ class SPEECHFACE_OT_stop_backend(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only while there is one, and no job runs on it."""
-        return session.is_connected and session.generation is None
+        is_idle = session.is_connected and session.generation is None
+        return allow(cls, is_idle, "No backend runs, or a face is being generated")
 
     def execute(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
         """Stops it and frees its memory."""
@@ -276,7 +279,7 @@ class SPEECHFACE_OT_dismiss_failure(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only when a failure is shown."""
-        return bool(session.failure)
+        return allow(cls, bool(session.failure), "Nothing has failed")
 
     def execute(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
         """Forgets it."""
@@ -294,7 +297,7 @@ class SPEECHFACE_OT_copy_log(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only when this Blender started a backend."""
-        return session.backend is not None
+        return allow(cls, session.backend is not None, "This Blender has started no backend")
 
     def execute(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
         """Copies it and names the file of the whole log."""

@@ -1,4 +1,4 @@
-"""Draws sentences in a sidebar, broken into lines that fit."""
+"""Shows sentences: in a sidebar, broken into lines that fit, and in the tooltips of what is disabled."""
 
 from __future__ import annotations
 
@@ -21,6 +21,12 @@ def draw_sentence(layout: bpy.types.UILayout, sentence: str, icon: str, width: i
     said = bpy.app.translations.pgettext_iface(sentence)
     for number, line in enumerate(_wrap(said, width or _LINE_LENGTH)):
         lines.label(text=line, translate=False, icon=icon if not number else "BLANK1")  # pyright: ignore[reportArgumentType]
+
+
+def allow(operator: type[bpy.types.Operator], is_allowed: bool, reason: str) -> bool:
+    """Whether an operator may be used now; if not, its tooltip says why."""
+    operator.poll_message_set("" if is_allowed else bpy.app.translations.pgettext_tip(reason))
+    return is_allowed
 
 
 def _wrap(sentence: str, width: int) -> list[str]:

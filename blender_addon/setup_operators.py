@@ -12,6 +12,7 @@ from . import compat, installed, preferences, setting_up, setup_panel, setup_pla
 from ._shared import errors
 from .child_process import ChildProcess
 from .installation import Installation
+from .sentences import allow
 from .session import redraw, session
 from .setup_check import SetupCheck
 
@@ -81,7 +82,7 @@ class SPEECHFACE_OT_cancel_install(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only while the backend is being installed."""
-        return setting_up.setting_up.is_installing
+        return allow(cls, setting_up.setting_up.is_installing, "Nothing is being installed")
 
     def execute(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
         """Ends the child process at once."""
@@ -100,11 +101,10 @@ class SPEECHFACE_OT_uninstall_backend(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only when there is something, and nothing uses it."""
         is_idle = not setting_up.setting_up.is_installing and session.generation is None
-        return (
-            is_idle
-            and setup_plan.values(context) is not None
-            and (setup_plan.folder_of(context) / installed.MARKER).is_file()
+        is_there = (
+            setup_plan.values(context) is not None and (setup_plan.folder_of(context) / installed.MARKER).is_file()
         )
+        return allow(cls, is_idle and is_there, "Nothing is installed, or it is in use")
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[OperatorReturnItems]:
         """Asks first."""
@@ -143,7 +143,8 @@ class SPEECHFACE_OT_check_setup(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only when nothing else runs."""
-        return not setting_up.setting_up.is_installing and not setting_up.setting_up.is_checking
+        is_busy = setting_up.setting_up.is_installing or setting_up.setting_up.is_checking
+        return allow(cls, not is_busy, "Wait until the installation or the check has ended")
 
     def execute(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
         """Begins without waiting for it; in `blender -b` and scripts, waits for the findings."""
@@ -173,7 +174,7 @@ class SPEECHFACE_OT_copy_install_log(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only after an installation was begun."""
-        return setting_up.setting_up.installation is not None
+        return allow(cls, setting_up.setting_up.installation is not None, "Nothing was installed yet")
 
     def execute(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
         """Copies it and names the file of the whole log."""
