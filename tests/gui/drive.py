@@ -28,6 +28,7 @@ sys.path += map(str, ROOT.glob(f".venv-blender-{version}/Lib/site-packages"))
 import blender_addon  # noqa: E402 (the checkout is on the path now)
 from blender_addon import (  # noqa: E402
     cast,
+    compat,
     face_landmarks,
     generation,
     incoming_pictures,
@@ -124,7 +125,6 @@ class Drive:
     def _set_up(self) -> None:
         entry = bpy.context.preferences.addons.new()
         entry.module = "blender_addon"
-        bpy.context.preferences.view.show_splash = False
         blender_addon.register()
         entry.preferences.connection_file = str((self._out / "connection.json").resolve())
         entry.preferences.data_folder = str((self._out / "blender").resolve())
@@ -151,7 +151,8 @@ class Drive:
             bpy.ops.speechface.add_images(directory=str(self._out.resolve()), files=[{"name": "portrait.png"}])
         active_character(bpy.context.scene).epochs = 2
         _, strip = next(cast.strips())
-        strip.frame_offset_end = strip.frame_final_duration - _FRAMES  # a few words are enough
+        end = "right_handle" if hasattr(strip, "right_handle") else "frame_final_end"
+        setattr(strip, end, int(compat.handles(strip)[0]) + _FRAMES)  # a few words are enough
         yield 0.5
         yield from self._photograph("chosen")
 
@@ -300,6 +301,7 @@ def main() -> None:
     """Reads what stands behind `--` and registers the steps."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--out", type=Path, required=True)
+    bpy.context.preferences.view.show_splash = False
     given = parser.parse_args(sys.argv[sys.argv.index("--") + 1 :])
     bpy.app.timers.register(Drive(given.out), first_interval=1.0, persistent=True)
 
