@@ -84,7 +84,9 @@ def _frame(context: bpy.types.Context, window: bpy.types.Window, area: bpy.types
         bpy.ops.view3d.view_selected()
 
 
-def look_at(context: bpy.types.Context, scene: bpy.types.Scene, place: tuple[float, float, float], width: float) -> None:
+def look_at(
+    context: bpy.types.Context, scene: bpy.types.Scene, place: tuple[float, float, float], width: float
+) -> None:
     """Turns every 3D viewport of a scene to the front of a picture that is not in the scene yet.
 
     A viewport that a camera looks through is left as it is, and all while the artist works on something.

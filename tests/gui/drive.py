@@ -170,7 +170,7 @@ class Drive:
         live = self._live()
         if live is None:
             raise AssertionError("the generation ended before it was photographed")
-        self._same_colours("the live picture", live._picture(live._shown), live._corners)
+        yield from self._same_colours("the live picture", live._picture(live._shown), live._corners, 1)
         start = time.monotonic()
         with window.override():
             bpy.ops.speechface.cancel()
@@ -180,9 +180,15 @@ class Drive:
         self._check(set(bpy.data.objects.keys()) == before, "Cancel left objects in the scene")
         yield from self._photograph("cancelled")
 
-    def _same_colours(self, what: str, picture: Path, corners: list) -> None:
-        seen, wanted = window.pixels_of(self._last), window.pixels_of(picture)
-        difference, count = window.colour_difference(seen, wanted, corners)
+    def _same_colours(self, what: str, picture: Path, corners: list, seconds: float) -> Steps:
+        """Photographs until the window shows a picture in its own colours; shaders may have to be compiled first."""
+        deadline, wanted = time.monotonic() + seconds, window.pixels_of(picture)
+        while True:
+            window.photograph(self._last)
+            difference, count = window.colour_difference(window.pixels_of(self._last), wanted, corners)
+            if (difference <= _COLOURS and count > 50) or time.monotonic() > deadline:
+                break
+            yield 0.5
         self._measures[f"colours of {what}, difference of 255"] = difference
         self._check(count > 50, f"{what} is not seen: {count} samples lie in the window")
         self._check(difference <= _COLOURS, f"{what} has other colours than its file, by {difference} of 255")
@@ -209,11 +215,13 @@ class Drive:
         corners = [plane.matrix_world @ vertex.co for vertex in plane.data.vertices]
         folder = Path(bpy.path.abspath(next(i for i in bpy.data.images if i.source == "SEQUENCE").filepath)).parent
         names = sorted(folder.glob("frame_*.png"))
-        self._same_colours("the plane", names[_LOOKED_AT - 1], corners)
+        yield from self._same_colours("the plane", names[_LOOKED_AT - 1], corners, 240)
         for kind in ("reading", "waiting for the backend", "pictures arriving", "writing results", "drawing"):
-            self._measures[f"longest step, {kind}, ms"] = self._watch.longest_milliseconds(kind)
-        longest = self._watch.longest_milliseconds("pictures arriving")
-        self._check(longest <= _STEP_MILLISECONDS, f"a step took {longest} ms while pictures arrived")
+            longest, busiest = self._watch.longest_milliseconds(kind)
+            self._measures[f"longest step, {kind}, ms"] = longest
+            self._measures[f"busiest step, {kind}, ms"] = busiest
+        _, busiest = self._watch.longest_milliseconds("pictures arriving")
+        self._check(busiest <= _STEP_MILLISECONDS, f"a step worked for {busiest} ms while pictures arrived")
         delay = self._watch.delay_seconds()
         self._check(delay is not None and delay <= _SEEN_SECONDS, f"the first picture was seen after {delay} s")
 
@@ -223,6 +231,7 @@ class Drive:
         panels.draw_panel = lambda layout, context: original(window.Sections(layout, opened), context)
 
     def _rig(self) -> Steps:
+        window.view()[0].spaces.active.shading.type = "SOLID"  # drawn quickly also without a graphics card
         self._open("SPEECHFACE_editing", "SPEECHFACE_generate")
         yield from self._photograph("keys")
         self._open("SPEECHFACE_shape")

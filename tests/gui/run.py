@@ -130,12 +130,10 @@ def main(words: list[str]) -> int:
                 process.wait()
     path = out / "report.json"
     report = json.loads(path.read_text("utf-8")) if path.exists() else None
-    for name, value in (report["measures"] if report else {}).items():
-        print(f"   {name:44} {value}")
     failures = verdict(report, code)
-    for sentence in failures:
-        print(f"   FAILED: {sentence}")
-    print(f"   photographs: {out}")
+    lines = [f"   {name:44} {value}" for name, value in (report["measures"] if report else {}).items()]
+    lines += [f"   FAILED: {sentence}" for sentence in failures]
+    sys.stdout.write("\n".join([*lines, f"   photographs: {out}", ""]))
     return 1 if failures else 0
 
 

@@ -56,14 +56,15 @@ def test_without_a_report_nothing_passed():
 
 def test_steps_are_noted_by_what_they_do_also_those_that_fail(monkeypatch):
     monkeypatch.setattr(watching.time, "monotonic", itertools.accumulate([10.0, 0.02, 1.0, 0.07]).__next__)
+    monkeypatch.setattr(watching.time, "thread_time", itertools.accumulate([1.0, 0.01, 1.0, 0.03]).__next__)
     watch, kinds = watching.Watch(), iter(["reading", "pictures arriving"])
     step = watch.step(lambda: next(kinds), lambda number: 1 / number)
     assert step(2) == 0.5
     with pytest.raises(ZeroDivisionError):
         step(0)
-    assert watch.longest_milliseconds("reading") == 20.0
-    assert watch.longest_milliseconds("pictures arriving") == 70.0
-    assert watch.longest_milliseconds("another") == 0.0
+    assert watch.longest_milliseconds("reading") == (20.0, 10.0)
+    assert watch.longest_milliseconds("pictures arriving") == (70.0, 30.0)
+    assert watch.longest_milliseconds("another") == (0.0, 0.0)
     assert watch.errors == ["ZeroDivisionError: division by zero"]
 
 

@@ -13,20 +13,22 @@ class Watch:
     """What was seen of one generation, in seconds of a clock that only rises.
 
     Attributes:
-        steps: what was done -> duration of each step of the operator.
+        steps: what was done -> of each step, its duration, and the time in which the processor worked for it, which
+            other programs do not lengthen.
         came: when pictures came from the backend, the earliest first.
         drawn: when pictures were drawn in the viewport.
         errors: exceptions that passed through what is watched.
     """
 
-    steps: dict[str, list[float]] = field(default_factory=dict)
+    steps: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
     came: list[float] = field(default_factory=list)
     drawn: list[float] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
-    def longest_milliseconds(self, kind: str) -> float:
-        """The longest step of a kind; 0 if there was none."""
-        return round(1000 * max(self.steps.get(kind, ()), default=0.0), 1)
+    def longest_milliseconds(self, kind: str) -> tuple[float, float]:
+        """Duration of the longest step of a kind, and work of the busiest; 0 if there was none."""
+        taken = self.steps.get(kind) or [(0.0, 0.0)]
+        return round(1000 * max(wall for wall, _ in taken), 1), round(1000 * max(busy for _, busy in taken), 1)
 
     def delay_seconds(self) -> float | None:
         """From the first picture that came until one was drawn; None if none was."""
@@ -38,14 +40,15 @@ class Watch:
 
         @wraps(function)
         def timed(*given: object, **named: object) -> object:
-            name, start = kind(), time.monotonic()
+            name, start, busy = kind(), time.monotonic(), time.thread_time()
             try:
                 return function(*given, **named)
             except Exception as error:
                 self.errors.append(f"{type(error).__name__}: {error}")
                 raise
             finally:
-                self.steps.setdefault(name, []).append(time.monotonic() - start)
+                taken = (time.monotonic() - start, time.thread_time() - busy)
+                self.steps.setdefault(name, []).append(taken)
 
         return timed
 
