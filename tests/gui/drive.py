@@ -44,7 +44,7 @@ from tests.gui import window  # noqa: E402
 from tests.gui.watching import Watch, faults  # noqa: E402
 
 Steps = Iterator[float]
-_FRAMES, _LOOKED_AT = 32, 24  # of the speech
+_FRAMES, _LOOKED_AT = 20, 12  # of the speech
 _SAMPLES = ROOT / "backend_server" / "samples"
 _STEP_MILLISECONDS, _CANCEL_SECONDS, _SEEN_SECONDS = 50, 0.5, 2.0
 _COLOURS = 6  # of 255, between the picture and what the window shows
@@ -55,10 +55,11 @@ class Drive:
 
     Args:
         out: for photographs and the report; has `connection.json` and `portrait.png`.
+        parts: what is done after speech and photo were chosen, in this order.
     """
 
-    def __init__(self, out: Path) -> None:
-        self._out = out
+    def __init__(self, out: Path, parts: list[str]) -> None:
+        self._out, self._parts = out, parts
         self._steps = self._all()
         self._failures: list[str] = []
         self._measures: dict[str, object] = {"Blender": bpy.app.version_string}
@@ -71,7 +72,7 @@ class Drive:
             return next(self._steps)
         except StopIteration:
             pass
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 (whatever it is, the report says it)
             traceback.print_exc()
             self._failures.append(f"{type(error).__name__}: {error}")
         self._end()
@@ -83,7 +84,7 @@ class Drive:
         log = self._out / "blender.log"
         self._failures += faults(log.read_text("utf-8", "replace")) if log.exists() else []
         self._failures += self._watch.errors
-        report = {"measures": self._measures, "failures": self._failures}
+        report = {"measures": self._measures, "failures": list(dict.fromkeys(self._failures))}
         (self._out / "report.json").write_text(json.dumps(report, indent=1), "utf-8")
         sessions.session.close()
         os._exit(1 if self._failures else 0)  # no question whether to save
@@ -117,10 +118,15 @@ class Drive:
         yield 0.5
         yield from self._photograph("start")
         yield from self._choose()
-        yield from self._cancel()
-        yield from self._generate()
-        yield from self._rig()
-        yield from self._landmarks()
+        steps = {
+            "cancel": self._cancel,
+            "generate": self._generate,
+            "sections": self._sections,
+            "rig": self._rig,
+            "landmarks": self._landmarks,
+        }
+        for part in self._parts:
+            yield from steps[part]()
 
     def _set_up(self) -> None:
         entry = bpy.context.preferences.addons.new()
@@ -131,7 +137,11 @@ class Drive:
         watch = self._watch
         generate = operators.SPEECHFACE_OT_generate
         timed = watch.step(self._kind, generate.modal)
-        generate.modal = lambda self, context, event: timed(self, context, event)  # Blender counts the names
+
+        def modal(self: object, context: bpy.types.Context, event: bpy.types.Event) -> object:
+            return timed(self, context, event)  # Blender counts the arguments
+
+        generate.modal = modal
         pictures, live = incoming_pictures.IncomingPictures, live_plane.LivePlane
         pictures.take = watch.moment(watch.came, pictures.take, is_after=False)
         live._draw = watch.moment(watch.drawn, watch.step(lambda: "drawing", live._draw), is_after=True)
@@ -230,12 +240,14 @@ class Drive:
         self._draw, opened = original, frozenset(names)
         panels.draw_panel = lambda layout, context: original(window.Sections(layout, opened), context)
 
-    def _rig(self) -> Steps:
+    def _sections(self) -> Steps:
         window.view()[0].spaces.active.shading.type = "SOLID"  # drawn quickly also without a graphics card
         self._open("SPEECHFACE_editing", "SPEECHFACE_generate")
         yield from self._photograph("keys")
         self._open("SPEECHFACE_shape")
         yield from self._photograph("shape")
+
+    def _rig(self) -> Steps:
         scene, character = bpy.context.scene, active_character(bpy.context.scene)
         head = sample_head.add(scene, "Head", head_file.load_head(_SAMPLES / "head.npz"))
         head.location = (-1.5, 0, 0)
@@ -311,8 +323,9 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--out", type=Path, required=True)
     bpy.context.preferences.view.show_splash = False
+    parser.add_argument("--parts", nargs="+", required=True)
     given = parser.parse_args(sys.argv[sys.argv.index("--") + 1 :])
-    bpy.app.timers.register(Drive(given.out), first_interval=1.0, persistent=True)
+    bpy.app.timers.register(Drive(given.out, given.parts), first_interval=1.0, persistent=True)
 
 
 main()

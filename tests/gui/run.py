@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from backend_server.identities.pictures import portrait_path
 
 ROOT = Path(__file__).resolve().parents[2]
 SCREEN = (1600, 1000)
+PARTS = ("cancel", "generate", "sections", "rig", "landmarks")
 _START_SECONDS = 120.0
 
 
@@ -39,11 +40,11 @@ def blender_command(given: str | None, environment: dict[str, str]) -> list[str]
     return command
 
 
-def arguments(command: list[str], out: str) -> list[str]:
+def arguments(command: list[str], out: str, parts: Sequence[str] = PARTS) -> list[str]:
     """The whole command line of Blender, which must be started in the checkout."""
     window = ["--window-geometry", "0", "0", *map(str, SCREEN)]
     quiet = ["--factory-startup", "--enable-event-simulate", "--python-exit-code", "3"]
-    return [*command, *quiet, *window, "--python", "tests/gui/drive.py", "--", "--out", out]
+    return [*command, *quiet, *window, "--python", "tests/gui/drive.py", "--", "--out", out, "--parts", *parts]
 
 
 def wants_screen(environment: dict[str, str], system: str) -> bool:
@@ -107,6 +108,8 @@ def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="build.py gui-test", description="Drives a real window of Blender.")
     parser.add_argument("--blender", help="program, or command with arguments (default: $BLENDER, else blender)")
     parser.add_argument("--out", type=Path, default=Path("out/gui"), help="for photographs and measures")
+    note = "what is done after speech and photo were chosen (default: all)"
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help=note)
     parser.add_argument("--seconds", type=float, default=900.0, help="after which Blender is ended")
     given = parser.parse_args(words)
     command = blender_command(given.blender, dict(os.environ))
@@ -120,7 +123,7 @@ def main(words: list[str]) -> int:
         screen = stack.enter_context(_screen()) if wants_screen(dict(os.environ), sys.platform) else dict(os.environ)
         log = stack.enter_context((out / "blender.log").open("w"))
         process = subprocess.Popen(
-            arguments(command, named), cwd=ROOT, env=screen, stdout=log, stderr=subprocess.STDOUT
+            arguments(command, named, given.parts), cwd=ROOT, env=screen, stdout=log, stderr=subprocess.STDOUT
         )
         try:
             code = process.wait(given.seconds)

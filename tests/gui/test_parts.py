@@ -30,11 +30,11 @@ def test_a_program_that_is_not_there_is_named(tmp_path):
 
 
 def test_what_blender_is_given_does_not_name_the_checkout(program):
-    words = run.arguments([str(program), "-x"], "out/gui")
+    words = run.arguments([str(program), "-x"], "out/gui", ["rig"])
     assert words[:2] == [str(program), "-x"]
-    assert words[-5:] == ["--python", "tests/gui/drive.py", "--", "--out", "out/gui"]
+    assert words[-7:] == ["--python", "tests/gui/drive.py", "--", "--out", "out/gui", "--parts", "rig"]
     assert not [word for word in words[2:] if str(run.ROOT) in word]
-    assert (run.ROOT / words[-4]).is_file()
+    assert (run.ROOT / words[-6]).is_file()
 
 
 def test_a_screen_is_started_only_where_there_is_none(monkeypatch):
