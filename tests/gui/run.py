@@ -12,6 +12,7 @@ import json
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -25,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SCREEN = (1600, 1000)
 PARTS = ("cancel", "generate", "sections", "rig", "landmarks")
 _START_SECONDS = 120.0
+_TOO_LONG = 124  # instead of an exit code
 
 
 def blender_command(given: str | None, environment: dict[str, str]) -> list[str]:
@@ -55,6 +57,8 @@ def wants_screen(environment: dict[str, str], system: str) -> bool:
 
 def verdict(report: dict | None, code: int) -> list[str]:
     """What failed, as sentences; empty if all is well."""
+    if report is None and code == _TOO_LONG:
+        return ["Blender did not come to the end in time; give it more --seconds, or read blender.log"]
     if report is None:
         return [f"Blender ended with exit code {code} before it wrote a report; read blender.log"]
     failures = list(report["failures"])
@@ -103,7 +107,17 @@ def _backend(out: Path) -> Iterator[None]:
             process.wait()
 
 
-def main(words: list[str]) -> int:
+def _end(process: subprocess.Popen) -> None:
+    """Ends Blender, and where it was started by another program, both."""
+    if process.poll() is None:
+        if os.name == "nt":
+            process.terminate()
+        else:
+            os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
+
+
+def main(given_words: list[str]) -> int:
     """Runs it, prints what was measured, and gives 0 if all is well."""
     parser = argparse.ArgumentParser(prog="build.py gui-test", description="Drives a real window of Blender.")
     parser.add_argument("--blender", help="program, or command with arguments (default: $BLENDER, else blender)")
@@ -111,7 +125,7 @@ def main(words: list[str]) -> int:
     note = "what is done after speech and photo were chosen (default: all)"
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help=note)
     parser.add_argument("--seconds", type=float, default=900.0, help="after which Blender is ended")
-    given = parser.parse_args(words)
+    given = parser.parse_args(given_words)
     command = blender_command(given.blender, dict(os.environ))
     out = given.out.resolve()
     out.mkdir(parents=True, exist_ok=True)
@@ -122,15 +136,15 @@ def main(words: list[str]) -> int:
         stack.enter_context(_backend(out))
         screen = stack.enter_context(_screen()) if wants_screen(dict(os.environ), sys.platform) else dict(os.environ)
         log = stack.enter_context((out / "blender.log").open("w"))
-        process = subprocess.Popen(
-            arguments(command, named, given.parts), cwd=ROOT, env=screen, stdout=log, stderr=subprocess.STDOUT
-        )
+        words = arguments(command, named, given.parts)
+        streams = {"stdout": log, "stderr": subprocess.STDOUT}
+        process = subprocess.Popen(words, cwd=ROOT, env=screen, start_new_session=True, **streams)
         try:
             code = process.wait(given.seconds)
+        except subprocess.TimeoutExpired:
+            code = _TOO_LONG
         finally:
-            if process.poll() is None:
-                process.terminate()
-                process.wait()
+            _end(process)
     path = out / "report.json"
     report = json.loads(path.read_text("utf-8")) if path.exists() else None
     failures = verdict(report, code)

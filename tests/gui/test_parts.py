@@ -49,6 +49,7 @@ def test_a_screen_is_started_only_where_there_is_none(monkeypatch):
 
 def test_without_a_report_nothing_passed():
     assert "before it wrote a report" in run.verdict(None, 0)[0]
+    assert "give it more --seconds" in run.verdict(None, 124)[0]
     assert run.verdict({"failures": []}, 0) == []
     assert run.verdict({"failures": ["no plane"]}, 1) == ["no plane"]
     assert run.verdict({"failures": []}, 139) == ["Blender ended with exit code 139; read blender.log"]
