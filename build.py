@@ -289,6 +289,11 @@ def wheel(args: argparse.Namespace, rest: list[str]) -> int:
     return call([str(venv_python(VENV)), "build_wheel.py", *rest])
 
 
+def gui_test(args: argparse.Namespace, rest: list[str]) -> int:
+    """Drives the add-on in a real window of Blender, and photographs each state."""
+    return call([prepare((), args.torch), "-m", "tests.gui.run", *rest])
+
+
 def bench(args: argparse.Namespace, rest: list[str]) -> int:
     """Measures speed and memory on this machine."""
     return call([prepare((), args.torch), "-m", "backend_server", "bench", *rest])
@@ -299,9 +304,10 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     parser = argparse.ArgumentParser(prog="build.py", description=__doc__, allow_abbrev=False)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     made = {}
-    for function in (run, test, check, addon, client, wheel, bench):
+    for function in (run, test, check, gui_test, addon, client, wheel, bench):
         words = (function.__doc__ or "").rstrip(".")
-        made[function] = commands.add_parser(function.__name__, help=words, description=words, allow_abbrev=False)
+        name = function.__name__.replace("_", "-")
+        made[function] = commands.add_parser(name, help=words, description=words, allow_abbrev=False)
         made[function].set_defaults(function=function)
         builds = made[function].add_mutually_exclusive_group()
         for each in GIGABYTES:

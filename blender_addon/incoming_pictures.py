@@ -12,14 +12,14 @@ import numpy as np
 from mathutils import Matrix
 from numpy.typing import NDArray
 
-from . import landmark_rig, orders, texture_plane
+from . import landmark_rig, orders, placement, texture_plane
 from ._shared import errors
 from .coordinates import CropPlane
 from .job import AnimationJob, JobState
 from .live_plane import LivePlane
 from .orders import Order
 from .picture_folder import PictureFolder
-from .properties import SPEECHFACE_Character
+from .properties import SPEECHFACE_Character, scene_settings
 
 TICK_SECONDS = 0.03  # for pictures, in one step of a window
 _MOST_UNWRITTEN = 256  # then no more are taken from the connection
@@ -89,6 +89,8 @@ class IncomingPictures:
             except errors.SpeechFaceError:
                 return
             stands = plane_of(scene, character) or rig_of(scene, character)
+            if stands is None and scene_settings(scene).is_presented:
+                placement.look_at(bpy.context, scene, self._place, self._width)
             matrix = stands.matrix_world.copy() if stands is not None else Matrix.Translation(self._place)
             self._live = LivePlane(CropPlane(self._width), matrix, self.folder.picture, self._frames, scene.session_uid)
         self._live.add(self.folder.count)

@@ -113,7 +113,7 @@ def _draw_targets(body: bpy.types.UILayout, character: SPEECHFACE_Character) -> 
     numbers = body.column(align=True)
     epochs = numbers.row()
     epochs.enabled = character.use_texture
-    epochs.prop(character, "epochs")
+    epochs.prop(character, "epochs", text="Learning")  # the whole name is cut in a sidebar of usual width
     numbers.prop(character, "width")
     if character.use_texture:
         numbers.prop(character, "shading")
@@ -138,7 +138,12 @@ def _draw_progress(body: bpy.types.UILayout) -> None:
         )
         row.operator("speechface.cancel", text="", icon="X")
     if running is not None:
-        body.label(text=running.plan.order.label)
+        names = body.row()
+        names.label(text=running.plan.order.label)
+        if left := time_left(running.job):
+            times = names.row()
+            times.alignment = "RIGHT"
+            times.label(text=left)
         row = body.row(align=True)
         row.progress(factor=running.job.fraction, text=status_line(running.job), type="BAR")
         row.operator("speechface.cancel", text="", icon="X")
@@ -151,16 +156,21 @@ def _draw_progress(body: bpy.types.UILayout) -> None:
 
 
 def status_line(job: AnimationJob) -> str:
-    """One line for people: the stage, its steps and the time left."""
+    """One line for people: the stage and its steps."""
     if job.queue_position:
         return f"Waiting behind {job.queue_position} other job{'s' if job.queue_position > 1 else ''}"
     line = stages.label(job.stage or job.state.value)
     if job.steps:
         line += f"  {job.step}/{job.steps}"
-    if job.seconds_left is not None:
-        minutes, seconds = divmod(round(job.seconds_left), 60)
-        line += f"  {minutes} min {seconds:02d} s left" if minutes else f"  {seconds} s left"
     return line
+
+
+def time_left(job: AnimationJob) -> str:
+    """How long a job takes from now, for people; empty when that is not known."""
+    if job.seconds_left is None or job.queue_position:
+        return ""
+    minutes, seconds = divmod(round(job.seconds_left), 60)
+    return f"{minutes} min {seconds:02d} s left" if minutes else f"{seconds} s left"
 
 
 def draw_backend(layout: bpy.types.UILayout) -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import bpy
 import numpy as np
-from mathutils import Vector
+from mathutils import Quaternion, Vector
 from numpy.typing import NDArray
 
 from . import compat
 from .coordinates import CropPlane
 
 _SOLID = {"MESH", "CURVE", "SURFACE", "META", "FONT", "CURVES", "POINTCLOUD", "VOLUME"}
+_FRONT = Quaternion((1.0, 0.0, 0.0), np.pi / 2)
+_AROUND = 1.6  # of the width, seen in a viewport from its upper to its lower edge
+_SENSOR = 72.0  # millimetres of the longer side of a viewport
 _GAP = 0.1  # of the width, kept free to the right of what is in the way
 
 
@@ -79,3 +82,31 @@ def _frame(context: bpy.types.Context, window: bpy.types.Window, area: bpy.types
     with context.temp_override(window=window, area=area, region=region):
         bpy.ops.view3d.view_axis(type="FRONT")
         bpy.ops.view3d.view_selected()
+
+
+def look_at(
+    context: bpy.types.Context, scene: bpy.types.Scene, place: tuple[float, float, float], width: float
+) -> None:
+    """Turns every 3D viewport of a scene to the front of a picture that is not in the scene yet.
+
+    A viewport that a camera looks through is left as it is, and all while the artist works on something.
+
+    Args:
+        context: Blender's context.
+        scene: has the picture.
+        place: of its middle.
+        width: in metres.
+    """
+    if not compat.has_event_loop() or (context.object is not None and context.object.mode != "OBJECT"):
+        return
+    for window in context.window_manager.windows:
+        if window.scene != scene:
+            continue
+        for area in window.screen.areas:
+            view = area.spaces.active.region_3d if area.type == "VIEW_3D" else None
+            if view is None or view.view_perspective == "CAMERA":
+                continue
+            view.view_perspective, view.view_rotation = "ORTHO", _FRONT
+            view.view_location = place
+            seen = min(area.width, area.height) / max(area.width, area.height)  # of the longer side, which lens counts
+            view.view_distance = _AROUND * width / seen * area.spaces.active.lens / _SENSOR
