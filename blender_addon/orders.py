@@ -17,6 +17,7 @@ from . import (
     character_request,
     compat,
     face_surface,
+    photo_landmarks,
     picture_places,
     placement,
     reference_images,
@@ -119,8 +120,9 @@ def reason_against(context: bpy.types.Context, character: SPEECHFACE_Character) 
         return "Nothing to make: choose a rig, or tick Landmark Curves or Face Picture"
     if has_rig and (reason := rigging.reason_against(character.rigging)):
         return capitalised(reason)
-    if character.use_texture and not character.images:
-        return "Face Picture needs a photo: add at least one"
+    if character.use_texture or character.face_source == photo_landmarks.LEARNT:
+        if reason := photo_landmarks.reason_against(character):
+            return reason
     try:
         for place, strip in cast.spoken(context.scene, compat.sequencer_scene(context), character):
             sound_strip.strip_frames(_at_one_rate(context.scene, place), strip)
@@ -156,7 +158,7 @@ def prepare(context: bpy.types.Context, order: Order) -> tuple[Plan, JobRequest]
         character_keys.check(characters.read(wanted.rigging.character), order.voice)
     if wanted.use_curves and wanted.rig is not None:
         saved_keys.check(wanted.rig, order.voice)
-    pictures = reference_images.read_all([item.image for item in wanted.images])
+    pictures = reference_images.read_all([item.image for item in photo_landmarks.photos_of(wanted)])
     speech = sound_strip.read(place, strip)
     request = JobRequest(
         speech=speech.samples,
@@ -173,6 +175,7 @@ def prepare(context: bpy.types.Context, order: Order) -> tuple[Plan, JobRequest]
         rig=rigging.text_of(moved.mapping) if moved.mapping is not None else "",
         mesh=(moved.surface.vertices, moved.surface.triangles) if moved.surface is not None else None,
         face=moved.face,
+        choice=photo_landmarks.choice_of(wanted, pictures),
     )
     plan = Plan(
         order=order,

@@ -14,7 +14,7 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from . import landmark_rig, orders, picture_places, reference_images, texture_plane
+from . import landmark_rig, orders, photo_landmarks, picture_places, reference_images, texture_plane
 from ._shared import errors
 from .coordinates import CropPlane
 from .incoming_pictures import TICK_SECONDS, IncomingPictures, plane_of, rig_of, run_until_done
@@ -37,9 +37,9 @@ def disabled_reason(context: bpy.types.Context) -> str:
         return "There are no pictures yet; press Generate"
     if rig_of(context.scene, character) is None:
         return "There are no landmark curves to draw from; tick Landmark Curves and press Generate"
-    if not character.images:
+    if character.face_source != photo_landmarks.LEARNT and not character.images:
         return "The photos are gone from the list; add them again"
-    return ""
+    return photo_landmarks.reason_against(character)
 
 
 def frames_of(context: bpy.types.Context, first: int | None = None, last: int | None = None) -> list[int]:
@@ -132,7 +132,8 @@ class Redrawing:
         self.made: list[str] = []  # no objects
         self._owner, self._settings = owner, backend_settings(context)
         self._width = plane_of(scene, character).dimensions.x / max(plane_of(scene, character).scale.x, 1e-9)
-        self._photos = reference_images.read_all([item.image for item in character.images])
+        self._photos = reference_images.read_all([item.image for item in photo_landmarks.photos_of(character)])
+        self._choice = photo_landmarks.choice_of(character, self._photos)
         self._epochs = character.epochs
         folder = PictureFolder(picture_places.place(context), character.name)
         self._pictures = IncomingPictures(folder, self.plan.order, frames, self._width)
@@ -221,6 +222,7 @@ class Redrawing:
             names=self._photos.names,
             epochs=self._epochs,
             landmarks=points,
+            choice=self._choice,
         )
         client = self._owner.connect(self._settings)
         self.job = AnimationJob(request, client, self._pictures.take, self._owner.keep_backend)

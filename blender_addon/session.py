@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from .generation import Generation
     from .landmark_search import LandmarkSearch
     from .orders import Order
+    from .photo_search import PhotoSearch
     from .preferences import BackendSettings
     from .redrawing import Redrawing
 
-    Run = Generation | LandmarkSearch | Redrawing  # something that an operator has started, and that ends by itself
+    Run = Generation | LandmarkSearch | PhotoSearch | Redrawing  # something that an operator has started, and that ends by itself
 
 _WATCH_SECONDS = 0.5
 _CANCEL_SECONDS = 0.5  # in which the backend ends a job
