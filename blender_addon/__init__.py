@@ -5,6 +5,7 @@ May import bpy, aud, mathutils, numpy and `_shared`; zmq only in `client.py`. Ne
 
 from . import (
     cast_operators,
+    editing_operators,
     landmark_drag,
     landmark_operators,
     landmark_overlay,
@@ -33,6 +34,7 @@ _MODULES = (
     session,
     operators,
     cast_operators,
+    editing_operators,
     rig_operators,
     preview_operators,
     landmark_operators,

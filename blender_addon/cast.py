@@ -1,4 +1,5 @@
 # pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false, reportArgumentType=false
+# pyright: reportReturnType=false
 """Keeps the characters of a scene: adds and removes them, and finds the strips that they speak.
 
 Strips are no datablocks, so a voice keeps the strip's name and a token that is written on the strip itself: a renamed
@@ -70,10 +71,15 @@ def add_strip(scene: bpy.types.Scene, path: Path, frame: int) -> bpy.types.Sound
 
 
 def token_of(strip: bpy.types.SoundStrip) -> str:
-    """What tells a strip from others, whatever it is called; empty for one that nobody has spoken, and for a copy."""
+    """What tells a strip from others, whatever it is called; empty for one that nobody has spoken, and for a copy.
+
+    Of strips with one token, that which a character speaks is no copy; where none is spoken, the first.
+    """
     token = str(strip.get(_TOKEN, ""))
+    voices = (voice for scene in bpy.data.scenes for kept in scene_settings(scene).characters for voice in kept.voices)
+    spoken_ones = [found[1] for voice in voices if voice.token == token and (found := find(voice)) is not None]
     named = [other for _, other in strips() if other.get(_TOKEN) == token]
-    return token if named and named[0] == strip else ""
+    return token if token and strip in (spoken_ones or named[:1]) else ""
 
 
 def add_voice(
@@ -107,10 +113,14 @@ def find(voice: SPEECHFACE_Voice) -> tuple[bpy.types.Scene, bpy.types.SoundStrip
     return next(iter([*named, *found]), None)
 
 
+def voice_of(character: SPEECHFACE_Character, token: str) -> SPEECHFACE_Voice | None:
+    """The row of a strip in a character's list."""
+    return next((voice for voice in character.voices if voice.token == token), None)
+
+
 def by_voice(character: SPEECHFACE_Character, token: str) -> tuple[bpy.types.Scene, bpy.types.SoundStrip] | None:
     """Where the strip with a token is now, of several the one in the character's list; None if it is gone."""
-    voice = next((voice for voice in character.voices if voice.token == token), None)
-    if voice is not None:
+    if (voice := voice_of(character, token)) is not None:
         return find(voice)
     return next(((scene, strip) for scene, strip in strips() if strip.get(_TOKEN) == token), None)
 

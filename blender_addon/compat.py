@@ -30,19 +30,19 @@ def sound_strips(scene: bpy.types.Scene) -> Iterator[bpy.types.SoundStrip]:
         yield from (strip for strip in editor.strips_all if isinstance(strip, bpy.types.SoundStrip))
 
 
-def content_start(strip: bpy.types.SoundStrip) -> float:
+def content_start(strip: bpy.types.Strip) -> float:
     """Scene frame at which the untrimmed strip begins; `content_start` since 5.2, `frame_start` before."""
     return float(strip.content_start if hasattr(strip, "content_start") else strip.frame_start)
 
 
-def handles(strip: bpy.types.SoundStrip) -> tuple[float, float]:
+def handles(strip: bpy.types.Strip) -> tuple[float, float]:
     """First visible frame, and the frame after the last; `left_handle` since 5.2, `frame_final_start` before."""
     if hasattr(strip, "left_handle"):
         return float(strip.left_handle), float(strip.right_handle)
     return float(strip.frame_final_start), float(strip.frame_final_end)
 
 
-def content_trim(strip: bpy.types.SoundStrip) -> float:
+def content_trim(strip: bpy.types.Strip) -> float:
     """Frames that a hard split removed before the untrimmed strip; `content_trim_start` since 5.2."""
     return float(strip.content_trim_start if hasattr(strip, "content_trim_start") else strip.animation_offset_start)
 

@@ -14,9 +14,10 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from . import character as characters
 from . import (
+    cast,
     character_keys,
+    editing,
     face_landmarks,
     face_surface,
     keyframes,
@@ -25,18 +26,23 @@ from . import (
     placement,
     rigging,
     saved_keys,
+    slices,
     strip_frames,
     texture_plane,
 )
+from . import character as characters
 from ._shared import errors, notes, protocol
 from .coordinates import CropPlane
 from .incoming_pictures import TICK_SECONDS, IncomingPictures, plane_of, rig_of, run_until_done
 from .job import AnimationJob, JobRequest, JobState
+from .key_places import Reference
+from .key_properties import manner_of
 from .orders import Order, Plan, capitalised
 from .picture_folder import PictureFolder
 from .preferences import settings as backend_settings
 from .properties import SPEECHFACE_Character, scene_settings
 from .session import Session, session
+from .slices import Slices
 
 RIG_NAME = "Speech Face"
 PLANE_NAME = "Speech Face Picture"
@@ -90,7 +96,7 @@ class Generation:
         if self._pictures is not None:
             self._pictures.discard()
 
-    def finish(self, context: bpy.types.Context) -> Generator[None, None, str]:
+    def finish(self, context: bpy.types.Context) -> Generator[float | None, None, str]:
         """Writes the results into the scene, in steps, and returns one sentence for the user.
 
         Raises:
@@ -103,47 +109,39 @@ class Generation:
             raise self.job.error
         if self.job.curves is None:
             raise errors.SpeechFaceError("the backend sent no curves; read its log")
-        order, heard = self.plan.order, self.plan.heard
+        order = self.plan.order
         scene, character = orders.character_of(order)
-        now = orders.followed(order, heard)
+        now = orders.followed(self.plan)
         if self._pictures is not None:
             earlier = texture_plane.sequence_of(plane_of(scene, character))
             is_held = character.between == "HOLD"
             frames = _range(now.scene_frames)
             yield from self._pictures.folder.arrange(order.voice, frames, earlier, is_held=is_held, order=now.pictures)
-            scene, character = orders.character_of(order)  # an undo may have come between
-        sentence = self._write(context, scene, character, now)
+        sentence = yield from self._write(context, now)
+        self._remember(now)
         said = [*self.plan.sound_notes, *(_named(note, self.plan.sound_name) for note in self.job.notes)]
         self._owner.notes = [str(note) if note.about else capitalised(note.sentence) for note in said]
-        self._owner.notes += self._said
+        self._owner.notes += [*self.plan.remarks, *self._said]
         return sentence
 
-    def _write(
-        self,
-        context: bpy.types.Context,
-        scene: bpy.types.Scene,
-        chosen: SPEECHFACE_Character,
-        now: strip_frames.Followed,
-    ) -> str:
-        plan, curves = self.plan, self.job.curves
-        saved_keys.check_scene(scene)
+    def _remember(self, now: strip_frames.Followed) -> None:
+        """Keeps with the voice where the results lie."""
+        order, heard = self.plan.order, self.plan.heard
+        voice = cast.voice_of(orders.character_of(order)[1], order.voice)
+        if voice is not None:
+            editing.remember(voice, now.frames(heard))
+
+    def _write(self, context: bpy.types.Context, now: strip_frames.Followed) -> Slices[str]:
+        """Writes keys and picture; scene and character are looked for again after each step, as an undo frees them."""
+        plan, curves, made = self.plan, self.job.curves, []
         square = CropPlane(plan.width, curves.image_size)
         self._said = []
-        made = [self._animate_rig(scene, chosen, now)] if plan.rigged else []
-        rig = rig_of(scene, chosen)
+        if plan.rigged:
+            made.append((yield from self._animate_rig(now)))
         if plan.use_curves:
-            if rig is None:
-                rig = landmark_rig.create_rig(context, scene, RIG_NAME, square.to_metres(curves.neutral), plan.width)
-                rig.location = plan.place
-                self.made.append(rig.name)
-            locations = square.to_metres(now.values(curves.landmarks)) - landmark_rig.rest_positions(rig)
-            values = locations.reshape(len(locations), -1)
-            written = keyframes.write(rig, plan.order.voice, now.scene_frames, landmark_rig.curves(), values)
-            found = saved_keys.count(rig, plan.order.voice, now.scene_frames, landmark_rig.curves())
-            said = [*written.sentences(rig.name), *([found.reason] if found.reason else [])]
-            self._said += [capitalised(sentence) for sentence in said]
-            chosen.rig = rig
-            made.append(f"keys on {found.frame_count} frames of {rig.name}")
+            made.append((yield from self._animate_landmarks(context, square, now)))
+        scene, chosen = orders.character_of(plan.order)
+        rig = rig_of(scene, chosen)
         if self._pictures is not None:
             earlier = plane_of(scene, chosen)
             sequence = self._pictures.folder.publish(bpy.data.filepath)
@@ -162,22 +160,47 @@ class Generation:
             )
         return f"Made {' and '.join(made)}" + (", where the strip is now" if now.is_moved else "")
 
-    def _animate_rig(self, scene: bpy.types.Scene, chosen: SPEECHFACE_Character, now: strip_frames.Followed) -> str:
+    def _animate_landmarks(
+        self, context: bpy.types.Context, square: CropPlane, now: strip_frames.Followed
+    ) -> Slices[str]:
+        """Keys the landmark armature, and returns how many frames have keys."""
+        plan, curves = self.plan, self.job.curves
+        scene, chosen = orders.character_of(plan.order)
+        saved_keys.check_scene(scene)
+        rig = rig_of(scene, chosen)
+        if rig is None:
+            rig = landmark_rig.create_rig(context, scene, RIG_NAME, square.to_metres(curves.neutral), plan.width)
+            rig.location = plan.place
+            chosen.rig = rig
+            self.made.append(rig.name)
+        locations = square.to_metres(now.values(curves.landmarks)) - landmark_rig.rest_positions(rig)
+        values, wanted = locations.reshape(len(locations), -1), tuple(landmark_rig.curves())
+        manner, owner = manner_of(chosen.keys), Reference.to(rig)
+        request = keyframes.Request(rig, plan.order.voice, now.scene_frames, wanted, values, rig.name, manner)
+        written = yield from keyframes.write_steps([request])
+        rig = owner.find()
+        found = saved_keys.count(rig, plan.order.voice, now.scene_frames, wanted)
+        said = [*written[0].sentences(rig.name), *([found.reason] if found.reason else [])]
+        self._said += [capitalised(sentence) for sentence in said]
+        return f"keys on {found.frame_count} frames of {rig.name}"
+
+    def _animate_rig(self, now: strip_frames.Followed) -> Slices[str]:
         """Keys the chosen rig, and returns what moves in the evaluated scene."""
         plan, curves = self.plan, self.job.rig
+        scene, chosen = orders.character_of(plan.order)
         mapping, character = self._mapping, self._read_rig(chosen)
         if curves is None or mapping is None:
             raise errors.SpeechFaceError("the backend sent no curves for the character; read its log")
         if self.job.landmarks is not None and plan.surface is not None:
             face_landmarks.store_found(chosen.rigging, character, plan.surface, self.job.landmarks)
-        result = character_keys.write(
+        result = yield from character_keys.write_steps(
             scene,
             character,
             mapping.channels,
             now.values(curves.weights),
             plan.order.voice,
             now.scene_frames,
-            keyframes.Manner(is_nla=chosen.rigging.use_nla),
+            manner_of(chosen.keys),
         )
         said = list(result.sentences)
         if curves.residual is not None and (far := float(curves.residual.mean())) > _FAR:
@@ -217,13 +240,21 @@ def begin(context: bpy.types.Context, order: Order) -> Generation:
     Raises:
         SpeechFaceError: something is missing or unusable, or the backend cannot be started.
     """
-    plan, request = orders.prepare(context, order)
+    return start(context, *slices.exhaust(orders.prepare(context, order)))
+
+
+def start(context: bpy.types.Context, plan: Plan, request: JobRequest) -> Generation:
+    """Starts a generation of what was read.
+
+    Raises:
+        SpeechFaceError: the backend cannot be started.
+    """
     session.notes, session.failure = [], ""
     session.generation = Generation(plan, request, session, backend_settings(context))
     return session.generation
 
 
-def end(context: bpy.types.Context) -> Generator[None, None, str]:
+def end(context: bpy.types.Context) -> Generator[float | None, None, str]:
     """Ends the session's generation or search and writes its results in steps; see `Generation.finish`."""
     generation = session.generation
     if generation is None:
@@ -241,9 +272,4 @@ def end(context: bpy.types.Context) -> Generator[None, None, str]:
 
 def end_at_once(context: bpy.types.Context) -> str:
     """As `end`, in one step."""
-    steps = end(context)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as ended:
-            return ended.value
+    return slices.exhaust(end(context))

@@ -34,6 +34,7 @@ class JobState(StrEnum):
     CANCELLED = "cancelled"
 
 
+_FACE_SEED = 0
 _OVER = (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
 
 
@@ -49,7 +50,7 @@ class JobRequest:
         files: u8 (N,) each, the bytes of image files of the same face; 1 to 20 in all, or none for the mean face.
         names: of the images, then of the files, for sentences.
         epochs: of fine-tuning.
-        seed: of all randomness.
+        seed: of the blinks; the face is learnt with the same seed always, so that it is found again.
         wants_blink: whether the eyes blink.
         wants_texture: whether pictures are rendered.
         controls: how the motion is shaped.
@@ -238,7 +239,7 @@ class AnimationJob:
                 images=request.images,
                 files=request.files,
                 epochs=request.epochs,
-                seed=request.seed,
+                seed=_FACE_SEED,
                 names=request.names,
                 landmarks=request.choice.placed,
                 chosen=request.choice.chosen,

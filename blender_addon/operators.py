@@ -14,6 +14,7 @@ from . import compat, generation, orders, preferences, redrawing
 from ._shared import errors
 from .incoming_pictures import TICK_SECONDS
 from .properties import active_character, scene_settings
+from .reader import Reader
 from .run_operator import TIMER_SECONDS, RunOperator
 from .session import redraw, session, watch
 
@@ -67,8 +68,12 @@ class SPEECHFACE_OT_generate(bpy.types.Operator):
         running = session.generation
         if self._ending is not None:
             self._end(context, TICK_SECONDS)
-        elif running is None and self._left and session.orders[0] == self._left[0]:
-            self._begin(context, session.orders.pop(0))
+        elif self._reader is not None:
+            self._read(context)
+            redraw()
+        elif running is None and session.reader is None and self._left and session.orders[0] == self._left[0]:
+            self._running = session.orders.pop(0)
+            self._reader = session.reader = Reader(context, self._running)
             redraw()
         elif running is not None and running.plan.order == self._running:
             running.tick()
@@ -99,6 +104,8 @@ class SPEECHFACE_OT_generate(bpy.types.Operator):
         """Stops the jobs when Blender ends the operator: another file is opened, or the window closes."""
         self._drop_timer(context)
         session.orders = [order for order in session.orders if order not in self._left]
+        if self._reader is not None and self._reader is session.reader:
+            session.stop_reading()
         if session.generation is not None and session.generation.plan.order == self._running:
             session.generation.discard()
             session.generation = None
@@ -109,6 +116,7 @@ class SPEECHFACE_OT_generate(bpy.types.Operator):
         self._left = [order for character in whom for order in orders.orders(context, character)]
         self._left = [order for order in self._left if order not in session.orders]
         self._running: Order | None = None
+        self._reader: Reader | None = None
         self._ending: Generator[None, None, str] | None = None
         self._made = 0
 
@@ -118,6 +126,27 @@ class SPEECHFACE_OT_generate(bpy.types.Operator):
             self._running = order
         except errors.SpeechFaceError as error:
             self._refuse(error)
+
+    def _read(self, context: bpy.types.Context) -> None:
+        """Reads photos and sound for a moment, and begins when all is read and nothing else runs."""
+        reader = self._reader
+        try:
+            if session.reader is not reader:
+                raise errors.Cancelled
+            if reader.made is None:
+                reader.tick(TICK_SECONDS)
+            if reader.made is None or session.generation is not None:  # something else was begun meanwhile
+                return
+            generation.start(context, *reader.made)
+        except errors.Cancelled:
+            self.report({"WARNING"}, "Cancelled; the scene is unchanged")
+            self._running = None
+        except errors.SpeechFaceError as error:
+            self._refuse(error)
+            self._running = None
+        self._reader = None
+        if session.reader is reader:
+            session.reader = None
 
     def _end(self, context: bpy.types.Context, budget: float | None) -> None:
         """Writes results for so many seconds; None writes all."""
@@ -180,12 +209,13 @@ class SPEECHFACE_OT_cancel(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only while a face is being generated."""
-        return session.generation is not None or bool(session.orders)
+        return session.generation is not None or session.reader is not None or bool(session.orders)
 
     def execute(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
         """Ends the running job at once; Generate itself notices at its next timer event."""
         if self.use_all:
             session.orders.clear()
+        session.stop_reading()
         if session.generation is not None:
             session.generation.job.cancel()
             session.generation.job.tick()

@@ -6,6 +6,7 @@ An order keeps names and tokens, never datablocks, and is read when its turn com
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,8 +24,10 @@ from . import (
     reference_images,
     rigging,
     saved_keys,
+    scene_strips,
     sound_file,
     sound_strip,
+    stages,
     strip_frames,
 )
 from . import character as characters
@@ -75,7 +78,9 @@ class Plan:
         place: of the middle of the picture, where it is new.
         pictures: folder in which the picture sequences lie.
         sound_name: of the strip's file.
+        sound_mark: of its content; None where it cannot be read.
         sound_notes: what the user should know of the sound.
+        remarks: and of the strip.
     """
 
     order: Order
@@ -89,7 +94,24 @@ class Plan:
     place: tuple[float, float, float]
     pictures: Path
     sound_name: str
+    sound_mark: str | None
     sound_notes: tuple[notes.Note, ...]
+    remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How much of photos and sound was read.
+
+    Attributes:
+        stage: one of `stages`.
+        step: that is done.
+        steps: in all.
+    """
+
+    stage: str
+    step: int
+    steps: int
 
 
 def orders(context: bpy.types.Context, character: SPEECHFACE_Character) -> list[Order]:
@@ -101,7 +123,7 @@ def orders(context: bpy.types.Context, character: SPEECHFACE_Character) -> list[
     if reason := reason_against(context, character):
         raise errors.SpeechFaceError(reason)
     made = []
-    for place, strip in cast.spoken(context.scene, compat.sequencer_scene(context), character):
+    for place, strip in _spoken(context, character):
         voice = cast.add_voice(character, place, strip)
         made.append(Order(context.scene.session_uid, character.token, character.name, voice.token, strip.name))
     return made
@@ -124,8 +146,8 @@ def reason_against(context: bpy.types.Context, character: SPEECHFACE_Character) 
         if reason := photo_landmarks.reason_against(character):
             return reason
     try:
-        for place, strip in cast.spoken(context.scene, compat.sequencer_scene(context), character):
-            sound_strip.strip_frames(_at_one_rate(context.scene, place), strip)
+        for place, strip in _spoken(context, character):
+            scene_strips.seen_frames(context.scene, place, strip)
         backend = backend_settings(context)
         if not backend.connection_file:
             backend.command()
@@ -144,22 +166,49 @@ def capitalised(sentence: str) -> str:
     return sentence[:1].upper() + sentence[1:]
 
 
-def prepare(context: bpy.types.Context, order: Order) -> tuple[Plan, JobRequest]:
-    """Reads sound and images of an order.
+def remarks(context: bpy.types.Context, character: SPEECHFACE_Character) -> list[str]:
+    """What is to be said of the strips before they are generated: those that nobody hears."""
+    try:
+        return [said for found in _spoken(context, character) for said in sound_strip.remarks(*found)]
+    except errors.SpeechFaceError:
+        return []  # Generate says it
+
+
+def prepare(context: bpy.types.Context, order: Order) -> Generator[Reading, None, tuple[Plan, JobRequest]]:
+    """Reads sound and images of an order, in steps; each looks up again what it reads.
 
     Raises:
         SpeechFaceError: something is missing or unusable.
     """
     scene, wanted = character_of(order)
     saved_keys.check_scene(scene)
-    place, strip = strip_of(scene, wanted, order)
     moved = character_request.read(context, wanted.rigging)
+    is_layer = wanted.keys.policy == "LAYER"
     if wanted.rigging.character is not None:
-        character_keys.check(characters.read(wanted.rigging.character), order.voice)
+        character_keys.check(characters.read(wanted.rigging.character), order.voice, is_layer=is_layer)
     if wanted.use_curves and wanted.rig is not None:
-        saved_keys.check(wanted.rig, order.voice)
-    pictures = reference_images.read_all([item.image for item in photo_landmarks.photos_of(wanted)])
-    speech = sound_strip.read(place, strip)
+        saved_keys.check(wanted.rig, order.voice, is_layer=is_layer)
+    reading = reference_images.read_all(len(photo_landmarks.photos_of(wanted)), lambda index: image_at(order, index))
+    while True:
+        try:
+            done, count = next(reading)
+        except StopIteration as ended:
+            pictures = ended.value
+            break
+        yield Reading(stages.READING_PHOTOS, done, count)
+    scene, wanted = character_of(order)
+    place, strip = strip_of(wanted, order)
+    heard = scene_strips.seen_frames(scene, place, strip)
+    said, sound_mark = sound_strip.remarks(place, strip), sound_strip.mark(strip)
+    listening = sound_strip.read(place, strip)
+    while True:
+        try:
+            share = next(listening)
+        except StopIteration as ended:
+            speech = ended.value
+            break
+        yield Reading(stages.READING_SOUND, round(100 * share), 100)
+    scene, wanted = character_of(order)
     request = JobRequest(
         speech=speech.samples,
         sample_rate=sound_file.SAMPLE_RATE,
@@ -179,7 +228,7 @@ def prepare(context: bpy.types.Context, order: Order) -> tuple[Plan, JobRequest]
     )
     plan = Plan(
         order=order,
-        heard=sound_strip.strip_frames(place, strip),
+        heard=heard,
         use_curves=wanted.use_curves,
         use_texture=wanted.use_texture,
         rigged=wanted.rigging.character.name if wanted.rigging.character is not None else "",
@@ -189,9 +238,23 @@ def prepare(context: bpy.types.Context, order: Order) -> tuple[Plan, JobRequest]
         place=placement.free_place(context, scene, CropPlane(wanted.width)),
         pictures=picture_places.place(context),
         sound_name=speech.sound_name,
+        sound_mark=sound_mark,
         sound_notes=speech.notes,
+        remarks=tuple(said),
     )
     return plan, request
+
+
+def image_at(order: Order, index: int) -> bpy.types.Image | None:
+    """An image of an order's character as it is now; None where there is none any more."""
+    images = character_of(order)[1].images
+    return images[index].image if index < len(images) else None
+
+
+def _spoken(
+    context: bpy.types.Context, character: SPEECHFACE_Character
+) -> list[tuple[bpy.types.Scene, bpy.types.SoundStrip]]:
+    return cast.spoken(context.scene, compat.sequencer_scene(context), character)
 
 
 def character_of(order: Order) -> tuple[bpy.types.Scene, SPEECHFACE_Character]:
@@ -209,28 +272,33 @@ def character_of(order: Order) -> tuple[bpy.types.Scene, SPEECHFACE_Character]:
     return scene, character
 
 
-def strip_of(
-    scene: bpy.types.Scene, character: SPEECHFACE_Character, order: Order
-) -> tuple[bpy.types.Scene, bpy.types.SoundStrip]:
+def strip_of(character: SPEECHFACE_Character, order: Order) -> tuple[bpy.types.Scene, bpy.types.SoundStrip]:
     """The strip of an order and the scene that holds it, as they are now.
 
     Raises:
-        SpeechFaceError: the strip is gone, or lies in a scene of another frame rate.
+        SoundError: the strip is gone.
     """
     found = cast.by_voice(character, order.voice)
     if found is None:
         raise errors.SoundError(f"the sound strip {order.strip!r} is gone; choose another and generate again")
-    return _at_one_rate(scene, found[0]), found[1]
+    return found
 
 
-def followed(order: Order, heard: timing.StripFrames) -> strip_frames.Followed:
+def followed(plan: Plan) -> strip_frames.Followed:
     """Where that which was made for the frames that were heard belongs now.
 
     Raises:
-        SpeechFaceError: scene, character or strip are gone, or the strip shows nothing of it any more.
+        SpeechFaceError: scene, character or strip are gone, the strip shows nothing of it any more, or plays another
+            sound.
     """
-    place, strip = strip_of(*character_of(order), order)
-    return strip_frames.follow(heard, sound_strip.strip_frames(place, strip))
+    scene, character = character_of(plan.order)
+    place, strip = strip_of(character, plan.order)
+    if strip.sound is None or sound_strip.mark(strip) not in (plan.sound_mark, None):
+        raise errors.SoundError(
+            f"the sound of the strip {strip.name!r} was replaced while the face was made from {plan.sound_name!r}; "
+            "nothing was written, generate again"
+        )
+    return strip_frames.follow(plan.heard, scene_strips.seen_frames(scene, place, strip))
 
 
 def _controls(wanted: SPEECHFACE_Character) -> motion_controls.MotionControls:
@@ -240,17 +308,3 @@ def _controls(wanted: SPEECHFACE_Character) -> motion_controls.MotionControls:
         if hasattr(wanted, name):
             chosen[name] = min(max(round(getattr(wanted, name), 6), bounds.least), bounds.most)
     return motion_controls.MotionControls(**chosen)
-
-
-def _at_one_rate(scene: bpy.types.Scene, place: bpy.types.Scene) -> bpy.types.Scene:
-    """The scene that holds a strip.
-
-    Raises:
-        SpeechFaceError: it and the character's run at different frame rates, so frames would not match.
-    """
-    if sound_strip.frame_rate(scene).exact != sound_strip.frame_rate(place).exact:
-        raise errors.SpeechFaceError(
-            f"scene {place.name}, which holds the sound, and scene {scene.name} have different frame rates; give them "
-            "the same"
-        )
-    return place

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import bpy
 
-from . import cast_panel, orders
+from . import cast_panel, orders, stages
 from .cast_panel import draw_characters
 from .job import AnimationJob
 from .properties import SPEECHFACE_Character, active_character, scene_settings
@@ -19,7 +19,7 @@ from .shape_presets import SPEECHFACE_MT_shape_presets
 
 _TAB = "Speech Face"
 _SHOWN_ORDERS = 4
-_SPLIT = ("SPEECHFACE_shape", "SPEECHFACE_generate")  # sections of names and values side by side
+_SPLIT = ("SPEECHFACE_shape", "SPEECHFACE_editing", "SPEECHFACE_generate")  # sections of names and values side by side
 
 
 def draw_shape(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
@@ -44,6 +44,34 @@ def draw_shape(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     body.prop(character, "seed")
 
 
+def draw_editing(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """Draws which keys are made, how they meet what is there, and what can be done afterwards; closed at first."""
+    body = _section(layout, "SPEECHFACE_editing", "Keys", is_closed=True)
+    character = active_character(context.scene)
+    if body is None or character is None:
+        return
+    keys = character.keys
+    body.prop(keys, "policy")
+    body.prop(keys, "use_nla")
+    if keys.policy == "LAYER":
+        body.prop(keys, "is_combined")
+    body.prop(keys, "influence")
+    shaping = body.column(align=True)
+    shaping.prop(keys, "choice")
+    if keys.choice in ("EVERY_NTH", "HOLD"):
+        shaping.prop(keys, "step")
+    if keys.choice == "SIMPLIFY":
+        shaping.prop(keys, "bound")
+    if keys.choice in ("EVERY_NTH", "SIMPLIFY"):
+        shaping.prop(keys, "use_bezier")
+    shaping.prop(keys, "smooth")
+    for names in (("shape_again",), ("follow_strips", "clear")):
+        row = body.row(align=True)
+        row.operator_context = "INVOKE_DEFAULT"
+        for name in names:
+            row.operator(f"speechface.{name}")
+
+
 def draw_generate(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     """Draws what is made, Generate with the reason if it is disabled, progress, and what came of it."""
     body = _section(layout, "SPEECHFACE_generate", "Generate")
@@ -66,6 +94,8 @@ def draw_generate(layout: bpy.types.UILayout, context: bpy.types.Context) -> Non
     again.operator("speechface.render_again", icon="RENDER_ANIMATION")
     if reason := orders.disabled_reason(context):
         draw_sentence(body, reason, "INFO")
+    for remark in orders.remarks(context, character) if character is not None else ():
+        draw_sentence(body, remark, "INFO")
     if session.failure:
         draw_sentence(body, session.failure, "ERROR")
     for note in session.notes:
@@ -93,9 +123,17 @@ def _draw_targets(body: bpy.types.UILayout, character: SPEECHFACE_Character) -> 
 
 
 def _draw_progress(body: bpy.types.UILayout) -> None:
-    running = session.generation
-    if running is None and not session.orders:
-        return
+    running, reader = session.generation, session.reader
+    if reader is not None:
+        body.label(text=reader.order.label)
+        row = body.row(align=True)
+        factor = reader.shown.step / max(1, reader.shown.steps)
+        row.progress(
+            factor=factor,
+            text=f"{stages.label(reader.shown.stage)}  {reader.shown.step}/{reader.shown.steps}",
+            type="BAR",
+        )
+        row.operator("speechface.cancel", text="", icon="X")
     if running is not None:
         body.label(text=running.plan.order.label)
         row = body.row(align=True)
@@ -113,7 +151,7 @@ def status_line(job: AnimationJob) -> str:
     """One line for people: the stage, its steps and the time left."""
     if job.queue_position:
         return f"Waiting behind {job.queue_position} other job{'s' if job.queue_position > 1 else ''}"
-    line = (job.stage or job.state.value).capitalize()
+    line = stages.label(job.stage or job.state.value)
     if job.steps:
         line += f"  {job.step}/{job.steps}"
     if job.seconds_left is not None:
@@ -146,6 +184,7 @@ def draw_panel(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     if active_character(context.scene) is not None:
         draw_rig(layout, context)
         draw_shape(layout, context)
+        draw_editing(layout, context)
     draw_generate(layout, context)
 
 

@@ -76,6 +76,8 @@ class SPEECHFACE_OT_choose_photo_face(_Search, bpy.types.Operator):
     bl_idname = "speechface.choose_photo_face"
     bl_label = "Choose Face"
 
+    unchanged = "the face is chosen, and Generate finds its landmarks"
+
     photo: IntProperty(name="Photo", description="Row of the photo; -1 for the active one", **_PHOTO)
     face: IntProperty(name="Face", description="Which of the faces, the largest is 0", min=0, options={"SKIP_SAVE"})
 

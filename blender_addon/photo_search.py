@@ -17,6 +17,7 @@ from .photo_properties import SPEECHFACE_ReferenceImage
 from .preferences import settings as backend_settings
 from .properties import SPEECHFACE_Character, active_character
 from .session import Session, session
+from .slices import exhaust
 from .sound_file import SAMPLE_RATE
 
 
@@ -47,7 +48,8 @@ class PhotoSearch:
         self.plan = SearchPlan(Order(context.scene.session_uid, character.token, character.name, "", "Photos"))
         self.made: list[str] = []  # no objects
         self._owner = owner
-        pictures = reference_images.read_all([character.images[row].image for row in rows])
+        images = [character.images[row].image for row in rows]
+        pictures = exhaust(reference_images.read_all(len(images), images.__getitem__))
         self._rows, self._names = list(rows), pictures.names
         photos = photo_landmarks.in_order([character.images[row] for row in rows], pictures.names)
         request = JobRequest(

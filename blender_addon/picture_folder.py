@@ -177,6 +177,44 @@ class PictureFolder:
             raise _write_failure(self._partial, error) from error
         self._strips = made.strips
 
+    def arrange_moved(
+        self, strip: str, frames: range, sources: list[Path], earlier: Sequence, *, is_held: bool = False
+    ) -> Iterator[None]:
+        """Shows earlier pictures of a strip on other scene frames, and all other strips as they were, in steps.
+
+        Args:
+            strip: its token.
+            frames: where it lies now.
+            sources: the picture of each of these frames.
+            earlier: what the character showed before.
+            is_held: as for `arrange`.
+
+        Raises:
+            NoSpaceError: the disk is full.
+            SpeechFaceError: a picture cannot be written.
+        """
+        others = {token: r for token, r in earlier.strips.items() if token != strip}
+        made = Sequence(self._partial, {**others, strip: frames})
+        try:
+            for number, (frame, source) in enumerate(zip(frames, sources, strict=True)):
+                _link(source, made.path(frame))
+                if number % _STEP == 0:
+                    yield
+            rest = Sequence(earlier.folder, earlier.strips)
+            yield from self._place_others(made, frames, rest, is_held, gone=(strip,))
+        except OSError as error:
+            raise _write_failure(self._partial, error) from error
+        self._strips = made.strips
+
+    def arrange_without(self, gone: list[str], earlier: Sequence, *, is_held: bool = False) -> Iterator[None]:
+        """Shows what is left without some strips, in steps; at least one must be left."""
+        made = Sequence(self._partial, {t: r for t, r in earlier.strips.items() if t not in gone})
+        try:
+            yield from self._place_others(made, range(0), earlier, is_held, gone=tuple(gone))
+        except OSError as error:
+            raise _write_failure(self._partial, error) from error
+        self._strips = made.strips
+
     def _place_new(self, made: Sequence, frames: range, order: list[int]) -> Iterator[None]:
         if made.frames.start == frames.start and order == list(range(self._count)):
             return  # they have their names
@@ -199,7 +237,9 @@ class PictureFolder:
                 yield
         written.rmdir()
 
-    def _place_others(self, made: Sequence, frames: range, earlier: Sequence | None, is_held: bool) -> Iterator[None]:
+    def _place_others(
+        self, made: Sequence, frames: range, earlier: Sequence | None, is_held: bool, gone: tuple[str, ...] = ()
+    ) -> Iterator[None]:
         gap: Path | None = None  # what is shown until the next strip
         for number, frame in enumerate(made.frames):
             if number % _STEP == 0:
@@ -207,7 +247,7 @@ class PictureFolder:
             path = made.path(frame)
             if frame in frames:
                 gap = path if is_held else None
-            elif earlier is not None and made.strip_at(frame) and earlier.path(frame).is_file():
+            elif earlier is not None and _still_shows(earlier, made, frame, gone):
                 _link(earlier.path(frame), path)
                 gap = path if is_held else None
             elif gap is not None:
@@ -290,6 +330,12 @@ def _write_failure(path: Path, error: OSError) -> errors.SpeechFaceError:
     return errors.SpeechFaceError(
         f"cannot write {path} ({error.strerror}); make that folder writable, or save the .blend in one that is"
     )
+
+
+def _still_shows(earlier: Sequence, made: Sequence, frame: int, gone: tuple[str, ...]) -> bool:
+    """Whether an earlier picture of a frame is of a strip that is still there."""
+    is_there = bool(made.strip_at(frame)) and earlier.strip_at(frame) not in gone
+    return is_there and frame in earlier.frames and earlier.path(frame).is_file()
 
 
 def _link(source: Path, target: Path) -> None:

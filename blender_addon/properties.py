@@ -17,6 +17,8 @@ from bpy.props import (
 
 from . import landmark_rig, texture_plane
 from ._shared import motion_controls, protocol
+from .key_properties import CLASSES as KEY_CLASSES
+from .key_properties import SPEECHFACE_Keys
 from .photo_properties import CLASSES as PHOTO_CLASSES
 from .photo_properties import SPEECHFACE_ReferenceImage
 from .rig_properties import CLASSES as RIG_CLASSES
@@ -46,6 +48,7 @@ class SPEECHFACE_Voice(bpy.types.PropertyGroup):
 
     scene: PointerProperty(name="Scene", description="The scene whose sequencer has the strip", type=bpy.types.Scene)
     token: StringProperty(description="Written on the strip too, so that it is found when it has another name")
+    made: StringProperty(description="Frames and seconds of what was made of it; see `editing`")
     is_used: BoolProperty(name="Use", description="Generate speaks this strip", default=True)
 
 
@@ -78,15 +81,15 @@ class SPEECHFACE_Character(bpy.types.PropertyGroup):
         default=True,
     )
     epochs: IntProperty(
-        name="Epochs",
-        description="Rounds in which the networks learn this face from its images. 0: none, fastest",
+        name="Learning Rounds",
+        description="How often the photos are gone through to learn this face. 0: never, fastest. 10: normal. 40: best",
         default=10,
         min=0,
         max=protocol.MAX_EPOCHS,
         soft_max=40,
     )
     seed: IntProperty(
-        name="Seed", description="The same seed gives the same blinks and the same face", default=0, min=0
+        name="Seed", description="Another number gives other blinks; the learnt face stays the same", default=0, min=0
     )
     use_blink: BoolProperty(name="Blink", description="Let the eyes blink", default=True)
     intensity: _control("intensity", "Intensity", "How much the speech moves jaw and lips. 1: unchanged")
@@ -140,6 +143,7 @@ class SPEECHFACE_Character(bpy.types.PropertyGroup):
         ),
     )
     rigging: PointerProperty(type=SPEECHFACE_Rigging)
+    keys: PointerProperty(type=SPEECHFACE_Keys)
     rig: PointerProperty(
         name="Armature",
         description="Landmark armature that gets the curves. Empty: a new one",
@@ -170,6 +174,7 @@ _CLASSES = (
     *PHOTO_CLASSES,
     SPEECHFACE_Voice,
     *RIG_CLASSES,
+    *KEY_CLASSES,
     SPEECHFACE_Character,
     SPEECHFACE_SceneSettings,
 )

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from . import landmark_rig, orders, photo_landmarks, picture_places, reference_images, texture_plane
 from ._shared import errors
 from .coordinates import CropPlane
+from .face_choice import FROM_PICTURES
 from .incoming_pictures import TICK_SECONDS, IncomingPictures, plane_of, rig_of, run_until_done
 from .job import AnimationJob, JobRequest, JobState
 from .orders import Order, capitalised
@@ -132,12 +133,26 @@ class Redrawing:
         self.made: list[str] = []  # no objects
         self._owner, self._settings = owner, backend_settings(context)
         self._width = plane_of(scene, character).dimensions.x / max(plane_of(scene, character).scale.x, 1e-9)
-        self._photos = reference_images.read_all([item.image for item in photo_landmarks.photos_of(character)])
-        self._choice = photo_landmarks.choice_of(character, self._photos)
+        self._photos: reference_images.ReferencePictures | None = None
+        self._choice = FROM_PICTURES
         self._epochs = character.epochs
         folder = PictureFolder(picture_places.place(context), character.name)
         self._pictures = IncomingPictures(folder, self.plan.order, frames, self._width)
-        self.job: AnimationJob | PoseReading = PoseReading(self._poses(), len(frames))
+        self.job: AnimationJob | PoseReading = PoseReading(self._inputs(), len(frames))
+
+    def _inputs(self) -> Slices[NDArray[np.float32]]:
+        """Reads the photos, then the poses."""
+        order = self.plan.order
+        count = len(photo_landmarks.photos_of(orders.character_of(order)[1]))
+        reading = reference_images.read_all(count, lambda index: orders.image_at(order, index))
+        while self._photos is None:
+            try:
+                next(reading)
+            except StopIteration as ended:
+                self._photos = ended.value
+            yield 0.0
+        self._choice = photo_landmarks.choice_of(orders.character_of(order)[1], self._photos)
+        return (yield from self._poses())
 
     @property
     def is_over(self) -> bool:

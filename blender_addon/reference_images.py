@@ -9,7 +9,7 @@ is kept as straight alpha. Blender stores rows from the bottom up; they are reve
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,7 @@ MAX_SIDE = 2048  # pixels; the face crop has 256, and larger images are halved u
 MIN_SIDE = 16  # pixels, as in the backend
 _OPAQUE = 254.5 / 255
 _DATA_SPACES = ("Non-Color", "Raw")
+_STEP_PIXELS = 1 << 19  # converted in one step
 _PHOTOS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")  # how JPEG and PNG files begin
 _BOXES = ((b"WEBP", 8), (b"ftyp", 4))  # and where the kinds of WebP, HEIC and AVIF stand
 
@@ -42,25 +43,51 @@ class ReferencePictures:
     names: tuple[str, ...]
 
 
-def read_all(images: Sequence[bpy.types.Image | None]) -> ReferencePictures:
-    """The pictures of these images.
+def read_all(
+    count: int, image_at: Callable[[int], bpy.types.Image | None]
+) -> Generator[tuple[int, int], None, ReferencePictures]:
+    """The pictures of images, in steps; no image is kept from one step to the next.
+
+    Args:
+        count: of the images.
+        image_at: gives an image by its index.
+
+    Yields:
+        How many were read, and how many there are.
 
     Raises:
         ImageError: an image is missing, empty or unreadable, or there are too many.
     """
-    if len(images) > protocol.MAX_IMAGE_COUNT:
+    if count > protocol.MAX_IMAGE_COUNT:
         raise errors.ImageError(
-            f"{len(images)} reference images are too many; keep at most {protocol.MAX_IMAGE_COUNT} of one face"
+            f"{count} reference images are too many; keep at most {protocol.MAX_IMAGE_COUNT} of one face"
         )
-    if any(image is None for image in images):
+    if any(image_at(index) is None for index in range(count)):
         raise errors.ImageError("a row of the reference images is empty; choose an image or remove the row")
-    found = [(image, file_of(image)) for image in images if image is not None]
-    photos = [(image.name, file) for image, file in found if file is not None]
-    others = [image for image, file in found if file is None]
+    photos: list[tuple[str, NDArray[np.uint8]]] = []
+    others: list[tuple[str, NDArray[np.uint8]]] = []
+    for index in range(count):
+        yield index, count
+        image = image_at(index)
+        if image is None:
+            raise errors.ImageError("a row of the reference images is empty; choose an image or remove the row")
+        name, file = image.name, file_of(image)
+        if file is not None:
+            photos.append((name, file))
+            continue
+        work = pixels_of(image)
+        del image
+        while True:
+            try:
+                next(work)
+            except StopIteration as ended:
+                others.append((name, ended.value))
+                break
+            yield index, count
     return ReferencePictures(
-        tuple(pixels_of(image) for image in others),
+        tuple(pixels for _, pixels in others),
         tuple(file for _, file in photos),
-        (*(image.name for image in others), *(name for name, _ in photos)),
+        tuple(name for name, _ in (*others, *photos)),
     )
 
 
@@ -79,8 +106,11 @@ def file_of(image: bpy.types.Image) -> NDArray[np.uint8] | None:
     return np.frombuffer(content, np.uint8) if is_photo else None
 
 
-def pixels_of(image: bpy.types.Image) -> NDArray[np.uint8]:
-    """One picture u8, sRGB, top row first, no side longer than `MAX_SIDE`.
+def pixels_of(image: bpy.types.Image) -> Generator[None, None, NDArray[np.uint8]]:
+    """One picture u8, sRGB, top row first, no side longer than `MAX_SIDE`, in steps.
+
+    The image is looked at in the first step alone, which loads its file where Blender has not; no part of that can be
+    asked for by itself.
 
     Returns:
         (H, W, 3), or (H, W, 4) with straight alpha if some of it is transparent and Blender uses its alpha.
@@ -105,17 +135,64 @@ def pixels_of(image: bpy.types.Image) -> NDArray[np.uint8]:
             f"the image {image.name} has {width} x {height} pixels; scale it to at most "
             f"{protocol.MAX_IMAGE_PIXELS // 2**20} megapixels"
         )
+    kind = _Kind.of(image)
     values = np.empty(count, np.float32)
     image.pixels.foreach_get(values)
-    pixels = values.reshape(height, width, image.channels)[::-1]
-    colour = pixels[..., :3] if image.channels >= 3 else np.repeat(pixels[..., :1], 3, axis=-1)
-    if image.channels not in (2, 4) or image.alpha_mode == "NONE" or (pixels[..., -1:] >= _OPAQUE).all():
-        return _bytes(_encoded(image, _halve(colour)))
+    del image
+    pixels = values.reshape(height, width, kind.channels)[::-1]
+    halvings = 0
+    while max(width, height) >> halvings > MAX_SIDE:
+        halvings += 1
+    rows = max(1, _STEP_PIXELS // width >> halvings) << halvings  # so that bands halve as the whole does
+    bands = [pixels[first : first + rows] for first in range(0, height, rows)]
+    is_clear = False
+    for band in bands if kind.has_alpha else []:
+        is_clear = is_clear or bool((band[..., -1] < _OPAQUE).any())
+        yield
+    made = []
+    for band in bands:
+        if band.shape[0] >> halvings:
+            made.append(_converted(band, kind, halvings, has_alpha=is_clear))
+        yield
+    return np.concatenate(made)
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """What an image says of its pixels.
+
+    Attributes:
+        channels: of each pixel.
+        has_alpha: whether Blender uses their alpha.
+        is_linear: Blender has made 16-bit and float files linear, and left 8-bit ones.
+        is_straight: whether the colours are not multiplied by the alpha.
+    """
+
+    channels: int
+    has_alpha: bool
+    is_linear: bool
+    is_straight: bool
+
+    @classmethod
+    def of(cls, image: bpy.types.Image) -> _Kind:
+        return cls(
+            image.channels,
+            image.channels in (2, 4) and image.alpha_mode != "NONE",
+            image.is_float and image.colorspace_settings.name not in _DATA_SPACES,
+            not image.is_float or image.alpha_mode == "CHANNEL_PACKED",
+        )
+
+
+def _converted(pixels: NDArray[np.float32], kind: _Kind, halvings: int, *, has_alpha: bool) -> NDArray[np.uint8]:
+    """Pixels (H, W, channels) as the file has them, halved so many times: (h, w, 3), or 4 with straight alpha."""
+    colour = pixels[..., :3] if kind.channels >= 3 else np.repeat(pixels[..., :1], 3, axis=-1)
+    if not has_alpha:
+        return _bytes(_encoded(kind, _halve(colour, halvings)))
     alpha = np.clip(np.nan_to_num(pixels[..., -1:]), 0, 1)
-    if not image.is_float or image.alpha_mode == "CHANNEL_PACKED":  # all others are multiplied as Blender reads them
+    if kind.is_straight:
         colour = colour * alpha  # in a mean each pixel counts by its alpha
-    halved = _halve(np.concatenate([colour, alpha], axis=-1))
-    colour = _encoded(image, halved[..., :3] / np.maximum(halved[..., 3:], 1e-6))
+    halved = _halve(np.concatenate([colour, alpha], axis=-1), halvings)
+    colour = _encoded(kind, halved[..., :3] / np.maximum(halved[..., 3:], 1e-6))
     return _bytes(np.concatenate([colour, halved[..., 3:]], axis=-1))
 
 
@@ -125,18 +202,17 @@ def linear_to_srgb(linear: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.where(low <= 0.0031308, low * 12.92, 1.055 * low ** (1 / 2.4) - 0.055).astype(np.float32)
 
 
-def _encoded(image: bpy.types.Image, colour: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Colours (H, W, 3) as the file has them: Blender has made 16-bit and float files linear, and left 8-bit ones."""
-    is_linear = image.is_float and image.colorspace_settings.name not in _DATA_SPACES
-    return linear_to_srgb(colour) if is_linear else colour
+def _encoded(kind: _Kind, colour: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Colours (H, W, 3) as the file has them."""
+    return linear_to_srgb(colour) if kind.is_linear else colour
 
 
 def _bytes(values: NDArray[np.float32]) -> NDArray[np.uint8]:
     return np.round(np.clip(np.nan_to_num(values), 0, 1) * 255).astype(np.uint8)
 
 
-def _halve(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-    while max(pixels.shape[:2]) > MAX_SIDE:
+def _halve(pixels: NDArray[np.float32], times: int) -> NDArray[np.float32]:
+    for _ in range(times):
         height, width = pixels.shape[0] // 2 * 2, pixels.shape[1] // 2 * 2
         pixels = pixels[:height, :width].reshape(height // 2, 2, width // 2, 2, -1).mean(axis=(1, 3))
     return pixels

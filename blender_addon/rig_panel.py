@@ -97,7 +97,6 @@ def _draw_detected(column: bpy.types.UILayout, rig: SPEECHFACE_Rigging) -> None:
     settings.prop(rig, "method")
     if rig.method == "AUTO" and rigging.is_solved(rig):
         draw_sentence(column, "The names say too little: the shape keys are fitted by how they look", "INFO")
-    settings.prop(rig, "use_nla")
 
 
 def _draw_table(column: bpy.types.UILayout, rig: SPEECHFACE_Rigging) -> None:

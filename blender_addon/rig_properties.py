@@ -98,11 +98,6 @@ class SPEECHFACE_Rigging(bpy.types.PropertyGroup):
         step=1,
         precision=3,
     )
-    use_nla: BoolProperty(
-        name="NLA Track",
-        description="Lay the keys on an NLA track of their own. Off: they become the active action, and one that was "
-        "active before moves to an NLA track",
-    )
     preview_face: EnumProperty(
         name="Face",
         description="A shape of ARKit or a viseme, to see what the whole mapping makes of it",

@@ -20,18 +20,16 @@ from .session import redraw, session, watch
 if TYPE_CHECKING:
     from bpy.stub_internal.rna_enums import OperatorReturnItems
 
-    from .session import Run
-
 TIMER_SECONDS = 0.05
 
 
 class RunOperator:
     """What an operator does that starts a run in `_start(context)`, which the session holds from then on."""
 
-    _start: Callable[[bpy.types.Context], Run]
+    _start: Callable[[bpy.types.Context], object]
     unchanged = "the scene is unchanged"  # said when it was cancelled
     _timer: bpy.types.Timer | None = None
-    _run: Run | None = None
+    _run: object | None = None
     _ending: Generator[None, None, str] | None = None
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[OperatorReturnItems]:

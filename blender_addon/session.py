@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from .orders import Order
     from .photo_search import PhotoSearch
     from .preferences import BackendSettings
+    from .reader import Reader
     from .redrawing import Redrawing
 
-    Run = Generation | LandmarkSearch | PhotoSearch | Redrawing  # something that an operator has started, and that ends by itself
+    # What an operator has started, and what ends by itself.
+    Run = Generation | LandmarkSearch | PhotoSearch | Redrawing
 
 _WATCH_SECONDS = 0.5
 _CANCEL_SECONDS = 0.5  # in which the backend ends a job
@@ -40,6 +42,7 @@ class Session:
         self.backend: backend_process.BackendProcess | None = None
         self.client: Client | None = None
         self.generation: Run | None = None
+        self.reader: Reader | None = None  # of the order that is generated next
         self.orders: list[Order] = []  # that wait until the generation has ended
         self.notes: list[str] = []  # of the last generation
         self.failure = ""  # why the last generation failed, as a sentence
@@ -128,6 +131,12 @@ class Session:
         if self.is_sharing and self.client.welcome is not None and not self.client.is_ready:
             self.close()  # its Blender has ended; the next generation starts our own
 
+    def stop_reading(self) -> None:
+        """Ends reading, if something is read."""
+        if self.reader is not None:
+            self.reader.close()
+            self.reader = None
+
     def close(self) -> None:
         """Ends the connection, and the backend if it is ours; a job that was just cancelled has half a second."""
         self._refusal = ""
@@ -197,6 +206,7 @@ def unregister() -> None:
     if bpy.app.timers.is_registered(_watch):
         bpy.app.timers.unregister(_watch)
     session.orders.clear()
+    session.stop_reading()
     if session.generation is not None:
         session.generation.discard()
         session.generation = None

@@ -1,4 +1,4 @@
-# pyright: reportAttributeAccessIssue=false
+# pyright: reportAttributeAccessIssue=false, reportIncompatibleMethodOverride=false, reportAssignmentType=false
 """Keeps how a face moves under names, by Blender's own presets; some ship with the add-on."""
 
 from __future__ import annotations

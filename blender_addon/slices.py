@@ -13,8 +13,8 @@ Result = TypeVar("Result")
 Slices = Generator[float, None, Result]
 
 
-def exhaust(slices: Slices[Result]) -> Result:
-    """Does all the work before it returns."""
+def exhaust(slices: Generator[object, None, Result]) -> Result:
+    """Does all the work before it returns, whatever it yields."""
     while True:
         try:
             next(slices)

@@ -41,6 +41,15 @@ class Followed:
         share = (self.places - before).reshape(-1, *[1] * (rows.ndim - 1))
         return rows[before] * (1 - share) + rows[after] * share
 
+    def frames(self, heard: timing.StripFrames) -> timing.StripFrames:
+        """The scene frames with the seconds of the sound at each.
+
+        Args:
+            heard: the rows.
+        """
+        step = float(np.diff(heard.frame_times).mean()) if len(heard.frame_times) > 1 else 0.0
+        return timing.StripFrames(self.scene_frames, heard.frame_times[0] + self.places * step)
+
     @property
     def pictures(self) -> list[int]:
         """The index of the nearest row for each frame."""

@@ -1,4 +1,5 @@
 # pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false, reportArgumentType=false
+# pyright: reportOptionalSubscript=false
 """Shows rendered faces in the scene, at the right place and time.
 
 A square in the XZ plane of the landmark armature shows the pictures of all strips of a character with their alpha, each

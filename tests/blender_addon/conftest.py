@@ -104,6 +104,7 @@ def _empty_file(request):
         from blender_addon.session import session
 
         session.orders.clear()
+        session.stop_reading()
         if session.generation is not None:
             session.generation.discard()
             session.generation = None

@@ -55,7 +55,7 @@ def test_keys_lie_on_the_strips_frames_of_all_meshes(ready, add_strip, add_mesh,
     teeth = add_mesh("Teeth", ("jawOpen", "jawLeft"), parent=head)
     strip = add_strip(start=37, left=10, right=2, fps=fps, fps_base=fps_base)
     ready.rigging.character = head
-    ready.rigging.use_nla = is_nla
+    ready.keys.use_nla = is_nla
     assert bpy.ops.speechface.generate() == {"FINISHED"}
     frames = list(range(47, int(strip.frame_final_end)))
     assert list(keys_of(head, "jawOpen")) == frames
@@ -96,7 +96,7 @@ def test_an_artists_action_stays_in_effect(ready, add_strip, add_mesh, is_nla):
     theirs = head.data.shape_keys.animation_data.action
     add_strip()
     ready.rigging.character = head
-    ready.rigging.use_nla = is_nla
+    ready.keys.use_nla = is_nla
     bpy.ops.speechface.generate()
     animation = head.data.shape_keys.animation_data
     assert (animation.action == theirs) == is_nla
@@ -104,7 +104,7 @@ def test_an_artists_action_stays_in_effect(ready, add_strip, add_mesh, is_nla):
     assert value(head, "jawOpen", 12) == pytest.approx(expected(ready, "jawOpen", 11))
     block.value = 0
     for use_nla in (not is_nla, is_nla):  # the keys move to the other place and back, once each
-        ready.rigging.use_nla = use_nla
+        ready.keys.use_nla = use_nla
         bpy.ops.speechface.generate()
         assert value(head, "hat", 12) == pytest.approx(0.6)
         assert value(head, "jawOpen", 12) == pytest.approx(expected(ready, "jawOpen", 11))

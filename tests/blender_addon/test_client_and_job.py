@@ -30,7 +30,7 @@ def test_a_job_brings_curves_and_pictures_in_order(parts, connect, fake_backend)
     np.testing.assert_array_equal(job.curves.landmarks, fake_backend.landmarks(25))
     np.testing.assert_array_equal(np.concatenate(pictures), fake_backend.frames(25))
     adapt, animate = fake_backend.messages("AdaptRequest")[0], fake_backend.messages("AnimateRequest")[0]
-    assert (adapt.epochs, adapt.seed, len(adapt.images)) == (3, 5, 1)
+    assert (adapt.epochs, adapt.seed, len(adapt.images)) == (3, 0, 1)
     assert (animate.identity, animate.seed, animate.wants_blink, animate.wants_texture) == ("a" * 64, 5, False, True)
 
 

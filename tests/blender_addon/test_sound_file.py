@@ -44,13 +44,14 @@ def matroska(tracks):
 @pytest.fixture
 def hear(addon, tmp_path):
     """Hears a part of a file of this content: its samples and its notes as strings."""
+    from blender_addon import slices
     from blender_addon.sound_file import SoundFile
 
     def hear(content, name, start=0.0, end=None):
         path = tmp_path / name
         path.write_bytes(content)
         file = SoundFile(path, name)
-        hearing = file.hear(start, file.seconds if end is None else end)
+        hearing = slices.exhaust(file.hear(start, file.seconds if end is None else end))
         return hearing.samples, [str(note) for note in hearing.notes]
 
     return hear

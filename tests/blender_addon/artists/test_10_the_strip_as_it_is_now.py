@@ -95,3 +95,32 @@ def test_a_strip_that_is_gone_is_said_and_nothing_is_made(running, character):
         finish()
     assert (character().rig, character().plane) == (None, None)
     assert len(bpy.data.objects) == 0
+
+
+def test_a_strip_that_is_moved_afterwards_is_followed_without_a_new_run(running, fake_backend, character):
+    finish()
+    before = keys(character)
+    curve = character().rig.animation_data.action.layers[0].strips[0].channelbags[0].fcurves[0]
+    curve.keyframe_points[5].co.y += 1  # an artist's
+    curve.update()
+    running.frame_start += 20
+    assert bpy.ops.speechface.follow_strips() == {"FINISHED"}
+    found = keys(character)
+    np.testing.assert_array_equal(found[:, 0], before[:, 0] + 20)
+    assert found[5, 1] == pytest.approx(before[5, 1] + 1)
+    np.testing.assert_allclose(np.delete(found[:, 1], 5), np.delete(before[:, 1], 5), atol=1e-6)
+    assert pictures(character) == {57 + number: number for number in range(96)}
+    assert len(fake_backend.messages("AnimateRequest")) == 1
+    assert bpy.ops.speechface.follow_strips() == {"FINISHED"}  # there is nothing to do
+    np.testing.assert_array_equal(keys(character), found)
+
+
+def test_another_frame_rate_afterwards_is_followed_too(running, fake_backend, character):
+    finish()
+    bpy.context.scene.render.fps = 12
+    character().keys.policy = "REPLACE"
+    assert bpy.ops.speechface.follow_strips() == {"FINISHED"}
+    found = keys(character)
+    times = (found[:, 0] - 37) / 12
+    np.testing.assert_allclose(found[:, 1], expected(fake_backend, character, times * 24), atol=1e-5)
+    assert found[-1, 0] < 37 + 49

@@ -1,0 +1,23 @@
+"""Names for people what the backend and the add-on are doing. No bpy here."""
+
+from __future__ import annotations
+
+READING_PHOTOS = "reading photos"
+READING_SOUND = "reading sound"
+_LABELS = {  # stage, as the backend calls it
+    "adapt": "Learning the face",
+    "blink": "Adding blinks",
+    "face": "Finding the face in the photos",
+    "fine-tuning": "Learning the face",
+    "listening": "Listening to the sound",
+    "look": "Finding the face of the rig",
+    "motion": "Moving mouth and jaw",
+    "smoothing": "Smoothing the motion",
+    "speech": "Listening to the speech",
+    "texture": "Drawing the pictures",
+}
+
+
+def label(stage: str) -> str:
+    """What a stage is called in the panel; one that has no name here, as it calls itself."""
+    return _LABELS.get(stage, stage[:1].upper() + stage[1:])
