@@ -115,7 +115,9 @@ def exporting(identity: str, path: Path) -> Talk:
         with made_file.making(path) as made:
             answer.content.tofile(made.temporary)
     except OSError as error:
-        raise errors.SpeechFaceError(f"cannot write {str(path)!r}: {error.strerror or error}; choose another") from error
+        raise errors.SpeechFaceError(
+            f"cannot write {str(path)!r}: {error.strerror or error}; choose another"
+        ) from error
     aside = f"; what had this name is now {made.set_aside.name}" if made.set_aside is not None else ""
     return f"Wrote {path}{aside}"
 
@@ -130,8 +132,8 @@ def importing(path: Path) -> Talk:
         size = path.stat().st_size
         if not 0 < size <= face_messages.MAX_FACE_BYTES:
             raise errors.SpeechFaceError(
-                f"{str(path)!r} has {size} bytes, the file of a face has 1 to {face_messages.MAX_FACE_BYTES >> 20} MiB; "
-                "choose one that Export wrote"
+                f"{str(path)!r} has {size} bytes, the file of a face has 1 to {face_messages.MAX_FACE_BYTES >> 20} "
+                "MiB; choose one that Export wrote"
             )
         content = np.fromfile(path, np.uint8)
     except OSError as error:

@@ -142,9 +142,9 @@ def reason_against(context: bpy.types.Context, character: SPEECHFACE_Character) 
         return "Nothing to make: choose a rig, or tick Landmark Curves or Face Picture"
     if has_rig and (reason := rigging.reason_against(character.rigging)):
         return capitalised(reason)
-    if character.use_texture or character.face_source == photo_landmarks.LEARNT:
-        if reason := photo_landmarks.reason_against(character):
-            return reason
+    needs_face = character.use_texture or character.face_source == photo_landmarks.LEARNT
+    if needs_face and (reason := photo_landmarks.reason_against(character)):
+        return reason
     try:
         for place, strip in _spoken(context, character):
             scene_strips.seen_frames(context.scene, place, strip)

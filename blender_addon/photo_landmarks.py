@@ -9,7 +9,7 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from ._shared import errors, landmarks, protocol
+from ._shared import errors, landmarks, notes, protocol
 from .face_choice import FaceChoice
 from .photo_orientation import UPRIGHT, orientation_of
 from .photo_properties import SPEECHFACE_PhotoPoint, SPEECHFACE_ReferenceImage
@@ -82,6 +82,15 @@ def in_order(photos: Sequence[SPEECHFACE_ReferenceImage], names: Sequence[str]) 
         left.remove(photo)
         found.append(photo)
     return found
+
+
+def said_here(note: notes.Note, about: str = "") -> notes.Note:
+    """A note of the backend with what a user of Blender can do about it, and about whom it is if it does not say."""
+    about = note.about or about
+    if note.code != notes.NoteCode.SEVERAL_FACES:
+        return notes.Note(note.code, note.sentence, about)
+    sentence = "several faces are seen, and the largest was taken; press Find Landmarks, and choose the right one there"
+    return notes.Note(note.code, sentence, about)
 
 
 def store(photo: SPEECHFACE_ReferenceImage, found: protocol.PhotoLandmarks) -> None:
@@ -205,8 +214,8 @@ def _scale(photo: SPEECHFACE_ReferenceImage, size: tuple[int, int] | None) -> ND
     scale = np.array(size, float) / np.maximum(known, 1)
     if abs(scale[0] / scale[1] - 1) > 0.01:
         raise errors.ImageError(
-            f"the photo {photo.image.name!r} has {size[0]} x {size[1]} pixels, and had {known[0]} x {known[1]} when its "
-            "landmarks were placed; press Find Landmarks again"
+            f"the photo {photo.image.name!r} has {size[0]} x {size[1]} pixels, and had {known[0]} x {known[1]} when "
+            "its landmarks were placed; press Find Landmarks again"
         )
     return scale
 

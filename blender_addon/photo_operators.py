@@ -59,9 +59,7 @@ class SPEECHFACE_OT_find_photo_landmarks(_Search, bpy.types.Operator):
     bl_idname = "speechface.find_photo_landmarks"
     bl_label = "Find Landmarks"
 
-    photo: IntProperty(
-        name="Photo", description="Row of the photo; -1 for all that were not corrected", **_PHOTO
-    )
+    photo: IntProperty(name="Photo", description="Row of the photo; -1 for all that were not corrected", **_PHOTO)
 
     def _start(self, context: bpy.types.Context) -> photo_search.PhotoSearch:
         if self.photo < 0:

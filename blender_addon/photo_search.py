@@ -12,7 +12,7 @@ from . import orders, photo_landmarks, reference_images
 from ._shared import errors
 from .job import AnimationJob, JobRequest, JobState
 from .landmark_search import SearchPlan
-from .orders import Order, capitalised
+from .orders import Order
 from .photo_properties import SPEECHFACE_ReferenceImage
 from .preferences import settings as backend_settings
 from .properties import SPEECHFACE_Character, active_character
@@ -101,11 +101,11 @@ class PhotoSearch:
         for found in self.job.photos:
             if not found.picture < len(photos):
                 raise errors.SpeechFaceError("the backend told of more photos than it was asked for; read its log")
-            photo_landmarks.store(photos[found.picture], found)
-        self._owner.notes = [
-            *(f"{photo.image.name}: {photo.problem}" for photo in photos if photo.problem),
-            *(str(note) if note.about else capitalised(note.sentence) for item in self.job.photos for note in item.notes),
-        ]
+            photo = photos[found.picture]
+            photo_landmarks.store(photo, found)
+            said = [f"{photo.image.name}: {photo.problem}"] if photo.problem else []
+            said += [str(photo_landmarks.said_here(note, photo.image.name)) for note in found.notes]
+            self._owner.notes += said
         yield
         return _sentence(photos)
 
@@ -115,7 +115,9 @@ def _sentence(photos: Sequence[SPEECHFACE_ReferenceImage]) -> str:
     said = f"Found a face in {seen} of {len(photos)} photo{'' if len(photos) == 1 else 's'}"
     crowded = [photo for photo in photos if len(photo.faces) > 1 and not photo.has_chosen]
     if crowded:
-        said += f"; {crowded[0].image.name!r} shows {len(crowded[0].faces)}, and the largest is taken: choose another if"
+        said += (
+            f"; {crowded[0].image.name!r} shows {len(crowded[0].faces)}, and the largest is taken: choose another if"
+        )
         said += " it is not the one"
     return said
 

@@ -177,34 +177,9 @@ class FakeBackend:
                 | protocol.RenderRequest()
             ):
                 yield protocol.Accepted(job=job, parent=message.id, position=0)
-                self.results[job] = list(self._numbered(self._work(message)))
+                work = self._refusal(message) or self._work(message)
+                self.results[job] = list(self._numbered(work))
                 yield from self.results[job]
-            case protocol.ListFaces():
-                first = list(self.kept_faces)[message.faces_from :][: self.faces_per_answer]
-                yield self._told_faces(message, first)
-            case protocol.RenameFace() | protocol.DeleteFace() | protocol.ExportFace() if (
-                message.identity not in self.kept_faces
-            ):
-                sentence = f"no face {message.identity[:8]}; list them"
-                yield protocol.Failed(
-                    parent=message.id, code=errors.ErrorCode.UNKNOWN_IDENTITY, sentence=sentence
-                )
-            case protocol.RenameFace():
-                face = msgspec.structs.replace(
-                    self.kept_faces[message.identity], name=message.name or "photo.jpg", is_named=bool(message.name)
-                )
-                self.kept_faces[message.identity] = face
-                yield self._told_faces(message, [message.identity])
-            case protocol.DeleteFace():
-                freed = self.kept_faces.pop(message.identity).size_bytes
-                yield protocol.FaceDeleted(parent=message.id, identity=message.identity, freed_bytes=freed)
-            case protocol.ExportFace():
-                content = np.frombuffer(message.identity.encode(), np.uint8)
-                yield protocol.FaceFile(parent=message.id, identity=message.identity, content=content)
-            case protocol.ImportFace():
-                identity = bytes(message.content).decode()
-                self.keep_face(identity, "imported")
-                yield self._told_faces(message, [identity])
             case protocol.Attach() if job in self.results:
                 yield from (m for m in self.results[job] if not m.sequence or m.sequence > message.received)
             case protocol.Cancel():
@@ -213,6 +188,22 @@ class FakeBackend:
                 yield protocol.Failed(
                     job=job, parent=message.id, code=errors.ErrorCode.UNKNOWN_JOB, sentence=f"no job {job}"
                 )
+            case _:
+                yield from self._answers_about_faces(message)
+
+    def _refusal(self, message):
+        """Why a request fails at once, if it does."""
+        identity = getattr(message, "identity", "")
+        if identity in ("", "a" * 64, *self.kept_faces):
+            return []
+        code = errors.ErrorCode.UNKNOWN_IDENTITY
+        sentence = f"the identity {identity[:12]} is not on this backend; adapt the images again"
+        return [protocol.Failed(job=message.job, sequence=1, code=code, sentence=sentence)]
+
+    def _look_at_photos(self, message):
+        count = len(message.images) + len(message.files)
+        yield from (self._seen_in_photo(message, picture) for picture in range(count))
+        yield protocol.Done(job=message.job, sequence=count + 1)
 
     def _seen_in_photo(self, message, picture):
         """What is seen in one photo."""
@@ -230,6 +221,33 @@ class FakeBackend:
             confidence=np.full(68, 0.9, np.float32), notes=() if is_chosen else told,
         )  # fmt: skip
 
+    def _answers_about_faces(self, message):
+        match message:
+            case protocol.ListFaces():
+                first = list(self.kept_faces)[message.faces_from :][: self.faces_per_answer]
+                yield self._told_faces(message, first)
+            case protocol.RenameFace() | protocol.DeleteFace() | protocol.ExportFace() if (
+                message.identity not in self.kept_faces
+            ):
+                sentence = f"no face {message.identity[:8]}; list them"
+                yield protocol.Failed(parent=message.id, code=errors.ErrorCode.UNKNOWN_IDENTITY, sentence=sentence)
+            case protocol.RenameFace():
+                face = msgspec.structs.replace(
+                    self.kept_faces[message.identity], name=message.name or "photo.jpg", is_named=bool(message.name)
+                )
+                self.kept_faces[message.identity] = face
+                yield self._told_faces(message, [message.identity])
+            case protocol.DeleteFace():
+                freed = self.kept_faces.pop(message.identity).size_bytes
+                yield protocol.FaceDeleted(parent=message.id, identity=message.identity, freed_bytes=freed)
+            case protocol.ExportFace():
+                content = np.frombuffer(message.identity.encode(), np.uint8)
+                yield protocol.FaceFile(parent=message.id, identity=message.identity, content=content)
+            case protocol.ImportFace():
+                identity = bytes(message.content).decode()
+                self.keep_face(identity, "imported")
+                yield self._told_faces(message, [identity])
+
     def _numbered(self, messages):
         sequence = 0
         for message in messages:
@@ -245,6 +263,9 @@ class FakeBackend:
             return
         yield protocol.Progress(job=job, stage="working", step=1, steps=2)
         crop = np.eye(2, 3, dtype=np.float32)
+        if isinstance(message, protocol.FindPhotoLandmarks):
+            yield from self._look_at_photos(message)
+            return
         if isinstance(message, protocol.FindMeshLandmarks):
             yield protocol.MeshLandmarks(
                 job=job, sequence=1, vertices=(np.arange(68) % len(message.vertices)).astype(np.int32),
@@ -252,18 +273,6 @@ class FakeBackend:
                 picture=np.zeros((8, 8, 3), np.uint8), points=np.zeros((68, 2), np.float32),
             )  # fmt: skip
             yield protocol.Done(job=job, sequence=2)
-            return
-        if isinstance(message, protocol.FindPhotoLandmarks):
-            count = len(message.images) + len(message.files)
-            for picture in range(count):
-                yield self._seen_in_photo(message, picture)
-            yield protocol.Done(job=job, sequence=count + 1)
-            return
-        identity = getattr(message, "identity", "")
-        if identity and identity != "a" * 64 and identity not in self.kept_faces:
-            code = errors.ErrorCode.UNKNOWN_IDENTITY
-            sentence = f"the identity {identity[:12]} is not on this backend; adapt the images again"
-            yield protocol.Failed(job=job, sequence=1, code=code, sentence=sentence)
             return
         if isinstance(message, protocol.AdaptRequest):
             of_picture = (notes.Note("several_faces", "two faces", message.names[0]),) if self.has_notes else ()

@@ -102,12 +102,12 @@ def test_a_face_is_shared_as_a_file(listed, tmp_path):
     assert bpy.ops.speechface.import_face(filepath=str(theirs)) == {"FINISHED"}
     assert ANNA in listed.kept_faces
     assert names() == ["imported", "ben.jpg", "Cara"]
-    with pytest.raises(RuntimeError, match="Cannot read .*none.safetensors.*; choose another"):
+    with pytest.raises(RuntimeError, match=r"Cannot read .*none\.safetensors.*; choose another"):
         bpy.ops.speechface.import_face(filepath=str(tmp_path / "none.safetensors"))
     (tmp_path / "empty.safetensors").touch()
     with pytest.raises(RuntimeError, match="has 0 bytes, the file of a face has 1 to 64 MiB"):
         bpy.ops.speechface.import_face(filepath=str(tmp_path / "empty.safetensors"))
-    with pytest.raises(RuntimeError, match="Cannot write .*; choose another"):
+    with pytest.raises(RuntimeError, match=r"Cannot write .*; choose another"):
         bpy.ops.speechface.export_face(identity=BEN, filepath=str(tmp_path / "none" / "ben"))
 
 

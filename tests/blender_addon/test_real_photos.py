@@ -1,4 +1,4 @@
-"""Tests with the real backend that of two faces in one photo the chosen one is learnt, and is there to be used again."""
+"""Tests with the real backend that of two faces in one photo the chosen one is learnt, kept and used again."""
 
 import os
 import subprocess
