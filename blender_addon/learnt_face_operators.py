@@ -7,6 +7,7 @@ In a window an operator asks and returns, and the panels show what comes of it. 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,7 @@ _IDENTITY = {"description": "ID of the face; empty for the active one of the lis
 class FaceOperator:
     """What these operators share: a question to the backend, in `_talk(context)`."""
 
+    _talk: Callable[[bpy.types.Context], Talk]
     _is_asynchronous = False
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[OperatorReturnItems]:
@@ -53,9 +55,6 @@ class FaceOperator:
 
     def _begin(self, context: bpy.types.Context, event: bpy.types.Event) -> set[OperatorReturnItems]:
         return self.execute(context)
-
-    def _talk(self, context: bpy.types.Context) -> Talk:
-        raise NotImplementedError
 
     def _refuse(self, error: errors.SpeechFaceError) -> set[OperatorReturnItems]:
         self.report({"ERROR"}, sentence_of(error))

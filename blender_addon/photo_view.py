@@ -43,8 +43,9 @@ class PhotoView:
 
 def view_of(region: bpy.types.Region) -> PhotoView:
     """How a region of an Image Editor shows its image."""
-    corners = [region.view2d.view_to_region(at, at, clip=False) for at in (0.0, 1.0)]
-    return PhotoView((corners[0][0], corners[0][1]), (corners[1][0], corners[1][1]))
+    left, bottom = region.view2d.view_to_region(0.0, 0.0, clip=False)
+    right, top = region.view2d.view_to_region(1.0, 1.0, clip=False)
+    return PhotoView((left, bottom), (right, top))
 
 
 def view_under(

@@ -129,9 +129,7 @@ def test_the_controls_of_the_motion_are_folded_away_and_explained(addon, charact
         assert len(look.description) > 30
 
 
-def test_the_panel_shows_photos_large_and_a_button_for_each_of_several_faces(
-    preferences, fake_backend, add_image, character
-):
+def test_the_panel_shows_photos_large_and_a_button_for_each_face(preferences, fake_backend, add_image, character):
     preferences.connection_file = str(fake_backend.connection_file)
     add_image()
     assert "speechface.find_photo_landmarks" not in draw()
@@ -142,8 +140,7 @@ def test_the_panel_shows_photos_large_and_a_button_for_each_of_several_faces(
     bpy.ops.speechface.find_photo_landmarks()
     bpy.ops.speechface.set_photo_landmark(landmark=0, x=1, y=1)
     lines = draw(opens=("SPEECHFACE_photo",))
-    assert {"speechface.drag_photo_landmarks", "speechface.reset_photo_landmarks"} <= set(lines)
-    assert "Landmarks (1 corrected)" in lines
+    assert {"speechface.drag_photo_landmarks", "Landmarks (1 corrected)"} <= set(lines)
     assert "2 faces, from the left; the one that is learnt:" in " ".join(lines)
     assert lines.count("speechface.choose_photo_face") == 2
 
@@ -153,13 +150,12 @@ def test_the_panel_shows_learnt_faces_in_place_of_photos(preferences, fake_backe
     character().face_source = "LEARNT"
     lines = draw()
     assert {"speechface.refresh_faces", "speechface.import_face", "0 rows, 0 active"} <= set(lines)
-    assert "speechface.delete_face" not in lines
     fake_backend.keep_face("20" * 32, "Anna")
     bpy.ops.speechface.refresh_faces()
     bpy.ops.speechface.use_face()
     lines = draw()
     assert {"1 rows, 0 active", "Face: Anna"} <= set(lines)
-    assert {f"speechface.{name}_face" for name in ("use", "rename", "delete", "export")} <= set(lines)
+    assert {f"speechface.{name}_face" for name in ("rename", "delete", "export")} <= set(lines)
 
 
 def test_the_panel_shows_progress_and_cancel(preferences, fake_backend, add_strip, add_image, begin):
