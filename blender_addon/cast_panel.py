@@ -6,6 +6,7 @@ from __future__ import annotations
 import bpy
 
 from . import cast
+from .photo_panel import draw_face
 from .properties import SPEECHFACE_Character, active_character, scene_settings
 
 
@@ -61,31 +62,6 @@ class SPEECHFACE_UL_voices(bpy.types.UIList):
             label.label(text=strip.name if is_here else f"{scene.name}: {strip.name}", icon="SOUND")
 
 
-class SPEECHFACE_UL_images(bpy.types.UIList):
-    """The reference images."""
-
-    bl_idname = "SPEECHFACE_UL_images"
-
-    def draw_item(
-        self,
-        context: bpy.types.Context | None,
-        layout: bpy.types.UILayout,
-        data: object,
-        item: object,
-        icon: int | None,
-        active_data: object,
-        active_property: str | None,
-        index: int | None = 0,
-        flt_flag: int | None = 0,
-    ) -> None:
-        """Draws one row: the preview of the image, and a field to exchange it."""
-        image = item.image
-        row = layout.row(align=True)
-        if image is not None and image.preview is not None:
-            row.label(text="", icon_value=image.preview.icon_id)
-        row.prop(item, "image", text="", emboss=image is None)
-
-
 def draw_characters(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     """Draws the section: before there is a character, the two things that begin one."""
     character = active_character(context.scene)
@@ -97,7 +73,7 @@ def draw_characters(layout: bpy.types.UILayout, context: bpy.types.Context) -> N
     row.template_list("SPEECHFACE_UL_characters", "", kept, "characters", kept, "active_character", rows=2, maxrows=5)
     _draw_buttons(row, "add_character", "remove_character")
     _draw_voices(layout, character)
-    _draw_photos(layout, character)
+    draw_face(layout, context, character)
 
 
 def _draw_start(layout: bpy.types.UILayout) -> None:
@@ -120,25 +96,11 @@ def _draw_voices(layout: bpy.types.UILayout, character: SPEECHFACE_Character) ->
     _draw_buttons(row, "add_sound_file", "add_voice", "remove_voice")
 
 
-def _draw_photos(layout: bpy.types.UILayout, character: SPEECHFACE_Character) -> None:
-    count = len(character.images)
-    layout.label(text=f"Photos ({count})" if count else "Photos")
-    if not count:
-        layout.operator("speechface.add_images", text="Choose Photos...", icon="FILE_FOLDER")
-        return
-    row = layout.row()
-    row.template_list("SPEECHFACE_UL_images", "", character, "images", character, "active_image", rows=3, maxrows=6)
-    _draw_buttons(row, "add_images", "add_image_slot", "remove_image")
-
-
 _ICONS = {
     "add_character": "ADD",
-    "add_images": "FILE_FOLDER",
-    "add_image_slot": "ADD",
     "add_sound_file": "FILE_FOLDER",
     "add_voice": "ADD",
     "remove_character": "REMOVE",
-    "remove_image": "REMOVE",
     "remove_voice": "REMOVE",
 }
 
@@ -149,4 +111,4 @@ def _draw_buttons(row: bpy.types.UILayout, *names: str) -> None:
         column.operator(f"speechface.{name}", text="", icon=_ICONS[name])
 
 
-CLASSES = (SPEECHFACE_UL_characters, SPEECHFACE_UL_voices, SPEECHFACE_UL_images)
+CLASSES = (SPEECHFACE_UL_characters, SPEECHFACE_UL_voices)

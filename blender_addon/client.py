@@ -32,6 +32,39 @@ class Client(line.Line):
     ) -> None:
         self._context: zmq.Context[zmq.Socket] = zmq.Context(io_threads=1)
         super().__init__(read_connection, lambda connection: Dealer(self._context, connection), name, clock, cancels)
+        self._questions: dict[str, protocol.Message] = {}  # by their IDs
+        self._answers: dict[str, protocol.Message] = {}  # by the IDs of their questions
+
+    def ask(self, question: protocol.Message) -> None:
+        """Asks what the backend answers at once, also while jobs run, and on each new connection again.
+
+        Raises:
+            MessageError: the question lies outside what the protocol allows.
+        """
+        if self.is_ready:
+            self.send(question)
+        self._questions[question.id] = question
+
+    def answer(self, question: protocol.Message) -> protocol.Message | None:
+        """The answer to a question, once; None while there is none."""
+        return self._answers.pop(question.id, None)
+
+    def forget(self, question: protocol.Message) -> None:
+        """Waits for the answer no more."""
+        self._questions.pop(question.id, None)
+        self._answers.pop(question.id, None)
+
+    def poll(self) -> list[protocol.Message]:
+        """What has arrived since the last call, but for answers to questions; see `line.Line.poll`."""
+        was_ready = self.is_ready
+        messages = super().poll()
+        if self.is_ready and not was_ready:
+            for question in self._questions.values():
+                self.send(question)
+        for message in messages:
+            if not message.job and self._questions.pop(message.parent, None) is not None:
+                self._answers[message.parent] = message
+        return [message for message in messages if message.parent not in self._answers or message.job]
 
     def close(self) -> None:
         """Ends the connection at once."""

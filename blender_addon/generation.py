@@ -23,6 +23,7 @@ from . import (
     keyframes,
     landmark_rig,
     orders,
+    photo_landmarks,
     placement,
     rigging,
     saved_keys,
@@ -119,7 +120,8 @@ class Generation:
             yield from self._pictures.folder.arrange(order.voice, frames, earlier, is_held=is_held, order=now.pictures)
         sentence = yield from self._write(context, now)
         self._remember(now)
-        said = [*self.plan.sound_notes, *(_named(note, self.plan.sound_name) for note in self.job.notes)]
+        heard = [_named(photo_landmarks.said_here(note), self.plan.sound_name) for note in self.job.notes]
+        said = [*self.plan.sound_notes, *heard]
         self._owner.notes = [str(note) if note.about else capitalised(note.sentence) for note in said]
         self._owner.notes += [*self.plan.remarks, *self._said]
         return sentence

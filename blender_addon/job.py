@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ._shared import errors, following, line, motion_controls, notes, pause, protocol
 from .client import Client
+from .face_choice import FROM_PICTURES, FaceChoice
 
 
 class JobState(StrEnum):
@@ -24,6 +25,7 @@ class JobState(StrEnum):
 
     WAITING = "waiting for the backend"
     LOOKING = "finding the face of the character"
+    LOOKING_AT_PHOTOS = "finding the faces in the photos"
     ADAPTING = "learning the face"
     ANIMATING = "animating"
     DRAWING = "drawing the pictures"
@@ -57,6 +59,8 @@ class JobRequest:
             found first, and `on_landmarks` tells the rig.
         face: what the channels of `rig` do to the face, where its landmarks are known already.
         landmarks: f32 (T, 68, 2) pixels of the crop, if only pictures of these are wanted.
+        choice: which face is meant, beside the pictures.
+        looks_at_photos: whether only the faces in the pictures are looked for.
     """
 
     speech: NDArray[np.float32]
@@ -74,6 +78,8 @@ class JobRequest:
     mesh: tuple[NDArray[np.float32], NDArray[np.int32]] | None = None
     face: protocol.RigFace | None = None
     landmarks: NDArray[np.float32] | None = None
+    choice: FaceChoice = FROM_PICTURES
+    looks_at_photos: bool = False
 
 
 class AnimationJob:
@@ -106,6 +112,7 @@ class AnimationJob:
         self.curves: protocol.LandmarkCurves | None = None
         self.rig: protocol.RigCurves | None = None
         self.landmarks: protocol.MeshLandmarks | None = None
+        self.photos: list[protocol.PhotoLandmarks] = []
         self.seconds: dict[str, float] = {}
         self.notes: list[notes.Note] = []
         self.error: errors.SpeechFaceError | None = None
@@ -199,6 +206,9 @@ class AnimationJob:
                 self._take(taken)
 
     def _begin_first(self) -> None:
+        if self.request.looks_at_photos:
+            self._begin_photos()
+            return
         if self.request.mesh is None:
             self._begin_face()
             return
@@ -208,8 +218,24 @@ class AnimationJob:
             protocol.FindMeshLandmarks(job=protocol.new_id(), vertices=vertices, triangles=triangles),
         )
 
+    def _begin_photos(self) -> None:
+        request = self.request
+        self._begin(
+            JobState.LOOKING_AT_PHOTOS,
+            protocol.FindPhotoLandmarks(
+                job=protocol.new_id(),
+                images=request.images,
+                files=request.files,
+                names=request.names,
+                chosen=request.choice.chosen,
+            ),
+        )
+
     def _begin_face(self) -> None:
         request = self.request
+        if request.choice.identity:
+            self._use_face(request.choice.identity)
+            return
         if not request.images and not request.files:
             self._animate(identity="")
             return
@@ -222,6 +248,8 @@ class AnimationJob:
                 epochs=request.epochs,
                 seed=_FACE_SEED,
                 names=request.names,
+                landmarks=request.choice.placed,
+                chosen=request.choice.chosen,
             ),
         )
 
@@ -284,6 +312,8 @@ class AnimationJob:
             case protocol.Adapted():
                 self.notes += message.notes
                 self._use_face(message.identity)
+            case protocol.PhotoLandmarks():
+                self.photos.append(message)
             case protocol.MeshLandmarks():
                 self.landmarks = message
                 if self._on_landmarks is not None:
@@ -308,5 +338,5 @@ class AnimationJob:
             self._following.cancel()
 
     def _fail(self, error: errors.SpeechFaceError) -> None:
-        self.error = error
+        self.error = self.request.choice.explained(error)
         self.state = JobState.FAILED

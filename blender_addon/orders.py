@@ -18,6 +18,7 @@ from . import (
     character_request,
     compat,
     face_surface,
+    photo_landmarks,
     picture_places,
     placement,
     reference_images,
@@ -141,8 +142,9 @@ def reason_against(context: bpy.types.Context, character: SPEECHFACE_Character) 
         return "Nothing to make: choose a rig, or tick Landmark Curves or Face Picture"
     if has_rig and (reason := rigging.reason_against(character.rigging)):
         return capitalised(reason)
-    if character.use_texture and not character.images:
-        return "Face Picture needs a photo: add at least one"
+    needs_face = character.use_texture or character.face_source == photo_landmarks.LEARNT
+    if needs_face and (reason := photo_landmarks.reason_against(character)):
+        return reason
     try:
         for place, strip in _spoken(context, character):
             scene_strips.seen_frames(context.scene, place, strip)
@@ -186,7 +188,7 @@ def prepare(context: bpy.types.Context, order: Order) -> Generator[Reading, None
         character_keys.check(characters.read(wanted.rigging.character), order.voice, is_layer=is_layer)
     if wanted.use_curves and wanted.rig is not None:
         saved_keys.check(wanted.rig, order.voice, is_layer=is_layer)
-    reading = reference_images.read_all(len(wanted.images), lambda index: image_at(order, index))
+    reading = reference_images.read_all(len(photo_landmarks.photos_of(wanted)), lambda index: image_at(order, index))
     while True:
         try:
             done, count = next(reading)
@@ -222,6 +224,7 @@ def prepare(context: bpy.types.Context, order: Order) -> Generator[Reading, None
         rig=rigging.text_of(moved.mapping) if moved.mapping is not None else "",
         mesh=(moved.surface.vertices, moved.surface.triangles) if moved.surface is not None else None,
         face=moved.face,
+        choice=photo_landmarks.choice_of(wanted, pictures),
     )
     plan = Plan(
         order=order,

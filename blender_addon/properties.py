@@ -19,6 +19,8 @@ from . import landmark_rig, texture_plane, words
 from ._shared import motion_controls, protocol
 from .key_properties import CLASSES as KEY_CLASSES
 from .key_properties import SPEECHFACE_Keys
+from .photo_properties import CLASSES as PHOTO_CLASSES
+from .photo_properties import SPEECHFACE_ReferenceImage
 from .rig_properties import CLASSES as RIG_CLASSES
 from .rig_properties import SPEECHFACE_Rigging
 
@@ -41,14 +43,6 @@ def _is_plane(_character: SPEECHFACE_Character, candidate: bpy.types.Object) -> 
     return texture_plane.is_plane(candidate)
 
 
-class SPEECHFACE_ReferenceImage(bpy.types.PropertyGroup):
-    """One photo of the face."""
-
-    image: PointerProperty(
-        name="Image", description="A photo of the face: one person, looking at the camera", type=bpy.types.Image
-    )
-
-
 class SPEECHFACE_Voice(bpy.types.PropertyGroup):
     """One sound strip that a character speaks. `name` is that of the strip when it was chosen."""
 
@@ -66,6 +60,16 @@ class SPEECHFACE_Character(bpy.types.PropertyGroup):
     active_voice: IntProperty(name="Active Voice", default=0, min=0)
     images: CollectionProperty(type=SPEECHFACE_ReferenceImage)
     active_image: IntProperty(name="Active Image", default=0, min=0)
+    face_source: EnumProperty(
+        name="Face",
+        description="Whose face it is",
+        items=(
+            ("PHOTOS", "Photos", "Learn the face from the photos, or find it again where they were learnt before"),
+            ("LEARNT", "Learnt Face", "Use a face that the backend has learnt and keeps; no photo is needed"),
+        ),
+    )
+    identity: StringProperty(description="The learnt face; empty before one was chosen")
+    identity_name: StringProperty(name="Learnt Face", description="What the learnt face is called")
     use_curves: BoolProperty(
         name="Landmark Curves",
         description="Make an armature of 68 bones that follow the landmarks, with a key on every frame of the strip",
@@ -168,7 +172,7 @@ class SPEECHFACE_SceneSettings(bpy.types.PropertyGroup):
 
 
 _CLASSES = (
-    SPEECHFACE_ReferenceImage,
+    *PHOTO_CLASSES,
     SPEECHFACE_Voice,
     *RIG_CLASSES,
     *KEY_CLASSES,

@@ -14,9 +14,10 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from . import landmark_rig, orders, picture_places, reference_images, texture_plane
+from . import landmark_rig, orders, photo_landmarks, picture_places, reference_images, texture_plane
 from ._shared import errors
 from .coordinates import CropPlane
+from .face_choice import FROM_PICTURES
 from .incoming_pictures import TICK_SECONDS, IncomingPictures, plane_of, rig_of, run_until_done
 from .job import AnimationJob, JobRequest, JobState
 from .orders import Order, capitalised
@@ -37,9 +38,9 @@ def disabled_reason(context: bpy.types.Context) -> str:
         return "There are no pictures yet; press Generate"
     if rig_of(context.scene, character) is None:
         return "There are no landmark curves to draw from; tick Landmark Curves and press Generate"
-    if not character.images:
+    if character.face_source != photo_landmarks.LEARNT and not character.images:
         return "The photos are gone from the list; add them again"
-    return ""
+    return photo_landmarks.reason_against(character)
 
 
 def frames_of(context: bpy.types.Context, first: int | None = None, last: int | None = None) -> list[int]:
@@ -133,6 +134,7 @@ class Redrawing:
         self._owner, self._settings = owner, backend_settings(context)
         self._width = plane_of(scene, character).dimensions.x / max(plane_of(scene, character).scale.x, 1e-9)
         self._photos: reference_images.ReferencePictures | None = None
+        self._choice = FROM_PICTURES
         self._epochs = character.epochs
         folder = PictureFolder(picture_places.place(context), character.name)
         self._pictures = IncomingPictures(folder, self.plan.order, frames, self._width)
@@ -141,7 +143,7 @@ class Redrawing:
     def _inputs(self) -> Slices[NDArray[np.float32]]:
         """Reads the photos, then the poses."""
         order = self.plan.order
-        count = len(orders.character_of(order)[1].images)
+        count = len(photo_landmarks.photos_of(orders.character_of(order)[1]))
         reading = reference_images.read_all(count, lambda index: orders.image_at(order, index))
         while self._photos is None:
             try:
@@ -149,6 +151,7 @@ class Redrawing:
             except StopIteration as ended:
                 self._photos = ended.value
             yield 0.0
+        self._choice = photo_landmarks.choice_of(orders.character_of(order)[1], self._photos)
         return (yield from self._poses())
 
     @property
@@ -234,6 +237,7 @@ class Redrawing:
             names=self._photos.names,
             epochs=self._epochs,
             landmarks=points,
+            choice=self._choice,
         )
         client = self._owner.connect(self._settings)
         self.job = AnimationJob(request, client, self._pictures.take, self._owner.keep_backend)

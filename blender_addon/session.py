@@ -22,11 +22,13 @@ if TYPE_CHECKING:
     from .generation import Generation
     from .landmark_search import LandmarkSearch
     from .orders import Order
+    from .photo_search import PhotoSearch
     from .preferences import BackendSettings
     from .reader import Reader
     from .redrawing import Redrawing
 
-    Run = Generation | LandmarkSearch | Redrawing  # something that an operator has started, and that ends by itself
+    # What an operator has started, and what ends by itself.
+    Run = Generation | LandmarkSearch | PhotoSearch | Redrawing
 
 _WATCH_SECONDS = 0.5
 _CANCEL_SECONDS = 0.5  # in which the backend ends a job

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import zmq
 
-from shared import assembly, chunks, endpoint, errors, notes, protocol, wire
+from shared import assembly, chunks, endpoint, errors, face_messages, notes, protocol, wire
 
 
 class FakeBackend:
@@ -18,6 +18,8 @@ class FakeBackend:
     Frame i of the pictures has red = i % 256, green = 255 - red, blue = 77, alpha 255 but for a clear left column.
     Landmarks are NEUTRAL + (sin(i / 3), 0.5 i) pixels; channel c of a rig is ((i + c) % 10) / 10.
     Landmark i of a mesh of V vertices is vertex i % V, seen along +Y at 100 pixels a metre.
+    Every photo shows `photo_size` pixels and the faces `photo_boxes`; landmark i of one of these lies i pixels to the
+    right of its middle. The faces that it keeps are `kept_faces`, each with a preview of one colour.
     """
 
     def __init__(self, folder, host="127.0.0.1"):
@@ -57,6 +59,10 @@ class FakeBackend:
         self.knows_jobs = True
         self.has_notes = False  # of the first picture, and of the sound
         self.results = {}  # job -> result messages
+        self.photo_size = (640, 480)
+        self.photo_boxes = np.array([(200, 240, 100)], np.float32)
+        self.kept_faces = {}  # identity -> LearntFace
+        self.faces_per_answer = 64
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -99,6 +105,20 @@ class FakeBackend:
     def tell(self, message):
         """Sends a message to everybody that has said something."""
         self._told.append(message)
+
+    def keep_face(self, identity, name, **facts):
+        """Keeps a face from two photos."""
+        facts = {"image_count": 2, "size_bytes": 1_500_000, "is_outdated": False, **facts}
+        self.kept_faces[identity] = face_messages.LearntFace(identity=identity, name=name, **facts)
+
+    def _told_faces(self, question, identities):
+        shades = [int(identity[:2], 16) for identity in identities]
+        previews = np.empty((len(shades), 96, 96, 3), np.uint8)
+        previews[:] = np.array(shades, np.uint8)[:, None, None, None]
+        return protocol.Faces(
+            parent=question.id, count=len(self.kept_faces), previews=previews if shades else None,
+            faces=tuple(self.kept_faces[identity] for identity in identities),
+        )  # fmt: skip
 
     def take_chunk(self):
         """Lets a slow backend take one more chunk."""
@@ -153,10 +173,12 @@ class FakeBackend:
                 protocol.AdaptRequest()
                 | protocol.AnimateRequest()
                 | protocol.FindMeshLandmarks()
+                | protocol.FindPhotoLandmarks()
                 | protocol.RenderRequest()
             ):
                 yield protocol.Accepted(job=job, parent=message.id, position=0)
-                self.results[job] = list(self._numbered(self._work(message)))
+                work = self._refusal(message) or self._work(message)
+                self.results[job] = list(self._numbered(work))
                 yield from self.results[job]
             case protocol.Attach() if job in self.results:
                 yield from (m for m in self.results[job] if not m.sequence or m.sequence > message.received)
@@ -166,6 +188,65 @@ class FakeBackend:
                 yield protocol.Failed(
                     job=job, parent=message.id, code=errors.ErrorCode.UNKNOWN_JOB, sentence=f"no job {job}"
                 )
+            case _:
+                yield from self._answers_about_faces(message)
+
+    def _refusal(self, message):
+        """Why a request fails at once, if it does."""
+        identity = getattr(message, "identity", "")
+        if identity in ("", "a" * 64, *self.kept_faces):
+            return []
+        code = errors.ErrorCode.UNKNOWN_IDENTITY
+        sentence = f"the identity {identity[:12]} is not on this backend; adapt the images again"
+        return [protocol.Failed(job=message.job, sequence=1, code=code, sentence=sentence)]
+
+    def _look_at_photos(self, message):
+        count = len(message.images) + len(message.files)
+        yield from (self._seen_in_photo(message, picture) for picture in range(count))
+        yield protocol.Done(job=message.job, sequence=count + 1)
+
+    def _seen_in_photo(self, message, picture):
+        """What is seen in one photo."""
+        boxes, chosen = self.photo_boxes, message.chosen
+        facts = {"job": message.job, "sequence": picture + 1, "picture": picture, "name": message.names[picture]}
+        facts |= {"width": self.photo_size[0], "height": self.photo_size[1]}
+        if not len(boxes):
+            return protocol.PhotoLandmarks(**facts, code=errors.ErrorCode.NO_FACE, sentence="no face was found in it")
+        is_chosen = chosen is not None and np.isfinite(chosen[picture]).all()
+        taken = int(np.linalg.norm(boxes[:, :2] - chosen[picture], axis=1).argmin()) if is_chosen else 0
+        landmarks = boxes[taken, :2] + np.stack([np.arange(68), np.zeros(68)], axis=1)
+        told = (notes.Note("several_faces", "two faces", message.names[picture]),) if len(boxes) > 1 else ()
+        return protocol.PhotoLandmarks(
+            **facts, taken=taken, boxes=boxes, landmarks=landmarks.astype(np.float32),
+            confidence=np.full(68, 0.9, np.float32), notes=() if is_chosen else told,
+        )  # fmt: skip
+
+    def _answers_about_faces(self, message):
+        match message:
+            case protocol.ListFaces():
+                first = list(self.kept_faces)[message.faces_from :][: self.faces_per_answer]
+                yield self._told_faces(message, first)
+            case protocol.RenameFace() | protocol.DeleteFace() | protocol.ExportFace() if (
+                message.identity not in self.kept_faces
+            ):
+                sentence = f"no face {message.identity[:8]}; list them"
+                yield protocol.Failed(parent=message.id, code=errors.ErrorCode.UNKNOWN_IDENTITY, sentence=sentence)
+            case protocol.RenameFace():
+                face = msgspec.structs.replace(
+                    self.kept_faces[message.identity], name=message.name or "photo.jpg", is_named=bool(message.name)
+                )
+                self.kept_faces[message.identity] = face
+                yield self._told_faces(message, [message.identity])
+            case protocol.DeleteFace():
+                freed = self.kept_faces.pop(message.identity).size_bytes
+                yield protocol.FaceDeleted(parent=message.id, identity=message.identity, freed_bytes=freed)
+            case protocol.ExportFace():
+                content = np.frombuffer(message.identity.encode(), np.uint8)
+                yield protocol.FaceFile(parent=message.id, identity=message.identity, content=content)
+            case protocol.ImportFace():
+                identity = bytes(message.content).decode()
+                self.keep_face(identity, "imported")
+                yield self._told_faces(message, [identity])
 
     def _numbered(self, messages):
         sequence = 0
@@ -182,6 +263,9 @@ class FakeBackend:
             return
         yield protocol.Progress(job=job, stage="working", step=1, steps=2)
         crop = np.eye(2, 3, dtype=np.float32)
+        if isinstance(message, protocol.FindPhotoLandmarks):
+            yield from self._look_at_photos(message)
+            return
         if isinstance(message, protocol.FindMeshLandmarks):
             yield protocol.MeshLandmarks(
                 job=job, sequence=1, vertices=(np.arange(68) % len(message.vertices)).astype(np.int32),

@@ -274,7 +274,8 @@ def test_notes_of_pictures_and_sound_are_shown_until_the_next_generation(ready, 
     fake_backend.has_notes = True
     assert bpy.ops.speechface.generate() == {"FINISHED"}
     name = ready.images[0].image.name
-    assert session.notes == [f"{name}: two faces", "speech.wav: nobody speaks"]
+    told = "several faces are seen, and the largest was taken; press Find Landmarks, and choose the right one there"
+    assert session.notes == [f"{name}: {told}", "speech.wav: nobody speaks"]
     fake_backend.has_notes = False
     assert bpy.ops.speechface.generate() == {"FINISHED"}
     assert session.notes == []

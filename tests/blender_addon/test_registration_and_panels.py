@@ -16,6 +16,8 @@ OPERATORS = (
     "dismiss_failure", "install_backend", "cancel_install", "uninstall_backend", "check_setup", "copy_install_log",
     "detect_rig", "choose_preset", "load_mapping", "save_mapping", "add_channel", "remove_channel", "preview_channel",
     "preview_face", "find_landmarks", "set_landmark", "reset_landmarks", "drag_landmarks",
+    "find_photo_landmarks", "choose_photo_face", "set_photo_landmark", "reset_photo_landmarks", "show_photo",
+    "drag_photo_landmarks", "refresh_faces", "use_face", "rename_face", "delete_face", "export_face", "import_face",
 )  # fmt: skip
 SHAPES = (
     "jawOpen", "mouthClose", "mouthPucker", "mouthFunnel", "mouthLeft", "mouthRight", "mouthSmileLeft",
@@ -64,6 +66,9 @@ class Layout:
 
     def operator_menu_enum(self, name, prop, text="", icon="NONE"):
         self.operator(name, icon=icon)
+
+    def template_icon(self, icon_value, scale=1.0):
+        self.lines.append(f"picture {scale:g} lines high")
 
     def progress(self, factor, text, type):  # noqa: A002 (Blender's own name)
         assert 0 <= factor <= 1
@@ -123,6 +128,35 @@ def test_the_controls_of_the_motion_are_folded_away_and_explained(addon, charact
         assert (look.hard_min, look.hard_max) == pytest.approx(tuple(bounds))
         assert look.default == getattr(motion_controls.UNTOUCHED, name)
         assert len(look.description) > 30
+
+
+def test_the_panel_shows_photos_large_and_a_button_for_each_face(preferences, fake_backend, add_image, character):
+    preferences.connection_file = str(fake_backend.connection_file)
+    add_image()
+    assert "speechface.find_photo_landmarks" not in draw()
+    lines = draw(opens=("SPEECHFACE_photo",))
+    assert {"picture 6 lines high", "speechface.find_photo_landmarks", "speechface.show_photo"} <= set(lines)
+    assert "speechface.drag_photo_landmarks" not in lines
+    fake_backend.photo_boxes = np.array([(400, 240, 100), (100, 240, 90)], np.float32)
+    bpy.ops.speechface.find_photo_landmarks()
+    bpy.ops.speechface.set_photo_landmark(landmark=0, x=1, y=1)
+    lines = draw(opens=("SPEECHFACE_photo",))
+    assert {"speechface.drag_photo_landmarks", "Landmarks (1 corrected)"} <= set(lines)
+    assert "2 faces, from the left; the one that is learnt:" in " ".join(lines)
+    assert lines.count("speechface.choose_photo_face") == 2
+
+
+def test_the_panel_shows_learnt_faces_in_place_of_photos(preferences, fake_backend, character):
+    preferences.connection_file = str(fake_backend.connection_file)
+    character().face_source = "LEARNT"
+    lines = draw()
+    assert {"speechface.refresh_faces", "speechface.import_face", "0 rows, 0 active"} <= set(lines)
+    fake_backend.keep_face("20" * 32, "Anna")
+    bpy.ops.speechface.refresh_faces()
+    bpy.ops.speechface.use_face()
+    lines = draw()
+    assert {"1 rows, 0 active", "Face: Anna"} <= set(lines)
+    assert {f"speechface.{name}_face" for name in ("rename", "delete", "export")} <= set(lines)
 
 
 def test_the_panel_shows_progress_and_cancel(preferences, fake_backend, add_strip, add_image, begin):
