@@ -18,14 +18,16 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from . import cast, key_shapes, keyframes, landmark_rig
-from .incoming_pictures import TICK_SECONDS, IncomingPictures
 from .job import JobState
-from .key_shapes import Choice, Interpolation, Shaping
-from .keyframes import Manner, Policy, Request
+from .keys import key_shapes, keyframes
+from .keys.key_shapes import Choice, Interpolation, Shaping
+from .keys.keyframes import Manner, Policy, Request
 from .orders import Order
-from .picture_folder import PictureFolder
+from .pictures.incoming_pictures import TICK_SECONDS, IncomingPictures
+from .pictures.picture_folder import PictureFolder
+from .rigs import landmark_rig
 from .slices import Result, Slices
+from .speakers import cast
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ._shared import errors, following, line, motion_controls, notes, pause, protocol
 from .client import Client
-from .face_choice import FROM_PICTURES, FaceChoice
+from .speakers.face_choice import FROM_PICTURES, FaceChoice
 
 
 class JobState(StrEnum):

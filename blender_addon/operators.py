@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import bpy
 from bpy.props import BoolProperty, IntProperty
 
-from . import compat, generation, orders, preferences, redrawing
+from . import compat, generation, orders, preferences
 from ._shared import errors
-from .incoming_pictures import TICK_SECONDS
+from .pictures import redrawing
+from .pictures.incoming_pictures import TICK_SECONDS
 from .properties import active_character, scene_settings
 from .reader import Reader
 from .run_operator import TIMER_SECONDS, RunOperator

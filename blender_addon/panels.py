@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import bpy
 
-from . import cast_panel, orders, stages, words
-from .cast_panel import draw_characters
+from . import orders, stages, words
+from .installing.setup_panel import draw_setup
 from .job import AnimationJob
 from .properties import SPEECHFACE_Character, active_character, scene_settings
-from .rig_panel import SPEECHFACE_UL_channels, draw_rig
+from .rigs.rig_panel import SPEECHFACE_UL_channels, draw_rig
 from .sentences import draw_sentence
 from .session import session
-from .setup_panel import draw_setup
 from .shape_presets import SPEECHFACE_MT_shape_presets
+from .speakers import cast_panel
+from .speakers.cast_panel import draw_characters
 
 _TAB = "Speech Face"
 _SHOWN_ORDERS = 4

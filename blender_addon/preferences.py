@@ -12,11 +12,11 @@ from pathlib import Path
 import bpy
 from bpy.props import EnumProperty, StringProperty
 
-from . import installed, setup_panel, setup_plan
 from ._shared import backend_process, errors
-from .backend_python import find_python
-from .setting_up import setting_up
-from .setup_plan import ELSEWHERE, INSTALLED, OWN_PYTHON
+from .installing import installed, setup_panel, setup_plan
+from .installing.backend_python import find_python
+from .installing.setting_up import setting_up
+from .installing.setup_plan import ELSEWHERE, INSTALLED, OWN_PYTHON
 
 
 @dataclass(frozen=True)

@@ -20,12 +20,12 @@ from .client import Client
 
 if TYPE_CHECKING:
     from .generation import Generation
-    from .landmark_search import LandmarkSearch
     from .orders import Order
-    from .photo_search import PhotoSearch
+    from .pictures.redrawing import Redrawing
     from .preferences import BackendSettings
     from .reader import Reader
-    from .redrawing import Redrawing
+    from .rigs.landmark_search import LandmarkSearch
+    from .speakers.photo_search import PhotoSearch
 
     # What an operator has started, and what ends by itself.
     Run = Generation | LandmarkSearch | PhotoSearch | Redrawing

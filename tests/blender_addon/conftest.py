@@ -222,7 +222,7 @@ def add_armature(addon):
 @pytest.fixture
 def character(addon):
     """The active character of the active scene; the first call adds one."""
-    from blender_addon import cast
+    from blender_addon.speakers import cast
 
     return lambda: cast.active(bpy.context.scene)
 

@@ -90,7 +90,7 @@ def test_a_zip_holds_exactly_what_it_should(extensions, builder, name):
 
 
 def test_complaint_8_the_full_zip_has_the_backend_inside(extensions, addon, tmp_path):
-    from blender_addon import installed
+    from blender_addon.installing import installed
 
     with zipfile.ZipFile(extensions["full"]) as archive:
         (name,) = (each for each in archive.namelist() if each.startswith("backend/") and each.endswith(".whl"))
@@ -129,7 +129,7 @@ def test_an_altered_wheel_is_refused(builder, tmp_path):
 def test_the_installed_zip_makes_a_face(extensions, fake_backend, speech_file, tmp_path, addon):
     import numpy as np
 
-    from blender_addon.png_writer import encode_png
+    from blender_addon.pictures.png_writer import encode_png
 
     (tmp_path / "photo.png").write_bytes(encode_png(np.full((64, 64, 3), 90, np.uint8)))
     job = {

@@ -14,7 +14,7 @@ EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "blender_headless.p
 
 @pytest.mark.parametrize("has_photo", [True, False])
 def test_a_scene_is_made_and_saved(preferences, fake_backend, speech_file, tmp_path, monkeypatch, capsys, has_photo):
-    from blender_addon.png_writer import encode_png
+    from blender_addon.pictures.png_writer import encode_png
 
     preferences.connection_file = str(fake_backend.connection_file)
     photo, out = tmp_path / "me.png", tmp_path / "out.blend"

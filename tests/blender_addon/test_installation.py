@@ -22,7 +22,7 @@ NO_INDEX = {
 @pytest.fixture
 def wheel(addon, tmp_path):
     """A small wheel that looks like the backend's."""
-    from blender_addon import installed
+    from blender_addon.installing import installed
 
     path = tmp_path / "speech_face-0.1.0-py3-none-any.whl"
     with zipfile.ZipFile(path, "w") as archive:
@@ -35,7 +35,7 @@ def wheel(addon, tmp_path):
 @pytest.fixture
 def prepare(wheel, tmp_path, monkeypatch):
     """Makes installations that have this Python alone and no package index."""
-    from blender_addon import install_recipe, installation
+    from blender_addon.installing import install_recipe, installation
 
     for name, value in NO_INDEX.items():
         monkeypatch.setenv(name, value)
@@ -54,7 +54,7 @@ def prepare(wheel, tmp_path, monkeypatch):
 
 def walk(plan, record, fails=()):
     """Takes a recipe to its end without running anything; returns its commands by stage, and the record it leaves."""
-    from blender_addon import install_recipe, installed
+    from blender_addon.installing import install_recipe, installed
 
     plan.folder.mkdir(parents=True, exist_ok=True)
     steps, outcome, made = install_recipe.Recipe(plan, record).commands(), None, []
@@ -69,8 +69,8 @@ def walk(plan, record, fails=()):
 
 
 def test_every_stage_is_done_once_and_an_update_does_only_what_changed(prepare, wheel, tmp_path, monkeypatch):
-    from blender_addon import install_recipe, installed
     from blender_addon._shared import errors
+    from blender_addon.installing import install_recipe, installed
 
     monkeypatch.delenv("SPEECH_FACE_TORCH_INDEX", raising=False)
     plan = install_recipe.replace(prepare().plan, system="Linux", machine="x86_64")
@@ -102,7 +102,7 @@ def test_every_stage_is_done_once_and_an_update_does_only_what_changed(prepare, 
 
 
 def test_an_environment_whose_python_is_gone_is_made_anew(prepare):
-    from blender_addon import install_recipe, installed
+    from blender_addon.installing import install_recipe, installed
 
     plan = install_recipe.replace(prepare().plan, system="Linux", machine="x86_64")
     record = installed.Record({"environment": "/gone", "pip": "a", "torch": "b"}, "0.1.0", "cpu")
@@ -113,7 +113,7 @@ def test_an_environment_whose_python_is_gone_is_made_anew(prepare):
 
 @pytest.mark.slow
 def test_without_a_connection_it_says_so_and_goes_on_later_where_it_stopped(prepare):
-    from blender_addon import installed
+    from blender_addon.installing import installed
 
     first = prepare()
     first.start()
@@ -136,7 +136,7 @@ def test_without_a_connection_it_says_so_and_goes_on_later_where_it_stopped(prep
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="process groups are POSIX")
 def test_cancel_ends_the_child_process_at_once_and_its_children(prepare, until):
-    from blender_addon.install_sizes import Stage
+    from blender_addon.installing.install_sizes import Stage
 
     running = prepare()
     running.start()
@@ -179,8 +179,8 @@ def test_a_wrong_platform_is_refused_with_what_else_works(prepare, system, machi
 
 
 def test_a_disk_that_is_too_small_is_said_before(prepare, monkeypatch):
-    from blender_addon import installation
     from blender_addon._shared import errors
+    from blender_addon.installing import installation
 
     monkeypatch.setattr(installation.shutil, "disk_usage", lambda folder: type("Usage", (), {"free": 1e9}))
     with pytest.raises(errors.SpeechFaceError, match=r"needs 3\.0 GB of free disk, and .* has 1\.0 GB"):
@@ -188,8 +188,8 @@ def test_a_disk_that_is_too_small_is_said_before(prepare, monkeypatch):
 
 
 def test_a_folder_of_others_is_neither_used_nor_removed(prepare, tmp_path):
-    from blender_addon import installed
     from blender_addon._shared import errors
+    from blender_addon.installing import installed
 
     folder = tmp_path / "user" / "backend"
     folder.mkdir(parents=True)
@@ -228,7 +228,7 @@ def test_a_folder_of_others_is_neither_used_nor_removed(prepare, tmp_path):
     ],
 )
 def test_every_failure_is_one_sentence_that_says_what_to_do(addon, output, code, expected):
-    from blender_addon.pip_output import reason
+    from blender_addon.installing.pip_output import reason
 
     sentence = reason(output, code, "torch")
     assert expected in sentence
@@ -236,7 +236,7 @@ def test_every_failure_is_one_sentence_that_says_what_to_do(addon, output, code,
 
 
 def test_the_progress_is_read_from_what_pip_writes(addon):
-    from blender_addon.pip_output import PipReader
+    from blender_addon.installing.pip_output import PipReader
 
     reader = PipReader()
     reader.read("Collecting a\n  Downloading torch-2.13.0+cpu-cp311-cp311-win_amd64.whl (190.5 MB)\n")
@@ -249,7 +249,7 @@ def test_the_progress_is_read_from_what_pip_writes(addon):
 
 
 def test_the_progress_never_runs_backwards_and_tells_the_time_left(prepare, clock):
-    from blender_addon.install_sizes import Stage
+    from blender_addon.installing.install_sizes import Stage
 
     running = prepare(clock)
     running.stage = Stage.TORCH
@@ -270,8 +270,8 @@ def test_the_progress_never_runs_backwards_and_tells_the_time_left(prepare, cloc
 
 
 def test_a_wheel_of_something_else_is_refused(addon, tmp_path):
-    from blender_addon import installed
     from blender_addon._shared import errors
+    from blender_addon.installing import installed
 
     path = tmp_path / "other.whl"
     path.write_bytes(b"no zip")
@@ -283,7 +283,7 @@ def test_a_wheel_of_something_else_is_refused(addon, tmp_path):
 
 @pytest.mark.parametrize("content", ["", "[1", "{}", json.dumps({"stages": 3, "version": "", "build": ""})])
 def test_a_damaged_record_counts_as_none(addon, tmp_path, content):
-    from blender_addon import installed
+    from blender_addon.installing import installed
 
     (tmp_path / installed.MARKER).write_text(content)
     assert installed.read_record(tmp_path) == installed.Record()

@@ -190,7 +190,7 @@ def test_the_true_cascade_moves_the_mouth(own_backend, tmp_path, character):
 @pytest.mark.slow
 def test_a_scene_is_made_without_a_window(service, preferences, speech_file, tmp_path, character):
     """`python -m blender_addon`, with the connection file of a backend that runs."""
-    from blender_addon.png_writer import encode_png
+    from blender_addon.pictures.png_writer import encode_png
 
     photo = tmp_path / "photo.png"
     photo.write_bytes(encode_png(np.full((64, 64, 3), 90, np.uint8)))

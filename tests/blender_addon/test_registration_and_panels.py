@@ -215,8 +215,9 @@ def test_the_panel_shows_the_character_what_it_is_and_why(preferences, add_mesh,
 def test_the_panel_has_the_landmarks_of_solved_rigs_and_a_preview_of_the_others(
     preferences, fake_backend, add_mesh, character, until
 ):
-    from blender_addon import generation, landmark_search
+    from blender_addon import generation
     from blender_addon._shared import errors
+    from blender_addon.rigs import landmark_search
 
     preferences.connection_file = str(fake_backend.connection_file)
     rigging = character().rigging
@@ -252,7 +253,7 @@ def test_the_panel_has_the_landmarks_of_solved_rigs_and_a_preview_of_the_others(
 
 
 def landmark_row(landmark):
-    from blender_addon.landmark_panel import SPEECHFACE_UL_landmarks
+    from blender_addon.rigs.landmark_panel import SPEECHFACE_UL_landmarks
 
     layout = Layout()
     SPEECHFACE_UL_landmarks.draw_item(None, bpy.context, layout, None, landmark, 0, None, "", 54)
@@ -272,7 +273,7 @@ def test_preferences_draw(preferences):
 
 
 def test_images_are_added_and_removed(addon, tmp_path, character):
-    from blender_addon.png_writer import encode_png
+    from blender_addon.pictures.png_writer import encode_png
 
     for name in ("a.png", "b.png"):
         (tmp_path / name).write_bytes(encode_png(np.zeros((4, 4, 3), np.uint8)))

@@ -51,7 +51,7 @@ class Layout:
 @pytest.fixture
 def setup(preferences, monkeypatch, tmp_path):
     """What runs, cleared; nothing is installed in the folder that is chosen."""
-    from blender_addon.setting_up import setting_up
+    from blender_addon.installing.setting_up import setting_up
 
     monkeypatch.delenv("SPEECH_FACE_PYTHON", raising=False)
     preferences.install_folder = str(tmp_path / "chosen")
@@ -76,7 +76,7 @@ def dying(preferences, tmp_path):
 
 
 def drawn(width=90):
-    from blender_addon.setup_panel import draw_setup
+    from blender_addon.installing.setup_panel import draw_setup
 
     layout = Layout()
     draw_setup(layout, bpy.context, width)
@@ -84,7 +84,7 @@ def drawn(width=90):
 
 
 def test_who_fills_in_where_a_backend_is_has_chosen_it(preferences, monkeypatch):
-    from blender_addon import setup_plan
+    from blender_addon.installing import setup_plan
     from blender_addon.preferences import settings
 
     monkeypatch.delenv("SPEECH_FACE_PYTHON", raising=False)
@@ -147,7 +147,7 @@ def test_generate_says_that_the_backend_is_not_installed(setup, preferences, add
 
 
 def test_a_failed_installation_stays_in_the_panel(setup, preferences, tmp_path, monkeypatch):
-    from blender_addon import installation
+    from blender_addon.installing import installation
 
     preferences.backend = "INSTALLED"
     add_wheel(tmp_path, preferences)
@@ -158,8 +158,8 @@ def test_a_failed_installation_stays_in_the_panel(setup, preferences, tmp_path, 
 
 
 def test_an_installation_shows_progress_and_is_cancelled_from_the_panel(setup, preferences, tmp_path):
-    from blender_addon import setup_plan
-    from blender_addon.installation import Installation
+    from blender_addon.installing import setup_plan
+    from blender_addon.installing.installation import Installation
 
     preferences.backend = "INSTALLED"
     add_wheel(tmp_path, preferences)
@@ -175,7 +175,7 @@ def test_an_installation_shows_progress_and_is_cancelled_from_the_panel(setup, p
 
 
 def test_what_is_installed_can_be_uninstalled_and_nothing_else_goes(setup, preferences, tmp_path):
-    from blender_addon import installed
+    from blender_addon.installing import installed
 
     preferences.backend = "INSTALLED"
     wheel = installed.read_wheel(add_wheel(tmp_path, preferences))

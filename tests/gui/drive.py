@@ -26,20 +26,13 @@ sys.path += map(str, ROOT.glob(f".venv-blender-{version}/lib/python*/site-packag
 sys.path += map(str, ROOT.glob(f".venv-blender-{version}/Lib/site-packages"))
 
 import blender_addon  # noqa: E402 (the checkout is on the path now)
-from blender_addon import (  # noqa: E402
-    cast,
-    compat,
-    face_landmarks,
-    generation,
-    incoming_pictures,
-    live_plane,
-    operators,
-    panels,
-    sample_head,
-)
+from blender_addon import compat, generation, operators, panels  # noqa: E402
 from blender_addon import session as sessions  # noqa: E402
 from blender_addon._shared import head_file  # noqa: E402
+from blender_addon.pictures import incoming_pictures, live_plane  # noqa: E402
 from blender_addon.properties import active_character  # noqa: E402
+from blender_addon.rigs import face_landmarks, sample_head  # noqa: E402
+from blender_addon.speakers import cast  # noqa: E402
 from tests.gui import window  # noqa: E402
 from tests.gui.watching import Watch, faults  # noqa: E402
 
