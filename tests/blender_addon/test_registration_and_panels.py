@@ -172,10 +172,8 @@ def test_the_panel_shows_progress_and_cancel(preferences, fake_backend, add_stri
         if running.job.steps == 10:
             break
     lines = draw()
-    assert "Waiting for a test  3/10  1 min 15 s left" in lines
-    assert "speechface.cancel" in lines
+    assert {"Waiting for a test  3/10", "1 min 15 s left", "speechface.cancel", "Backend: Ready on cpu"} <= set(lines)
     assert "speechface.generate" in lines  # another one waits behind it
-    assert "Backend: Ready on cpu" in lines
 
 
 def test_the_panel_shows_what_is_read_and_that_a_strip_is_muted(preferences, add_strip, add_image, character):
@@ -242,7 +240,7 @@ def test_the_panel_has_the_landmarks_of_solved_rigs_and_a_preview_of_the_others(
     search = landmark_search.begin(bpy.context)
     assert not bpy.ops.speechface.find_landmarks.poll()
     until(lambda: search.tick() or search.job.steps == 10)
-    assert {search.plan.order.label, "Waiting for a test  3/10  1 min 15 s left", "speechface.cancel"} <= set(draw())
+    assert {search.plan.order.label, "Waiting for a test  3/10", "speechface.cancel"} <= set(draw())
     assert bpy.ops.speechface.cancel() == {"FINISHED"}
     with pytest.raises(errors.Cancelled):
         generation.end_at_once(bpy.context)
