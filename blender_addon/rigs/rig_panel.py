@@ -85,7 +85,8 @@ def draw_face_preview(layout: bpy.types.UILayout, context: bpy.types.Context) ->
 
 
 def _draw_detected(column: bpy.types.UILayout, rig: SPEECHFACE_Rigging) -> None:
-    column.label(text=f"{rig.kind or 'unknown'}, {rig.confidence:.0%} sure", icon="INFO")
+    kind = f"{rig.kind}, {rig.confidence:.0%} sure" if rig.kind else "A rig of its own kind"
+    column.label(text=kind, icon="INFO")
     for reason in rig.why.splitlines()[:_SHOWN_REASONS]:
         draw_sentence(column, reason, "DOT")
     left = rig.skipped.splitlines()

@@ -257,3 +257,4 @@ def test_the_bench_prints_a_row_for_each_measurement(addon, capsys):
     assert lines[0].startswith("Blender ")
     assert lines[2].startswith("key  ") and lines[2].endswith("136 curves x 36 frames")
     assert sum("no part of the add-on" in line for line in lines) == 2
+    assert lines[-1].startswith("pictures arriving  ") and lines[-1].endswith("36 of 256 x 256, 30 ms a step")
