@@ -18,12 +18,11 @@ import sys
 import time
 from pathlib import Path
 
+from shared import environments
+from shared.environments import PLATFORMS, PYTHONS, choose_torch
+
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
-PYTHONS = ("3.11", "3.12", "3.13")
-PLATFORMS = {("Linux", "x86_64"), ("Windows", "AMD64"), ("Darwin", "arm64")}  # every library has wheels for these
-# PyPI has torch 2.13 with CUDA 13.0 for Linux, else for the CPU; PyTorch's own index has the other builds.
-NOT_ON_PYPI = {("cpu", "Linux"): "cpu", ("cuda", "Windows"): "cu130"}
 GIGABYTES = {"cpu": 5, "cuda": 12}
 TEST_EXTRAS = ("dev", "train")
 ADDON_TESTS = "tests/blender_addon"
@@ -48,18 +47,12 @@ class BuildError(Exception):
     """Ends the program with one sentence that says what to do."""
 
 
-def choose_torch(wish: str | None, installed: str | None, has_gpu: bool) -> str:
-    """Names the torch build, "cpu" or "cuda": by the flag, else what is installed, else what the machine has."""
-    return wish or installed or ("cuda" if has_gpu else "cpu")
-
-
 def torch_arguments(build: str, system: str, version: str) -> list[str]:
-    """Returns pip's arguments for one torch build; `===` refuses another build of the same version."""
-    if build == "cuda" and system == "Darwin":
-        raise BuildError("There is no CUDA on macOS; leave --cuda out.")
-    tag = NOT_ON_PYPI.get((build, system))
-    index = ["--index-url", f"https://download.pytorch.org/whl/{tag}"]
-    return [*index, f"torch=={version}+{tag}"] if tag else [f"torch==={version}"]
+    """Returns pip's arguments for one torch build."""
+    try:
+        return environments.torch_arguments(build, system, version)
+    except ValueError as error:
+        raise BuildError("There is no CUDA on macOS; leave --cuda out.") from error
 
 
 def stamp_key(pyproject: str, build: str, version: str) -> str:
@@ -115,10 +108,8 @@ def find_python(pythons: tuple[str, ...] = PYTHONS) -> list[str]:
     running = ".".join(platform.python_version_tuple()[:2])
     if running in pythons:
         return [sys.executable]
-    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
-    installed = [[str(file)] for name in pythons for file in sorted(pyenv.glob(f"{name}.*/bin/python"))]
-    for command in [*([f"python{name}"] for name in pythons), *(["py", f"-{name}"] for name in pythons), *installed]:
-        if shutil.which(command[0]) and version_of(*command) in pythons:
+    for command in environments.python_candidates(pythons):
+        if version_of(*command) in pythons:
             return command
     wanted = " or ".join(pythons)
     raise BuildError(
@@ -292,6 +283,17 @@ def client(args: argparse.Namespace, rest: list[str]) -> int:
     return call([str(venv_python(VENV)), "build_client.py", *rest])
 
 
+def wheel(args: argparse.Namespace, rest: list[str]) -> int:
+    """Builds the wheel of the backend with its weights, which needs no repository."""
+    make_venv(VENV)
+    return call([str(venv_python(VENV)), "build_wheel.py", *rest])
+
+
+def gui_test(args: argparse.Namespace, rest: list[str]) -> int:
+    """Drives the add-on in a real window of Blender, and photographs each state."""
+    return call([prepare((), args.torch), "-m", "tests.gui.run", *rest])
+
+
 def bench(args: argparse.Namespace, rest: list[str]) -> int:
     """Measures speed and memory on this machine."""
     return call([prepare((), args.torch), "-m", "backend_server", "bench", *rest])
@@ -302,9 +304,10 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     parser = argparse.ArgumentParser(prog="build.py", description=__doc__, allow_abbrev=False)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     made = {}
-    for function in (run, test, check, addon, client, bench):
+    for function in (run, test, check, gui_test, addon, client, wheel, bench):
         words = (function.__doc__ or "").rstrip(".")
-        made[function] = commands.add_parser(function.__name__, help=words, description=words, allow_abbrev=False)
+        name = function.__name__.replace("_", "-")
+        made[function] = commands.add_parser(name, help=words, description=words, allow_abbrev=False)
         made[function].set_defaults(function=function)
         builds = made[function].add_mutually_exclusive_group()
         for each in GIGABYTES:

@@ -1,7 +1,9 @@
-"""Builds and validates the extension zip that Blender users install: `python build.py addon`.
+"""Builds and validates the extension zips that Blender users install: `python build.py addon`.
 
 It copies the add-on, `shared` as its sub-package, the licence, and the wheels of the manifest into an empty folder.
-Blender's own tool, from the bpy module, packs and validates it. Then the names in the zip are compared with the copies.
+Blender's own tool, from the bpy module, packs and validates it. Then the names in a zip are compared with the copies.
+There is a slim zip for each platform, and a full one for all of them with the backend's wheel inside, from which the
+button *Install Backend* sets it up.
 """
 
 # ruff: noqa: E501, T201 (long names with checksums; it prints for users)
@@ -19,6 +21,8 @@ import tomllib
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
+
+from build_wheel import WheelError, build_wheel
 
 ROOT = Path(__file__).resolve().parent
 MANIFEST = "blender_manifest.toml"
@@ -46,16 +50,17 @@ class AddonError(Exception):
     """Ends the program with one sentence that says what to do."""
 
 
-def build_addon(out: Path, wheels: Path, root: Path = ROOT) -> Path:
-    """Builds and validates the zip and returns its path.
+def build_addon(out: Path, wheels: Path, root: Path = ROOT) -> list[Path]:
+    """Builds and validates the slim zips, one for each platform, and the full one; returns their paths, the full first.
 
     Args:
-        out: folder for the zip, created if missing; an earlier zip of the same version is replaced.
+        out: folder for the zips, created if missing; earlier ones of the same version are replaced.
         wheels: cache of downloaded wheels.
         root: the repository.
 
     Raises:
-        AddonError: a wheel is missing or altered, or Blender's tool refuses the package.
+        AddonError: a wheel is missing or altered, or Blender's tool refuses a package.
+        WheelError: the backend's wheel cannot be packed.
     """
     manifest = tomllib.loads((root / "blender_addon" / MANIFEST).read_text("utf-8"))
     listed = {Path(name).name for name in manifest["wheels"]}
@@ -63,26 +68,59 @@ def build_addon(out: Path, wheels: Path, root: Path = ROOT) -> Path:
         raise AddonError(f"the manifest and WHEELS differ in {', '.join(sorted(listed ^ set(WHEELS)))}; correct one")
     fetch_wheels(wheels)
     out.mkdir(parents=True, exist_ok=True)
-    path = out / f"{manifest['id']}-{manifest['version']}.zip"
-    path.unlink(missing_ok=True)
+    name = f"{manifest['id']}-{manifest['version']}"
+    for old in out.glob(f"{name}*.zip"):
+        old.unlink()
     with tempfile.TemporaryDirectory(prefix="speech_face_addon_") as folder:
-        names = stage(root, wheels, Path(folder))
-        blender_tool("build", "--source-dir", folder, "--output-filepath", str(path))
+        backend = build_wheel(Path(folder) / "dist", root)
+        names = stage(root, wheels, Path(folder) / "slim")
+        packed = stage(root, wheels, Path(folder) / "full", backend)
+        full = out / f"{name}-full.zip"
+        blender_tool("build", "--source-dir", str(Path(folder) / "full"), "--output-filepath", str(full))
+        slim = ("--source-dir", str(Path(folder) / "slim"), "--output-dir", str(out), "--split-platforms")
+        blender_tool("build", *slim)
+    made = {full: packed}
+    for platform in manifest["platforms"]:
+        foreign = {f"wheels/{wheel}" for wheel in WHEELS if not runs_on(wheel, platform)}
+        made[out / f"{name}-{platform.replace('-', '_')}.zip"] = names - foreign
+    for path, expected in made.items():
+        check(path, expected)
+    return list(made)
+
+
+def runs_on(wheel: str, platform: str) -> bool:
+    """Tells whether a wheel is for one of the manifest's platforms."""
+    tag = wheel.removesuffix(".whl").split("-")[-1]
+    system, machine = platform.split("-")
+    if system == "macos":
+        return tag.startswith("macosx") and tag.endswith(("universal2", {"arm64": "arm64", "x64": "x86_64"}[machine]))
+    return tag.startswith({"linux": "manylinux", "windows": "win_amd64"}[system])
+
+
+def check(path: Path, names: set[str]) -> None:
+    """Checks that a zip holds these files and no others, and that Blender takes it.
+
+    Raises:
+        AddonError: it does not.
+    """
+    if not path.is_file():
+        raise AddonError(f"Blender's extension tool did not write {path.name}; see above")
     with zipfile.ZipFile(path) as archive:
         packed = {name for name in archive.namelist() if not name.endswith("/")}
     if packed != names:
-        raise AddonError(f"the zip has other files than it should: {', '.join(sorted(packed ^ names))}")
+        raise AddonError(f"{path.name} has other files than it should: {', '.join(sorted(packed ^ names))}")
     blender_tool("validate", str(path))
-    return path
 
 
-def stage(root: Path, wheels: Path, folder: Path) -> set[str]:
-    """Copies the files for the zip and returns their names."""
+def stage(root: Path, wheels: Path, folder: Path, backend: Path | None = None) -> set[str]:
+    """Copies the files for a zip, with the backend's wheel if that is given, and returns their names."""
     addon, shared = root / "blender_addon", root / "shared"
-    copies = {path.relative_to(addon): path for path in _sources(addon, ("*.py", MANIFEST))}
+    copies = {path.relative_to(addon): path for path in _sources(addon, ("*.py", "translations/*.json", MANIFEST))}
     copies |= {Path("shared") / path.relative_to(shared): path for path in _sources(shared, ("*.py", "*.json"))}
     copies |= {Path("wheels") / name: wheels / name for name in WHEELS}
     copies[Path("LICENSE")] = root / "LICENSE"
+    if backend is not None:
+        copies[Path("backend") / backend.name] = backend
     for relative, source in copies.items():
         (folder / relative).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, folder / relative)
@@ -133,17 +171,19 @@ def blender_tool(*arguments: str) -> None:
 
 
 def main() -> int:
-    """Builds the zip and says where it is."""
+    """Builds the zips and says where they are."""
     parser = argparse.ArgumentParser(prog="build.py addon", description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--out", type=Path, default=ROOT / "dist", help="folder for the zip (default: dist)")
+    parser.add_argument("--out", type=Path, default=ROOT / "dist", help="folder for the zips (default: dist)")
     parser.add_argument("--wheels", type=Path, default=ROOT / "build" / "wheels", help="cache of downloaded wheels")
     arguments = parser.parse_args()
     try:
-        path = build_addon(arguments.out.resolve(), arguments.wheels.resolve())
-    except AddonError as error:
+        paths = build_addon(arguments.out.resolve(), arguments.wheels.resolve())
+    except (AddonError, WheelError) as error:
         print(f"build.py addon: {error}", file=sys.stderr)
         return 2
-    print(f"{path} ({path.stat().st_size / 1e6:.1f} MB): drag it into a Blender window to install it")
+    for path in paths:
+        print(f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
+    print("Drag one into a Blender window to install it; the full one can install the backend too")
     return 0
 
 

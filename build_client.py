@@ -9,17 +9,13 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
+
+from build_wheel import WheelError, pack
 
 ROOT = Path(__file__).resolve().parent
 LIBRARY = "speech_face_client"
-
-
-class ClientError(Exception):
-    """Ends the program with one sentence that says what to do."""
 
 
 def build_client(out: Path, root: Path = ROOT) -> Path:
@@ -30,17 +26,9 @@ def build_client(out: Path, root: Path = ROOT) -> Path:
         root: the repository.
 
     Raises:
-        ClientError: pip cannot pack it.
+        WheelError: pip cannot pack it.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="speech_face_client_") as folder:
-        stage(root, Path(folder) / "source")
-        made = Path(folder) / "made"
-        command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(made)]
-        if subprocess.run([*command, str(Path(folder) / "source")], check=False).returncode:
-            raise ClientError("pip cannot pack the client; see above, and check the connection: it fetches setuptools")
-        (wheel,) = made.glob("*.whl")
-        return Path(shutil.copy2(wheel, out / wheel.name))
+    return pack(lambda folder: stage(root, folder), out)
 
 
 def stage(root: Path, folder: Path) -> None:
@@ -59,7 +47,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=ROOT / "dist", help="folder for the wheel (default: dist)")
     try:
         path = build_client(parser.parse_args().out.resolve())
-    except ClientError as error:
+    except WheelError as error:
         print(f"build.py client: {error}", file=sys.stderr)
         return 2
     print(f"{path} ({path.stat().st_size / 1e3:.0f} kB): pip install it where Python has no torch")

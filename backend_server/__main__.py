@@ -15,6 +15,7 @@ from typer.models import OptionInfo
 from backend_server.chaos.command_line import chaos
 from backend_server.commands.batch import batch
 from backend_server.commands.console import ManyValues, SpeechAndImages, StageBars, output, plain_failures
+from backend_server.commands.doctor import doctor
 from backend_server.commands.identities import identities
 from backend_server.commands.render import render
 from backend_server.commands.rig import MappingFiles, RigNames, open_rigs, rigs
@@ -154,6 +155,7 @@ def animate(
 
 app.command()(batch)
 app.command()(render)
+app.command()(doctor)
 
 
 @app.command(cls=ManyValues)
@@ -333,17 +335,6 @@ def bench(
 
 
 app.command()(chaos)
-
-
-@app.command()
-def doctor() -> None:
-    """Says what is installed, what is missing, and how to repair it."""
-    with plain_failures():
-        from backend_server.commands.doctor import doctor
-
-        table, is_healthy = doctor()
-    output.print(table)
-    raise typer.Exit(0 if is_healthy else 1)
 
 
 if __name__ == "__main__":

@@ -17,12 +17,23 @@ from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
 
-INSTALL = "run: python build.py test"
+_CHECKOUT = Path(__file__).resolve().parents[1]
+IS_CHECKOUT = (_CHECKOUT / "build.py").is_file()  # else it was installed from the wheel
+INSTALL, ANEW, WEIGHTS_AGAIN = (
+    (
+        "run: python build.py test",
+        "delete .venv, then run: python build.py test",
+        "git checkout -- backend_server/weights",
+    )
+    if IS_CHECKOUT
+    else ("install the backend again, with pip or in the add-on's preferences",) * 3
+)
 LIBRARIES = (
     *("numpy", "scipy", "torch", "mediapipe", "av", "soundfile", "soxr", "msgspec", "zmq", "safetensors"),
     *("skimage", "matplotlib", "jinja2", "PIL", "pillow_heif", "OpenEXR", "typer", "rich", "platformdirs", "psutil"),
     *("prometheus_client", "pygltflib", "pebble", "pathvalidate", "filelock"),
 )
+CUDA_ADVICE = "run: python build.py test --cuda" if IS_CHECKOUT else "install the backend again, for CUDA"
 STAGES = ("speech", "motion", "blink", "arkit", "texture")
 WEIGHTS = Path(__file__).with_name("weights")
 SCARCE_BYTES, FEW_BYTES = 200e6, 2e9  # a minute of 256 x 256 frames with alpha takes about 200 MB
@@ -65,14 +76,15 @@ def diagnose(folder: Path | None = None) -> list[Finding]:
         torch_finding(),
         face_finding(),
         *(weights_finding(WEIGHTS, stage) for stage in STAGES),
-        optional_finding(
-            "espeak-ng",
-            "espeakng_loader",
-            "synthetic speech and the phones of texts: synthesize, train speech, motion, visemes, evaluate",
-        ),
+        *(_training_findings() if IS_CHECKOUT else ()),
         disk_finding(folder or Path.cwd()),
         backend_finding(),
     ]
+
+
+def _training_findings() -> list[Finding]:
+    use = "synthetic speech and the phones of texts: synthesize, train speech, motion, visemes, evaluate"
+    return [optional_finding("espeak-ng", "espeakng_loader", use)]
 
 
 def is_healthy(findings: list[Finding]) -> bool:
@@ -101,14 +113,23 @@ def torch_finding() -> Finding:
     try:
         torch = importlib.import_module("torch")
     except (ImportError, OSError) as error:  # OSError: a shared library is missing
-        return Finding("PyTorch", State.FAIL, f"does not start: {error}", "delete .venv, then " + INSTALL)
+        return Finding("PyTorch", State.FAIL, f"does not start: {error}", ANEW)
     if torch.cuda.is_available():
         return Finding("PyTorch", State.OK, f"{torch.__version__} on {torch.cuda.get_device_name(0)}")
     words = f"{torch.__version__} on the CPU, {torch.get_num_threads()} threads"
     if not has_nvidia_gpu():
         return Finding("PyTorch", State.OK, words)
-    advice = "update its driver (580 or newer)" if torch.version.cuda else "run: python build.py test --cuda"
+    advice = "update its driver (580 or newer)" if torch.version.cuda else CUDA_ADVICE
     return Finding("PyTorch", State.WARN, f"{words}; the NVIDIA GPU is not used", advice)
+
+
+def devices() -> list[str]:
+    """The devices that the networks can run on, the fastest first; only "cpu" when PyTorch does not start."""
+    try:
+        torch = importlib.import_module("torch")
+    except (ImportError, OSError):
+        return ["cpu"]
+    return [*(f"cuda:{number}" for number in range(torch.cuda.device_count())), "cpu"]
 
 
 def has_nvidia_gpu() -> bool:
@@ -127,13 +148,13 @@ def face_finding() -> Finding:
         with detector.FaceDetector():
             return Finding("Face detector", State.OK, f"MediaPipe {metadata.version('mediapipe')}, its models load")
     except Exception as error:  # noqa: BLE001 (this row reports whatever keeps it from starting)
-        return Finding("Face detector", State.FAIL, f"does not start: {error}", "delete .venv, then " + INSTALL)
+        return Finding("Face detector", State.FAIL, f"does not start: {error}", ANEW)
 
 
 def weights_finding(folder: Path, stage: str) -> Finding:
     """Tells whether the weights of one stage can be read."""
     name, path = f"Weights: {stage}", folder / f"{stage}.safetensors"
-    advice = "git checkout -- backend_server/weights"
+    advice = WEIGHTS_AGAIN
     own = folder / "speech.onnx"
     if stage == "speech" and own.is_file():
         return own_model_finding(name, own, path)

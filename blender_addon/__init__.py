@@ -3,36 +3,28 @@
 May import bpy, aud, mathutils, numpy and `_shared`; zmq only in `client.py`. Never torch, never `backend_server`.
 """
 
-from . import (
+from . import operators, panels, preferences, properties, session, shape_presets, words
+from .installing import setting_up, setup_operators
+from .keys import editing_operators
+from .pictures import picture_places, view_colours
+from .rigs import landmark_drag, landmark_operators, landmark_overlay, landmark_panel, preview_operators, rig_operators
+from .speakers import (
     cast_operators,
-    editing_operators,
-    landmark_drag,
-    landmark_operators,
-    landmark_overlay,
-    landmark_panel,
     learnt_face_operators,
     learnt_faces,
-    operators,
-    panels,
     photo_drag,
     photo_operators,
     photo_overlay,
     photo_panel,
-    picture_places,
-    preferences,
-    preview_operators,
-    properties,
-    rig_operators,
-    session,
-    shape_presets,
-    view_colours,
 )
 
 _MODULES = (
     preferences,
     properties,
     session,
+    setting_up,
     operators,
+    setup_operators,
     cast_operators,
     editing_operators,
     rig_operators,
@@ -51,6 +43,7 @@ _MODULES = (
     view_colours,
     shape_presets,
     panels,
+    words,
 )
 
 

@@ -17,10 +17,12 @@ from pathlib import Path
 
 import bpy
 
-from . import bench, cast, compat, inspection, register, sample_head, unregister
+from . import bench, compat, register, unregister
 from ._shared import errors, files_of_others, head_file, timing
-from .hand_off import hand_off
 from .made_file import making
+from .rigs import inspection, sample_head
+from .rigs.hand_off import hand_off
+from .speakers import cast
 
 
 def make_scene(

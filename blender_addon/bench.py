@@ -8,18 +8,26 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from . import key_shapes, keyframes, landmark_rig
-from .key_shapes import Choice, Interpolation, Shaping
-from .keyframes import Manner, Policy, Request
+from .job import JobState
+from .keys import key_shapes, keyframes
+from .keys.key_shapes import Choice, Interpolation, Shaping
+from .keys.keyframes import Manner, Policy, Request
+from .orders import Order
+from .pictures.incoming_pictures import TICK_SECONDS, IncomingPictures
+from .pictures.picture_folder import PictureFolder
+from .rigs import landmark_rig
 from .slices import Result, Slices
+from .speakers import cast
 
 
 @dataclass(frozen=True)
@@ -95,6 +103,59 @@ def keying(minutes: float = 10.0, fps: int = 30) -> Iterator[Row]:
     yield _blender("Blender takes the keys over", bpy.context.view_layer.update)
 
 
+class _Arrivals:
+    """What a job does for its pictures: each step brings as many as a fast backend renders meanwhile."""
+
+    error = None
+    _A_STEP = 4
+
+    def __init__(self, take: Callable[[NDArray[np.uint8]], None], pictures: Iterator[NDArray[np.uint8]]) -> None:
+        self._take, self._pictures = take, pictures
+        self.state = JobState.DRAWING
+
+    @property
+    def is_over(self) -> bool:
+        return self.state is JobState.DONE
+
+    def tick(self) -> None:
+        for _ in range(self._A_STEP):
+            if (picture := next(self._pictures, None)) is None:
+                self.state = JobState.DONE
+                return
+            self._take(picture[None])
+
+
+def _faces(count: int) -> Iterator[NDArray[np.uint8]]:
+    """Pictures (256, 256, 4) that pack like faces: a soft light, a grain of two steps, and half of them clear."""
+    random = np.random.default_rng(2)
+    rows, columns = np.mgrid[-1:1:256j, -1:1:256j]
+    is_inside = rows**2 + columns**2 < 0.64
+    for number in range(count):
+        light = 120 + 80 * np.cos(2 * rows + 0.05 * number) * np.cos(2 * columns)
+        picture = np.repeat(light[..., None], 4, axis=2) + random.integers(-2, 3, (256, 256, 4))
+        picture[..., 3] = 255
+        yield (picture * is_inside[..., None]).astype(np.uint8)
+
+
+def pictures(minutes: float = 10.0, fps: int = 30) -> Iterator[Row]:
+    """Pictures that come from the backend are written to disk, as in the steps of a window."""
+    count = max(1, min(round(minutes * 60 * fps), 900))
+    scene = bpy.context.scene
+    character = cast.active(scene)
+    order = Order(scene.session_uid, character.token, character.name, "", "Voice")
+    with tempfile.TemporaryDirectory() as folder:
+        incoming = IncomingPictures(PictureFolder(Path(folder), "face"), order, range(1, count + 1), 1.0)
+        job = _Arrivals(incoming.take, iter(list(_faces(count))))
+
+        def steps() -> Slices[None]:
+            while not incoming.is_over(job):
+                incoming.carry_on(job, TICK_SECONDS)
+                yield None
+
+        yield timed("pictures arriving", steps(), f"{count} of 256 x 256, {TICK_SECONDS * 1000:.0f} ms a step")[0]
+        incoming.discard()
+
+
 def _blender(name: str, function: Callable[[], object]) -> Row:
     def once() -> Slices[None]:
         function()
@@ -103,7 +164,7 @@ def _blender(name: str, function: Callable[[], object]) -> Row:
     return timed(name, once(), "no part of the add-on")[0]
 
 
-ROWS = (keying,)  # functions from minutes of speech to rows
+ROWS = (keying, pictures)  # functions from minutes of speech to rows
 
 
 def main(arguments: list[str]) -> int:

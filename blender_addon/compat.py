@@ -12,7 +12,7 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from . import key_fields
+from .keys import key_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -14,36 +14,24 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from . import (
-    cast,
-    character_keys,
-    editing,
-    face_landmarks,
-    face_surface,
-    keyframes,
-    landmark_rig,
-    orders,
-    photo_landmarks,
-    placement,
-    rigging,
-    saved_keys,
-    slices,
-    strip_frames,
-    texture_plane,
-)
-from . import character as characters
+from . import orders, slices
 from ._shared import errors, notes, protocol
 from .coordinates import CropPlane
-from .incoming_pictures import TICK_SECONDS, IncomingPictures, plane_of, rig_of, run_until_done
 from .job import AnimationJob, JobRequest, JobState
-from .key_places import Reference
-from .key_properties import manner_of
+from .keys import editing, keyframes, saved_keys
+from .keys.key_places import Reference
+from .keys.key_properties import manner_of
 from .orders import Order, Plan, capitalised
-from .picture_folder import PictureFolder
+from .pictures import placement, texture_plane
+from .pictures.incoming_pictures import TICK_SECONDS, IncomingPictures, plane_of, rig_of, run_until_done
+from .pictures.picture_folder import PictureFolder
 from .preferences import settings as backend_settings
 from .properties import SPEECHFACE_Character, scene_settings
+from .rigs import character as characters
+from .rigs import character_keys, face_landmarks, face_surface, landmark_rig, rigging
 from .session import Session, session
 from .slices import Slices
+from .speakers import cast, photo_landmarks, strip_frames
 
 RIG_NAME = "Speech Face"
 PLANE_NAME = "Speech Face Picture"
@@ -263,6 +251,7 @@ def end(context: bpy.types.Context) -> Generator[float | None, None, str]:
         raise errors.Cancelled
     try:
         sentence = yield from generation.finish(context)
+        generation.job.forget_results()
     finally:
         session.generation = None
         generation.discard()

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ._shared import errors, following, line, motion_controls, notes, pause, protocol
 from .client import Client
-from .face_choice import FROM_PICTURES, FaceChoice
+from .speakers.face_choice import FROM_PICTURES, FaceChoice
 
 
 class JobState(StrEnum):
@@ -116,6 +116,7 @@ class AnimationJob:
         self.seconds: dict[str, float] = {}
         self.notes: list[notes.Note] = []
         self.error: errors.SpeechFaceError | None = None
+        self._begun: list[str] = []  # jobs of the backend
         self._client = client
         self._on_frames = on_frames
         self._keep_backend = keep_backend
@@ -154,6 +155,12 @@ class AnimationJob:
         except errors.SpeechFaceError as error:
             self._cancel_remote()  # it may still run there, for example when the disk here is full
             self._fail(error)
+
+    def forget_results(self) -> None:
+        """Tells the backend that its results are taken, so that it need not keep them on its disk."""
+        for job in self._begun:
+            self._client.send(protocol.Cancel(job=job, forgets=True))
+        self._begun.clear()
 
     def abort(self, error: errors.SpeechFaceError) -> None:
         """Ends the job because something here failed, for example the disk is full; nothing else is told of it."""
@@ -249,6 +256,7 @@ class AnimationJob:
     def _begin(self, state: JobState, request: protocol.Request) -> None:
         self.state, self.stage, self.step, self.steps, self.seconds_left = state, "", 0, 0, None
         self.queue_position = 0
+        self._begun.append(request.job)
         self._following = following.Following(self._client, request)
         self._following.step()
         self._show_upload()

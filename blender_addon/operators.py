@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 import bpy
 from bpy.props import BoolProperty, IntProperty
 
-from . import compat, generation, orders, preferences, redrawing
+from . import compat, generation, orders, preferences
 from ._shared import errors
-from .incoming_pictures import TICK_SECONDS
+from .pictures import redrawing
+from .pictures.incoming_pictures import TICK_SECONDS
 from .properties import active_character, scene_settings
 from .reader import Reader
 from .run_operator import TIMER_SECONDS, RunOperator
+from .sentences import allow
 from .session import redraw, session, watch
 
 if TYPE_CHECKING:
@@ -171,6 +173,7 @@ class SPEECHFACE_OT_generate(bpy.types.Operator):
 
     def _refuse(self, error: errors.SpeechFaceError) -> set[OperatorReturnItems]:
         session.failure = orders.sentence_of(error)
+        redraw()
         self.report({"ERROR"}, session.failure)
         return {"CANCELLED"}
 
@@ -209,7 +212,8 @@ class SPEECHFACE_OT_cancel(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only while a face is being generated."""
-        return session.generation is not None or session.reader is not None or bool(session.orders)
+        is_running = session.generation is not None or session.reader is not None or bool(session.orders)
+        return allow(cls, is_running, "Nothing is being generated")
 
     def execute(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
         """Ends the running job at once; Generate itself notices at its next timer event."""
@@ -231,15 +235,18 @@ class SPEECHFACE_OT_start_backend(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only while no job runs."""
-        return session.generation is None
+        return allow(cls, session.generation is None, "A face is being generated")
 
     def execute(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
         """Starts it without waiting for it."""
         try:
             session.connect(preferences.settings(context))
         except errors.SpeechFaceError as error:
-            self.report({"ERROR"}, orders.sentence_of(error))
+            session.failure = orders.sentence_of(error)
+            redraw()
+            self.report({"ERROR"}, session.failure)
             return {"CANCELLED"}
+        session.failure = ""
         watch()
         redraw()
         return {"FINISHED"}
@@ -254,11 +261,30 @@ class SPEECHFACE_OT_stop_backend(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only while there is one, and no job runs on it."""
-        return session.is_connected and session.generation is None
+        is_idle = session.is_connected and session.generation is None
+        return allow(cls, is_idle, "No backend runs, or a face is being generated")
 
     def execute(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
         """Stops it and frees its memory."""
         session.close()
+        redraw()
+        return {"FINISHED"}
+
+
+class SPEECHFACE_OT_dismiss_failure(bpy.types.Operator):
+    """Stop showing what went wrong"""
+
+    bl_idname = "speechface.dismiss_failure"
+    bl_label = "Dismiss"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Only when a failure is shown."""
+        return allow(cls, bool(session.failure), "Nothing has failed")
+
+    def execute(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
+        """Forgets it."""
+        session.failure = ""
         redraw()
         return {"FINISHED"}
 
@@ -272,7 +298,7 @@ class SPEECHFACE_OT_copy_log(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only when this Blender started a backend."""
-        return session.backend is not None
+        return allow(cls, session.backend is not None, "This Blender has started no backend")
 
     def execute(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
         """Copies it and names the file of the whole log."""
@@ -289,6 +315,7 @@ _CLASSES = (
     SPEECHFACE_OT_cancel,
     SPEECHFACE_OT_start_backend,
     SPEECHFACE_OT_stop_backend,
+    SPEECHFACE_OT_dismiss_failure,
     SPEECHFACE_OT_copy_log,
 )
 

@@ -12,30 +12,17 @@ from pathlib import Path
 
 import bpy
 
-from . import (
-    cast,
-    character_keys,
-    character_request,
-    compat,
-    face_surface,
-    photo_landmarks,
-    picture_places,
-    placement,
-    reference_images,
-    rigging,
-    saved_keys,
-    scene_strips,
-    sound_file,
-    sound_strip,
-    stages,
-    strip_frames,
-)
-from . import character as characters
+from . import compat, stages
 from ._shared import errors, motion_controls, notes, rig_mapping, timing
 from .coordinates import CropPlane
 from .job import JobRequest
+from .keys import saved_keys
+from .pictures import picture_places, placement
 from .preferences import settings as backend_settings
 from .properties import SPEECHFACE_Character, active_character
+from .rigs import character as characters
+from .rigs import character_keys, character_request, face_surface, rigging
+from .speakers import cast, photo_landmarks, reference_images, scene_strips, sound_file, sound_strip, strip_frames
 
 
 @dataclass(frozen=True)

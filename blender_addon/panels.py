@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import bpy
 
-from . import cast_panel, orders, stages
-from .cast_panel import draw_characters
+from . import orders, stages, words
+from .installing.setup_panel import draw_setup
 from .job import AnimationJob
 from .properties import SPEECHFACE_Character, active_character, scene_settings
-from .rig_panel import SPEECHFACE_UL_channels, draw_rig
+from .rigs.rig_panel import SPEECHFACE_UL_channels, draw_rig
 from .sentences import draw_sentence
 from .session import session
 from .shape_presets import SPEECHFACE_MT_shape_presets
+from .speakers import cast_panel
+from .speakers.cast_panel import draw_characters
 
 _TAB = "Speech Face"
 _SHOWN_ORDERS = 4
@@ -97,7 +99,9 @@ def draw_generate(layout: bpy.types.UILayout, context: bpy.types.Context) -> Non
     for remark in orders.remarks(context, character) if character is not None else ():
         draw_sentence(body, remark, "INFO")
     if session.failure:
-        draw_sentence(body, session.failure, "ERROR")
+        row = body.row()
+        draw_sentence(row, session.failure, "CANCEL")
+        row.operator("speechface.dismiss_failure", text="", icon="X")
     for note in session.notes:
         draw_sentence(body, note, "ERROR")
     body.operator("speechface.clean_up", icon="TRASH")
@@ -110,7 +114,7 @@ def _draw_targets(body: bpy.types.UILayout, character: SPEECHFACE_Character) -> 
     numbers = body.column(align=True)
     epochs = numbers.row()
     epochs.enabled = character.use_texture
-    epochs.prop(character, "epochs")
+    epochs.prop(character, "epochs", text="Learning")  # the whole name is cut in a sidebar of usual width
     numbers.prop(character, "width")
     if character.use_texture:
         numbers.prop(character, "shading")
@@ -135,7 +139,12 @@ def _draw_progress(body: bpy.types.UILayout) -> None:
         )
         row.operator("speechface.cancel", text="", icon="X")
     if running is not None:
-        body.label(text=running.plan.order.label)
+        names = body.row()
+        names.label(text=running.plan.order.label)
+        if left := time_left(running.job):
+            times = names.row()
+            times.alignment = "RIGHT"
+            times.label(text=left)
         row = body.row(align=True)
         row.progress(factor=running.job.fraction, text=status_line(running.job), type="BAR")
         row.operator("speechface.cancel", text="", icon="X")
@@ -148,16 +157,21 @@ def _draw_progress(body: bpy.types.UILayout) -> None:
 
 
 def status_line(job: AnimationJob) -> str:
-    """One line for people: the stage, its steps and the time left."""
+    """One line for people: the stage and its steps."""
     if job.queue_position:
         return f"Waiting behind {job.queue_position} other job{'s' if job.queue_position > 1 else ''}"
     line = stages.label(job.stage or job.state.value)
     if job.steps:
         line += f"  {job.step}/{job.steps}"
-    if job.seconds_left is not None:
-        minutes, seconds = divmod(round(job.seconds_left), 60)
-        line += f"  {minutes} min {seconds:02d} s left" if minutes else f"  {seconds} s left"
     return line
+
+
+def time_left(job: AnimationJob) -> str:
+    """How long a job takes from now, for people; empty when that is not known."""
+    if job.seconds_left is None or job.queue_position:
+        return ""
+    minutes, seconds = divmod(round(job.seconds_left), 60)
+    return f"{minutes} min {seconds:02d} s left" if minutes else f"{seconds} s left"
 
 
 def draw_backend(layout: bpy.types.UILayout) -> None:
@@ -175,9 +189,18 @@ def draw_backend(layout: bpy.types.UILayout) -> None:
         draw_sentence(layout, problem[:1].upper() + problem[1:], "ERROR")
 
 
+def draw_setup_folded(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """Draws how the backend is set up, closed at first."""
+    header, body = layout.panel("SPEECHFACE_setup", default_closed=True)
+    header.label(text="Setup", text_ctxt=words.CONTEXT)
+    if body is not None:
+        draw_setup(body, context)
+
+
 def draw_panel(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     """Draws the whole panel, in the order of use."""
     draw_backend(layout)
+    draw_setup_folded(layout, context)
     body = _section(layout, "SPEECHFACE_characters", "Characters")
     if body is not None:
         draw_characters(body, context)
@@ -192,7 +215,7 @@ def _section(
     layout: bpy.types.UILayout, name: str, label: str, *, is_closed: bool = False
 ) -> bpy.types.UILayout | None:
     header, body = layout.panel(name, default_closed=is_closed)
-    header.label(text=label)
+    header.label(text=label, text_ctxt=words.CONTEXT)
     if body is None:
         return None
     column = body.column()

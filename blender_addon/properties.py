@@ -15,14 +15,16 @@ from bpy.props import (
     StringProperty,
 )
 
-from . import landmark_rig, texture_plane
+from . import words
 from ._shared import motion_controls, protocol
-from .key_properties import CLASSES as KEY_CLASSES
-from .key_properties import SPEECHFACE_Keys
-from .photo_properties import CLASSES as PHOTO_CLASSES
-from .photo_properties import SPEECHFACE_ReferenceImage
-from .rig_properties import CLASSES as RIG_CLASSES
-from .rig_properties import SPEECHFACE_Rigging
+from .keys.key_properties import CLASSES as KEY_CLASSES
+from .keys.key_properties import SPEECHFACE_Keys
+from .pictures import texture_plane
+from .rigs import landmark_rig
+from .rigs.rig_properties import CLASSES as RIG_CLASSES
+from .rigs.rig_properties import SPEECHFACE_Rigging
+from .speakers.photo_properties import CLASSES as PHOTO_CLASSES
+from .speakers.photo_properties import SPEECHFACE_ReferenceImage
 
 _SECONDS = {"subtype": "TIME_ABSOLUTE", "unit": "TIME_ABSOLUTE", "step": 1, "precision": 3}
 
@@ -113,6 +115,7 @@ class SPEECHFACE_Character(bpy.types.PropertyGroup):
         "lead",
         "Lead",
         "How much earlier than the sound the mouth moves. Below 0: later than the sound",
+        translation_context=words.CONTEXT,
         **_SECONDS,
     )
     blink_frequency: _control("blink_frequency", "Blink Frequency", "How often the eyes blink. 2: twice as often")

@@ -14,7 +14,7 @@ import bpy
 
 from . import compat, generation, orders
 from ._shared import errors
-from .incoming_pictures import TICK_SECONDS
+from .pictures.incoming_pictures import TICK_SECONDS
 from .session import redraw, session, watch
 
 if TYPE_CHECKING:

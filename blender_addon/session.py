@@ -20,12 +20,12 @@ from .client import Client
 
 if TYPE_CHECKING:
     from .generation import Generation
-    from .landmark_search import LandmarkSearch
     from .orders import Order
-    from .photo_search import PhotoSearch
+    from .pictures.redrawing import Redrawing
     from .preferences import BackendSettings
     from .reader import Reader
-    from .redrawing import Redrawing
+    from .rigs.landmark_search import LandmarkSearch
+    from .speakers.photo_search import PhotoSearch
 
     # What an operator has started, and what ends by itself.
     Run = Generation | LandmarkSearch | PhotoSearch | Redrawing
@@ -45,10 +45,11 @@ class Session:
         self.reader: Reader | None = None  # of the order that is generated next
         self.orders: list[Order] = []  # that wait until the generation has ended
         self.notes: list[str] = []  # of the last generation
-        self.failure = ""  # why the last generation failed, as a sentence
+        self.failure = ""  # the last one, a sentence; stays until something works or it is dismissed
         self._settings: BackendSettings | None = None
         self._refusal = ""
         self._keeper: backend_keeper.BackendKeeper | None = None  # of our own backend
+        self._told = ("", "")  # what the panels show of `status` and `problem`
         self._cancels: set[str] = set()  # jobs that the backend, perhaps started again, must still be told to end
 
     def connect(self, settings: BackendSettings) -> Client:
@@ -109,14 +110,21 @@ class Session:
     @property
     def problem(self) -> str:
         """What is wrong with the backend, as a sentence; empty when nothing is known."""
-        if self._refusal or self.client is None or self.client.is_ready:
+        if self._refusal or self.client is None:
             return self._refusal
         try:
             if self.backend is not None:
                 self.backend.check()
         except errors.SpeechFaceError as error:
             return error.sentence
+        if self.client.is_ready:
+            return ""
         return self.client.last_error.sentence if self.backend is None and self.client.last_error else ""
+
+    def has_news(self) -> bool:
+        """Whether `status` or `problem` are others than when this was last asked; panels are drawn again then."""
+        before, self._told = self._told, (self.status, self.problem)
+        return self._told != before
 
     def poll_idle(self) -> None:
         """Keeps the connection alive between jobs; disconnects from a backend that refuses; `problem` says why."""
@@ -189,9 +197,8 @@ def watch() -> None:
 
 
 def _watch() -> float | None:
-    before = session.status
     session.poll_idle()
-    if session.status != before:
+    if session.has_news():
         redraw()
     return _WATCH_SECONDS if session.is_connected else None
 

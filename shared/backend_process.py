@@ -16,13 +16,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from . import endpoint, errors
+from . import endpoint, environments, errors
 
 _LOG_TAIL_BYTES = 4000
 _STOP_SECONDS = 5.0
 _LOGS = re.compile(r"backend-\d+(-\d+)?\.log")
+# "error: ..." of our commands, "... ERROR ..." of their log, the end of a traceback, words of Python and the loader
+_FAILURE = re.compile(
+    r"error: |(\S+ )?\d\d:\d\d:\d\d\S* (ERROR|CRITICAL)\b|(ERROR|CRITICAL)\b|[A-Za-z_][\w.]*(Error|Exception)\b|Fatal |"
+    r"Segmentation fault|\S+: (No module named|can't open file|error while loading)|Killed\b"
+)
+_IGNORED = re.compile(r"Exception ignored|resource_tracker|BrokenPipeError|KeyboardInterrupt")
 _KEPT_SECONDS = 7 * 24 * 3600.0
-_PARENTS_OWN = ("PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "PYTHONEXECUTABLE")  # would mislead another Python
 
 
 @dataclass(frozen=True)
@@ -117,7 +122,7 @@ class BackendProcess:
             ) from error
 
     def _spawn(self, arguments: list[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
-        environment = {key: value for key, value in os.environ.items() if key not in _PARENTS_OWN}
+        environment = {key: value for key, value in os.environ.items() if key not in environments.PARENTS_OWN}
         return subprocess.Popen(
             arguments,
             cwd=self.command.folder,
@@ -155,8 +160,7 @@ class BackendProcess:
         """With which code and last words the process ended; empty while it runs or shares, and before it started."""
         if self._process is None or (code := self._process.poll()) is None or self.is_shared:
             return ""
-        lines = self.log_tail().strip().splitlines()
-        return f"ended with code {code} ({lines[-1] if lines else 'its log is empty'})"
+        return f"ended with code {code} ({last_words(self.log_tail())})"
 
     def log_tail(self) -> str:
         """The end of the backend's log; empty when there is none."""
@@ -180,6 +184,19 @@ class BackendProcess:
                 self._process.wait()
         self._process = None
         self.connection_file.unlink(missing_ok=True)
+
+
+def last_words(log: str) -> str:
+    """The line of a log that most likely says why its program ended.
+
+    That is the last one that names an error; what libraries warn of, and what follows an error when a program ends,
+    says nothing. Without an error it is the last line.
+    """
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    for line in reversed(lines):
+        if _FAILURE.match(line) and not _IGNORED.search(line):
+            return line
+    return lines[-1] if lines else "its log is empty"
 
 
 def _sweep_logs(folder: Path) -> None:

@@ -58,16 +58,19 @@ def default_connection_file() -> Path:
     """
     if override := os.environ.get(ENVIRONMENT_VARIABLE):
         return Path(override).expanduser()
+    if sys.platform.startswith(("win32", "darwin")) or not (runtime := os.environ.get("XDG_RUNTIME_DIR")):
+        return user_folder() / "connection.json"
+    return Path(runtime) / "speech_face" / "connection.json"
+
+
+def user_folder() -> Path:
+    """The folder of Speech Face among those that the operating system keeps for this user's programs."""
     home = Path.home()
     if sys.platform == "win32":
-        folder = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local") / "Speech Face"
-    elif sys.platform == "darwin":
-        folder = home / "Library" / "Application Support" / "Speech Face"
-    elif runtime := os.environ.get("XDG_RUNTIME_DIR"):
-        folder = Path(runtime) / "speech_face"
-    else:
-        folder = Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share") / "speech_face"
-    return folder / "connection.json"
+        return Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local") / "Speech Face"
+    if sys.platform == "darwin":
+        return home / "Library" / "Application Support" / "Speech Face"
+    return Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share") / "speech_face"
 
 
 def write_connection_file(path: Path, connection: Connection) -> None:

@@ -216,6 +216,13 @@ def test_run_takes_the_shipped_samples_and_ends_with_the_first_failure(build, mo
     assert calls[0][4:7] == [str(ROOT / "backend_server" / "samples" / "speech.wav"), "--images", "/portrait.png"]
 
 
+def test_the_window_is_driven_with_the_options_that_follow(build, monkeypatch):
+    calls = []
+    monkeypatch.setattr(build, "call", lambda command: calls.append(command) or 1)
+    assert build.main(["gui-test", "--blender", "blender --gpu-backend opengl", "--out", "seen"]) == 1
+    assert calls[0][1:] == ["-m", "tests.gui.run", "--blender", "blender --gpu-backend opengl", "--out", "seen"]
+
+
 @pytest.mark.parametrize(
     ("given", "others", "addon"),
     [
@@ -276,5 +283,5 @@ def test_help_names_every_command():
     shown = subprocess.run(
         [sys.executable, str(ROOT / "build.py"), "--help"], capture_output=True, text=True, check=True
     )
-    for command in ("run", "test", "check", "addon", "bench"):
+    for command in ("run", "test", "check", "gui-test", "addon", "client", "wheel", "bench"):
         assert command in shown.stdout

@@ -1,22 +1,21 @@
-"""Shows the state of the installation at a terminal."""
+"""Turns the command line of `doctor` into one call."""
 
 from __future__ import annotations
 
-from rich.table import Table
-from rich.text import Text
+from typing import Annotated
 
-from backend_server.doctor import State, diagnose, is_healthy
+import typer
 
-COLOURS = {State.OK: "green", State.WARN: "yellow", State.FAIL: "red"}
+from backend_server.commands.console import output, plain_failures
 
 
-def doctor() -> tuple[Table, bool]:
-    """Gives the findings as a table, and whether Speech Face can work."""
-    findings = diagnose()
-    table = Table("part", "state")
-    for title in ("found", "what to do"):
-        table.add_column(title, overflow="fold")  # paths are never shortened, so that they can be copied
-    for finding in findings:
-        state = f"[{COLOURS[finding.state]}]{finding.state}[/]"
-        table.add_row(finding.name, state, Text(finding.what), Text(finding.advice))
-    return table, is_healthy(findings)
+def doctor(
+    is_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON for programs.")] = False,
+) -> None:
+    """Says what is installed, what is missing, and how to repair it."""
+    with plain_failures():
+        from backend_server.commands import findings
+
+        shown, is_healthy = findings.as_json() if is_json else findings.as_table()
+    output.print(shown, soft_wrap=is_json, highlight=not is_json, markup=not is_json)
+    raise typer.Exit(0 if is_healthy else 1)

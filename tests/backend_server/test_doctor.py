@@ -3,6 +3,9 @@
 import json
 import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +15,8 @@ from backend_server import doctor
 from backend_server.doctor import State
 from shared.endpoint import ENVIRONMENT_VARIABLE
 from shared.protocol import PROTOCOL_VERSION
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_this_installation_is_diagnosed(tmp_path):
@@ -107,14 +112,26 @@ def test_connection_file_absent_damaged_left_over_and_live(monkeypatch, tmp_path
     assert doctor.backend_finding().state is State.OK
 
 
+def test_the_command_prints_json_for_programs():
+    command = [sys.executable, "-m", "backend_server", "doctor", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd=ROOT)
+    report = json.loads(done.stdout)
+    assert done.stdout.count("\n") == 1
+    assert report["healthy"] is (done.returncode == 0)
+    assert report["devices"][-1] == "cpu"
+    assert {"Python", "Libraries", "PyTorch", "Disk"} <= {finding["name"] for finding in report["findings"]}
+    assert {finding["state"] for finding in report["findings"]} <= set(State)
+    assert set(report["findings"][0]) == {"name", "state", "what", "advice"}
+
+
 def test_the_command_fails_only_when_something_needed_is_missing(monkeypatch):
-    from backend_server.commands import doctor as command
+    from backend_server.commands import findings
 
     good = doctor.Finding("a", State.OK, "b")
     bad = doctor.Finding("c", State.FAIL, "d [not markup]", "e")
-    monkeypatch.setattr(command, "diagnose", lambda: [good])
-    assert command.doctor()[1]
-    monkeypatch.setattr(command, "diagnose", lambda: [good, bad])
-    table, healthy = command.doctor()
+    monkeypatch.setattr(findings, "diagnose", lambda: [good])
+    assert findings.as_table()[1]
+    monkeypatch.setattr(findings, "diagnose", lambda: [good, bad])
+    table, healthy = findings.as_table()
     assert not healthy
     assert table.row_count == 2

@@ -3,6 +3,7 @@
 import atexit
 import os
 import socket
+import subprocess
 import sys
 import time
 import wave
@@ -116,8 +117,9 @@ def _empty_file(request):
 def preferences(addon, tmp_path):
     """The add-on's preferences, empty but for a data folder of this test."""
     values = bpy.context.preferences.addons["blender_addon"].preferences
-    for name in ("folder", "python", "device", "connection_file"):
+    for name in ("folder", "python", "device", "connection_file", "wheel_file", "install_folder"):
         setattr(values, name, "")
+    values.property_unset("backend")
     values.data_folder = str(tmp_path / "data")
     return values
 
@@ -128,6 +130,18 @@ def own_backend(preferences, monkeypatch, tmp_path):
     for name in ("XDG_DATA_HOME", "XDG_RUNTIME_DIR", "LOCALAPPDATA"):
         monkeypatch.setenv(name, str(tmp_path / "user"))
     preferences.python, preferences.folder = str(backend_python()), str(ROOT)
+
+
+@pytest.fixture(scope="session")
+def extensions(tmp_path_factory):
+    """The zips by platform, and "full"; built in a process of its own; the wheels are kept in the checkout."""
+    out = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, str(ROOT / "build_addon.py"), "--out", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
+    if "cannot be downloaded" in done.stderr:
+        pytest.skip(f"the wheels are not here: {done.stderr.strip()}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return {path.stem.split("-")[-1]: path for path in out.glob("*.zip")}
 
 
 @pytest.fixture
@@ -208,7 +222,7 @@ def add_armature(addon):
 @pytest.fixture
 def character(addon):
     """The active character of the active scene; the first call adds one."""
-    from blender_addon import cast
+    from blender_addon.speakers import cast
 
     return lambda: cast.active(bpy.context.scene)
 

@@ -253,6 +253,24 @@ def test_two_blenders_share_one_backend_and_each_gets_its_answers(open_session, 
     assert owner.backend.pid == running
 
 
+def test_complaint_2_a_second_blender_with_another_data_folder_runs_its_own_backend(
+    open_session, settings, preferences, tmp_path
+):
+    import bpy
+
+    from blender_addon.preferences import settings as of_preferences
+
+    preferences.data_folder = str(tmp_path / "another disk")
+    chosen = of_preferences(bpy.context)
+    apart = replace(settings, data_folder=chosen.data_folder, backend_data=chosen.backend_data)
+    first, second, third = open_session(), open_session(), open_session()
+    both(Run(first, settings, frames=20), Run(second, apart, frames=20))
+    assert (first.is_sharing, second.is_sharing) == (False, False)
+    assert first.backend.pid != second.backend.pid
+    Run(third, replace(apart, data_folder=tmp_path / "third"), frames=9).check_complete()  # the data of the second
+    assert third.is_sharing
+
+
 def test_blenders_that_start_at_once_share_one_backend(open_session, settings, other_settings):
     sessions = open_session(), open_session()
     both(Run(sessions[0], settings, frames=20), Run(sessions[1], other_settings, frames=20))

@@ -10,7 +10,7 @@ pytest.importorskip("bpy", reason="there is no bpy module for this Python")
 
 @pytest.fixture
 def find_python(addon):
-    from blender_addon.backend_python import find_python
+    from blender_addon.installing.backend_python import find_python
 
     return find_python
 

@@ -7,7 +7,7 @@ bpy = pytest.importorskip("bpy", reason="there is no bpy module for this Python"
 
 @pytest.fixture
 def cast(addon):
-    from blender_addon import cast
+    from blender_addon.speakers import cast
 
     return cast
 
@@ -60,7 +60,7 @@ def test_a_copy_of_a_strip_is_a_voice_of_its_own(cast, add_strip):
 
 
 def test_the_strip_may_lie_in_any_scene_and_the_picker_lists_all(cast, add_strip):
-    from blender_addon.cast_operators import _strip_items
+    from blender_addon.speakers.cast_operators import _strip_items
 
     sequenced = bpy.context.scene
     add_strip(name="Voice")

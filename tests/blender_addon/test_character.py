@@ -12,7 +12,7 @@ KEYS = ("jawOpen", "mouthClose", "mouthPucker")
 
 @pytest.fixture
 def read(addon):
-    from blender_addon import character
+    from blender_addon.rigs import character
 
     return character.read
 
@@ -125,7 +125,7 @@ def test_linked_data_are_refused_and_the_way_to_an_override_is_said(read, linked
 
 
 def test_the_override_of_an_object_can_be_keyed_once_its_mesh_has_one_too(read, linked):
-    from blender_addon import character
+    from blender_addon.rigs import character
 
     linked.override_create(remap_local_usages=True)
     head = bpy.context.scene.objects[0]
@@ -138,7 +138,7 @@ def test_the_override_of_an_object_can_be_keyed_once_its_mesh_has_one_too(read, 
 
 
 def test_displacements_are_measured_from_the_key_that_each_is_relative_to(read, add_mesh):
-    from blender_addon import character
+    from blender_addon.rigs import character
 
     head = add_mesh("Head", ("jawOpen", "wider"))
     blocks = head.data.shape_keys.key_blocks
@@ -155,7 +155,7 @@ def test_displacements_are_measured_from_the_key_that_each_is_relative_to(read, 
 
 
 def test_a_vertex_group_limits_what_a_key_moves(read, add_mesh):
-    from blender_addon import character
+    from blender_addon.rigs import character
 
     head = add_mesh("Head", ("jawOpen",))
     group = head.vertex_groups.new(name="half")
@@ -169,7 +169,7 @@ def test_a_vertex_group_limits_what_a_key_moves(read, add_mesh):
 
 
 def test_keys_that_move_nothing_are_known(read, add_mesh):
-    from blender_addon import character
+    from blender_addon.rigs import character
 
     head = add_mesh("Head", KEYS)
     head.data.shape_keys.key_blocks["mouthClose"].data[1].co.z -= 0.1
@@ -178,7 +178,7 @@ def test_keys_that_move_nothing_are_known(read, add_mesh):
 
 @pytest.mark.slow
 def test_four_hundred_shape_keys_are_read_quickly(read, addon):
-    from blender_addon import character, rigging
+    from blender_addon.rigs import character, rigging
 
     mesh = bpy.data.meshes.new("Head")
     mesh.from_pydata(np.random.default_rng(1).random((10_000, 3)).tolist(), [], [])

@@ -179,8 +179,8 @@ def test_bones_turn_by_the_channels_amount(ready, add_strip, add_armature, mode)
 
 
 def test_locations_are_metres_or_lengths_of_the_bone(addon, add_armature):
-    from blender_addon import character, character_keys
     from blender_addon._shared import rig_mapping
+    from blender_addon.rigs import character, character_keys
 
     rig = add_armature(bones=("jaw", "lip", "held"))
     rig.scale = (-0.1, 0.1, 0.1)  # mirrored

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import platform
 import subprocess
 import sys
 import tomllib
@@ -15,6 +16,9 @@ pytest.importorskip("bpy", reason="there is no bpy module for this Python")
 
 ROOT = Path(__file__).resolve().parents[2]
 
+THIS_PLATFORM = {"linux": "linux_x64", "win32": "windows_x64"}.get(
+    sys.platform, f"macos_{platform.machine().replace('x86_64', 'x64')}"
+)
 PROGRAM = """
 import json, sys
 from pathlib import Path
@@ -62,38 +66,54 @@ def builder():
     return module
 
 
-@pytest.fixture(scope="module")
-def extension(builder, tmp_path_factory):
-    """The zip, built in a process of its own; the wheels are kept in the checkout."""
-    out = tmp_path_factory.mktemp("dist")
-    command = [sys.executable, str(ROOT / "build_addon.py"), "--out", str(out)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=250, check=False)
-    if "cannot be downloaded" in done.stderr:
-        pytest.skip(f"the wheels are not here: {done.stderr.strip()}")
-    assert done.returncode == 0, done.stdout + done.stderr
-    return next(out.glob("*.zip"))
-
-
-def test_the_zip_holds_exactly_what_it_should(extension, builder):
-    with zipfile.ZipFile(extension) as archive:
+@pytest.mark.parametrize("name", ["full", "linux_x64", "windows_x64", "macos_arm64", "macos_x64"])
+def test_a_zip_holds_exactly_what_it_should(extensions, builder, name):
+    with zipfile.ZipFile(extensions[name]) as archive:
         names = set(archive.namelist())
         manifest = tomllib.loads(archive.read("blender_manifest.toml").decode())
         assert archive.read("operators.py") == (ROOT / "blender_addon" / "operators.py").read_bytes()
         assert archive.read("shared/wire.py") == (ROOT / "shared" / "wire.py").read_bytes()
-        for name, digest in builder.WHEELS.items():
-            assert hashlib.sha256(archive.read(f"wheels/{name}")).hexdigest() == digest
-    assert {Path(name).name for name in manifest["wheels"]} == set(builder.WHEELS)
-    assert {name for name in names if name.startswith("wheels/")} == {f"wheels/{name}" for name in builder.WHEELS}
-    assert not any("__pycache__" in name or name.startswith(("tests", "backend_server")) for name in names)
+        wheels = {Path(name).name for name in names if name.startswith("wheels/") and name.endswith(".whl")}
+        for wheel in wheels:
+            assert hashlib.sha256(archive.read(f"wheels/{wheel}")).hexdigest() == builder.WHEELS[wheel]
+    assert wheels == {
+        each for each in builder.WHEELS if name == "full" or builder.runs_on(each, name.replace("_", "-"))
+    }
+    assert {each.split("-")[2] for each in wheels} == {"cp311", "cp313"}
+    assert len(wheels) >= 4  # two libraries, two Pythons
+    listed = manifest if name == "full" else manifest.get("build", {}).get("generated", manifest)
+    assert {Path(each).name for each in listed["wheels"]} == wheels
+    assert not any("__pycache__" in each or each.startswith(("tests", "backend_server")) for each in names)
     assert {"__init__.py", "_shared.py", "LICENSE", "shared/__init__.py", "shared/protocol.py"} <= names
-    assert {f"shared/rig/presets/{name}.json" for name in ("arkit", "oculus", "rigify")} <= names
+    assert {f"shared/rig/presets/{each}.json" for each in ("arkit", "oculus", "rigify")} <= names
+    assert extensions[name].stat().st_size < (40e6 if name == "full" else 5e6)
 
 
-def test_versions_agree(extension):
+def test_complaint_8_the_full_zip_has_the_backend_inside(extensions, addon, tmp_path):
+    from blender_addon.installing import installed
+
+    with zipfile.ZipFile(extensions["full"]) as archive:
+        (name,) = (each for each in archive.namelist() if each.startswith("backend/") and each.endswith(".whl"))
+        archive.extract(name, tmp_path)
+    wheel = installed.read_wheel(installed.bundled_wheel(tmp_path))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert wheel.version == project["version"]
+    assert f"torch=={wheel.torch}" in project["dependencies"]
+    with zipfile.ZipFile(wheel.path) as archive:
+        inside = set(archive.namelist())
+    shipped = (*(ROOT / "backend_server/weights").iterdir(), *(ROOT / "backend_server/samples").iterdir())
+    assert {path.relative_to(ROOT).as_posix() for path in shipped} <= inside
+    assert {path.relative_to(ROOT).as_posix() for path in (ROOT / "shared/rig/presets").glob("*.json")} <= inside
+    for slim in set(extensions) - {"full"}:
+        with zipfile.ZipFile(extensions[slim]) as archive:
+            assert not any(each.startswith("backend/") for each in archive.namelist())
+
+
+def test_versions_agree(extensions):
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     manifest = tomllib.loads((ROOT / "blender_addon" / "blender_manifest.toml").read_text("utf-8"))
     assert manifest["version"] == project["version"]
-    assert extension.name == f"speech_face-{manifest['version']}.zip"
+    assert extensions["full"].name == f"speech_face-{manifest['version']}-full.zip"
     pins = {Path(name).name.split("-cp3")[0] for name in manifest["wheels"]}
     assert pins == {d.replace("==", "-") for d in project["dependencies"] if d.startswith(("pyzmq", "msgspec"))}
 
@@ -106,14 +126,14 @@ def test_an_altered_wheel_is_refused(builder, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_installed_zip_makes_a_face(extension, fake_backend, speech_file, tmp_path, addon):
+def test_the_installed_zip_makes_a_face(extensions, fake_backend, speech_file, tmp_path, addon):
     import numpy as np
 
-    from blender_addon.png_writer import encode_png
+    from blender_addon.pictures.png_writer import encode_png
 
     (tmp_path / "photo.png").write_bytes(encode_png(np.full((64, 64, 3), 90, np.uint8)))
     job = {
-        "zip": str(extension),
+        "zip": str(extensions[THIS_PLATFORM]),
         "connection_file": str(fake_backend.connection_file),
         "sound": str(speech_file()),
         "folder": str(tmp_path),

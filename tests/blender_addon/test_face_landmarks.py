@@ -36,7 +36,7 @@ def face(head):
 
 
 def head_face():
-    from blender_addon import face_landmarks
+    from blender_addon.rigs import face_landmarks
 
     return face_landmarks.face_of(bpy.context.scene.speech_face.characters[0].rigging)
 
@@ -132,7 +132,7 @@ def test_the_active_vertex_of_several_is_taken_else_the_most_central_one(face, h
 
 
 def test_reset_puts_back_what_was_found(face, head):
-    from blender_addon import face_landmarks
+    from blender_addon.rigs import face_landmarks
 
     for number in (3, 4, 5):
         face.landmarks[number].vertex = 9
@@ -253,8 +253,9 @@ def test_a_mesh_that_bones_move_takes_landmarks_through_its_modifiers(ready, add
 
 
 def test_a_search_that_is_cancelled_or_fails_changes_nothing(face, head, fake_backend):
-    from blender_addon import generation, landmark_search
+    from blender_addon import generation
     from blender_addon._shared import errors
+    from blender_addon.rigs import landmark_search
     from blender_addon.session import session
 
     face.landmarks[LEFT_CORNER].vertex = 9
@@ -275,7 +276,7 @@ def test_a_search_that_is_cancelled_or_fails_changes_nothing(face, head, fake_ba
 
 
 def test_landmarks_are_not_looked_for_without_need(ready, add_mesh):
-    from blender_addon import landmark_search
+    from blender_addon.rigs import landmark_search
 
     assert landmark_search.disabled_reason(bpy.context) == "Choose a character first"
     ready.rigging.character = add_mesh("Head", ("jawOpen", "mouthPucker", "mouthFunnel", "mouthSmileLeft"))

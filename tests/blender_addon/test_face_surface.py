@@ -13,7 +13,7 @@ KEYS = ("lift0", "lift1")
 @pytest.fixture
 def measured(addon):
     """Surface, channels and displacements of some of its vertices."""
-    from blender_addon import character, face_surface
+    from blender_addon.rigs import character, face_surface
 
     def measured(picked, vertices):
         bpy.context.view_layer.update()
@@ -114,8 +114,8 @@ def test_bones_are_measured_by_moving_them_and_are_put_back(measured, add_mesh, 
 
 
 def test_channels_of_the_whole_head_and_of_nothing_are_left_out(addon):
-    from blender_addon import face_surface
     from blender_addon._shared import errors
+    from blender_addon.rigs import face_surface
 
     rest = np.zeros((68, 3))
     rest[45] = (1, 0, 0)
@@ -132,8 +132,8 @@ def test_channels_of_the_whole_head_and_of_nothing_are_left_out(addon):
 
 
 def test_without_faces_nothing_can_be_looked_at(addon, add_armature):
-    from blender_addon import character, face_surface
     from blender_addon._shared import errors
+    from blender_addon.rigs import character, face_surface
 
     with pytest.raises(errors.SpeechFaceError, match="Rig shows no mesh with faces"):
         face_surface.surface(bpy.context, character.read(add_armature()))

@@ -65,7 +65,7 @@ def test_keys_lie_exactly_on_the_strips_frames_and_bones_on_the_curves(ready, fa
 
 
 def test_pictures_lie_on_the_same_frames_as_the_keys(ready, fake_backend, add_strip):
-    from blender_addon import texture_plane
+    from blender_addon.pictures import texture_plane
 
     add_strip(start=37, left=10, fps=24)
     assert bpy.ops.speechface.generate() == {"FINISHED"}
@@ -205,7 +205,8 @@ def test_another_scene_may_be_active_at_the_end(ready, add_strip, begin):
 
 
 def test_every_reason_why_not(preferences, fake_backend, add_strip, add_image, character):
-    from blender_addon import cast, orders
+    from blender_addon import orders
+    from blender_addon.speakers import cast
 
     wanted = character()
 
@@ -251,7 +252,8 @@ def test_silence_and_bad_images_are_refused_before_anything_starts(
 
 
 def test_the_sequencers_scene_may_hold_the_sound(ready, add_strip, monkeypatch):
-    from blender_addon import cast, compat, orders
+    from blender_addon import compat, orders
+    from blender_addon.speakers import cast
 
     add_strip(fps=24)
     sequenced = bpy.context.scene

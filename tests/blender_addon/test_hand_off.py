@@ -34,7 +34,7 @@ def animate(key, first, rng):
 
 @pytest.fixture
 def hand_off(addon):
-    from blender_addon import hand_off
+    from blender_addon.rigs import hand_off
 
     return hand_off
 

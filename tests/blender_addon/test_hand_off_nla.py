@@ -10,7 +10,7 @@ FRAMES = 12
 
 @pytest.fixture
 def hand_off(addon):
-    from blender_addon import hand_off
+    from blender_addon.rigs import hand_off
 
     return hand_off
 
@@ -21,7 +21,7 @@ def character(addon):
 
     `layering` says what else animates them, with the values that should then be seen.
     """
-    from blender_addon import keyframes
+    from blender_addon.keys import keyframes
 
     paths = {"KEY": 'key_blocks["jawOpen"].value', "OBJECT": 'pose.bones["Bone"].rotation_euler'}
 

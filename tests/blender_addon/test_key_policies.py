@@ -33,7 +33,7 @@ def motion():
 
 @pytest.fixture
 def write(addon):
-    from blender_addon import keyframes
+    from blender_addon.keys import keyframes
 
     def write(owner, values, frames=FRAMES, policy="KEEP", bake="Voice", is_nla=False, **more):
         curves = [keyframes.Curve(path, 0) for path in PATHS[: values.shape[1]]]
@@ -45,7 +45,7 @@ def write(addon):
 
 @pytest.fixture
 def clear(addon):
-    from blender_addon import key_clearing
+    from blender_addon.keys import key_clearing
 
     return key_clearing.clear
 
@@ -223,8 +223,8 @@ def test_a_new_layer_lies_above_and_leaves_the_earlier_as_it_is(
 
 
 def test_bones_turn_together_in_a_combined_layer(addon, add_armature):
-    from blender_addon import keyframes
-    from blender_addon.character_keys import quaternions
+    from blender_addon.keys import keyframes
+    from blender_addon.rigs.character_keys import quaternions
 
     rig = add_armature(bones=("jaw",))
     path = 'pose.bones["jaw"].rotation_quaternion'
@@ -285,7 +285,7 @@ def test_clear_keeps_what_an_artist_made_and_other_sounds(key, write, clear, mot
 
 
 def test_a_simplified_bake_is_replaced_cleared_and_recognised_as_ours(key, write, clear, motion):
-    from blender_addon.key_shapes import Choice, Interpolation, Shaping
+    from blender_addon.keys.key_shapes import Choice, Interpolation, Shaping
 
     times = np.arange(40)[:, None]
     values = (0.5 + 0.4 * np.sin(times / [5, 7, 9])).astype(np.float32)
@@ -318,8 +318,8 @@ def test_bakes_of_the_first_releases_are_known(key, write, clear, motion):
 
 
 def test_keys_are_shaped_anew_from_what_was_asked_for(key, write, clear):
-    from blender_addon import keyframes
-    from blender_addon.key_shapes import Choice, Shaping
+    from blender_addon.keys import keyframes
+    from blender_addon.keys.key_shapes import Choice, Shaping
     from blender_addon.slices import exhaust
 
     times = np.arange(40)[:, None]

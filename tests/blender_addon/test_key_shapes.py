@@ -17,7 +17,7 @@ MOTIONS = hnp.arrays(
 
 @pytest.fixture
 def shapes(addon):
-    from blender_addon import key_shapes
+    from blender_addon.keys import key_shapes
 
     return key_shapes
 
@@ -27,7 +27,7 @@ def evaluated_by_blender(addon):
     """What Blender makes of a shape on its whole frames, without and with its own look at the handles."""
 
     def evaluate(shape):
-        from blender_addon import keyframes
+        from blender_addon.keys import keyframes
 
         count, columns = shape.values.shape
         owner = bpy.data.objects.new("Box", None)
@@ -52,7 +52,7 @@ def evaluated_by_blender(addon):
 @given(values=MOTIONS, bound=st.floats(0, 50))
 @settings(max_examples=120, deadline=None)
 def test_a_simplified_motion_keeps_its_bound_on_every_frame(interpolation, values, bound):
-    from blender_addon import key_shapes
+    from blender_addon.keys import key_shapes
 
     shape = key_shapes.simplify(values, bound, key_shapes.Interpolation(interpolation))
     assert shape.is_key[[0, -1]].all()
@@ -75,7 +75,7 @@ def test_blender_keeps_the_bound_with_few_keys(shapes, evaluated_by_blender, int
 @given(values=MOTIONS, step=st.integers(1, 7))
 @settings(max_examples=60, deadline=None)
 def test_every_nth_frame_has_a_key_and_so_have_the_ends(values, step):
-    from blender_addon import key_shapes
+    from blender_addon.keys import key_shapes
 
     shape = key_shapes.every_nth(values, step)
     wanted = {*range(0, len(values), step), len(values) - 1}
@@ -85,7 +85,7 @@ def test_every_nth_frame_has_a_key_and_so_have_the_ends(values, step):
 @given(values=MOTIONS, step=st.integers(1, 7))
 @settings(max_examples=60, deadline=None)
 def test_held_values_change_on_twos_and_only_where_they_must(values, step):
-    from blender_addon import key_shapes
+    from blender_addon.keys import key_shapes
 
     shape = key_shapes.hold(values, step)
     drawn = np.repeat(values[::step], step, axis=0)[: len(values)]

@@ -17,7 +17,7 @@ def head(add_mesh):
 @pytest.fixture
 def keying(addon):
     """Slices that write a motion into the shape keys of the mesh Head."""
-    from blender_addon import keyframes
+    from blender_addon.keys import keyframes
 
     def begin(seed=0, frames=FRAMES, names=NAMES, **manner):
         key = bpy.data.objects["Head"].data.shape_keys
@@ -168,8 +168,8 @@ def test_what_an_artist_edits_meanwhile_is_kept(head, keying, exhaust):
 @pytest.mark.parametrize("modifier", [False, True])
 def test_large_and_small_actions_keep_the_same_of_an_artist(head, keying, exhaust, monkeypatch, policy, modifier):
     """A large action is carried over curve by curve, a small one is copied by Blender."""
-    from blender_addon import key_drafts, key_fields
-    from blender_addon.keyframes import Policy
+    from blender_addon.keys import key_drafts, key_fields
+    from blender_addon.keys.keyframes import Policy
 
     found = []
     for limit, many in ((50_000, 30_000), (0, 0)):
@@ -213,8 +213,8 @@ def test_others_that_use_the_action_go_on_using_it(head, keying, exhaust):
 
 
 def test_several_datablocks_change_together_or_not_at_all(add_mesh, addon):
-    from blender_addon import keyframes
     from blender_addon._shared import errors
+    from blender_addon.keys import keyframes
     from blender_addon.slices import exhaust
 
     owners = [add_mesh(name, ("jawOpen",)).data.shape_keys for name in ("Head", "Teeth")]

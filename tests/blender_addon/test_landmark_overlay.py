@@ -28,7 +28,7 @@ def face(head):
 
 @pytest.fixture
 def touched(head):
-    from blender_addon import character, face_landmarks, face_surface, landmark_touch
+    from blender_addon.rigs import character, face_landmarks, face_surface, landmark_touch
 
     def touched(picked=head):
         found = character.read(picked)
@@ -47,7 +47,7 @@ def window_and_region():
 
 
 def places():
-    from blender_addon import face_landmarks
+    from blender_addon.rigs import face_landmarks
 
     return face_landmarks.places(bpy.context, bpy.context.scene.speech_face.characters[0].rigging.faces[0])
 
@@ -64,7 +64,7 @@ def test_points_lie_where_the_scene_shows_their_vertices(head):
 
 
 def test_a_vertex_that_is_gone_is_not_drawn(head, face):
-    from blender_addon import landmark_overlay
+    from blender_addon.rigs import landmark_overlay
 
     count = len(landmark_overlay.segments(places()))
     assert count == 16 + 4 + 4 + 3 + 4 + 6 + 6 + 12 + 8
@@ -76,7 +76,7 @@ def test_a_vertex_that_is_gone_is_not_drawn(head, face):
 
 
 def test_a_click_takes_the_landmark_that_is_seen_there_and_drags_it_over_the_surface(head, touched):
-    from blender_addon import landmark_touch
+    from blender_addon.rigs import landmark_touch
 
     _, region, view_of = window_and_region()
     view = landmark_touch.View(region, view_of)
@@ -91,7 +91,7 @@ def test_a_click_takes_the_landmark_that_is_seen_there_and_drags_it_over_the_sur
 
 
 def test_what_another_mesh_covers_is_not_taken(head, touched, add_mesh):
-    from blender_addon import landmark_touch
+    from blender_addon.rigs import landmark_touch
 
     _, region, view_of = window_and_region()
     view = landmark_touch.View(region, view_of)
@@ -113,7 +113,7 @@ def surface_name(surface, view, pixel):
 
 
 def test_the_view_under_the_mouse_is_none_over_other_editors(addon):
-    from blender_addon import landmark_touch
+    from blender_addon.rigs import landmark_touch
 
     window, region, _ = window_and_region()
     view, pixel = landmark_touch.view_under(window, region.x + 300, region.y + 200)
@@ -126,8 +126,8 @@ def test_the_view_under_the_mouse_is_none_over_other_editors(addon):
 
 
 def test_a_landmark_is_dragged_from_vertex_to_vertex_and_put_back(head, face):
-    from blender_addon import landmark_drag, landmark_touch
     from blender_addon._shared import errors
+    from blender_addon.rigs import landmark_drag, landmark_touch
 
     _, region, view_of = window_and_region()
     view = landmark_touch.View(region, view_of)
@@ -159,7 +159,7 @@ def test_a_landmark_is_dragged_from_vertex_to_vertex_and_put_back(head, face):
 
 
 def test_without_a_window_nothing_is_drawn_and_nothing_dragged(head):
-    from blender_addon import landmark_overlay
+    from blender_addon.rigs import landmark_overlay
 
     assert landmark_overlay._handler is None
     with pytest.raises(RuntimeError, match="There is no window to drag in; select a vertex and use Set Landmark"):
@@ -180,7 +180,7 @@ def gpu():
 
 
 def test_the_overlay_draws_points_and_outlines(head, face, gpu):
-    from blender_addon import landmark_overlay
+    from blender_addon.rigs import landmark_overlay
 
     face.active_landmark = NOSE
     pixels = drawn(gpu, landmark_overlay, bpy.context)

@@ -31,7 +31,7 @@ def names():
 
 
 def test_all_faces_are_listed_with_what_is_known_of_them(listed):
-    from blender_addon import learnt_faces
+    from blender_addon.speakers import learnt_faces
 
     rows = bpy.context.window_manager.speech_face_faces
     assert names() == ["Anna", "ben.jpg", "Cara"]
@@ -127,7 +127,7 @@ def test_faces_are_managed_while_a_job_runs_which_goes_on(kept, add_strip, add_i
 
 
 def test_in_a_window_a_timer_takes_the_answers(kept, until):
-    from blender_addon import learnt_faces
+    from blender_addon.speakers import learnt_faces
 
     asked = learnt_faces.start(bpy.context, learnt_faces.listing())
     assert learnt_faces.last() is asked
@@ -140,8 +140,8 @@ def test_in_a_window_a_timer_takes_the_answers(kept, until):
 
 
 def test_a_question_is_asked_again_on_a_new_connection(kept, until):
-    from blender_addon import learnt_faces
     from blender_addon.session import session
+    from blender_addon.speakers import learnt_faces
 
     bpy.ops.speechface.start_backend()
     until(lambda: session.poll_idle() or session.client.is_ready)
@@ -156,8 +156,8 @@ def test_a_question_is_asked_again_on_a_new_connection(kept, until):
 
 
 def test_a_backend_that_is_stopped_ends_the_question(kept, until):
-    from blender_addon import learnt_faces
     from blender_addon.session import session
+    from blender_addon.speakers import learnt_faces
 
     kept.is_mute = True
     asked = learnt_faces.start(bpy.context, learnt_faces.listing())

@@ -7,7 +7,7 @@ bpy = pytest.importorskip("bpy", reason="there is no bpy module for this Python"
 
 @pytest.fixture
 def markers(addon):
-    from blender_addon import markers
+    from blender_addon.keys import markers
 
     return markers
 

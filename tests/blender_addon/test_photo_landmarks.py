@@ -33,7 +33,7 @@ def found(photo):
 
 def corners(photo, low=(10.0, 20.0), high=(650.0, 500.0)):
     """The photo as an editor shows it, at one pixel a pixel."""
-    from blender_addon.photo_view import PhotoView
+    from blender_addon.speakers.photo_view import PhotoView
 
     return PhotoView(low, high)
 
@@ -41,7 +41,7 @@ def corners(photo, low=(10.0, 20.0), high=(650.0, 500.0)):
 def test_landmarks_are_kept_with_the_photo_and_sent_only_where_they_were_corrected(
     found, fake_backend, add_image, add_strip, character
 ):
-    from blender_addon import photo_landmarks
+    from blender_addon.speakers import photo_landmarks
 
     np.testing.assert_allclose(photo_landmarks.places(found)[[0, 67]], [(200, 240), (267, 240)])
     assert (found.width, found.height, found.taken, found.points[8].name) == (640, 480, 0, "chin")
@@ -76,8 +76,8 @@ def test_finding_again_leaves_corrected_photos_as_they_are(found, fake_backend, 
 
 
 def test_of_two_faces_the_largest_is_taken_and_said_and_another_is_chosen(photo, fake_backend, add_strip, character):
-    from blender_addon import photo_landmarks
     from blender_addon.session import session
+    from blender_addon.speakers import photo_landmarks
 
     fake_backend.photo_boxes = TWO
     bpy.ops.speechface.find_photo_landmarks()
@@ -128,7 +128,7 @@ def test_what_is_halved_before_it_is_sent_keeps_its_landmarks_at_their_places(
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_the_way_a_camera_held_a_photo_is_read_and_followed(addon, orientation):
-    from blender_addon import photo_orientation
+    from blender_addon.speakers import photo_orientation
 
     assert photo_orientation.orientation_of(jpeg(orientation)) == orientation
     corners = np.array([(0, 0), (1, 0), (1, 1), (0, 1), (0.25, 0.5)])
@@ -139,14 +139,14 @@ def test_the_way_a_camera_held_a_photo_is_read_and_followed(addon, orientation):
 
 
 def test_a_damaged_exif_is_none(addon):
-    from blender_addon import photo_orientation
+    from blender_addon.speakers import photo_orientation
 
     for content in (b"", b"Exif\0\0", jpeg(6)[:24], jpeg(6)[:-8], jpeg(9)):
         assert photo_orientation.orientation_of(content) == 1
 
 
 def test_a_photo_is_seen_with_y_up_and_dragged_with_y_down(found):
-    from blender_addon import photo_drag
+    from blender_addon.speakers import photo_drag
 
     view = corners(found)
     np.testing.assert_allclose(view.seen(found, [(-0.5, -0.5), (639.5, 479.5)]), [(10, 500), (650, 20)])
@@ -168,7 +168,7 @@ def test_a_photo_is_seen_with_y_up_and_dragged_with_y_down(found):
 
 
 def test_a_click_takes_another_face(photo, fake_backend):
-    from blender_addon import photo_drag
+    from blender_addon.speakers import photo_drag
 
     fake_backend.photo_boxes = TWO
     bpy.ops.speechface.find_photo_landmarks()
@@ -205,7 +205,8 @@ def gpu():
 def test_the_overlay_draws_boxes_and_points_where_the_photo_shows_them(photo, fake_backend, gpu):
     from mathutils import Matrix
 
-    from blender_addon import landmark_overlay, photo_overlay
+    from blender_addon.rigs import landmark_overlay
+    from blender_addon.speakers import photo_overlay
 
     fake_backend.photo_boxes = TWO
     bpy.ops.speechface.find_photo_landmarks()

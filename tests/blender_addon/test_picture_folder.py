@@ -13,14 +13,14 @@ bpy = pytest.importorskip("bpy", reason="there is no bpy module for this Python"
 
 @pytest.fixture
 def png(addon):
-    from blender_addon import png_writer
+    from blender_addon.pictures import png_writer
 
     return png_writer
 
 
 @pytest.fixture
 def pictures(addon):
-    from blender_addon import picture_folder
+    from blender_addon.pictures import picture_folder
 
     return picture_folder
 

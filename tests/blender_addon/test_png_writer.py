@@ -8,7 +8,7 @@ bpy = pytest.importorskip("bpy", reason="there is no bpy module for this Python"
 
 @pytest.fixture
 def png(addon):
-    from blender_addon import png_writer
+    from blender_addon.pictures import png_writer
 
     return png_writer
 

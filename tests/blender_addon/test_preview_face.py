@@ -20,7 +20,7 @@ def rig(preferences, character):
 @pytest.fixture
 def shown(rig):
     """Shows a share of a face, and what was before when it is put back."""
-    from blender_addon import character, preview, preview_sources, rigging
+    from blender_addon.rigs import character, preview, preview_sources, rigging
 
     made = []
 
@@ -105,7 +105,7 @@ def test_the_operator_leaves_no_key_and_no_undo_step(rig, add_mesh):
 
 
 def test_of_channels_that_are_solved_no_face_can_be_shown(rig, add_mesh):
-    from blender_addon import preview_operators
+    from blender_addon.rigs import preview_operators
 
     rig.character = add_mesh("Head", ("q1", "q2"))
     assert "Only the backend can fit channels without known names" in preview_operators.disabled_reason(bpy.context)

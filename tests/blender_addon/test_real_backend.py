@@ -61,6 +61,22 @@ def test_curves_and_pictures_come_through_the_real_service(service, add_strip, a
 
 
 @pytest.mark.slow
+def test_what_was_taken_is_not_kept_on_the_backends_disk(service, add_strip, add_image, tmp_path, until):
+    """Complaint: the backend's spool piled up, 40 MB for 6 s."""
+    from blender_addon.session import session
+
+    add_strip(start=1, fps=24)
+    add_image()
+    assert bpy.ops.speechface.generate() == {"FINISHED"}
+
+    def is_empty():
+        session.client.poll()
+        return not any(path.is_dir() for path in (tmp_path / "service" / "jobs").iterdir())  # one a job
+
+    until(is_empty, 20)
+
+
+@pytest.mark.slow
 def test_a_worker_that_dies_is_said_and_the_next_job_runs(service, add_strip, add_image, character):
     add_strip()
     add_image()
@@ -174,7 +190,7 @@ def test_the_true_cascade_moves_the_mouth(own_backend, tmp_path, character):
 @pytest.mark.slow
 def test_a_scene_is_made_without_a_window(service, preferences, speech_file, tmp_path, character):
     """`python -m blender_addon`, with the connection file of a backend that runs."""
-    from blender_addon.png_writer import encode_png
+    from blender_addon.pictures.png_writer import encode_png
 
     photo = tmp_path / "photo.png"
     photo.write_bytes(encode_png(np.full((64, 64, 3), 90, np.uint8)))

@@ -46,9 +46,9 @@ def pictures(tmp_path):
 
 
 def test_the_chosen_one_of_two_faces_is_learnt_and_used_again(own_backend, pictures, character):
-    from blender_addon import photo_landmarks
-    from blender_addon.photo_view import PhotoView
     from blender_addon.session import session
+    from blender_addon.speakers import photo_landmarks
+    from blender_addon.speakers.photo_view import PhotoView
 
     scene, wanted = bpy.context.scene, character()
     scene.render.fps = 25

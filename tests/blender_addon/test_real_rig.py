@@ -38,8 +38,8 @@ def speech(tmp_path):
 
 @pytest.fixture
 def head(own_backend, character):
-    from blender_addon import sample_head
     from blender_addon._shared import head_file
+    from blender_addon.rigs import sample_head
 
     wanted = character()
     wanted.use_texture = wanted.use_curves = wanted.use_blink = False
@@ -119,7 +119,7 @@ def test_the_sample_head_talks_by_its_names(head, add_strip, speech, character):
 
 
 def test_a_head_whose_names_are_nonsense_talks_without_typing_one(head, add_strip, speech, character):
-    from blender_addon import rigging
+    from blender_addon.rigs import rigging
     from blender_addon.session import session
 
     for number, block in enumerate(head.data.shape_keys.key_blocks[1:]):
@@ -136,7 +136,7 @@ def test_a_head_whose_names_are_nonsense_talks_without_typing_one(head, add_stri
 
 
 def test_landmarks_are_found_where_they_belong_and_a_corrected_face_talks(head, add_strip, speech, character):
-    from blender_addon import face_landmarks
+    from blender_addon.rigs import face_landmarks
     from blender_addon.session import session
 
     for number, block in enumerate(head.data.shape_keys.key_blocks[1:]):
@@ -162,7 +162,7 @@ def test_landmarks_are_found_where_they_belong_and_a_corrected_face_talks(head, 
 
 
 def test_a_face_of_bones_whose_names_are_nonsense_talks_too(head, add_strip, speech, character):
-    from blender_addon import rigging
+    from blender_addon.rigs import rigging
 
     chin = chin_of(head)
     rig = skin(head)

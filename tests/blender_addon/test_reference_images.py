@@ -8,19 +8,21 @@ bpy = pytest.importorskip("bpy", reason="there is no bpy module for this Python"
 
 @pytest.fixture
 def reference_images(addon):
-    from blender_addon import reference_images
+    from blender_addon.speakers import reference_images
 
     return reference_images
 
 
 def pixels_of(image):
-    from blender_addon import reference_images, slices
+    from blender_addon import slices
+    from blender_addon.speakers import reference_images
 
     return slices.exhaust(reference_images.pixels_of(image))
 
 
 def read_all(images):
-    from blender_addon import reference_images, slices
+    from blender_addon import slices
+    from blender_addon.speakers import reference_images
 
     return slices.exhaust(reference_images.read_all(len(images), images.__getitem__))
 
@@ -28,7 +30,7 @@ def read_all(images):
 @pytest.fixture
 def save(addon, tmp_path):
     """Writes pixels u8 as a PNG and loads it."""
-    from blender_addon.png_writer import encode_png
+    from blender_addon.pictures.png_writer import encode_png
 
     def save(pixels, name="photo.png"):
         path = tmp_path / name

@@ -10,7 +10,7 @@ NEUTRAL = np.random.default_rng(1).uniform(-0.4, 0.4, (68, 2))
 
 @pytest.fixture
 def rig(addon):
-    from blender_addon import landmark_rig
+    from blender_addon.rigs import landmark_rig
 
     return landmark_rig.create_rig(bpy.context, bpy.context.scene, "Speech Face", NEUTRAL, 1.0)
 
@@ -18,7 +18,8 @@ def rig(addon):
 @pytest.fixture
 def write(addon):
     """Keys locations (T, 68, 2) into the landmark armature."""
-    from blender_addon import keyframes, landmark_rig
+    from blender_addon.keys import keyframes
+    from blender_addon.rigs import landmark_rig
 
     def write(rig, bake, frames, locations, **how):
         values = locations.reshape(len(locations), -1)
@@ -38,8 +39,8 @@ def keys_of(curve):
 
 
 def first_curve(rig):
-    from blender_addon import landmark_rig
     from blender_addon._shared import landmarks
+    from blender_addon.rigs import landmark_rig
 
     return curves_of(rig)[landmark_rig.data_path(landmarks.NAMES[0]), 0]
 
@@ -52,7 +53,7 @@ def evaluated_heads(rig):
 
 
 def test_one_bone_a_landmark_at_rest(rig, addon):
-    from blender_addon import landmark_rig
+    from blender_addon.rigs import landmark_rig
 
     assert landmark_rig.is_rig(rig)
     assert len(rig.data.bones) == 68
@@ -117,7 +118,7 @@ def test_an_artists_action_moves_to_an_nla_track(rig, write):
 
 
 def test_making_the_rig_leaves_selection_and_mode(addon):
-    from blender_addon import landmark_rig
+    from blender_addon.rigs import landmark_rig
 
     bpy.ops.mesh.primitive_cube_add()
     cube = bpy.context.active_object

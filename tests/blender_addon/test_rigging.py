@@ -41,7 +41,7 @@ def test_japanese_vowels_are_detected(rig, add_mesh):
 
 
 def test_names_that_say_nothing_are_left_to_solving(rig, add_mesh):
-    from blender_addon import rigging
+    from blender_addon.rigs import rigging
 
     rig.character = add_mesh("Head", ("q1", "q2", "q3"))
     assert (rig.kind, rig.confidence) == ("unknown", 0)
@@ -64,8 +64,8 @@ def test_a_character_that_cannot_be_used_is_said_and_picked_again(rig, add_mesh)
 
 
 def test_the_table_is_the_mapping_and_survives_a_saved_file(rig, add_mesh, add_armature, tmp_path, character):
-    from blender_addon import rigging
     from blender_addon._shared import presets
+    from blender_addon.rigs import rigging
 
     head = add_mesh("Head", KEYS)
     rig.character = head
@@ -107,7 +107,7 @@ def test_sources_that_cannot_be_are_said_with_the_channel(rig, add_mesh, text, s
 
 
 def test_mappings_are_saved_and_loaded(rig, add_mesh, tmp_path):
-    from blender_addon import rigging
+    from blender_addon.rigs import rigging
 
     rig.character = add_mesh("Head", KEYS)
     rig.channels[0].gain = 0.25
@@ -138,7 +138,7 @@ def test_channels_are_added_and_removed(rig, add_mesh):
 
 
 def test_a_preview_shows_the_channel_on_all_meshes_and_leaves_nothing(rig, add_mesh):
-    from blender_addon import character, preview, rig_table
+    from blender_addon.rigs import character, preview, rig_table
 
     head = add_mesh("Head", KEYS)
     teeth = add_mesh("Teeth", KEYS[:1], parent=head)
@@ -161,7 +161,7 @@ def test_a_preview_shows_the_channel_on_all_meshes_and_leaves_nothing(rig, add_m
 
 @pytest.mark.parametrize("mode", ["QUATERNION", "XYZ", "AXIS_ANGLE"])
 def test_a_preview_of_a_bone_turns_it_in_its_own_mode(rig, add_armature, mode):
-    from blender_addon import character, preview, rig_table
+    from blender_addon.rigs import character, preview, rig_table
 
     armature = add_armature(bones=("root", "jaw"), mode=mode)
     rig.character = armature

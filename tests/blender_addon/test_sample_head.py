@@ -14,7 +14,7 @@ HEAD = Path(__file__).resolve().parents[2] / "backend_server" / "samples" / "hea
 
 @pytest.fixture
 def sample_head(addon):
-    from blender_addon import sample_head
+    from blender_addon.rigs import sample_head
 
     return sample_head
 
@@ -46,7 +46,7 @@ def test_every_shape_key_moves_the_evaluated_mesh_as_the_file_says(sample_head):
 
 def test_the_scene_holds_the_head_beside_the_picture_keyed(preferences, fake_backend, speech_file, tmp_path, character):
     from blender_addon import __main__
-    from blender_addon.png_writer import encode_png
+    from blender_addon.pictures.png_writer import encode_png
 
     preferences.connection_file = str(fake_backend.connection_file)
     photo = tmp_path / "photo.png"

@@ -11,14 +11,14 @@ PATH = 'pose.bones["jaw"].location'
 
 @pytest.fixture
 def curves(addon):
-    from blender_addon.keyframes import Curve
+    from blender_addon.keys.keyframes import Curve
 
     return [Curve(PATH, 0), Curve(PATH, 1)]
 
 
 @pytest.fixture
 def write(addon, curves):
-    from blender_addon import keyframes
+    from blender_addon.keys import keyframes
 
     def write(owner, amount=1.0, policy="KEEP", is_nla=False):
         values = amount * np.linspace(0, 1, len(FRAMES) * 2).reshape(-1, 2)
@@ -31,7 +31,7 @@ def write(addon, curves):
 @pytest.fixture
 def counted(addon, curves):
     """How many frames, keys and curves are really there and saved, and how many curves move."""
-    from blender_addon import saved_keys
+    from blender_addon.keys import saved_keys
 
     def count(owner):
         found = saved_keys.count(owner, "Voice", FRAMES, curves)
@@ -224,7 +224,9 @@ def test_generate_refuses_a_linked_action_of_a_character_before_it_asks_the_back
 
 
 def test_the_frames_that_generate_tells_of_are_there_after_a_reload(ready, add_strip, add_mesh, tmp_path, capfd):
-    from blender_addon import cast, landmark_rig, saved_keys
+    from blender_addon.keys import saved_keys
+    from blender_addon.rigs import landmark_rig
+    from blender_addon.speakers import cast
 
     strip = add_strip(fps=24)
     head = ready.rigging.character = add_mesh("Head", ("jawOpen", "mouthClose", "mouthPucker"))

@@ -13,7 +13,7 @@ bpy = pytest.importorskip("bpy", reason="there is no bpy module for this Python"
 def make(preferences, fake_backend, speech_file, tmp_path):
     """Makes `scene.blend` with one photo, and returns how a file of others is called now."""
     from blender_addon import __main__
-    from blender_addon.png_writer import encode_png
+    from blender_addon.pictures.png_writer import encode_png
 
     preferences.connection_file = str(fake_backend.connection_file)
     photo = tmp_path / "photo.png"

@@ -45,7 +45,7 @@ def matroska(tracks):
 def hear(addon, tmp_path):
     """Hears a part of a file of this content: its samples and its notes as strings."""
     from blender_addon import slices
-    from blender_addon.sound_file import SoundFile
+    from blender_addon.speakers.sound_file import SoundFile
 
     def hear(content, name, start=0.0, end=None):
         path = tmp_path / name

@@ -21,13 +21,14 @@ RATES = {
 
 @pytest.fixture
 def sound_strip(addon):
-    from blender_addon import sound_strip
+    from blender_addon.speakers import sound_strip
 
     return sound_strip
 
 
 def read(scene, strip):
-    from blender_addon import slices, sound_strip
+    from blender_addon import slices
+    from blender_addon.speakers import sound_strip
 
     return slices.exhaust(sound_strip.read(scene, strip))
 

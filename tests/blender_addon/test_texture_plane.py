@@ -9,7 +9,7 @@ bpy = pytest.importorskip("bpy", reason="there is no bpy module for this Python"
 @pytest.fixture
 def sequence(addon, tmp_path):
     """Five pictures; number i is (40 i, 200, 100) with a clear left half, and a red pixel at (192, 64)."""
-    from blender_addon.picture_folder import PictureFolder
+    from blender_addon.pictures.picture_folder import PictureFolder
 
     frames = np.zeros((5, 256, 256, 4), np.uint8)
     frames[..., 1:3] = (200, 100)
@@ -27,14 +27,14 @@ def sequence(addon, tmp_path):
 
 @pytest.fixture
 def plane(addon, sequence):
-    from blender_addon import texture_plane
     from blender_addon.coordinates import CropPlane
+    from blender_addon.pictures import texture_plane
 
     return texture_plane.write(bpy.context.scene, None, "Picture", CropPlane(2.0), sequence(47))
 
 
 def test_the_sequence_lies_on_the_strips_frames(plane, tmp_path):
-    from blender_addon import texture_plane
+    from blender_addon.pictures import texture_plane
 
     node = texture_plane.image_node(plane)
     user, image = node.image_user, node.image
@@ -74,8 +74,8 @@ def test_each_frame_renders_its_own_picture_in_its_own_colours(plane, tmp_path, 
 
 
 def test_a_second_bake_keeps_plane_and_materials(plane, sequence):
-    from blender_addon import texture_plane
     from blender_addon.coordinates import CropPlane
+    from blender_addon.pictures import texture_plane
 
     plane.location = (1, 2, 3)
     theirs = bpy.data.materials.new("Artist")
@@ -104,8 +104,8 @@ def test_bones_lie_on_the_picture(plane, addon):
 
 
 def test_a_saved_file_keeps_the_pictures_beside_it(addon, tmp_path, sequence):
-    from blender_addon import texture_plane
     from blender_addon.coordinates import CropPlane
+    from blender_addon.pictures import texture_plane
 
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "scene.blend"))
     plane = texture_plane.write(bpy.context.scene, None, "Picture", CropPlane(1.0), sequence(1))

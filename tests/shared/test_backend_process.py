@@ -71,6 +71,40 @@ def test_a_backend_that_ends_is_noticed_with_its_last_words(start):
         process.check()
 
 
+NOISE = """
+W0000 00:00:1 gl_context.cc:1118] OpenGL error: no display
+/usr/lib/python3.11/multiprocessing/resource_tracker.py:254: UserWarning: There appear to be 1 leaked objects
+  warnings.warn('resource_tracker: There appear to be %d leaked objects'
+"""
+
+
+@pytest.mark.parametrize(
+    ("log", "expected"),
+    [
+        (
+            "2026-12-01 03:17:00,123 INFO a: ready\nerror: no weights here; train them\n",
+            "error: no weights here; train them",
+        ),
+        (
+            "error: the folder '/x' cannot be written; choose another",
+            "error: the folder '/x' cannot be written; choose another",
+        ),
+        (
+            "Traceback (most recent call last):\n  File 'a.py', line 3, in f\nshared.errors.SoundError: no speech\n",
+            "shared.errors.SoundError: no speech",
+        ),
+        ("/p/python: No module named backend_server\n", "/p/python: No module named backend_server"),
+        ("2026-12-01 03:17:00,123 ERROR a: the disk is full\n", "2026-12-01 03:17:00,123 ERROR a: the disk is full"),
+        ("nothing that is known\n", "nothing that is known"),
+        ("", "its log is empty"),
+    ],
+)
+def test_complaint_17_the_line_that_says_why_is_quoted(log, expected):
+    assert backend_process.last_words(log) == expected
+    if "nothing" not in log and log:
+        assert backend_process.last_words(log + NOISE) == expected
+
+
 def test_stop_ends_even_one_that_does_not_listen(start, monkeypatch):
     monkeypatch.setattr(backend_process, "_STOP_SECONDS", 0.3)
     process = start(

@@ -196,7 +196,8 @@ def open_error(path: Path, error: sqlite3.Error) -> SpeechFaceError:
     folder = path.parent
     if "locked" in text:
         return DataFolderInUseError(
-            f"another backend uses the data folder {folder.parent}; stop it, or choose another folder with --data-dir"
+            f"another backend uses the data folder {folder.parent}; stop it, or choose another folder with --data-dir, "
+            "in Blender as the Data Folder"
         )
     if is_full(error):
         return NoSpaceError(

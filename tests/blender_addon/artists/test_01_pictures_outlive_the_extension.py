@@ -21,13 +21,13 @@ def generated(preferences, fake_backend, add_image, add_strip, character):
 
 
 def folder_of(character):
-    from blender_addon import texture_plane
+    from blender_addon.pictures import texture_plane
 
     return texture_plane.sequence_of(character().plane).folder
 
 
 def shown_path(character):
-    from blender_addon import texture_plane
+    from blender_addon.pictures import texture_plane
 
     return texture_plane.image_node(character().plane).image.filepath
 
@@ -97,7 +97,7 @@ def test_clean_up_takes_what_this_file_no_longer_shows_and_nothing_else(generate
     foreign, other = shown.parent / "renders", shown.parent / "Other_001"
     foreign.mkdir()
     shutil.copytree(shown, other)
-    from blender_addon import picture_folder
+    from blender_addon.pictures import picture_folder
 
     picture_folder.mark(other, str(tmp_path / "another.blend"))
     assert bpy.ops.speechface.clean_up() == {"FINISHED"}
@@ -106,7 +106,7 @@ def test_clean_up_takes_what_this_file_no_longer_shows_and_nothing_else(generate
 
 
 def test_what_files_never_saved_left_is_cleaned_up_a_day_later(generated, preferences):
-    from blender_addon import picture_folder
+    from blender_addon.pictures import picture_folder
 
     left = Path(preferences.data_folder) / "pictures" / "Old_001"
     left.mkdir()

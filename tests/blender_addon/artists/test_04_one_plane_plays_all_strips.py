@@ -8,8 +8,9 @@ bpy = pytest.importorskip("bpy", reason="there is no bpy module for this Python"
 def test_each_strip_has_its_pictures_at_its_place_and_nothing_between(
     preferences, fake_backend, add_image, add_strip, speech_file, character
 ):
-    from blender_addon import cast, texture_plane
-    from blender_addon.png_writer import decode_png
+    from blender_addon.pictures import texture_plane
+    from blender_addon.pictures.png_writer import decode_png
+    from blender_addon.speakers import cast
 
     preferences.connection_file = str(fake_backend.connection_file)
     add_image()

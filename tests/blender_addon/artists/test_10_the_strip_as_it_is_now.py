@@ -31,8 +31,8 @@ def keys(character):
 
 def pictures(character):
     """The number of the picture on each scene frame."""
-    from blender_addon import texture_plane
-    from blender_addon.png_writer import decode_png
+    from blender_addon.pictures import texture_plane
+    from blender_addon.pictures.png_writer import decode_png
 
     sequence = texture_plane.sequence_of(character().plane)
     return {f: int(decode_png(sequence.path(f).read_bytes())[0, 0, 0]) for f in sequence.frames}
@@ -40,7 +40,7 @@ def pictures(character):
 
 def expected(fake_backend, character, rows):
     from blender_addon.coordinates import CropPlane
-    from blender_addon.landmark_rig import rest_positions
+    from blender_addon.rigs.landmark_rig import rest_positions
 
     made = CropPlane(character().width).to_metres(fake_backend.landmarks(96)[:, 0])[:, 0]
     return np.interp(rows, np.arange(96), made) - rest_positions(character().rig)[0, 0]

@@ -20,8 +20,8 @@ def made(preferences, fake_backend, add_image, add_strip, character):
 
 def drawn(character):
     """Where the chin is in the picture of each scene frame, in whole pixels (T, 2)."""
-    from blender_addon import texture_plane
-    from blender_addon.png_writer import decode_png
+    from blender_addon.pictures import texture_plane
+    from blender_addon.pictures.png_writer import decode_png
 
     sequence = texture_plane.sequence_of(character().plane)
     return np.array([decode_png(sequence.path(frame).read_bytes())[0, 0, :2] for frame in sequence.frames])
@@ -29,8 +29,8 @@ def drawn(character):
 
 def posed(character):
     """Where the bone of the chin is on each frame, in whole pixels (T, 2)."""
-    from blender_addon import landmark_rig
     from blender_addon.coordinates import CropPlane
+    from blender_addon.rigs import landmark_rig
 
     found = []
     for frame in range(1, 97):
@@ -40,8 +40,8 @@ def posed(character):
 
 
 def test_moved_keys_are_drawn(made):
-    from blender_addon import landmark_rig
     from blender_addon._shared import landmarks
+    from blender_addon.rigs import landmark_rig
 
     animation = made().rig.animation_data
     bag = animation.action.layers[0].strips[0].channelbag(animation.action_slot)

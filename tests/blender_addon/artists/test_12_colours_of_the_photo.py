@@ -16,13 +16,13 @@ def plane(preferences, fake_backend, add_image, add_strip, character):
 
 
 def space(plane):
-    from blender_addon import texture_plane
+    from blender_addon.pictures import texture_plane
 
     return texture_plane.image_node(plane).image.colorspace_settings.name
 
 
 def test_a_changed_view_transform_is_followed(plane):
-    from blender_addon import view_colours
+    from blender_addon.pictures import view_colours
 
     settings = bpy.context.scene.view_settings
     assert (settings.view_transform, space(plane)) == ("AgX", "AgX Base sRGB")
@@ -47,9 +47,9 @@ def test_rendered_skin_differs_by_less_than_a_level(addon, tmp_path, view_transf
     """Rendered by Cycles; the colours are those of faces, from dark to light skin."""
     import addon_utils
 
-    from blender_addon import texture_plane
     from blender_addon.coordinates import CropPlane
-    from blender_addon.picture_folder import PictureFolder
+    from blender_addon.pictures import texture_plane
+    from blender_addon.pictures.picture_folder import PictureFolder
 
     skins = np.array([(60, 40, 32), (120, 82, 66), (172, 126, 104), (222, 180, 155), (246, 220, 205)], np.uint8)
     frame = np.full((16, 20, 4), 255, np.uint8)

@@ -33,7 +33,8 @@ def press(addon):
 @pytest.fixture
 def photos(preferences, fake_backend, add_image, add_strip, speech_file, monkeypatch):
     """Five painted photos of many steps each, and half a second of speech."""
-    from blender_addon import operators, reference_images
+    from blender_addon import operators
+    from blender_addon.speakers import reference_images
 
     monkeypatch.setattr(reference_images, "_STEP_PIXELS", 1 << 12)
     monkeypatch.setattr(operators, "TICK_SECONDS", 1e-5)  # one step for each event
@@ -99,7 +100,8 @@ def test_a_photo_that_is_removed_while_it_is_read_is_said(photos, press):
 
 @pytest.mark.parametrize("size", [(256, 128), (300, 201), (131, 257)])
 def test_steps_change_no_pixel(addon, add_image, size, monkeypatch):
-    from blender_addon import reference_images, slices
+    from blender_addon import slices
+    from blender_addon.speakers import reference_images
 
     monkeypatch.setattr(reference_images, "MAX_SIDE", 64)
     image = add_image(*size)
@@ -112,7 +114,8 @@ def test_steps_change_no_pixel(addon, add_image, size, monkeypatch):
 
 @pytest.mark.parametrize("rate", [11_025, 44_100, 48_000])
 def test_long_sound_is_heard_in_steps_as_at_once(addon, tmp_path, rate, monkeypatch):
-    from blender_addon import slices, sound_file
+    from blender_addon import slices
+    from blender_addon.speakers import sound_file
 
     path = tmp_path / "speech.wav"
     noise = np.random.default_rng(0).normal(0, 4000, rate * 9)
@@ -133,7 +136,8 @@ def test_long_sound_is_heard_in_steps_as_at_once(addon, tmp_path, rate, monkeypa
 
 
 def test_a_file_that_cannot_be_entered_exactly_is_heard_all_the_same(addon, speech_file, monkeypatch):
-    from blender_addon import slices, sound_file
+    from blender_addon import slices
+    from blender_addon.speakers import sound_file
 
     file = sound_file.SoundFile(speech_file(6.0), "speech.wav")
     exact = file._sound

@@ -46,7 +46,7 @@ def test_every_stage_of_the_backend_has_a_plain_name(addon):
 def test_the_backend_is_told_the_names_of_the_photos(
     preferences, fake_backend, add_image, add_strip, speech_file, tmp_path
 ):
-    from blender_addon.png_writer import encode_png
+    from blender_addon.pictures.png_writer import encode_png
 
     preferences.connection_file = str(fake_backend.connection_file)
     add_image(name="painted")

@@ -137,7 +137,7 @@ def test_a_renamed_and_moved_strip_leaves_no_stale_keys(ready, add_strip, keyed)
 @pytest.mark.parametrize("chosen", ["Voice", "Copy"])
 def test_a_copied_strip_speaks_beside_the_first(ready, add_strip, character, keyed, chosen):
     """Blender copies what is written on a strip, and either may come first in its lists."""
-    from blender_addon import cast
+    from blender_addon.speakers import cast
 
     scene = bpy.context.scene
     copy = add_strip(start=200, fps=24, name="Copy")

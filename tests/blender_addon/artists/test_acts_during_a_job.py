@@ -83,7 +83,7 @@ class Artist:
 
     def begin(self, has_face):
         """An unsaved scene with a character who speaks a strip, and who has a face already or not."""
-        from blender_addon import cast
+        from blender_addon.speakers import cast
 
         bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
         scene = bpy.context.scene
@@ -157,7 +157,7 @@ class Artist:
 
     def found(self):
         """What is in the file: names, kinds, keys and pictures by scene frame."""
-        from blender_addon import texture_plane
+        from blender_addon.pictures import texture_plane
 
         scene = self.scene()
         keys = {}

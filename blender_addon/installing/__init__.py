@@ -1,0 +1,1 @@
+"""The backend: found, installed, checked and removed from Blender."""

@@ -1,0 +1,1 @@
+"""Rendered faces: their files, the plane that shows them, and how they are seen."""

@@ -1,0 +1,1 @@
+"""Characters that are rigged already: what moves them, by names or by how they look."""
