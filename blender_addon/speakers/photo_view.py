@@ -43,8 +43,8 @@ class PhotoView:
 
 def view_of(region: bpy.types.Region) -> PhotoView:
     """How a region of an Image Editor shows its image."""
-    left, bottom = region.view2d.view_to_region(0.0, 0.0, clip=False)
-    right, top = region.view2d.view_to_region(1.0, 1.0, clip=False)
+    left, bottom = region.view2d.view_to_region(0.0, 0.0, clip=False)  # pyright: ignore
+    right, top = region.view2d.view_to_region(1.0, 1.0, clip=False)  # pyright: ignore
     return PhotoView((left, bottom), (right, top))
 
 
