@@ -16,7 +16,7 @@ CONTEXT = "Speech Face"  # of words that mean something else elsewhere in Blende
 _CONTEXTS = ("*", "Operator", CONTEXT)  # everything, what stands on buttons, and ours
 
 
-def messages() -> dict[str, dict[tuple[str | None, str], str]]:
+def messages() -> dict[str, dict[tuple[str, str], str]]:
     """The texts by locale and context, as Blender wants them."""
     found = {}
     for path in sorted(_FOLDER.glob("*.json")):

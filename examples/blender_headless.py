@@ -1,3 +1,4 @@
+# pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false
 """Makes a talking face in Blender without a window, by the operators that the panel's buttons call.
 
     blender -b --python examples/blender_headless.py -- hello.wav me.jpg out.blend
