@@ -174,11 +174,12 @@ class Drive:
         if live is None:
             raise AssertionError("the generation ended before it was photographed")
         yield from self._same_colours("the live picture", live._picture(live._shown), live._corners, 1)
-        start = time.monotonic()
+        start, steps = time.monotonic(), self._watch.step_count
         with window.override():
             bpy.ops.speechface.cancel()
         yield from self._until(lambda: sessions.session.generation is None, 10, "the end after Cancel")
         taken = self._measures["seconds of Cancel"] = round(time.monotonic() - start, 3)
+        self._measures["steps of Generate after Cancel"] = self._watch.step_count - steps
         self._check(taken <= _CANCEL_SECONDS, f"Cancel took {taken} s, at most {_CANCEL_SECONDS} are felt as at once")
         self._check(set(bpy.data.objects.keys()) == before, "Cancel left objects in the scene")
         yield from self._photograph("cancelled")

@@ -25,6 +25,11 @@ class Watch:
     drawn: list[float] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
+    @property
+    def step_count(self) -> int:
+        """How many steps there were, of all kinds."""
+        return sum(len(taken) for taken in self.steps.values())
+
     def longest_milliseconds(self, kind: str) -> tuple[float, float]:
         """Duration of the longest step of a kind, and work of the busiest; 0 if there was none."""
         taken = self.steps.get(kind) or [(0.0, 0.0)]
