@@ -150,7 +150,7 @@ def pictures(minutes: float = 10.0, fps: int = 30) -> Iterator[Row]:
         def steps() -> Slices[None]:
             while not incoming.is_over(job):
                 incoming.carry_on(job, TICK_SECONDS)
-                yield None
+                yield 0.0
 
         yield timed("pictures arriving", steps(), f"{count} of 256 x 256, {TICK_SECONDS * 1000:.0f} ms a step")[0]
         incoming.discard()

@@ -80,8 +80,9 @@ class SPEECHFACE_OT_generate(bpy.types.Operator):
         elif running is not None and running.plan.order == self._running:
             running.tick()
             redraw()
-            if running.is_over:
+            if running.is_over:  # at once: in a slow window the next event is far away
                 self._ending = generation.end(context)
+                self._end(context, TICK_SECONDS)
         if self._running is None and not self._left:
             self._drop_timer(context)
             redraw()
