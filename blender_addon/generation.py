@@ -9,6 +9,7 @@ never datablocks.
 from __future__ import annotations
 
 from collections.abc import Generator
+from typing import TYPE_CHECKING
 
 import bpy
 import numpy as np
@@ -32,6 +33,9 @@ from .rigs import character_keys, face_landmarks, face_surface, landmark_rig, ri
 from .session import Session, session
 from .slices import Slices
 from .speakers import cast, photo_landmarks, strip_frames
+
+if TYPE_CHECKING:
+    from .session import Run
 
 RIG_NAME = "Speech Face"
 PLANE_NAME = "Speech Face Picture"
@@ -244,13 +248,13 @@ def start(context: bpy.types.Context, plan: Plan, request: JobRequest) -> Genera
     return session.generation
 
 
-def end(context: bpy.types.Context) -> Generator[float | None, None, str]:
+def end(context: bpy.types.Context) -> Generator[None, None, str]:
     """Ends the session's generation or search and writes its results in steps; see `Generation.finish`."""
     generation = session.generation
     if generation is None:
         raise errors.Cancelled
     try:
-        sentence = yield from generation.finish(context)
+        sentence = yield from _unless_cancelled(generation, generation.finish(context))
         generation.job.forget_results()
     finally:
         session.generation = None
@@ -259,6 +263,26 @@ def end(context: bpy.types.Context) -> Generator[float | None, None, str]:
     if context.scene.session_uid == generation.plan.order.scene and scene_settings(context.scene).is_presented:
         placement.present(context, made)
     return sentence
+
+
+def _unless_cancelled(generation: Run, finishing: Generator[float | None, None, str]) -> Generator[None, None, str]:
+    """The steps of `finishing`; a cancel between two of them takes back what was made.
+
+    Raises:
+        Cancelled: it was cancelled.
+    """
+    while True:
+        try:
+            next(finishing)
+        except StopIteration as ended:
+            return ended.value
+        if generation.job.wants_cancel:
+            finishing.close()
+            for name in generation.made:
+                if (made := bpy.data.objects.get(name)) is not None:
+                    bpy.data.objects.remove(made)
+            raise errors.Cancelled
+        yield
 
 
 def end_at_once(context: bpy.types.Context) -> str:

@@ -142,6 +142,11 @@ class AnimationJob:
         """How much of the current stage is done, 0 to 1."""
         return min(self.step / self.steps, 1.0) if self.steps else 0.0
 
+    @property
+    def wants_cancel(self) -> bool:
+        """Whether somebody has asked the job to end, perhaps after it was done."""
+        return self._wants_cancel
+
     def cancel(self) -> None:
         """Asks the job to end; the next tick does it."""
         self._wants_cancel = True

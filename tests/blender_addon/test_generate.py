@@ -179,6 +179,24 @@ def test_a_cancelled_job_leaves_nothing(ready, fake_backend, add_strip, preferen
     assert list((Path(preferences.data_folder) / "pictures").iterdir()) == []
 
 
+@pytest.mark.parametrize("step", [0, 1, 3])
+def test_a_cancel_while_results_are_written_leaves_nothing_either(ready, add_strip, begin, preferences, step):
+    from blender_addon import generation
+    from blender_addon._shared import errors
+
+    add_strip()
+    begin().run_until_done(timeout=20)
+    steps = generation.end(bpy.context)
+    for _ in range(step):
+        next(steps)
+    assert bpy.ops.speechface.cancel() == {"FINISHED"}
+    with pytest.raises(errors.Cancelled):
+        for _ in steps:
+            pass
+    assert len(bpy.context.scene.objects) == 0
+    assert list((Path(preferences.data_folder) / "pictures").iterdir()) == []
+
+
 def test_a_scene_that_is_gone_is_said(ready, add_strip, begin):
     from blender_addon import generation
     from blender_addon._shared import errors
