@@ -77,11 +77,11 @@ def character(addon):
         head.vertex_groups.new(name="Bone").add(range(len(head.data.vertices)), 1, "REPLACE")
         head.modifiers.new("Armature", "ARMATURE").object = rig
         head.parent = rig
-        seen = []
+        seen, manner = [], keyframes.Manner(is_nla=True)
         for owner in (head.data.shape_keys, rig):
             ours, art = rng.uniform(0, 0.6, (2, FRAMES))
             curve = keyframes.Curve(paths[owner.id_type], 0)
-            keyframes.write(owner, "Head", np.arange(first, first + FRAMES), [curve], ours[:, None], is_nla=True)
+            keyframes.write(owner, "Head", np.arange(first, first + FRAMES), [curve], ours[:, None], manner=manner)
             assert owner.animation_data.action is None
             seen.append(layer(owner, layering, first, ours, art))
         return seen
