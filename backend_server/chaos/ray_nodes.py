@@ -16,6 +16,7 @@ from rich.table import Table
 
 from backend_server.chaos.batch_process import BatchProcess, differences, finished_lines, write_lines
 from backend_server.progress import Progress, silent
+from shared.errors import SpeechFaceError
 
 GOAL = 1.7  # times the lines a second of one node
 COLUMNS = (
@@ -114,7 +115,12 @@ def _one_node() -> Iterator[Cluster]:
     # Ray lets its actors give way to all other programs, so the figures would be those of what else runs here.
     os.environ.setdefault("RAY_worker_niceness", "0")
     node = {"num_cpus": 1, "include_dashboard": False, "object_store_memory": _STORE_BYTES}
-    cluster = Cluster(initialize_head=True, head_node_args=node)
+    try:
+        cluster = Cluster(initialize_head=True, head_node_args=node)
+    except OSError as error:  # its sockets have paths of 107 bytes at most
+        raise SpeechFaceError(
+            f"Ray cannot work in the temporary folder {tempfile.gettempdir()!r} ({error}); set TMPDIR to a shorter path"
+        ) from error
     try:
         yield cluster
     finally:

@@ -11,7 +11,7 @@ bpy = pytest.importorskip("bpy", reason="there is no bpy module for this Python"
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = Path(os.environ.get("SPEECH_FACE_PYTHON") or ROOT / ".venv/bin/python")
 DIES = """#!/bin/sh
-if [ -p "$0.wait" ]; then cat "$0.wait"; fi
+if [ -p "$0.wait" ]; then read -r _ < "$0.wait"; fi
 echo "error: the weights '/x' are damaged; install the backend again"
 echo "W0000 00:00:1 gl_context.cc:1118] OpenGL error: no display"
 exit 3

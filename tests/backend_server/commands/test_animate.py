@@ -139,4 +139,5 @@ def test_controls_shape_the_curves_and_stand_in_the_report(run_command, sound, s
     assert report["controls"] == {
         **{"silence": 1, "intensity": 0, "smoothing": 0.04, "lead": 0.1},
         **{"blink_gain": 1, "blink_frequency": 2, "blink_duration": 1},
+        **dict.fromkeys(("jaw", "lips", "brows", "eyes"), 1),
     }
