@@ -210,7 +210,7 @@ def test_a_scene_is_made_without_a_window(service, preferences, speech_file, tmp
     image = character().plane.data.materials[0].node_tree.nodes["Speech Face Frames"].image
     assert image.filepath.startswith("//speech_face")
     folder = Path(bpy.path.abspath(image.filepath)).parent
-    assert sorted(path.name for path in folder.iterdir()) == [f"frame_{number:04d}.png" for number in range(25)]
+    assert sorted(path.name for path in folder.glob("*.png")) == [f"frame_{number:04d}.png" for number in range(25)]
 
 
 @pytest.mark.slow
