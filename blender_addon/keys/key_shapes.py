@@ -138,7 +138,8 @@ def smooth(values: NDArray, frames: float) -> NDArray[np.float32]:
     reach = int(np.ceil(1.5 * frames))
     window = np.exp(-0.5 * (np.arange(-reach, reach + 1) / (frames / 2)) ** 2)
     window /= window.sum()
-    padded = np.pad(np.asarray(values, np.float64), [(reach, reach), (0, 0)], mode="edge")
+    first, last = np.repeat(values[:1], reach, axis=0), np.repeat(values[-1:], reach, axis=0)
+    padded = np.vstack([first, values, last]).astype(np.float64)
     columns = [np.convolve(column, window, mode="valid") for column in padded.T]
     return np.stack(columns, axis=1).astype(np.float32) if columns else np.asarray(values, np.float32)
 

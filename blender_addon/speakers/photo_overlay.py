@@ -37,7 +37,7 @@ def draw_photo(photo: SPEECHFACE_ReferenceImage, view: PhotoView) -> None:
         if photo.points:
             seen = view.seen(photo, photo_landmarks.places(photo))
             corrected = np.array([photo_landmarks.is_corrected(point) for point in photo.points])
-            draw_landmarks(np.pad(seen, [(0, 0), (0, 1)]), corrected, photo.active_point)
+            draw_landmarks(_flat(seen), corrected, photo.active_point)
     finally:
         gpu.state.blend_set("NONE")
         gpu.state.point_size_set(1.0)
@@ -51,8 +51,13 @@ def draw(context: bpy.types.Context) -> None:
         draw_photo(photo, view_of(context.region))
 
 
+def _flat(places: np.ndarray) -> np.ndarray:
+    """Places (N, 2) of the region as points (N, 3) with z = 0, as shaders take them."""
+    return np.column_stack([places, np.zeros(len(places))])
+
+
 def _draw_outline(corners: np.ndarray, colour: tuple[float, float, float]) -> None:
-    places = np.pad(np.stack([corners, np.roll(corners, -1, axis=0)], axis=1).reshape(-1, 2), [(0, 0), (0, 1)])
+    places = _flat(np.stack([corners, np.roll(corners, -1, axis=0)], axis=1).reshape(-1, 2))
     shader = gpu.shader.from_builtin("POLYLINE_UNIFORM_COLOR")
     shader.uniform_float("viewportSize", gpu.state.viewport_get()[2:])
     shader.uniform_float("lineWidth", _LINE_PIXELS * bpy.context.preferences.system.pixel_size)
