@@ -180,8 +180,7 @@ class SPEECHFACE_OT_generate(bpy.types.Operator):
 
 
 class SPEECHFACE_OT_render_again(RunOperator, bpy.types.Operator):
-    """Draw the pictures again from the landmark armature as it is posed now, with all keys, layers and constraints.
-    Of the preview range alone, if the scene uses it"""
+    """Draw the pictures again from the landmark armature as posed now; of the preview range alone, if it is used"""
 
     bl_idname = "speechface.render_again"
     bl_label = "Render Again"
