@@ -86,6 +86,7 @@ def test_a_zip_holds_exactly_what_it_should(extensions, builder, name):
     assert not any("__pycache__" in each or each.startswith(("tests", "backend_server")) for each in names)
     assert {"__init__.py", "_shared.py", "LICENSE", "shared/__init__.py", "shared/protocol.py"} <= names
     assert {f"shared/rig/presets/{each}.json" for each in ("arkit", "oculus", "rigify")} <= names
+    assert {"keys/keyframes.py", "translations/de_DE.json", "presets/speech_face/shape/Calm.py"} <= names
     assert extensions[name].stat().st_size < (40e6 if name == "full" else 5e6)
 
 
