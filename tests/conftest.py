@@ -18,7 +18,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 CORPUS = (ROOT.parent / "shared").resolve()
-SYSTEM = ("/proc", "/sys", "/dev", "/etc", "/usr/share/zoneinfo")
+SYSTEM = (  # the last is how Python's own ctypes looks for libraries; without it, it looks otherwise
+    *("/proc", "/sys", "/dev", "/etc", "/usr/share/zoneinfo"),
+    "/sbin/ldconfig",
+)
 OWN = tuple(
     os.path.realpath(path) for path in (ROOT, sys.prefix, sys.base_prefix, tempfile.gettempdir(), Path.home(), *SYSTEM)
 )
