@@ -30,7 +30,7 @@ class Order:
     """One strip of one character that shall be generated.
 
     Attributes:
-        scene: what tells the character's scene from others in this session, whatever it is called.
+        scene: what tells the character's scene from others while Blender runs, whatever it is called.
         character: its token.
         name: of the character.
         voice: token of the strip.

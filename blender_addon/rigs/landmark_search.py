@@ -11,10 +11,11 @@ import numpy as np
 
 from .. import orders
 from .._shared import errors
-from ..job import AnimationJob, JobRequest, JobState
+from ..job import AnimationJob, JobRequest
 from ..orders import Order
 from ..preferences import settings as backend_settings
 from ..properties import active_character
+from ..search import Search
 from ..session import Session, session
 from ..speakers.sound_file import SAMPLE_RATE
 from . import character as characters
@@ -49,7 +50,7 @@ class SearchPlan:
     order: Order
 
 
-class LandmarkSearch:
+class LandmarkSearch(Search):
     """One run: from the meshes of a character to its landmarks in the scene's settings.
 
     Args:
@@ -75,25 +76,6 @@ class LandmarkSearch:
         client = owner.connect(backend_settings(context))
         self.job = AnimationJob(request, client, lambda frames: None, owner.keep_backend)
 
-    @property
-    def is_over(self) -> bool:
-        """Whether the job has ended."""
-        return self.job.is_over
-
-    def tick(self) -> None:
-        """Takes a step of the job."""
-        self.job.tick()
-
-    def run_until_done(self) -> None:
-        """Ticks until it is over."""
-        self.job.run_until_done()
-
-    def discard(self) -> None:
-        """Cancels the job if it runs."""
-        if not self.job.is_over:
-            self.job.cancel()
-            self.job.tick()
-
     def finish(self, context: bpy.types.Context) -> Generator[None, None, str]:
         """Keeps what was found, in one step, and returns one sentence for the user.
 
@@ -101,10 +83,7 @@ class LandmarkSearch:
             Cancelled: the job was cancelled.
             SpeechFaceError: the job failed, or the character is gone or was changed meanwhile.
         """
-        if self.job.state is JobState.CANCELLED:
-            raise errors.Cancelled
-        if self.job.error is not None:
-            raise self.job.error
+        self.check()
         if self.job.landmarks is None:
             raise errors.SpeechFaceError("the backend sent no landmarks; read its log")
         name = self.plan.order.strip

@@ -10,11 +10,12 @@ import numpy as np
 
 from .. import orders
 from .._shared import errors
-from ..job import AnimationJob, JobRequest, JobState
+from ..job import AnimationJob, JobRequest
 from ..orders import Order
 from ..preferences import settings as backend_settings
 from ..properties import SPEECHFACE_Character, active_character
 from ..rigs.landmark_search import SearchPlan
+from ..search import Search
 from ..session import Session, session
 from ..slices import exhaust
 from . import photo_landmarks, reference_images
@@ -32,7 +33,7 @@ def disabled_reason(context: bpy.types.Context) -> str:
     return ""
 
 
-class PhotoSearch:
+class PhotoSearch(Search):
     """One run: from photos of a character to the faces in them.
 
     Args:
@@ -66,25 +67,6 @@ class PhotoSearch:
         client = owner.connect(backend_settings(context))
         self.job = AnimationJob(request, client, lambda frames: None, owner.keep_backend)
 
-    @property
-    def is_over(self) -> bool:
-        """Whether the job has ended."""
-        return self.job.is_over
-
-    def tick(self) -> None:
-        """Takes a step of the job."""
-        self.job.tick()
-
-    def run_until_done(self) -> None:
-        """Ticks until it is over."""
-        self.job.run_until_done()
-
-    def discard(self) -> None:
-        """Cancels the job if it runs."""
-        if not self.job.is_over:
-            self.job.cancel()
-            self.job.tick()
-
     def finish(self, context: bpy.types.Context) -> Generator[None, None, str]:
         """Keeps what was found, in one step, and returns one sentence for the user.
 
@@ -92,10 +74,7 @@ class PhotoSearch:
             Cancelled: the job was cancelled.
             SpeechFaceError: the job failed, or the photos were changed meanwhile.
         """
-        if self.job.state is JobState.CANCELLED:
-            raise errors.Cancelled
-        if self.job.error is not None:
-            raise self.job.error
+        self.check()
         _, character = orders.character_of(self.plan.order)
         rows = [row for row in self._rows if row < len(character.images)]
         photos = photo_landmarks.in_order([character.images[row] for row in rows], self._names)
