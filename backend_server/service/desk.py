@@ -164,7 +164,7 @@ class Desk:
         known = self._identities.record(arrival.identity) if is_here else None
         if known is not None and isinstance(request, AdaptRequest):
             answer = adapted_answer(known, is_cached=True, names=request.names)
-            self._scheduler.finish(request.job, answer, request.id)
+            self._scheduler.finish(request.job, arrival.parts, answer, request.id, origin)
         else:
             self._scheduler.submit(request.job, arrival.parts, 0, request.id, origin)
 

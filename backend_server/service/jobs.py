@@ -141,15 +141,19 @@ class Scheduler:
         self._end(job, Cancelled())
         self._positions.change()
 
-    def finish(self, job: str, result: Message, parent: str = "") -> None:
+    def finish(
+        self, job: str, request: Sequence[Bytes], result: Message, parent: str = "", origin: JobOrigin = NO_ORIGIN
+    ) -> None:
         """Answers a new job at once, without the worker, because its one result is known.
+
+        A service that ends before the answer is stored finds the request when it starts again.
 
         Raises:
             NoSpaceError: the disk has no room for it.
             SpeechFaceError: the queue is too long.
         """
         answer = wire.encode(msgspec.structs.replace(result, job=job, sequence=1))
-        self.submit(job, (), 0, parent)
+        self.submit(job, request, 0, parent, origin)
         self._store.append(job, answer)
         self._end(job, Done())
 
@@ -181,7 +185,7 @@ class Scheduler:
         request = self._store.request(job)
         if request is None:
             return
-        expected = expectation(request) if request else Expectation(0, 0)
+        expected = expectation(request)
         attach = wire.encode(Attach(job=job, received=self._store.appended(job)))
         if not self.worker.send(attach) or not self.worker.send([*request]):
             self._refused_since = self._refused_since or time.monotonic()

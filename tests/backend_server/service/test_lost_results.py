@@ -134,6 +134,22 @@ def test_a_job_whose_results_all_arrive_is_done(play, request_):
     assert len(scene.workers) == 1
 
 
+def test_an_answer_that_was_not_stored_before_the_service_was_killed_is_made_by_the_worker(play, monkeypatch, adapt):
+    scene, request = play(), adapt()
+    neutral, crop = np.zeros((68, 2), np.float32), np.eye(2, 3, dtype=np.float32)
+    adapted = protocol.Adapted(identity="0" * 64, is_cached=True, neutral=neutral, crop=crop)
+    with monkeypatch.context() as killed:
+        killed.setattr(scene.store, "append", lambda *_: None)
+        killed.setattr(scene.store, "end", lambda *_: None)
+        scene.scheduler.finish(request.job, wire.encode(request), adapted)
+        scene.store.settle()
+    scene.turn()
+    assert [type(message).__name__ for message in scene.worker.got] == ["Attach", "AdaptRequest"]
+    scene.worker.sent += [msgspec.structs.replace(adapted, job=request.job, sequence=1), protocol.Done(job=request.job)]
+    scene.turn()
+    assert [type(message).__name__ for message in scene.results(request.job)] == ["Adapted", "Done"]
+
+
 @pytest.mark.parametrize("lost", [0, 1, 2, 3])
 def test_a_result_that_is_lost_costs_a_second_try_from_what_is_stored(play, request_, lost):
     scene = play()
