@@ -144,13 +144,10 @@ class Scheduler:
     def finish(
         self, job: str, request: Sequence[Bytes], result: Message, parent: str = "", origin: JobOrigin = NO_ORIGIN
     ) -> None:
-        """Answers a new job at once, without the worker, because its one result is known.
-
-        A service that ends before the answer is stored finds the request when it starts again.
+        """Answers a new job at once, as its one result is known; if that cannot be stored in time, the worker does it.
 
         Raises:
-            NoSpaceError: the disk has no room for it.
-            SpeechFaceError: the queue is too long.
+            SpeechFaceError: as `submit`.
         """
         answer = wire.encode(msgspec.structs.replace(result, job=job, sequence=1))
         self.submit(job, request, 0, parent, origin)
@@ -280,9 +277,7 @@ class Scheduler:
             return
         running = self._running
         job = running.job if running is not None else ""
-        trouble = self._seat.trouble(job, self._store.is_behind)
-        if running is not None and running.loss is not None:
-            trouble = running.loss
+        trouble = (running and running.loss) or self._seat.trouble(job, self._store.is_behind)
         if trouble is not None:
             self._replace(trouble)
 
