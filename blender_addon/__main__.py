@@ -146,7 +146,11 @@ def main(arguments: list[str]) -> int:
     if arguments[:1] == ["rig"]:
         return inspection.main(arguments[1:])
     if arguments[:1] == ["bench"]:
-        return bench.main(arguments[1:])
+        register()
+        try:
+            return bench.main(arguments[1:])
+        finally:
+            unregister()
     if arguments[:1] == ["hand-off"]:
         return hand_off_main(arguments[1:])
     parser = argparse.ArgumentParser(prog="python -m blender_addon", description=__doc__)
