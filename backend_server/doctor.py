@@ -17,6 +17,8 @@ from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
 
+from shared.errors import SpeechFaceError
+
 _CHECKOUT = Path(__file__).resolve().parents[1]
 IS_CHECKOUT = (_CHECKOUT / "build.py").is_file()  # else it was installed from the wheel
 INSTALL, ANEW, WEIGHTS_AGAIN = (
@@ -147,6 +149,9 @@ def face_finding() -> Finding:
         detector = importlib.import_module("backend_server.face.detector")
         with detector.FaceDetector():
             return Finding("Face detector", State.OK, f"MediaPipe {metadata.version('mediapipe')}, its models load")
+    except SpeechFaceError as error:
+        what, _, advice = error.sentence.partition("; ")
+        return Finding("Face detector", State.FAIL, what, advice)
     except Exception as error:  # noqa: BLE001 (this row reports whatever keeps it from starting)
         return Finding("Face detector", State.FAIL, f"does not start: {error}", ANEW)
 

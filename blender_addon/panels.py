@@ -9,6 +9,7 @@ from __future__ import annotations
 import bpy
 
 from . import orders, stages, words
+from .installing import setup_plan
 from .installing.setup_panel import draw_setup
 from .job import AnimationJob
 from .properties import SPEECHFACE_Character, active_character, scene_settings
@@ -190,8 +191,10 @@ def draw_backend(layout: bpy.types.UILayout) -> None:
 
 
 def draw_setup_folded(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
-    """Draws how the backend is set up, closed at first."""
-    header, body = layout.panel("SPEECHFACE_setup", default_closed=True)
+    """Draws how the backend is set up: open until there is one, then closed at first."""
+    is_missing = setup_plan.is_missing(context)
+    name = "SPEECHFACE_first_setup" if is_missing else "SPEECHFACE_setup"  # Blender remembers by name what is open
+    header, body = layout.panel(name, default_closed=not is_missing)
     header.label(text="Setup", text_ctxt=words.CONTEXT)
     if body is not None:
         draw_setup(body, context)

@@ -7,6 +7,8 @@ along, is imported where a model is opened: who animates without pictures need n
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend_server.checkpoints import WEIGHTS_DIR
-from shared.errors import WeightsError
+from shared.errors import SpeechFaceError, WeightsError
 
 if TYPE_CHECKING:
     import mediapipe as mp
@@ -29,6 +31,9 @@ __all__ = ["FaceLandmarkerResult", "as_mediapipe", "open_detector", "open_landma
 LANDMARKER = WEIGHTS_DIR / "face_landmarker.task"
 SEGMENTER = WEIGHTS_DIR / "selfie_segmentation.tflite"
 _DETECTOR_IN_LANDMARKER = "face_detector.tflite"
+_SYSTEM_LIBRARIES = (  # machines without a desktop lack them
+    "install OpenGL ES (Debian and Ubuntu: apt install libegl1 libgles2; Fedora: dnf install mesa-libEGL mesa-libGLES)"
+)
 
 
 def open_detector(lowest_score: float) -> FaceDetector:
@@ -36,6 +41,7 @@ def open_detector(lowest_score: float) -> FaceDetector:
 
     Raises:
         WeightsError: the model file is missing or damaged.
+        SpeechFaceError: this system lacks a library that MediaPipe needs.
     """
     from mediapipe.tasks.python.vision.face_detector import (
         FaceDetector,
@@ -45,7 +51,8 @@ def open_detector(lowest_score: float) -> FaceDetector:
     options = FaceDetectorOptions(
         base_options=_from(LANDMARKER, _DETECTOR_IN_LANDMARKER), min_detection_confidence=lowest_score
     )
-    return FaceDetector.create_from_options(options)
+    with _system_libraries():
+        return FaceDetector.create_from_options(options)
 
 
 def open_landmarker(*, is_video: bool, scores_shapes: bool = False) -> FaceLandmarker:
@@ -57,6 +64,7 @@ def open_landmarker(*, is_video: bool, scores_shapes: bool = False) -> FaceLandm
 
     Raises:
         WeightsError: the model file is missing or damaged.
+        SpeechFaceError: this system lacks a library that MediaPipe needs.
     """
     from mediapipe.tasks.python.vision.core.vision_task_running_mode import (
         VisionTaskRunningMode,
@@ -73,7 +81,8 @@ def open_landmarker(*, is_video: bool, scores_shapes: bool = False) -> FaceLandm
         num_faces=2 if is_video else 1,
         output_face_blendshapes=scores_shapes,
     )
-    return FaceLandmarker.create_from_options(options)
+    with _system_libraries():
+        return FaceLandmarker.create_from_options(options)
 
 
 def open_segmenter() -> ImageSegmenter:
@@ -81,13 +90,16 @@ def open_segmenter() -> ImageSegmenter:
 
     Raises:
         WeightsError: the model file is missing or damaged.
+        SpeechFaceError: this system lacks a library that MediaPipe needs.
     """
     from mediapipe.tasks.python.vision.image_segmenter import (
         ImageSegmenter,
         ImageSegmenterOptions,
     )
 
-    return ImageSegmenter.create_from_options(ImageSegmenterOptions(base_options=_from(SEGMENTER)))
+    options = ImageSegmenterOptions(base_options=_from(SEGMENTER))
+    with _system_libraries():
+        return ImageSegmenter.create_from_options(options)
 
 
 def as_mediapipe(image: NDArray[np.uint8]) -> mp.Image:
@@ -95,6 +107,15 @@ def as_mediapipe(image: NDArray[np.uint8]) -> mp.Image:
     import mediapipe as mp
 
     return mp.Image(image_format=mp.ImageFormat.SRGB, data=np.ascontiguousarray(image))
+
+
+@contextmanager
+def _system_libraries() -> Iterator[None]:
+    """Says what to install when MediaPipe's own library, which the first model loads, finds others missing."""
+    try:
+        yield
+    except OSError as error:
+        raise SpeechFaceError(f"the face detector does not start: {error}; {_SYSTEM_LIBRARIES}") from error
 
 
 def _from(path: Path, member: str = "") -> BaseOptions:

@@ -14,7 +14,7 @@ from collections.abc import Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from .._shared import environments, errors
+from .._shared import backend_process, environments, errors
 from . import installed
 from .install_sizes import Size, Stage, size_of
 from .pip_output import reason
@@ -120,7 +120,7 @@ class Recipe:
         yield from self._pip(Stage.BACKEND, "backend", key, "the backend with its libraries", wheel)
         outcome = yield Step(Stage.CHECK, [python, *CHECK])
         if outcome.code:
-            raise errors.SpeechFaceError(f"the backend is installed but does not work: {_worst(outcome.output)}")
+            raise errors.SpeechFaceError(f"the backend is installed but does not work: {_worst(outcome)}")
         shutil.rmtree(plan.folder / "cache", ignore_errors=True)
         shutil.rmtree(plan.folder / "temporary", ignore_errors=True)
         self._complete("check", plan.wheel.digest)
@@ -177,9 +177,9 @@ def check_system(system: str, machine: str) -> None:
         )
 
 
-def _worst(output: str) -> str:
+def _worst(outcome: Outcome) -> str:
     """The first thing that the check found broken."""
-    for line in output.splitlines():
+    for line in outcome.output.splitlines():
         try:
             findings = json.loads(line)["findings"]
         except (ValueError, KeyError, TypeError):
@@ -187,6 +187,5 @@ def _worst(output: str) -> str:
         for found in findings:
             if found["state"] == "fail":
                 return f"{found['name']}: {found['what']}; {found['advice']}"
-    return (
-        f"{output.strip().splitlines()[-1]!r}; press Copy Log" if output.strip() else "it says nothing; press Copy Log"
-    )
+    words = backend_process.last_words(outcome.output)
+    return f"its check ended with code {outcome.code} ({words}); press Copy Log"

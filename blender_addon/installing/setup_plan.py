@@ -28,6 +28,14 @@ def kind(preferences: bpy.types.AddonPreferences | None) -> str:
     return OWN_PYTHON if checkout() or os.environ.get(PYTHON_VARIABLE) else INSTALLED
 
 
+def is_missing(context: bpy.types.Context) -> bool:
+    """Whether the backend is to be installed here, and is not."""
+    chosen = values(context)
+    if chosen is None or kind(chosen) != INSTALLED:
+        return False
+    return setting_up.is_installing or not installed.read_record(folder_of(context)).is_complete
+
+
 def checkout() -> str:
     """The repository when the add-on runs from it, else nothing."""
     return str(HOME.parent) if (HOME.parent / "backend_server").is_dir() else ""

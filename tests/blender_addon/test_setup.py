@@ -137,6 +137,32 @@ def test_without_online_access_it_says_how_to_allow_it(setup, preferences, tmp_p
     assert not (tmp_path / "chosen").exists()
 
 
+def test_setup_is_open_until_there_is_a_backend(setup, preferences, tmp_path):
+    from blender_addon import panels
+    from blender_addon.installing import installed
+
+    sections = {}
+
+    class Panel(Layout):
+        def panel(self, name, default_closed):
+            sections[name] = default_closed
+            return self, None if default_closed else self
+
+    def draw():
+        sections.clear()
+        panels.draw_setup_folded(Panel(), bpy.context)
+        return sections
+
+    preferences.backend = "PYTHON"
+    assert draw() == {"SPEECHFACE_setup": True}
+    preferences.backend = "INSTALLED"
+    assert draw() == {"SPEECHFACE_first_setup": False}
+    folder = tmp_path / "chosen" / "backend"
+    folder.mkdir(parents=True)
+    installed.write_record(folder, installed.Record({"check": "a digest"}, "0.1.0", "cpu"))
+    assert draw() == {"SPEECHFACE_setup": True}
+
+
 def test_generate_says_that_the_backend_is_not_installed(setup, preferences, add_strip, character):
     from blender_addon import orders
 

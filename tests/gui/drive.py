@@ -1,19 +1,11 @@
 # pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false, reportArgumentType=false
-"""Runs inside Blender's window, started by `run.py`: the steps of an artist, with photographs, checks and measures.
-
-The steps are a generator that a timer carries on: it yields how many seconds Blender's own loop runs before the next
-step, so that the window draws and operators run as they do for a person.
-"""
+"""Runs inside Blender's window, started by `run.py`: the steps of an artist, with photographs, checks and measures."""
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import sys
 import time
-import traceback
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import bpy
@@ -34,17 +26,16 @@ from blender_addon.properties import active_character  # noqa: E402
 from blender_addon.rigs import face_landmarks, sample_head  # noqa: E402
 from blender_addon.speakers import cast  # noqa: E402
 from tests.gui import window  # noqa: E402
-from tests.gui.watching import Watch, faults  # noqa: E402
+from tests.gui.script import Script, Steps  # noqa: E402
+from tests.gui.watching import Watch  # noqa: E402
 
-Steps = Iterator[float]
 _FRAMES, _LOOKED_AT = 20, 12  # of the speech
 _SAMPLES = ROOT / "backend_server" / "samples"
 _STEP_MILLISECONDS, _CANCEL_SECONDS, _SEEN_SECONDS = 50, 0.5, 2.0
-_COLOURS = 6  # of 255, between the picture and what the window shows
 
 
-class Drive:
-    """One run.
+class Drive(Script):
+    """One run against a live backend.
 
     Args:
         out: for photographs and the report; has `connection.json` and `portrait.png`.
@@ -52,57 +43,16 @@ class Drive:
     """
 
     def __init__(self, out: Path, parts: list[str]) -> None:
-        self._out, self._parts = out, parts
-        self._steps = self._all()
-        self._failures: list[str] = []
-        self._measures: dict[str, object] = {"Blender": bpy.app.version_string}
+        super().__init__(out)
+        self._parts = parts
         self._watch = Watch()
-        self._number = 0
 
-    def __call__(self) -> float | None:
-        """Carries on; called by Blender's timer."""
-        try:
-            return next(self._steps)
-        except StopIteration:
-            pass
-        except Exception as error:  # noqa: BLE001 (whatever it is, the report says it)
-            traceback.print_exc()
-            self._failures.append(f"{type(error).__name__}: {error}")
-        self._end()
-        return None
-
-    def _end(self) -> None:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        log = self._out / "blender.log"
-        self._failures += faults(log.read_text("utf-8", "replace")) if log.exists() else []
+    def _close(self) -> None:
         self._failures += self._watch.errors
-        report = {"measures": self._measures, "failures": list(dict.fromkeys(self._failures))}
-        (self._out / "report.json").write_text(json.dumps(report, indent=1), "utf-8")
         sessions.session.close()
-        os._exit(1 if self._failures else 0)  # no question whether to save
 
-    def _check(self, is_true: object, sentence: str) -> None:
-        if not is_true:
-            self._failures.append(sentence)
-
-    def _until(self, is_true: Callable[[], object], seconds: float, what: str) -> Steps:
-        deadline = time.monotonic() + seconds
-        while not is_true():
-            if time.monotonic() > deadline:
-                raise AssertionError(f"waited {seconds:.0f} s for {what}; {sessions.session.failure}")
-            yield 0.01
-
-    def _photograph(self, name: str, wait: float = 0.6) -> Iterator[float]:
-        window.view()[0].tag_redraw()
-        yield wait
-        self._number += 1
-        self._last = self._out / f"{self._number:02}_{name}.png"
-        window.photograph(self._last)
-
-    def _press(self, name: str, **given: object) -> None:
-        with window.override():
-            getattr(bpy.ops.speechface, name)("INVOKE_DEFAULT", **given)
+    def _why(self) -> str:
+        return sessions.session.failure
 
     def _all(self) -> Steps:
         self._set_up()
@@ -183,19 +133,6 @@ class Drive:
         self._check(taken <= _CANCEL_SECONDS, f"Cancel took {taken} s, at most {_CANCEL_SECONDS} are felt as at once")
         self._check(set(bpy.data.objects.keys()) == before, "Cancel left objects in the scene")
         yield from self._photograph("cancelled")
-
-    def _same_colours(self, what: str, picture: Path, corners: list, seconds: float) -> Steps:
-        """Photographs until the window shows a picture in its own colours; shaders may have to be compiled first."""
-        deadline, wanted = time.monotonic() + seconds, window.pixels_of(picture)
-        while True:
-            window.photograph(self._last)
-            difference, count = window.colour_difference(window.pixels_of(self._last), wanted, corners)
-            if (difference <= _COLOURS and count > 50) or time.monotonic() > deadline:
-                break
-            yield 0.5
-        self._measures[f"colours of {what}, difference of 255"] = difference
-        self._check(count > 50, f"{what} is not seen: {count} samples lie in the window")
-        self._check(difference <= _COLOURS, f"{what} has other colours than its file, by {difference} of 255")
 
     def _generate(self) -> Steps:
         self._press("generate")
@@ -316,10 +253,9 @@ def main() -> None:
     """Reads what stands behind `--` and registers the steps."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--out", type=Path, required=True)
-    bpy.context.preferences.view.show_splash = False
     parser.add_argument("--parts", nargs="+", required=True)
     given = parser.parse_args(sys.argv[sys.argv.index("--") + 1 :])
-    bpy.app.timers.register(Drive(given.out, given.parts), first_interval=1.0, persistent=True)
+    Drive(given.out, given.parts).begin()
 
 
 main()

@@ -3,6 +3,9 @@
 It starts the backend, and a virtual screen where Linux has none, then Blender with `drive.py`, which writes photographs
 and `report.json` into the folder. What Blender is given are paths that are relative to the checkout where they can be,
 so that a Blender that sees the checkout elsewhere, as in a container, finds them.
+
+With `--zip` a new user's first minute (`first_minute.py`) comes instead: Blender starts in the folder, with empty
+folders of its own and no way to the checkout, and the zip and its backend are installed.
 """
 
 from __future__ import annotations
@@ -16,13 +19,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from backend_server.identities.pictures import portrait_path
+from shared import environments
 
-ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
 SCREEN = (1600, 1000)
 PARTS = ("cancel", "generate", "sections", "rig", "landmarks")
 _START_SECONDS = 120.0
@@ -42,11 +47,11 @@ def blender_command(given: str | None, environment: dict[str, str]) -> list[str]
     return command
 
 
-def arguments(command: list[str], out: str, parts: Sequence[str] = PARTS) -> list[str]:
-    """The whole command line of Blender, which must be started in the checkout."""
+def arguments(command: list[str], script: str, *words: str) -> list[str]:
+    """The whole command line of Blender, which must be started where the script's path begins."""
     window = ["--window-geometry", "0", "0", *map(str, SCREEN)]
     quiet = ["--factory-startup", "--enable-event-simulate", "--python-exit-code", "3"]
-    return [*command, *quiet, *window, "--python", "tests/gui/drive.py", "--", "--out", out, "--parts", *parts]
+    return [*command, *quiet, *window, "--python", f"tests/gui/{script}", "--", *words]
 
 
 def wants_screen(environment: dict[str, str], system: str) -> bool:
@@ -107,6 +112,30 @@ def _backend(out: Path) -> Iterator[None]:
             process.wait()
 
 
+def new_user(out: Path, archive: Path, environment: dict[str, str]) -> dict[str, str]:
+    """Puts what a new user has into a folder, and gives an environment whose other folders are empty.
+
+    Raises:
+        SystemExit: there is no such zip.
+    """
+    if not archive.is_file():
+        raise SystemExit(f"gui-test: there is no zip {str(archive)!r}; `build.py addon` makes one")
+    scripts = out / "tests" / "gui"
+    scripts.mkdir(parents=True, exist_ok=True)
+    for name in ("first_minute", "script", "watching", "window"):
+        shutil.copyfile(HERE / f"{name}.py", scripts / f"{name}.py")
+    shutil.copyfile(archive, out / "speech_face.zip")
+    shutil.copyfile(ROOT / "backend_server" / "samples" / "speech.wav", out / "speech.wav")
+    for name in ("home", "blender"):
+        shutil.rmtree(out / name, ignore_errors=True)
+        (out / name).mkdir()
+    foreign = ("SPEECH_FACE", "XDG_", "PYTHON", "BLENDER_")
+    kept = {name: value for name, value in environment.items() if not name.startswith(foreign)}
+    home = dict.fromkeys(("HOME", "USERPROFILE", "LOCALAPPDATA", "APPDATA"), str(out / "home"))
+    index = {name: value for name, value in environment.items() if name == environments.TORCH_INDEX_VARIABLE}
+    return kept | home | index | {"BLENDER_USER_RESOURCES": str(out / "blender")}
+
+
 def _end(process: subprocess.Popen) -> None:
     """Ends Blender, and where it was started by another program, both."""
     if process.poll() is None:
@@ -124,6 +153,8 @@ def main(given_words: list[str]) -> int:
     parser.add_argument("--out", type=Path, default=Path("out/gui"), help="for photographs and measures")
     note = "what is done after speech and photo were chosen (default: all)"
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help=note)
+    note = "full zip of the add-on: does what a new user does with it, and nothing else"
+    parser.add_argument("--zip", type=Path, help=note)
     parser.add_argument("--seconds", type=float, default=900.0, help="after which Blender is ended")
     given = parser.parse_args(given_words)
     command = blender_command(given.blender, dict(os.environ))
@@ -132,13 +163,17 @@ def main(given_words: list[str]) -> int:
     (out / "report.json").unlink(missing_ok=True)
     shutil.copyfile(portrait_path(), out / "portrait.png")
     named = out.relative_to(ROOT).as_posix() if out.is_relative_to(ROOT) else str(out)
+    place, words = ROOT, arguments(command, "drive.py", "--out", named, "--parts", *given.parts)
     with ExitStack() as stack:
-        stack.enter_context(_backend(out))
         screen = stack.enter_context(_screen()) if wants_screen(dict(os.environ), sys.platform) else dict(os.environ)
+        if given.zip is None:
+            stack.enter_context(_backend(out))
+        else:
+            screen = new_user(out, given.zip, screen)
+            place, words = out, arguments([*command, "--online-mode"], "first_minute.py", ".")
         log = stack.enter_context((out / "blender.log").open("w"))
-        words = arguments(command, named, given.parts)
         streams = {"stdout": log, "stderr": subprocess.STDOUT}
-        process = subprocess.Popen(words, cwd=ROOT, env=screen, start_new_session=True, **streams)
+        process = subprocess.Popen(words, cwd=place, env=screen, start_new_session=True, **streams)
         try:
             code = process.wait(given.seconds)
         except subprocess.TimeoutExpired:

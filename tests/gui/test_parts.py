@@ -30,7 +30,7 @@ def test_a_program_that_is_not_there_is_named(tmp_path):
 
 
 def test_what_blender_is_given_does_not_name_the_checkout(program):
-    words = run.arguments([str(program), "-x"], "out/gui", ["rig"])
+    words = run.arguments([str(program), "-x"], "drive.py", "--out", "out/gui", "--parts", "rig")
     assert words[:2] == [str(program), "-x"]
     assert words[-7:] == ["--python", "tests/gui/drive.py", "--", "--out", "out/gui", "--parts", "rig"]
     assert not [word for word in words[2:] if str(run.ROOT) in word]
@@ -45,6 +45,26 @@ def test_a_screen_is_started_only_where_there_is_none(monkeypatch):
     assert not run.wants_screen({}, "darwin")
     monkeypatch.setattr(run.shutil, "which", lambda name: None)
     assert not run.wants_screen({}, "linux")
+
+
+def test_a_new_user_has_empty_folders_and_no_checkout(tmp_path):
+    archive = tmp_path / "a.zip"
+    archive.write_bytes(b"zip")
+    (tmp_path / "out" / "home" / "left").mkdir(parents=True)
+    given = {"PATH": "/bin", "PYTHONPATH": str(run.ROOT), "SPEECH_FACE_DATA": "x", "SPEECH_FACE_TORCH_INDEX": "pip"}
+    environment = run.new_user(tmp_path / "out", archive, given)
+    assert environment["PATH"] == "/bin"
+    assert environment["SPEECH_FACE_TORCH_INDEX"] == "pip"
+    assert not {"PYTHONPATH", "SPEECH_FACE_DATA"} & set(environment)
+    assert list((tmp_path / "out" / "home").iterdir()) == []
+    assert environment["HOME"] == str(tmp_path / "out" / "home")
+    assert not [value for value in environment.values() if str(run.ROOT) in value]
+    assert (tmp_path / "out" / "tests" / "gui" / "first_minute.py").is_file()
+
+
+def test_a_zip_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(SystemExit, match=r"there is no zip '.*none.zip'; `build.py addon` makes one"):
+        run.new_user(tmp_path, tmp_path / "none.zip", {})
 
 
 def test_without_a_report_nothing_passed():

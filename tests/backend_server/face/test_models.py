@@ -7,7 +7,7 @@ from skimage.data import astronaut
 from backend_server.doctor import State, face_finding
 from backend_server.face import models
 from backend_server.face.models import as_mediapipe, open_detector, open_landmarker, open_segmenter
-from shared.errors import WeightsError
+from shared.errors import SpeechFaceError, WeightsError
 
 
 @pytest.mark.parametrize("content", [None, b"no archive"], ids=["missing", "damaged"])
@@ -34,6 +34,22 @@ def test_models_in_a_folder_with_letters_beyond_ascii_open(tmp_path, monkeypatch
         assert len(detector.detect(photo).detections) == 1
         assert len(landmarker.detect(photo).face_landmarks[0]) == 478
         assert segmenter.segment(photo).confidence_masks[0].numpy_view().max() > 0.9
+
+
+def test_a_library_that_the_system_lacks_is_named_with_its_package(monkeypatch):
+    from mediapipe.tasks.python.core import mediapipe_c_bindings
+
+    def load(*_):
+        raise OSError("libEGL.so.1: cannot open shared object file: No such file or directory")
+
+    monkeypatch.setattr(mediapipe_c_bindings, "_shared_lib", None)
+    monkeypatch.setattr(mediapipe_c_bindings.ctypes, "CDLL", load)
+    with pytest.raises(SpeechFaceError, match=r"libEGL\.so\.1: cannot open .*; install OpenGL ES"):
+        open_segmenter()
+    finding = face_finding()
+    assert finding.state is State.FAIL
+    assert "libEGL.so.1" in finding.what
+    assert "apt install libegl1 libgles2" in finding.advice
 
 
 def test_mediapipe_is_not_loaded_before_a_model_is_opened():
