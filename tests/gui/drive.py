@@ -18,13 +18,13 @@ sys.path += map(str, ROOT.glob(f".venv-blender-{version}/lib/python*/site-packag
 sys.path += map(str, ROOT.glob(f".venv-blender-{version}/Lib/site-packages"))
 
 import blender_addon  # noqa: E402 (the checkout is on the path now)
-from blender_addon import compat, generation, operators, panels  # noqa: E402
+from blender_addon import compat, generation, operators, panels, words  # noqa: E402
 from blender_addon import session as sessions  # noqa: E402
 from blender_addon._shared import head_file  # noqa: E402
 from blender_addon.pictures import incoming_pictures, live_plane  # noqa: E402
 from blender_addon.properties import active_character  # noqa: E402
 from blender_addon.rigs import face_landmarks, sample_head  # noqa: E402
-from blender_addon.speakers import cast  # noqa: E402
+from blender_addon.speakers import cast, photo_landmarks, photo_view  # noqa: E402
 from tests.gui import window  # noqa: E402
 from tests.gui.script import Script, Steps  # noqa: E402
 from tests.gui.watching import Watch  # noqa: E402
@@ -67,6 +67,9 @@ class Drive(Script):
             "sections": self._sections,
             "rig": self._rig,
             "landmarks": self._landmarks,
+            "photos": self._photos,
+            "again": self._again,
+            "words": self._words,
         }
         for part in self._parts:
             yield from steps[part]()
@@ -232,21 +235,91 @@ class Drive(Script):
         yield 0.2
         self._press("drag_landmarks")
         yield 0.3
-        for kind, value, step in (
-            ("MOUSEMOVE", "NOTHING", 0),
-            ("LEFTMOUSE", "PRESS", 0),
-            ("MOUSEMOVE", "NOTHING", 20),
-            ("MOUSEMOVE", "NOTHING", 40),
-            ("LEFTMOUSE", "RELEASE", 40),
-        ):
-            window.mouse(kind, value, x, y + step)
-            yield 0.1
+        yield from self._drag(x, y, 0, 40)
         yield from self._photograph("dragging")
         window.mouse("RET", "PRESS", x, y + 40)
         yield 0.3
         moved = np.linalg.norm(face_landmarks.places(bpy.context, face)[8] - places[8])
         self._measures["landmark dragged, metres"] = round(float(moved), 4)
         self._check(moved > 0 and face_landmarks.corrected_count(face) == 1, "the mouse dragged no landmark")
+
+    def _photos(self) -> Steps:
+        """Finds the landmarks of the photo and drags one in an Image Editor."""
+        area = next(area for area in window.main_window().screen.areas if area.type == "PROPERTIES")
+        area.ui_type = "IMAGE_EDITOR"
+        self._open("SPEECHFACE_characters", "SPEECHFACE_photo")
+        yield 0.5
+        self._press("find_photo_landmarks")
+        yield from self._until(lambda: sessions.session.generation is None, 120, "the landmarks of the photo")
+        self._check(not sessions.session.failure, sessions.session.failure)
+        photo = active_character(bpy.context.scene).images[0]
+        self._check(len(photo.points) == 68, f"{len(photo.points)} landmarks were found in the photo")
+        self._press("drag_photo_landmarks")
+        yield 1.0
+        chin = photo_landmarks.places(photo)[8]
+        region = next(region for region in area.regions if region.type == "WINDOW")
+        x, y = photo_view.view_of(region).seen(photo, chin[None])[0] + (region.x, region.y)
+        yield from self._drag(round(x), round(y), 0, -15)
+        yield from self._photograph("photo")
+        window.mouse("RET", "PRESS", round(x), round(y) - 15)
+        yield 0.3
+        moved = photo_landmarks.places(photo)[8] - chin
+        self._measures["landmark of the photo dragged, pixels"] = np.round(moved, 1).tolist()
+        is_one = photo_landmarks.corrected_count(photo) == 1
+        self._check(is_one and moved[1] > 0, "the mouse dragged no landmark of the photo")
+        area.ui_type = "PROPERTIES"
+
+    def _drag(self, x: int, y: int, right: int, up: int) -> Steps:
+        """Presses the mouse, moves it in two steps, and releases it."""
+        for kind, value, share in (
+            ("MOUSEMOVE", "NOTHING", 0.0),
+            ("LEFTMOUSE", "PRESS", 0.0),
+            ("MOUSEMOVE", "NOTHING", 0.5),
+            ("MOUSEMOVE", "NOTHING", 1.0),
+            ("LEFTMOUSE", "RELEASE", 1.0),
+        ):
+            window.mouse(kind, value, x + round(share * right), y + round(share * up))
+            yield 0.1
+
+    def _again(self) -> Steps:
+        """Moves a bone, renders the pictures again, and clears what was made."""
+        character = active_character(bpy.context.scene)
+        folder = Path(bpy.path.abspath(next(i for i in bpy.data.images if i.source == "SEQUENCE").filepath)).parent
+        before = window.pixels_of(folder / "frame_0001.png")
+
+        def fcurves() -> list:
+            bags = character.rig.animation_data.action.layers[0].strips[0].channelbags
+            return list(bags[0].fcurves) if bags else []
+
+        edited = 'pose.bones["outer_lips_09"].location'  # the middle of the lower lip
+        curve = next(each for each in fcurves() if each.data_path == edited and each.array_index == 1)
+        for key in curve.keyframe_points:
+            key.co.y -= 0.02
+        self._press("render_again")
+        yield 1.0
+        yield from self._until(lambda: sessions.session.generation is None, 300, "the pictures of Render Again")
+        self._check(not sessions.session.failure, sessions.session.failure)
+        folder = Path(bpy.path.abspath(next(i for i in bpy.data.images if i.source == "SEQUENCE").filepath)).parent
+        change = np.abs(window.pixels_of(folder / "frame_0001.png") - before).max()
+        self._measures["change by Render Again, of 255"] = round(255 * float(change))
+        self._check(change > 0.1, "Render Again left the picture as it was")
+        self._open("SPEECHFACE_editing")
+        with window.override():
+            bpy.ops.speechface.clear()
+        self._check(character.plane is None, "Clear left the plane")
+        kept = [each for each in fcurves() if len(each.keyframe_points)]
+        self._check([each.data_path for each in kept] == [edited], f"Clear left {len(kept)} curves, one was edited")
+        yield from self._photograph("cleared", 1.0)
+
+    def _words(self) -> Steps:
+        """Shows the panel in another language."""
+        view = bpy.context.preferences.view
+        view.language = "de_DE"
+        shown = bpy.app.translations.pgettext_iface("Choose Photos...", words.CONTEXT)
+        self._check(shown != "Choose Photos...", "the panel speaks English to Germans")
+        self._open("SPEECHFACE_characters", "SPEECHFACE_generate", "SPEECHFACE_setup")
+        yield from self._photograph("german", 1.5)
+        view.language = "en_US"
 
 
 def main() -> None:

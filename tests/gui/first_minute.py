@@ -70,6 +70,12 @@ class FirstMinute(Script):
         findings = setting_up.check.findings if setting_up.check is not None else ()
         self._check(findings and all(found.state != "fail" for found in findings), f"Check Setup found {findings}")
         yield from self._photograph("backend")
+        with window.override():
+            bpy.ops.preferences.addon_show(module=_NAME)
+        yield from self._photograph("preferences", 2.0)
+        if len(bpy.context.window_manager.windows) > 1:
+            with bpy.context.temp_override(window=bpy.context.window_manager.windows[-1]):
+                bpy.ops.wm.window_close()
 
     def _generate(self) -> Steps:
         session, folder = self._module("session").session, str(self._out.resolve())

@@ -29,7 +29,7 @@ from shared import environments
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 SCREEN = (1600, 1000)
-PARTS = ("cancel", "generate", "sections", "rig", "landmarks")
+PARTS = ("cancel", "generate", "sections", "photos", "again", "rig", "landmarks", "words")
 _START_SECONDS = 120.0
 _TOO_LONG = 124  # instead of an exit code
 
