@@ -21,7 +21,7 @@ from backend_server.commands.render import render
 from backend_server.commands.rig import MappingFiles, RigNames, open_rigs, rigs
 from backend_server.export.formats import FrameFormat
 from backend_server.service.command_line import clients, jobs, serve, status
-from shared.motion_controls import RANGES, MotionControls
+from shared.motion_controls import LIVELINESS, RANGES, MotionControls
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 
@@ -52,6 +52,7 @@ class Stage(StrEnum):
     ARKIT = "arkit"
     TEXTURE = "texture"
     VISEMES = "visemes"
+    LIVELINESS = "liveliness"
 
 
 class StageAndData(ManyValues):
@@ -102,6 +103,7 @@ def animate(
     lips: Annotated[float, _control("lips", "Multiplies the lips' own motion: width, rounding")] = 1.0,
     brows: Annotated[float, _control("brows", "Multiplies the motion of the brows")] = 1.0,
     eyes: Annotated[float, _control("eyes", "Multiplies how far the lids move")] = 1.0,
+    liveliness: Annotated[float, _control("liveliness", "How much head and brows move by themselves")] = LIVELINESS,
     epochs: Epochs = 10,
     seed: Seed = 0,
     strict: Strict = False,
@@ -140,6 +142,7 @@ def animate(
                 lips=lips,
                 brows=brows,
                 eyes=eyes,
+                liveliness=liveliness,
             ),
             epochs=epochs,
             seed=seed,

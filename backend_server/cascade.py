@@ -21,11 +21,13 @@ from backend_server.blink.generator import load_blink_generator
 from backend_server.blink.sampling import blink_displacements
 from backend_server.checkpoints import WEIGHTS_DIR, weights_version
 from backend_server.config import CROP_SIZE, IDENTITIES_ON_DEVICE
+from backend_server.devices import choose_device
 from backend_server.face.crop import crop_transform, to_crop
 from backend_server.face.images import flattened
 from backend_server.face.reference import prepare_references
 from backend_server.face.result import ResultJudge
 from backend_server.identity import FaceReferences, Identity
+from backend_server.liveliness.lively import lively
 from backend_server.motion.controls import shaped, smoothed
 from backend_server.motion.generator import load_motion_generator
 from backend_server.motion.regions import by_region, eyes_by_region
@@ -42,7 +44,7 @@ from backend_server.texture.networks.presets import load_texture_generator
 from backend_server.texture.render import TunedGenerators, render
 from backend_server.texture.synthesis import TextureGenerator
 from shared.arkit import SHAPES
-from shared.errors import ValueRangeError
+from shared.head import POSE
 from shared.landmarks import EYE_REGION, LEFT_EYE, POINT_COUNT, RIGHT_EYE
 from shared.motion_controls import UNTOUCHED, MotionControls
 from shared.notes import Note, renamed
@@ -61,6 +63,7 @@ class LandmarkMotion:
         neutral: l_p, (68, 2) pixels of the face crop.
         crop: (2, 3), from pixels of the crop to pixels of the source image.
         arkit: weights of `shared.arkit.SHAPES`, (T, 52), 0 to 1; the same for every face.
+        head: how the head is turned, (T, 6), as `shared.head.POSE`; `landmarks` turn with it, `canonical` does not.
         notes: what the user should know of the sound.
         confidence: how sure the hearing was of what is said, as `SpeechEvidence.confidence`.
     """
@@ -71,23 +74,9 @@ class LandmarkMotion:
     neutral: NDArray[np.float32]
     crop: NDArray[np.float32]
     arkit: NDArray[np.float32]
+    head: NDArray[np.float32]
     notes: tuple[Note, ...] = ()
     confidence: float | None = None
-
-
-def choose_device(device: str) -> str:
-    """The device to use: "auto" means CUDA if there is a GPU, else the CPU.
-
-    Raises:
-        ValueRangeError: torch or this machine has no such device.
-    """
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise ValueRangeError(f"the device {device!r} cannot be used here; choose cpu, cuda, cuda:N or auto") from error
-    return device
 
 
 class Cascade:
@@ -184,6 +173,9 @@ class Cascade:
         face = identity.references if identity else None
         neutral, crop = (face.neutral_landmarks, face.crop) if face else self._mean_face()
         eyes = self._eye_displacements(frame_times, seed, controls if blink else replace(controls, blink_gain=0.0))
+        alive = lively(recording.sound.blocks(), frame_times, seed, controls.liveliness)
+        if alive:
+            alive.raise_brows(eyes, controls.brows)
         gains = np.ones((POINT_COUNT, 1), np.float32)
         gains[RIGHT_EYE], gains[LEFT_EYE] = lid_gains(self.neutral_canonical, neutral)
         landmarks, shapes = np.empty_like(motion), np.empty((len(motion), len(SHAPES)), np.float32)
@@ -197,9 +189,12 @@ class Cascade:
             motion[part] += self.neutral_canonical  # l_t^m = l_p^m + delta l_t^m
             moved = retarget(motion[part], self.neutral_canonical, neutral)  # l_t, Eq. 7
             landmarks[part] = keep_lips_apart(moved, neutral)
+            if alive:
+                landmarks[part] = alive.turn(part, landmarks[part], neutral, self.neutral_canonical)
             progress("blink", min(part.stop, len(motion)), len(motion))
         notes = recording.notes + renamed(evidence.notes, {"": recording.sound.name})
-        return LandmarkMotion(frame_times, motion, landmarks, neutral, crop, shapes, notes, evidence.confidence)
+        head = alive.poses if alive else np.zeros((len(motion), len(POSE)), np.float32)
+        return LandmarkMotion(frame_times, motion, landmarks, neutral, crop, shapes, head, notes, evidence.confidence)
 
     def arkit_shapes(
         self, displacements: NDArray[np.float32], tongue: NDArray[np.float32] | None = None

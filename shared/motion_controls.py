@@ -30,7 +30,10 @@ RANGES = {
     "lips": Range(0.0, 2.0),
     "brows": Range(0.0, 2.0),
     "eyes": Range(0.0, 2.0),
+    "liveliness": Range(0.0, 1.5),
 }
+
+LIVELINESS = 0.3  # what programs offer at first: a little more than people who read to a camera
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,8 @@ class MotionControls:
         lips: multiplies what the lips do beyond the jaw: width, rounding, raising. Lips that touch still do.
         brows: multiplies the motion of the brows.
         eyes: multiplies how far the lids close and open; they never cross for that.
+        liveliness: how much the head moves by itself, and the brows with the voice: 0 not at all, 0.2 as people who
+            read to a camera, 1 as in lively talk.
 
     Raises:
         ValueRangeError: a value lies outside its range.
@@ -65,6 +70,7 @@ class MotionControls:
     lips: float = 1.0
     brows: float = 1.0
     eyes: float = 1.0
+    liveliness: float = 0.0
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -123,6 +123,7 @@ class AnimateRequest(Message, frozen=True, kw_only=True, eq=False):
     lips: Annotated[float, _within("lips")] = 1.0
     brows: Annotated[float, _within("brows")] = 1.0
     eyes: Annotated[float, _within("eyes")] = 1.0
+    liveliness: Annotated[float, _within("liveliness")] = 0.0  # of head and brows
     speech: NDArray[np.float32]  # (S,) mono; scaled where it exceeds [-1, 1]
     frame_times: NDArray[np.float64]  # (T,) seconds within `speech`, ascending
     rig: RigText = ""  # a rig that ships by its name, or a mapping in JSON; empty: no `RigCurves`
@@ -198,6 +199,7 @@ class LandmarkCurves(Message, frozen=True, kw_only=True, eq=False):
         Buffer("frame_times", "<f8", ("T",)),
         Buffer("neutral", "<f4", (68, 2)),
         Buffer("crop", "<f4", (2, 3)),
+        Buffer("head", "<f4", ("T", 6), is_optional=True),
     )
 
     image_size: Count = 256  # pixels, side of the crop
@@ -206,6 +208,7 @@ class LandmarkCurves(Message, frozen=True, kw_only=True, eq=False):
     frame_times: NDArray[np.float64]  # (T,) seconds, as requested
     neutral: NDArray[np.float32]  # (68, 2) pixels of the crop
     crop: NDArray[np.float32]  # (2, 3) affine from crop pixels to pixels of the first image
+    head: NDArray[np.float32] | None = None  # (T, 6) as `shared.head.POSE`; where liveliness was asked for
 
 
 class TextureFrames(Message, frozen=True, kw_only=True, eq=False):

@@ -196,15 +196,15 @@ class LineMaker:
     def _write_motion(self, folder: Path, job: Job, motion: LandmarkMotion, tags: dict[str, str]) -> None:
         times, rate = motion.frame_times, self._plan.frame_rate.exact
         if Output.CURVES in job.line.outputs:
-            write_json_curves(folder / "curves.json", rate, times, motion.landmarks, motion.neutral, tags)
+            write_json_curves(folder / "curves.json", rate, times, motion.landmarks, motion.neutral, tags, motion.head)
         if Output.ARKIT in job.line.outputs:
             write_arkit_csv(folder / "arkit.csv", times, motion.arkit)
         if Output.LANDMARKS in job.line.outputs:
             whose = motion.canonical, motion.landmarks, motion.neutral, motion.crop
-            write_landmarks(folder / "landmarks.npz", times, *whose, tags)
+            write_landmarks(folder / "landmarks.npz", times, *whose, tags, motion.head)
         if Output.RIG in job.line.outputs:
             write_rig_files(folder, job.character.rig, motion.arkit, times, rate, tags)
-        animation = MorphAnimation(SHAPES, motion.arkit, times, rate, tags)
+        animation = MorphAnimation(SHAPES, motion.arkit, times, rate, tags, motion.head)
         write_hand_offs(folder, job.line.hand_offs, animation, self._plan.frame_rate, _sample_mesh)
 
     def _render(

@@ -220,10 +220,11 @@ def _identity(
 def _write_motion(folder: Path, motion: LandmarkMotion, settings: AnimateSettings, tags: dict[str, str]) -> None:
     rate, times = settings.frame_rate.exact, motion.frame_times
     crop, whole = motion.crop, motion.canonical
-    write_landmarks(folder / "landmarks.npz", times, whole, motion.landmarks, motion.neutral, crop, tags)
-    write_json_curves(folder / "curves.json", rate, times, motion.landmarks, motion.neutral, tags)
+    landmarks, neutral, head = motion.landmarks, motion.neutral, motion.head
+    write_landmarks(folder / "landmarks.npz", times, whole, landmarks, neutral, crop, tags, head)
+    write_json_curves(folder / "curves.json", rate, times, landmarks, neutral, tags, head)
     write_arkit_csv(folder / "arkit.csv", times, motion.arkit)
-    animation = MorphAnimation(SHAPES, motion.arkit, times, rate, tags)
+    animation = MorphAnimation(SHAPES, motion.arkit, times, rate, tags, head)
     write_hand_offs(folder, settings.hand_offs, animation, settings.frame_rate, lambda: head_mesh(load_sample_head()))
 
 

@@ -1,4 +1,4 @@
-"""Trains any of the five networks, or measures the visemes that speech and motion learn from."""
+"""Trains any of the five networks, or measures the visemes that speech and motion learn from, or how heads move."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from backend_server.arkit.training import train_arkit
 from backend_server.articulation.training import train_visemes
 from backend_server.articulation.visemes import visemes_beside
 from backend_server.blink.training import train_blink
-from backend_server.cascade import choose_device
 from backend_server.checkpoints import WEIGHTS_DIR
 from backend_server.config import PAPER_MOTION, MotionConfig, TextureTrainingConfig
+from backend_server.data.corpus import Corpus
 from backend_server.data.mouth_targets import MouthTargets
 from backend_server.data.synthetic_speech import phones_of_text
+from backend_server.devices import choose_device
+from backend_server.liveliness.fitting import fit_movement
 from backend_server.metrics.figures import Figures
 from backend_server.motion.training import train_motion
 from backend_server.progress import Progress
@@ -32,6 +34,7 @@ TAKEN = {  # by stage, the options that not every stage takes
     "arkit": ("--resume",),
     "texture": ("--resume", "--minutes", "--preset paper", "--start", "--vgg19", "--vggface", "--second-order"),
     "visemes": (),
+    "liveliness": (),
 }
 
 
@@ -57,7 +60,8 @@ class TrainSettings:
     @property
     def weights_file(self) -> Path:
         """Where the weights go: `out` itself, or a file of the stage's name in it."""
-        return self.out if self.out.suffix == ".safetensors" else self.out / f"{self.stage}.safetensors"
+        name = "movement.json" if self.stage == "liveliness" else f"{self.stage}.safetensors"
+        return self.out if self.out.suffix == Path(name).suffix else self.out / name
 
     @property
     def given(self) -> tuple[str, ...]:
@@ -92,6 +96,7 @@ def train(settings: TrainSettings, progress: Progress) -> str:
         "arkit": _arkit,
         "texture": _texture,
         "visemes": _visemes,
+        "liveliness": _liveliness,
     }
     return stages[settings.stage](settings, device, progress)
 
@@ -209,3 +214,11 @@ def _judged(known: Figures | None, unknown: Figures | None) -> str:
     groups = {"held-out sentences": known, "held-out people": unknown}
     told = [f"{name}: {figures.sentence()}" for name, figures in groups.items() if figures]
     return "; ".join(told) or "written; the corpus has no held-out clips to judge it"
+
+
+def _liveliness(settings: TrainSettings, device: str, progress: Progress) -> str:
+    corpus, out = Corpus(settings.data[0]), settings.weights_file
+    clips = corpus.clips("train")
+    source = f"{len(clips)} clips of {len({clip.speaker for clip in clips})} people"
+    fit_movement(corpus, progress).save(out, source)
+    return f"{out}: how heads and brows move, from {source}"

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from backend_server.export.atlas import Atlas, Grid, fitting_grid, read_grid
 from backend_server.export.formats import FrameFormat, bytes_per_frame
 from backend_server.export.frames import FrameSettings
-from backend_server.export.live_link_csv import write_live_link_csv
+from backend_server.export.live_link_csv import live_link_rotations, write_live_link_csv
 from backend_server.export.morphs import MorphAnimation, MorphMesh
 from backend_server.export.rig_files import write_rig_json
 from backend_server.export.timecode import timecodes
@@ -102,9 +102,10 @@ def write_hand_offs(
     """
     times, weights = animation.frame_times, animation.weights
     if HandOff.LIVE_LINK in wanted.kinds:
-        write_live_link_csv(folder / "live_link.csv", times, weights)
+        write_live_link_csv(folder / "live_link.csv", times, weights, rotations=live_link_rotations(animation.head))
     if HandOff.LIVE_LINK_SMPTE in wanted.kinds:
-        write_live_link_csv(folder / "live_link_smpte.csv", times, weights, frame_rate)
+        rotations = live_link_rotations(animation.head)
+        write_live_link_csv(folder / "live_link_smpte.csv", times, weights, frame_rate, rotations)
     if HandOff.JSON in wanted.kinds:
         arkit, rate = open_preset("arkit"), animation.frame_rate
         write_rig_json(folder / "arkit.json", arkit, rig_weights(arkit, weights, times), times, rate, animation.tags)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import ShapeError
+from shared.head import POSE
 from shared.landmarks import NAMES
 
 FORMAT = "speech_face.curves/1"
@@ -28,6 +29,7 @@ def write_json_curves(
     landmarks: NDArray[np.float32],
     neutral: NDArray[np.float32],
     tags: dict[str, str],
+    head: NDArray[np.float32] | None = None,
 ) -> None:
     """Writes one x and one y curve per landmark, named like the bones of the Blender rig.
 
@@ -38,12 +40,15 @@ def write_json_curves(
         landmarks: (T, 68, 2) pixels of the face crop, y down.
         neutral: (68, 2), the pose at rest, same pixels.
         tags: metadata of the file.
+        head: how the head is turned, (T, 6), as `shared.head.POSE`; left out where it never is.
     """
-    head = {
+    first: dict[str, object] = {
         "format": FORMAT,
         "unit": "pixels of the 256 x 256 face crop, x right, y down",
         **_timing(frame_rate, frame_times, tags),
     }
+    if head is not None and head.any():
+        first["head"] = {name: _rounded(head[:, place], 5) for place, name in enumerate(POSE)}
     curves = (
         (
             name,
@@ -55,7 +60,7 @@ def write_json_curves(
         )
         for point, name in enumerate(NAMES)
     )
-    _write(path, head, "curves", curves)
+    _write(path, first, "curves", curves)
 
 
 def write_rig_curves(

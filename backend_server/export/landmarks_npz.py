@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.head import POSE
+
 
 def write_landmarks(
     path: Path,
@@ -17,6 +19,7 @@ def write_landmarks(
     neutral: NDArray[np.float32],
     crop: NDArray[np.float32],
     tags: dict[str, str],
+    head: NDArray[np.float32] | None = None,
 ) -> None:
     """Writes all of these under their names, and the tags as JSON under `metadata`.
 
@@ -28,6 +31,7 @@ def write_landmarks(
         neutral: (68, 2), the pose at rest, same pixels.
         crop: (2, 3), from pixels of the crop to pixels of the source image.
         tags: metadata of the file.
+        head: how the head is turned, (T, 6), as `shared.head.POSE`; None where it is not.
     """
     np.savez_compressed(
         path,
@@ -36,5 +40,6 @@ def write_landmarks(
         landmarks=landmarks,
         neutral=neutral,
         crop=crop,
+        head=np.zeros((len(landmarks), len(POSE)), np.float32) if head is None else head,
         metadata=np.array(json.dumps(tags)),
     )

@@ -67,6 +67,18 @@ def write_live_link_csv(
             file.write(f"{text},{len(_VALUES)},{numbers}\n")
 
 
+def live_link_rotations(head: NDArray[np.float32] | None) -> NDArray[np.float32] | None:
+    """The rotations (T, 9) of a head turned by poses (T, 6), as `shared.head.POSE`; None for None.
+
+    ARKit turns faces in a right-handed space with y up and z towards the viewer; ours has y down and z away.
+    """
+    if head is None:
+        return None
+    rotations = np.zeros((len(head), len(ROTATIONS)), np.float32)
+    rotations[:, :3] = head[:, :3] * (-1, 1, -1)
+    return rotations
+
+
 def read_live_link_csv(path: Path, counted_at: FrameRate = APP_RATE) -> LiveLinkRecording:
     """Reads such a file, also one of the app itself; columns may stand in any order and spelling of capitals.
 

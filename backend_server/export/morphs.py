@@ -76,6 +76,7 @@ class MorphAnimation:
         frame_times: seconds, f64 (T,).
         frame_rate: frames per second.
         tags: metadata of every file.
+        head: how the head is turned, f32 (T, 6), as `shared.head.POSE`; None where it is not.
     """
 
     channels: tuple[str, ...]
@@ -83,6 +84,7 @@ class MorphAnimation:
     frame_times: NDArray[np.float64]
     frame_rate: Fraction
     tags: dict[str, str]
+    head: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         expected = (len(self.frame_times), len(set(self.channels)))

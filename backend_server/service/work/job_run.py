@@ -121,6 +121,7 @@ class JobRun:
                 frame_times=np.ascontiguousarray(motion.frame_times, np.float64),
                 neutral=np.ascontiguousarray(motion.neutral, np.float32),
                 crop=np.ascontiguousarray(motion.crop, np.float32),
+                head=np.ascontiguousarray(motion.head, np.float32) if request.liveliness else None,
             )
             self._line.send(curves)
         mapping = request.mapping
