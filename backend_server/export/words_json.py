@@ -6,7 +6,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from backend_server.speech.spoken import Said, Spoken
+from backend_server.speech.spoken import Spoken
+from shared.speech_messages import Said
 
 FORMAT = "speech_face.words/1"
 

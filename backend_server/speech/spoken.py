@@ -17,6 +17,7 @@ from backend_server.articulation.phones import PHONES, SILENCE
 from backend_server.speech.decoding import normalise_words
 from backend_server.speech.word_alignment import MOST_LETTERS, HeardWord, align_words
 from shared.notes import Note, NoteCode
+from shared.speech_messages import Said
 
 SURE_PHONE = 0.5  # probability; less sure ones are left out
 LONGEST_STOP, LONGEST_OTHER = 0.12, 0.2  # seconds before its end in which a phone begins, as silence sounds like it
@@ -28,23 +29,6 @@ NEIGHBOURS = 4  # words before and after one, by which it is judged whether the 
 FEWEST_HEARD = 0.5  # share of them
 
 Array = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Said:
-    """A word or a phone.
-
-    Attributes:
-        text: the word as the transcript has it, or one of `PHONES`.
-        begin: seconds.
-        end: seconds.
-        confidence: 0 to 1; of a word that has no letters which the model knows, 0.
-    """
-
-    text: str
-    begin: float
-    end: float
-    confidence: float
 
 
 @dataclass(frozen=True)
