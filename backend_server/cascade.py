@@ -197,7 +197,7 @@ class Cascade:
             moved = retarget(motion[part], self.neutral_canonical, neutral)  # l_t, Eq. 7
             landmarks[part] = keep_lips_apart(moved, neutral)
             progress("blink", min(part.stop, len(motion)), len(motion))
-        said = listener.spoken(transcript or "") if listener else None
+        said = listener.spoken(transcript or "", progress) if listener else None
         heard = evidence.notes + (said.notes if said else ())
         notes = recording.notes + renamed(heard, {"": recording.sound.name})
         return LandmarkMotion(frame_times, motion, landmarks, neutral, crop, shapes, notes, evidence.confidence, said)

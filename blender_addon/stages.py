@@ -15,6 +15,7 @@ _LABELS = {  # stage, as the backend calls it
     "smoothing": "Smoothing the motion",
     "speech": "Listening to the speech",
     "texture": "Drawing the pictures",
+    "words": "Finding the words",
 }
 
 

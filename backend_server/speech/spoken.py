@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend_server.articulation.phones import PHONES, SILENCE
+from backend_server.progress import Progress, silent
 from backend_server.speech.decoding import normalise_words
 from backend_server.speech.word_alignment import MOST_LETTERS, HeardWord, align_words
 from shared.notes import Note, NoteCode
@@ -22,7 +23,7 @@ from shared.speech_messages import Said
 SURE_PHONE = 0.5  # probability; less sure ones are left out
 LONGEST_STOP, LONGEST_OTHER = 0.12, 0.2  # seconds before its end in which a phone begins, as silence sounds like it
 STOPS = frozenset(("P", "B", "T", "D", "K", "G", "CH", "JH"))
-LETTERS_LAG = 0.06  # seconds by which letters come after the phones
+LETTERS_LAG = 0.06  # seconds by which letters come after the phones, as measured on GRID
 REACH = 0.1  # seconds around its letters in which the phones of a word lie
 HEARD_WORD = 0.1  # confidence; of a text that is not said, one word in eight is heard so well
 NEIGHBOURS = 4  # words before and after one, by which it is judged whether the text is said here
@@ -70,7 +71,7 @@ class SpokenListener:
         self._sureness.append(phones.max(1))
         self._letters.append((letters - np.logaddexp.reduce(letters, axis=1, keepdims=True)).astype(np.float16))
 
-    def spoken(self, transcript: str) -> Spoken:
+    def spoken(self, transcript: str, progress: Progress = silent) -> Spoken:
         """What was said, with the words of a transcript where it is one of this sound; no words if it is empty."""
         if not self._phones:
             sentence = (
@@ -83,7 +84,7 @@ class SpokenListener:
         if not written:
             return Spoken(phones=phones)
         known = [place for place, (_, letters) in enumerate(written) if 0 < len(letters) <= MOST_LETTERS]
-        heard = align_words(np.concatenate(self._letters), [written[place][1] for place in known])
+        heard = align_words(np.concatenate(self._letters), [written[place][1] for place in known], progress)
         placed: dict[int, HeardWord | None] = dict(zip(known, _where_said(heard), strict=True))
         texts = [text for text, _ in written]
         return Spoken(_timed(texts, placed, phones, self._rate), phones, _notes(texts, placed))
@@ -145,10 +146,11 @@ def _place_between(
 ) -> None:
     """Gives words without letters the time between their neighbours, if these are heard."""
     unknown = [place for place in range(len(texts)) if place not in placed]
+    left_out = {place for place, word in placed.items() if word is None}
     for _, group in groupby(enumerate(unknown), lambda pair: pair[1] - pair[0]):  # that follow one another
         places = [place for _, place in group]
         around = (places[0] - 1, places[-1] + 1)
-        if not any(place in words for place in around) or any(placed.get(place, ...) is None for place in around):
+        if words.keys().isdisjoint(around) or not left_out.isdisjoint(around):
             continue
         before, after = (words.get(place) for place in around)
         least, most = before.end if before else 0.0, after.begin if after else np.inf

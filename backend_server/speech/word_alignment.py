@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from backend_server.progress import Progress, silent
 from backend_server.speech.alignment import best_path
 from backend_server.speech.decoding import BLANK, encode_text
 
@@ -38,16 +39,20 @@ class HeardWord:
     confidence: float
 
 
-def align_words(letters: NDArray[np.floating], words: Sequence[str]) -> list[HeardWord | None]:
+def align_words(
+    letters: NDArray[np.floating], words: Sequence[str], progress: Progress = silent
+) -> list[HeardWord | None]:
     """When each word is heard; None for one whose place does not come before the sound ends.
 
     Args:
         letters: logarithms of the probabilities of the characters and the blank, (U, 29).
         words: in order, as `normalise_text` makes them, each with 1 to `MOST_LETTERS` letters.
+        progress: told of each window.
     """
     heard: list[HeardWord | None] = []
     start = 0
     while len(heard) < len(words):
+        progress("words", start, len(letters))
         is_last = start + WINDOW >= len(letters)
         window = letters[start : start + WINDOW].astype(np.float64)
         found = _align_window(window, words[len(heard) :], is_last=is_last)
@@ -60,6 +65,7 @@ def align_words(letters: NDArray[np.floating], words: Sequence[str]) -> list[Hea
         if is_last:
             heard += [None] * (len(words) - len(heard))
         start += max(begun, KEPT // 2)
+    progress("words", len(letters), len(letters))
     return heard
 
 

@@ -42,8 +42,8 @@ def made(voice: SPEECHFACE_Voice) -> timing.StripFrames | None:
 
 
 def mark(scene: bpy.types.Scene, character: SPEECHFACE_Character, voice: SPEECHFACE_Voice) -> tuple[str, ...]:
-    """Marks on the timeline what a voice says, as its character's settings say now; see `spoken_markers.write`."""
-    return spoken_markers.write(scene, voice, spoken_markers.Marked(character.keys.markers), made(voice))
+    """Marks on the timeline what a voice says, where its motion lies; see `spoken_markers.write`."""
+    return spoken_markers.write(scene, character, voice, made(voice))
 
 
 def owners(scene: bpy.types.Scene, character: SPEECHFACE_Character) -> list[bpy.types.ID]:
@@ -192,7 +192,7 @@ def clear(context: bpy.types.Context, character: SPEECHFACE_Character) -> Slices
     for voice in character.voices:
         if voice.is_used:
             voice.made = ""
-            if count := spoken_markers.clear(scene, voice):
+            if count := spoken_markers.clear(scene, character, voice):
                 said.append(f"{count} markers of {voice.name} are gone")
     return [sentence[:1].upper() + sentence[1:] for sentence in said] or ["There is nothing to clear"]
 

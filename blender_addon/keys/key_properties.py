@@ -65,7 +65,7 @@ class SPEECHFACE_Keys(bpy.types.PropertyGroup):
         name="Markers",
         description="What is marked on the timeline, where the strips lie",
         items=(
-            ("NONE", "No Markers", "The timeline stays as it is"),
+            ("NONE", "No Markers", "Nothing is marked, and markers of an earlier run go"),
             ("WORDS", "Words", "A marker where each word of the transcript begins"),
             ("PHONES", "Phones", "A marker where each sound of the speech begins, as ARPAbet names it"),
         ),

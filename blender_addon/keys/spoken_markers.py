@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._shared import errors, protocol, timing
-from ..properties import SPEECHFACE_Voice
+from ..properties import SPEECHFACE_Character, SPEECHFACE_Voice
 from . import markers
 
 
@@ -68,14 +68,19 @@ def keep(
 
 
 def write(
-    scene: bpy.types.Scene, voice: SPEECHFACE_Voice, wanted: Marked, frames: timing.StripFrames | None
+    scene: bpy.types.Scene,
+    character: SPEECHFACE_Character,
+    voice: SPEECHFACE_Voice,
+    frames: timing.StripFrames | None,
 ) -> tuple[str, ...]:
-    """Marks a strip anew; its earlier markers go, but for those that an artist has moved or renamed.
+    """Marks a strip anew, as its character's settings say now.
+
+    Its earlier markers go, but for those that an artist has moved or renamed.
 
     Args:
         scene: of the character.
+        character: who speaks.
         voice: row of the strip.
-        wanted: what is marked.
         frames: on which the strip's motion lies, with the seconds of its sound; None: nowhere.
 
     Returns:
@@ -84,9 +89,9 @@ def write(
     Raises:
         SpeechFaceError: markers would not be saved.
     """
-    said = json.loads(voice.said) if voice.said else {}
+    wanted, said = Marked(character.keys.markers), json.loads(voice.said) if voice.said else {}
     placed = _placed(said.get(wanted, ()), frames) if frames is not None else []
-    markers.write(scene, voice.token, placed)
+    markers.write(scene, _set_of(character, voice), placed)
     if wanted is Marked.WORDS and not said.get(wanted):
         return (f"no word of {voice.name} is marked: choose its transcript under Markers and generate again",)
     if wanted is Marked.PHONES and not said.get(wanted):
@@ -94,10 +99,15 @@ def write(
     return ()
 
 
-def clear(scene: bpy.types.Scene, voice: SPEECHFACE_Voice) -> int:
+def clear(scene: bpy.types.Scene, character: SPEECHFACE_Character, voice: SPEECHFACE_Voice) -> int:
     """Takes the untouched markers of a strip away, and what is kept of it; returns how many went."""
     voice.said = ""
-    return markers.clear(scene, voice.token)
+    return markers.clear(scene, _set_of(character, voice))
+
+
+def _set_of(character: SPEECHFACE_Character, voice: SPEECHFACE_Voice) -> str:
+    """The name of the set of markers; another character that speaks the same strip has its own."""
+    return f"{character.token} {voice.token}"
 
 
 def _placed(said: list[tuple[str, float]], frames: timing.StripFrames) -> list[markers.Item]:

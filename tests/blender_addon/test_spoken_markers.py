@@ -126,6 +126,18 @@ def test_clear_takes_the_markers_away(strip, text, generate, character):
     assert shown() == [(50, "Cut")]
 
 
+def test_another_characters_markers_of_the_same_strip_stay(strip, text, generate, character):
+    from blender_addon.speakers import cast
+
+    generate("WORDS", text())
+    other = cast.add(bpy.context.scene, "Bob")
+    other.use_texture = False
+    cast.add_voice(other, bpy.context.scene, strip)
+    assert generate("NONE") == HELLO
+    assert bpy.ops.speechface.clear() == {"FINISHED"}
+    assert shown() == HELLO
+
+
 def test_each_strip_has_its_own_text(strip, fake_backend, text, generate, character, add_strip):
     from blender_addon.speakers import cast
 

@@ -3,10 +3,12 @@
 import tracemalloc
 
 import numpy as np
+import pytest
 
 from backend_server.config import CHARACTERS
 from backend_server.speech.decoding import BLANK
 from backend_server.speech.word_alignment import WINDOW, HeardWord, align_words
+from shared.errors import Cancelled
 
 
 def letters_of(heard: str) -> np.ndarray:
@@ -46,6 +48,22 @@ def test_words_for_which_the_sound_ends_too_early_are_not_found():
 
 def test_a_double_word_keeps_the_pieces_of_its_name_together():
     assert places(align_words(letters_of("_double___you_"), ["double you"])) == [(1, 13)]
+
+
+def test_a_cancel_ends_the_search_between_two_windows():
+    told = []
+
+    def progress(stage, step, steps):
+        told.append((stage, step, steps))
+        if step > WINDOW:
+            raise Cancelled
+
+    words = ["anna"] * 300
+    letters = letters_of("______anna__________" * 300)
+    with pytest.raises(Cancelled):
+        align_words(letters, words, progress)
+    assert told[0] == ("words", 0, 6000)
+    assert WINDOW < told[-1][1] < 3 * WINDOW
 
 
 def test_an_hour_is_aligned_in_windows():
