@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from shared.errors import ValueRangeError
@@ -16,10 +17,9 @@ def read_transcript(given: str) -> str:
     Raises:
         ValueRangeError: the file cannot be read, or it holds no words.
     """
-    path = Path(given)
+    is_file = given.lower().endswith(".txt") or os.path.isfile(given)  # noqa: PTH113 (Path fails on names too long)
     try:
-        is_file = path.suffix.lower() == ".txt" or path.is_file()
-        text = path.read_text("utf-8-sig") if is_file else given
+        text = Path(given).read_text("utf-8-sig") if is_file else given
     except FileNotFoundError as error:
         raise ValueRangeError(
             f"there is no transcript {given!r}; correct the path, or write the text itself"

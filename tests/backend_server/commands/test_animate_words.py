@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from backend_server.commands.transcript import read_transcript
+
 TEXT = "Good morning. Before you move my mouth, look how few words bring my face to life."
 
 
@@ -36,6 +38,10 @@ def test_a_transcript_may_stand_in_a_file(animate, tmp_path):
     path = tmp_path / "line.txt"
     path.write_text(f"\ufeff{TEXT}", "utf-8")
     assert [word["text"] for word in animate("--transcript", path)[1]["words"]] == TEXT.split()
+
+
+def test_a_transcript_may_be_longer_than_names_of_files():
+    assert read_transcript(f"{TEXT}\n" * 100) == f"{TEXT}\n" * 100
 
 
 def test_without_a_transcript_there_are_phones_alone(animate):
