@@ -11,6 +11,7 @@ import json
 import bpy
 import numpy as np
 
+from .. import words
 from .._shared import errors, timing
 from ..coordinates import CropPlane
 from ..pictures import picture_places, texture_plane
@@ -75,7 +76,7 @@ def shape_again(scene: bpy.types.Scene, character: SPEECHFACE_Character) -> Slic
     written = yield from keyframes.write_steps(requests)
     counts = sum(each.key_count for each in written)
     said = [sentence for each, name in zip(written, names, strict=True) for sentence in each.sentences(name)]
-    return [f"Made {counts} keys", *said]
+    return [words.fill("Made {0} keys", counts), *said]
 
 
 def follow_strips(context: bpy.types.Context, character: SPEECHFACE_Character) -> Slices[list[str]]:
@@ -117,8 +118,9 @@ def follow_strips(context: bpy.types.Context, character: SPEECHFACE_Character) -
             yield from keyframes.write_steps(requests)
         yield from _move_pictures(context, character, voice.token, now)
         remember(voice, now.frames(before))
-        said.append(f"{place[1].name} lies on frames {now.scene_frames[0]} to {now.scene_frames[-1]} now")
-    return said or ["All lies where the strips are"]
+        first, last = now.scene_frames[0], now.scene_frames[-1]
+        said.append(words.fill("{0} lies on frames {1} to {2} now", place[1].name, first, last))
+    return said or [words.fill("All lies where the strips are")]
 
 
 def _shift(owner: bpy.types.ID, bake: str, offset: int) -> None:
@@ -178,11 +180,11 @@ def clear(context: bpy.types.Context, character: SPEECHFACE_Character) -> Slices
     rig = rig_of(scene, character)
     if rig is not None and rig.animation_data is None and not rig.children and not _is_used(rig):
         bpy.data.objects.remove(rig)
-        said.append("the landmark armature is gone, as nothing was left on it")
+        said.append(words.fill("the landmark armature is gone, as nothing was left on it"))
     for voice in character.voices:
         if voice.is_used:
             voice.made = ""
-    return [sentence[:1].upper() + sentence[1:] for sentence in said] or ["There is nothing to clear"]
+    return [sentence[:1].upper() + sentence[1:] for sentence in said] or [words.fill("There is nothing to clear")]
 
 
 def _is_used(rig: bpy.types.Object) -> bool:
@@ -200,7 +202,7 @@ def _clear_pictures(
     left = [token for token in earlier.strips if token not in tokens]
     if not left:
         bpy.data.objects.remove(plane)
-        said.append("the picture is gone; Clean Up deletes its files")
+        said.append(words.fill("the picture is gone; Clean Up deletes its files"))
         return
     reference = Reference.to(plane)
     folder = PictureFolder(picture_places.place(context), character.name)
@@ -210,4 +212,5 @@ def _clear_pictures(
         _show(scene, reference.find(), folder.publish(bpy.data.filepath))
     finally:
         folder.discard()
-    said.append(f"the pictures of {len(earlier.strips) - len(left)} strip(s) are gone; Clean Up deletes their files")
+    gone = len(earlier.strips) - len(left)
+    said.append(words.fill("the pictures of {0} strip(s) are gone; Clean Up deletes their files", gone))
