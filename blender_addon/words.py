@@ -28,8 +28,8 @@ def messages() -> dict[str, dict[tuple[str, str], str]]:
 
 
 def translate(text: str) -> str:
-    """A whole text in the user's language; the text itself where none is known."""
-    return bpy.app.translations.pgettext_iface(text)
+    """A whole text in the user's language, ours before Blender's; the text itself where none is known."""
+    return bpy.app.translations.pgettext_iface(text, CONTEXT)
 
 
 def fill(template: str, *values: object) -> str:

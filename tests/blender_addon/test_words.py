@@ -184,6 +184,7 @@ def test_blender_shows_them(addon):
         assert bpy.app.translations.pgettext_iface("Choose Photos...") == said["Choose Photos..."]
         assert bpy.app.translations.pgettext_iface("Render Again", "Operator") == said["Render Again"]
         assert words.fill("Photos ({0})", 3) == "Fotos (3)"
+        assert words.translate("Starting") == said["Starting"]  # Blender's own text is another
     finally:
         view.language, view.use_translate_interface = before, interface
 
