@@ -286,28 +286,24 @@ def _axis_angles(turns: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _untouchable(armature: bpy.types.Object, bone: bpy.types.PoseBone, transform: str, axis: int) -> str:
     """Why a transform of a bone is not to be keyed; empty if it may be."""
-    if (bone.lock_rotation if transform == "rotation" else bone.lock_location)[axis]:
+    is_turn = transform == "rotation"
+    if (bone.lock_rotation if is_turn else bone.lock_location)[axis]:
         return words.fill(
-            "rotation {0} of the bone {1} is locked"
-            if transform == "rotation"
-            else "location {0} of the bone {1} is locked",
+            "rotation {0} of the bone {1} is locked" if is_turn else "location {0} of the bone {1} is locked",
             _AXES[axis],
             bone.name,
         )
-    if transform == "location" and bone.parent is not None and bone.bone.use_connect:
+    if not is_turn and bone.parent is not None and bone.bone.use_connect:
         return words.fill("the bone {0} is connected to its parent and cannot be moved", bone.name)
     start = f"{bone.path_from_id()}.{transform}"
     drivers = armature.animation_data.drivers if armature.animation_data is not None else ()
     is_driven = any(
-        driver.data_path.startswith(start) and (transform == "rotation" or driver.array_index == axis)
-        for driver in drivers
+        driver.data_path.startswith(start) and (is_turn or driver.array_index == axis) for driver in drivers
     )
     if not is_driven:
         return ""
     return words.fill(
-        "a driver moves the rotation of the bone {0}"
-        if transform == "rotation"
-        else "a driver moves the location of the bone {0}",
+        "a driver moves the rotation of the bone {0}" if is_turn else "a driver moves the location of the bone {0}",
         bone.name,
     )
 
@@ -345,11 +341,7 @@ def _look(
                 words.fill(
                     "{0} of {1} is {2:.3g} on frame {3}, where {4:.3g} was keyed: its limits, a driver or another "
                     "action change it (channels that differ: {5})",
-                    track.channels[column],
-                    track.name,
-                    seen[row, column],
-                    frames[rows[row]],
-                    keyed[row, column],
+                    *(track.channels[column], track.name, seen[row, column], frames[rows[row]], keyed[row, column]),
                     int(wrong.any(axis=0).sum()),
                 )
             )
