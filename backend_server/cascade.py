@@ -21,6 +21,7 @@ from backend_server.blink.generator import load_blink_generator
 from backend_server.blink.sampling import blink_displacements
 from backend_server.checkpoints import WEIGHTS_DIR, weights_version
 from backend_server.config import CROP_SIZE, IDENTITIES_ON_DEVICE
+from backend_server.devices import choose_device
 from backend_server.face.crop import crop_transform, to_crop
 from backend_server.face.images import flattened
 from backend_server.face.reference import prepare_references
@@ -35,14 +36,14 @@ from backend_server.retarget import keep_lips_apart, lid_gains, retarget
 from backend_server.speech.acoustic_model import SAID, CtcAcousticModel
 from backend_server.speech.evidence import SpeechEvidence
 from backend_server.speech.listener import open_acoustic_model, speech_file
-from backend_server.speech.recording import ArraySound, Recording, feature_blocks, listen
+from backend_server.speech.recording import ArraySound, Recording, heard_blocks, listen
+from backend_server.speech.spoken import Spoken, SpokenListener
 from backend_server.texture.full_frame import FullFrame
 from backend_server.texture.learning.fine_tuning import adapt
 from backend_server.texture.networks.presets import load_texture_generator
 from backend_server.texture.render import TunedGenerators, render
 from backend_server.texture.synthesis import TextureGenerator
 from shared.arkit import SHAPES
-from shared.errors import ValueRangeError
 from shared.landmarks import EYE_REGION, LEFT_EYE, POINT_COUNT, RIGHT_EYE
 from shared.motion_controls import UNTOUCHED, MotionControls
 from shared.notes import Note, renamed
@@ -63,6 +64,7 @@ class LandmarkMotion:
         arkit: weights of `shared.arkit.SHAPES`, (T, 52), 0 to 1; the same for every face.
         notes: what the user should know of the sound.
         confidence: how sure the hearing was of what is said, as `SpeechEvidence.confidence`.
+        spoken: words and phones, where they were wanted.
     """
 
     frame_times: NDArray[np.float64]
@@ -73,21 +75,7 @@ class LandmarkMotion:
     arkit: NDArray[np.float32]
     notes: tuple[Note, ...] = ()
     confidence: float | None = None
-
-
-def choose_device(device: str) -> str:
-    """The device to use: "auto" means CUDA if there is a GPU, else the CPU.
-
-    Raises:
-        ValueRangeError: torch or this machine has no such device.
-    """
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise ValueRangeError(f"the device {device!r} cannot be used here; choose cpu, cuda, cuda:N or auto") from error
-    return device
+    spoken: Spoken | None = None
 
 
 class Cascade:
@@ -103,8 +91,9 @@ class Cascade:
         self.weights_version = weights_version(weights)
         self._weights = weights
         self._motion_generator = load_motion_generator(weights / "motion.safetensors", device)
-        listens_to = self._motion_generator.config.listens_to
-        self._acoustic_model = open_acoustic_model(speech_file(weights), device, listens_to)
+        self._acoustic_model = open_acoustic_model(
+            speech_file(weights), device, self._motion_generator.config.listens_to
+        )
         self._blink_generator = load_blink_generator(weights / "blink.safetensors", device)
         self._arkit_network = load_arkit_network(weights / "arkit.safetensors", device)
         self._tuned_generators = TunedGenerators(IDENTITIES_ON_DEVICE)
@@ -139,6 +128,7 @@ class Cascade:
         seed: int = 0,
         blink: bool = True,
         controls: MotionControls = UNTOUCHED,
+        transcript: str | None = None,
         progress: Progress = silent,
     ) -> LandmarkMotion:
         """Landmarks of a face that says the speech (Sections 3.1 to 3.3).
@@ -151,6 +141,7 @@ class Cascade:
             seed: of the blinks.
             blink: whether the eyes blink.
             controls: of the motion; the defaults change nothing.
+            transcript: what is said, empty if unknown, so that words and phones are told; None: they are not wanted.
             progress: told of each stage.
 
         Raises:
@@ -158,7 +149,14 @@ class Cascade:
         """
         recording = listen(ArraySound(speech, sample_rate), progress)
         return self.animate_recording(
-            recording, frame_times, identity, seed=seed, blink=blink, controls=controls, progress=progress
+            recording,
+            frame_times,
+            identity,
+            seed=seed,
+            blink=blink,
+            controls=controls,
+            transcript=transcript,
+            progress=progress,
         )
 
     @torch.inference_mode()
@@ -171,15 +169,16 @@ class Cascade:
         seed: int = 0,
         blink: bool = True,
         controls: MotionControls = UNTOUCHED,
+        transcript: str | None = None,
         progress: Progress = silent,
     ) -> LandmarkMotion:
         """`animate` for a recording of any length; only the motion grows with it."""
         heard_times = frame_times + controls.lead  # what is said then is shown now
         evidence = SpeechEvidence()
-        motion, tongue = self._speech_motion(recording, heard_times, evidence, controls, progress)
+        listener = None if transcript is None else SpokenListener(self._acoustic_model.features_per_second)
+        motion, tongue = self._speech_motion(recording, heard_times, evidence, listener, controls, progress)
         motion = smoothed(motion, frame_times, self.neutral_canonical, controls.smoothing, progress)
         presence = recording.presence(heard_times) if controls.silence > 0 else None
-
         progress("blink", 0, len(frame_times))
         face = identity.references if identity else None
         neutral, crop = (face.neutral_landmarks, face.crop) if face else self._mean_face()
@@ -198,8 +197,10 @@ class Cascade:
             moved = retarget(motion[part], self.neutral_canonical, neutral)  # l_t, Eq. 7
             landmarks[part] = keep_lips_apart(moved, neutral)
             progress("blink", min(part.stop, len(motion)), len(motion))
-        notes = recording.notes + renamed(evidence.notes, {"": recording.sound.name})
-        return LandmarkMotion(frame_times, motion, landmarks, neutral, crop, shapes, notes, evidence.confidence)
+        said = listener.spoken(transcript or "", progress) if listener else None
+        heard = evidence.notes + (said.notes if said else ())
+        notes = recording.notes + renamed(heard, {"": recording.sound.name})
+        return LandmarkMotion(frame_times, motion, landmarks, neutral, crop, shapes, notes, evidence.confidence, said)
 
     def arkit_shapes(
         self, displacements: NDArray[np.float32], tongue: NDArray[np.float32] | None = None
@@ -298,27 +299,29 @@ class Cascade:
         recording: Recording,
         heard_times: NDArray[np.float64],
         evidence: SpeechEvidence,
+        listener: SpokenListener | None,
         controls: MotionControls,
         progress: Progress,
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """delta l^m, (T, 68, 2), and how far the tongue is out, (T,); the evidence is told what is heard."""
+        """delta l^m, (T, 68, 2), and how far the tongue is out, (T,); evidence and listener are told what is heard."""
         model, total = self._acoustic_model, ceil(recording.seconds)
         reach = [np.zeros(0, np.float32)]  # stays so where no phones are scored
         progress("motion", 0, total)
 
         def heard() -> Iterator[NDArray[np.float32]]:
             count = 0
-            for block in feature_blocks(model, recording):
+            for block, letters in heard_blocks(model, recording, wants_letters=listener is not None):
                 if isinstance(model, CtcAcousticModel) and model.listens_to == "hidden":
                     phones = model.phone_probabilities(block)
                     evidence.add(phones[:, SAID], model.features_per_second)
                     reach.append(tongue_reach(phones))
+                    if listener is not None and letters is not None:
+                        listener.add(phones, letters)
                 yield block
                 count += len(block)
                 progress("motion", min(round(count / model.features_per_second), total), total)
 
-        displacements = np.empty((len(heard_times), POINT_COUNT, 2), np.float32)
-        done = 0
+        displacements, done = np.empty((len(heard_times), POINT_COUNT, 2), np.float32), 0
         for made in motion_at(self._motion_generator, heard(), heard_times):
             displacements[done : done + len(made)] = made
             done += len(made)

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from . import orders, slices, words
 from ._shared import errors, notes, protocol
 from .coordinates import CropPlane
-from .job import AnimationJob, JobRequest, JobState
-from .keys import editing, keyframes, saved_keys
+from .job import AnimationJob, JobState
+from .job_request import JobRequest
+from .keys import editing, keyframes, saved_keys, spoken_markers
 from .keys.key_places import Reference
 from .keys.key_properties import manner_of
 from .orders import Order, Plan, capitalised
@@ -40,7 +41,13 @@ if TYPE_CHECKING:
 RIG_NAME = "Speech Face"
 PLANE_NAME = "Speech Face Picture"
 _FAR = 0.05  # eye distances; a solved face that stays so far from the motion is looked at
-_OF_THE_SOUND = (notes.NoteCode.SCALED_SOUND, notes.NoteCode.NO_SPEECH)  # which the backend hears without its file
+_OF_THE_SOUND = (  # which the backend hears without its file
+    notes.NoteCode.SCALED_SOUND,
+    notes.NoteCode.NO_SPEECH,
+    notes.NoteCode.NO_LETTERS,
+    notes.NoteCode.UNKNOWN_LETTERS,
+    notes.NoteCode.OTHER_TRANSCRIPT,
+)
 
 
 def _named(note: notes.Note, sound_name: str) -> notes.Note:
@@ -119,11 +126,17 @@ class Generation:
         return sentence
 
     def _remember(self, now: strip_frames.Followed) -> None:
-        """Keeps with the voice where the results lie."""
+        """Keeps with the voice where the results lie and what is said, and marks it on the timeline."""
         order, heard = self.plan.order, self.plan.heard
-        voice = cast.voice_of(orders.character_of(order)[1], order.voice)
-        if voice is not None:
-            editing.remember(voice, now.frames(heard))
+        scene, character = orders.character_of(order)
+        voice = cast.voice_of(character, order.voice)
+        if voice is None:
+            return
+        editing.remember(voice, now.frames(heard))
+        voice.said = ""
+        if self.job.spoken is not None:
+            spoken_markers.keep(voice, self.job.spoken, self.job.request.frame_times, heard.frame_times)
+        self._said += [capitalised(sentence) for sentence in editing.mark(scene, character, voice)]
 
     def _write(self, context: bpy.types.Context, now: strip_frames.Followed) -> Slices[str]:
         """Writes keys and picture; scene and character are looked for again after each step, as an undo frees them."""

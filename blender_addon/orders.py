@@ -15,8 +15,8 @@ import bpy
 from . import compat, stages, words
 from ._shared import errors, motion_controls, notes, rig_mapping, timing
 from .coordinates import CropPlane
-from .job import JobRequest
-from .keys import saved_keys
+from .job_request import JobRequest
+from .keys import saved_keys, spoken_markers
 from .pictures import picture_places, placement
 from .preferences import settings as backend_settings
 from .properties import SPEECHFACE_Character, active_character
@@ -171,6 +171,7 @@ def prepare(context: bpy.types.Context, order: Order) -> Generator[Reading, None
     """
     scene, wanted = character_of(order)
     saved_keys.check_scene(scene)
+    transcript = spoken_markers.transcript_of(cast.voice_of(wanted, order.voice))
     moved = character_request.read(context, wanted.rigging)
     is_layer = wanted.keys.policy == "LAYER"
     if wanted.rigging.character is not None:
@@ -214,6 +215,8 @@ def prepare(context: bpy.types.Context, order: Order) -> Generator[Reading, None
         mesh=(moved.surface.vertices, moved.surface.triangles) if moved.surface is not None else None,
         face=moved.face,
         choice=photo_landmarks.choice_of(wanted, pictures),
+        wants_speech=wanted.keys.markers != spoken_markers.Marked.NONE,
+        transcript=transcript,
     )
     plan = Plan(
         order=order,

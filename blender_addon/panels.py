@@ -17,7 +17,7 @@ from .rigs.rig_panel import SPEECHFACE_UL_channels, draw_rig
 from .sentences import draw_sentence
 from .session import session
 from .shape_presets import SPEECHFACE_MT_shape_presets
-from .speakers import cast_panel
+from .speakers import cast, cast_panel
 from .speakers.cast_panel import draw_characters
 
 _TAB = "Speech Face"
@@ -125,6 +125,21 @@ def _draw_targets(body: bpy.types.UILayout, character: SPEECHFACE_Character) -> 
         targets.prop(character, "rig", placeholder="New")
     if character.use_texture:
         targets.prop(character, "plane", placeholder="New")
+    _draw_markers(body, character)
+
+
+def _draw_markers(body: bpy.types.UILayout, character: SPEECHFACE_Character) -> None:
+    """Draws what is marked on the timeline, and for words the transcript of each strip."""
+    body.prop(character.keys, "markers")
+    if character.keys.markers != "WORDS":
+        return
+    if not character.voices:
+        draw_sentence(body, "Words need a transcript: choose the strip under Speech, then its text here", "INFO")
+    texts = body.column(align=True)
+    for voice in character.voices:
+        if voice.is_used:
+            found = cast.find(voice)
+            texts.prop(voice, "transcript", text=found[1].name if found else voice.name, translate=False)
 
 
 def _draw_progress(body: bpy.types.UILayout) -> None:

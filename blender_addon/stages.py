@@ -19,6 +19,7 @@ LABELS = {  # stage, as the backend calls it
     "smoothing": "Smoothing the motion",
     "speech": "Listening to the speech",
     "texture": "Drawing the pictures",
+    "words": "Finding the words",
 }
 
 

@@ -34,6 +34,7 @@ from backend_server.export.landmarks_npz import write_landmarks
 from backend_server.export.morphs import MorphAnimation
 from backend_server.export.rig_files import write_rig_files
 from backend_server.export.tags import synthetic_tags
+from backend_server.export.words_json import write_words
 from backend_server.face.reference import picture_of
 from backend_server.identities.learning import FaceSource, find_or_learn, open_learnt
 from backend_server.identities.pictures import read_source
@@ -80,6 +81,7 @@ class AnimateSettings:
     is_repeated: bool = False  # learn the face even if it was learnt before
     hand_offs: HandOffs = NOTHING  # further files, for engines
     rigs: tuple[RigMapping, ...] = ()  # whose channels are written too; of different names
+    transcript: str | None = None  # of the speech, empty if unknown; None: no words and phones are written
 
 
 def animate(
@@ -119,6 +121,7 @@ def animate(
             seed=settings.seed,
             blink=settings.has_blinks,
             controls=settings.controls,
+            transcript=settings.transcript,
             progress=clock,
         )
         notebook.add(motion.notes)
@@ -223,6 +226,8 @@ def _write_motion(folder: Path, motion: LandmarkMotion, settings: AnimateSetting
     write_landmarks(folder / "landmarks.npz", times, whole, motion.landmarks, motion.neutral, crop, tags)
     write_json_curves(folder / "curves.json", rate, times, motion.landmarks, motion.neutral, tags)
     write_arkit_csv(folder / "arkit.csv", times, motion.arkit)
+    if motion.spoken is not None:
+        write_words(folder / "words.json", motion.spoken, tags)
     animation = MorphAnimation(SHAPES, motion.arkit, times, rate, tags)
     write_hand_offs(folder, settings.hand_offs, animation, settings.frame_rate, lambda: head_mesh(load_sample_head()))
 
@@ -298,6 +303,7 @@ def _write_report(
         "frames_as": settings.frame_format if settings.has_texture else None,
         "full_frame": settings.is_full_frame,
         "also_written": sorted(settings.hand_offs.kinds),
+        "words": settings.transcript is not None,
         "rigs": [mapping.name for mapping in settings.rigs],
         "seed": settings.seed,
         "controls": asdict(settings.controls),

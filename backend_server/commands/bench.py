@@ -19,9 +19,10 @@ from rich.table import Table
 
 from backend_server.batch.characters import FORMAT, VERSION
 from backend_server.batch.order import Output
-from backend_server.cascade import Cascade, choose_device
+from backend_server.cascade import Cascade
 from backend_server.commands.animate import SAMPLE_SPEECH
 from backend_server.config import SAMPLE_RATE
+from backend_server.devices import choose_device
 from backend_server.evaluation.motion.speed import real_time_factor
 from backend_server.evaluation.run import machine
 from backend_server.export.images import frame_path, write_png

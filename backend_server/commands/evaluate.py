@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from backend_server.cascade import Cascade, choose_device
+from backend_server.cascade import Cascade
 from backend_server.checkpoints import WEIGHTS_DIR
 from backend_server.commands.output_folder import output_folder
 from backend_server.data.corpus import Corpus
+from backend_server.devices import choose_device
 from backend_server.evaluation.faces import ablation as face_ablation
 from backend_server.evaluation.faces import accuracy as face_accuracy
 from backend_server.evaluation.faces import initialisation, sound

@@ -10,11 +10,11 @@ from backend_server.arkit.training import train_arkit
 from backend_server.articulation.training import train_visemes
 from backend_server.articulation.visemes import visemes_beside
 from backend_server.blink.training import train_blink
-from backend_server.cascade import choose_device
 from backend_server.checkpoints import WEIGHTS_DIR
 from backend_server.config import PAPER_MOTION, MotionConfig, TextureTrainingConfig
 from backend_server.data.mouth_targets import MouthTargets
 from backend_server.data.synthetic_speech import phones_of_text
+from backend_server.devices import choose_device
 from backend_server.metrics.figures import Figures
 from backend_server.motion.training import train_motion
 from backend_server.progress import Progress

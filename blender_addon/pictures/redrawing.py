@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from .. import orders, stages, words
 from .._shared import errors
 from ..coordinates import CropPlane
-from ..job import AnimationJob, JobRequest, JobState
+from ..job import AnimationJob, JobState
+from ..job_request import JobRequest
 from ..orders import Order, capitalised
 from ..preferences import settings as backend_settings
 from ..properties import active_character

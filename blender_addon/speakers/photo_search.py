@@ -10,7 +10,8 @@ import numpy as np
 
 from .. import orders, words
 from .._shared import errors
-from ..job import AnimationJob, JobRequest
+from ..job import AnimationJob
+from ..job_request import JobRequest
 from ..orders import Order
 from ..preferences import settings as backend_settings
 from ..properties import SPEECHFACE_Character, active_character
