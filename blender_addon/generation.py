@@ -15,7 +15,7 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from . import orders, slices
+from . import orders, slices, words
 from ._shared import errors, notes, protocol
 from .coordinates import CropPlane
 from .job import AnimationJob, JobState
@@ -159,13 +159,19 @@ class Generation:
                 plane.parent = rig if plan.use_curves else None
                 self.made.append(plane.name)
             chosen.plane = plane
-            made.append(f"{len(now.scene_frames)} pictures on {plane.name}")
+            made.append(words.fill("{0} pictures on {1}", len(now.scene_frames), plane.name))
         if now.missing_count:
             self._said.append(
-                f"{plan.order.strip} has become longer while it was heard: {now.missing_count} of its frames have "
-                "nothing yet; generate again"
+                words.fill(
+                    "{0} has become longer while it was heard: {1} of its frames have nothing yet; generate again",
+                    plan.order.strip,
+                    now.missing_count,
+                )
             )
-        return f"Made {' and '.join(made)}" + (", where the strip is now" if now.is_moved else "")
+        listed = "".join(made[:1])
+        for other in made[1:]:
+            listed = words.fill("{0} and {1}", listed, other)
+        return words.fill("Made {0}, where the strip is now" if now.is_moved else "Made {0}", listed)
 
     def _animate_landmarks(
         self, context: bpy.types.Context, square: CropPlane, now: strip_frames.Followed
@@ -189,7 +195,7 @@ class Generation:
         found = saved_keys.count(rig, plan.order.voice, now.scene_frames, wanted)
         said = [*written[0].sentences(rig.name), *([found.reason] if found.reason else [])]
         self._said += [capitalised(sentence) for sentence in said]
-        return f"keys on {found.frame_count} frames of {rig.name}"
+        return words.fill("keys on {0} frames of {1}", found.frame_count, rig.name)
 
     def _animate_rig(self, now: strip_frames.Followed) -> Slices[str]:
         """Keys the chosen rig, and returns what moves in the evaluated scene."""
@@ -212,13 +218,20 @@ class Generation:
         said = list(result.sentences)
         if curves.residual is not None and (far := float(curves.residual.mean())) > _FAR:
             said.append(
-                f"the shape keys of {plan.rigged} come no nearer to the motion than {far:.2f} eye distances; see "
-                "whether its mouth moves as it should"
+                words.fill(
+                    "the shape keys of {0} come no nearer to the motion than {1:.2f} eye distances; see whether its "
+                    "mouth moves as it should",
+                    plan.rigged,
+                    far,
+                )
             )
         self._said += [capitalised(sentence) for sentence in said]
-        return (
-            f"keys on {result.frame_count} frames of {result.channel_count} channels of {plan.rigged}, of "
-            f"which {result.moving_count} move"
+        return words.fill(
+            "keys on {0} frames of {1} channels of {2}, of which {3} move",
+            result.frame_count,
+            result.channel_count,
+            plan.rigged,
+            result.moving_count,
         )
 
     def _read_rig(self, chosen: SPEECHFACE_Character) -> characters.Character:

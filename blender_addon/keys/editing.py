@@ -11,6 +11,7 @@ import json
 import bpy
 import numpy as np
 
+from .. import words
 from .._shared import errors, timing
 from ..coordinates import CropPlane
 from ..pictures import picture_places, texture_plane
@@ -77,14 +78,14 @@ def shape_again(scene: bpy.types.Scene, character: SPEECHFACE_Character) -> Slic
         if voice.is_used and voice.token in key_clearing.bakes_of(owner)
     ]
     if not requests and marked:
-        return ["Marked the timeline anew", *told]
+        return [words.fill("Marked the timeline anew"), *told]
     if not requests:
         raise errors.SpeechFaceError(f"{character.name} has no keys of the strips that are ticked; generate them first")
     names = [request.owner.name for request in requests]
     written = yield from keyframes.write_steps(requests)
     counts = sum(each.key_count for each in written)
     said = [sentence for each, name in zip(written, names, strict=True) for sentence in each.sentences(name)]
-    return [f"Made {counts} keys", *said, *told]
+    return [words.fill("Made {0} keys", counts), *said, *told]
 
 
 def follow_strips(context: bpy.types.Context, character: SPEECHFACE_Character) -> Slices[list[str]]:
@@ -127,8 +128,9 @@ def follow_strips(context: bpy.types.Context, character: SPEECHFACE_Character) -
         yield from _move_pictures(context, character, voice.token, now)
         remember(voice, now.frames(before))
         mark(scene, character, voice)
-        said.append(f"{place[1].name} lies on frames {now.scene_frames[0]} to {now.scene_frames[-1]} now")
-    return said or ["All lies where the strips are"]
+        first, last = now.scene_frames[0], now.scene_frames[-1]
+        said.append(words.fill("{0} lies on frames {1} to {2} now", place[1].name, first, last))
+    return said or [words.fill("All lies where the strips are")]
 
 
 def _shift(owner: bpy.types.ID, bake: str, offset: int) -> None:
@@ -188,13 +190,13 @@ def clear(context: bpy.types.Context, character: SPEECHFACE_Character) -> Slices
     rig = rig_of(scene, character)
     if rig is not None and rig.animation_data is None and not rig.children and not _is_used(rig):
         bpy.data.objects.remove(rig)
-        said.append("the landmark armature is gone, as nothing was left on it")
+        said.append(words.fill("the landmark armature is gone, as nothing was left on it"))
     for voice in character.voices:
         if voice.is_used:
             voice.made = ""
             if count := spoken_markers.clear(scene, character, voice):
-                said.append(f"{count} markers of {voice.name} are gone")
-    return [sentence[:1].upper() + sentence[1:] for sentence in said] or ["There is nothing to clear"]
+                said.append(words.fill("{0} markers of {1} are gone", count, voice.name))
+    return [sentence[:1].upper() + sentence[1:] for sentence in said] or [words.fill("There is nothing to clear")]
 
 
 def _is_used(rig: bpy.types.Object) -> bool:
@@ -212,7 +214,7 @@ def _clear_pictures(
     left = [token for token in earlier.strips if token not in tokens]
     if not left:
         bpy.data.objects.remove(plane)
-        said.append("the picture is gone; Clean Up deletes its files")
+        said.append(words.fill("the picture is gone; Clean Up deletes its files"))
         return
     reference = Reference.to(plane)
     folder = PictureFolder(picture_places.place(context), character.name)
@@ -222,4 +224,5 @@ def _clear_pictures(
         _show(scene, reference.find(), folder.publish(bpy.data.filepath))
     finally:
         folder.discard()
-    said.append(f"the pictures of {len(earlier.strips) - len(left)} strip(s) are gone; Clean Up deletes their files")
+    gone = len(earlier.strips) - len(left)
+    said.append(words.fill("the pictures of {0} strip(s) are gone; Clean Up deletes their files", gone))

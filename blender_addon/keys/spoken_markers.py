@@ -14,6 +14,7 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import words
 from .._shared import errors, protocol, timing
 from ..properties import SPEECHFACE_Character, SPEECHFACE_Voice
 from . import markers
@@ -93,9 +94,13 @@ def write(
     placed = _placed(said.get(wanted, ()), frames) if frames is not None else []
     markers.write(scene, _set_of(character, voice), placed)
     if wanted is Marked.WORDS and not said.get(wanted):
-        return (f"no word of {voice.name} is marked: choose its transcript under Markers and generate again",)
+        return (
+            words.fill("no word of {0} is marked: choose its transcript under Markers and generate again", voice.name),
+        )
     if wanted is Marked.PHONES and not said.get(wanted):
-        return (f"no phone of {voice.name} is marked: none was heard, or it was generated without markers",)
+        return (
+            words.fill("no phone of {0} is marked: none was heard, or it was generated without markers", voice.name),
+        )
     return ()
 
 
