@@ -92,6 +92,10 @@ def animate(
     write: Annotated[str, typer.Option(help="Also live-link,live-link-smpte,json,gltf,usd,atlas,atlas:8x4.")] = "",
     rig: RigNames = None,
     mapping: MappingFiles = None,
+    words: Annotated[
+        bool, typer.Option("--words", help="Also write words.json: phones, and words of --transcript.")
+    ] = False,
+    transcript: Annotated[str | None, typer.Option(help="What is said, or a text file of it; implies --words.")] = None,
     blink: Annotated[bool, typer.Option(help="Let the eyes blink.")] = True,
     silence: Annotated[float, _control("silence", "How much the mouth rests where nobody speaks")] = 0.0,
     intensity: Annotated[float, _control("intensity", "Multiplies the motion of the speech")] = 1.0,
@@ -113,6 +117,7 @@ def animate(
     with plain_failures(), StageBars() as bars:
         from backend_server.commands.animate import SAMPLE_SPEECH, AnimateSettings, animate
         from backend_server.commands.notebook import Notebook
+        from backend_server.commands.transcript import read_transcript
         from backend_server.export.hand_off import read_hand_offs
         from backend_server.identities.pictures import checked_paths, portrait_path
         from shared.timing import FrameRate
@@ -151,6 +156,7 @@ def animate(
             is_repeated=anew,
             hand_offs=read_hand_offs(write),
             rigs=open_rigs(rig or [], mapping or []),
+            transcript=read_transcript(transcript) if transcript is not None else "" if words else None,
         )
         animate(settings, bars, bars.say, bars.note_epoch, Notebook(bars.warn, is_strict=strict))
     output.print(f"written to {out}")

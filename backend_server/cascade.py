@@ -6,7 +6,7 @@ There is no algorithm here: each stage has its own folder and does not know the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from math import ceil
 from pathlib import Path
@@ -27,6 +27,7 @@ from backend_server.face.images import flattened
 from backend_server.face.reference import prepare_references
 from backend_server.face.result import ResultJudge
 from backend_server.identity import FaceReferences, Identity
+from backend_server.landmark_motion import LandmarkMotion
 from backend_server.liveliness.lively import lively
 from backend_server.motion.controls import shaped, smoothed
 from backend_server.motion.generator import load_motion_generator
@@ -37,7 +38,8 @@ from backend_server.retarget import keep_lips_apart, lid_gains, retarget
 from backend_server.speech.acoustic_model import SAID, CtcAcousticModel
 from backend_server.speech.evidence import SpeechEvidence
 from backend_server.speech.listener import open_acoustic_model, speech_file
-from backend_server.speech.recording import ArraySound, Recording, feature_blocks, listen
+from backend_server.speech.recording import ArraySound, Recording, heard_blocks, listen
+from backend_server.speech.spoken import SpokenListener
 from backend_server.texture.full_frame import FullFrame
 from backend_server.texture.learning.fine_tuning import adapt
 from backend_server.texture.networks.presets import load_texture_generator
@@ -47,36 +49,9 @@ from shared.arkit import SHAPES
 from shared.head import POSE
 from shared.landmarks import EYE_REGION, LEFT_EYE, POINT_COUNT, RIGHT_EYE
 from shared.motion_controls import UNTOUCHED, MotionControls
-from shared.notes import Note, renamed
+from shared.notes import renamed
 
 BLOCK_FRAMES = 4096  # processed together; bounds the memory beside the result
-
-
-@dataclass(frozen=True)
-class LandmarkMotion:
-    """The motion of one face.
-
-    Attributes:
-        frame_times: (T,) seconds in the sound.
-        canonical: l_t^M, (T, 68, 2) canonical units.
-        landmarks: l_t, (T, 68, 2) pixels of the face crop.
-        neutral: l_p, (68, 2) pixels of the face crop.
-        crop: (2, 3), from pixels of the crop to pixels of the source image.
-        arkit: weights of `shared.arkit.SHAPES`, (T, 52), 0 to 1; the same for every face.
-        head: how the head is turned, (T, 6), as `shared.head.POSE`; `landmarks` turn with it, `canonical` does not.
-        notes: what the user should know of the sound.
-        confidence: how sure the hearing was of what is said, as `SpeechEvidence.confidence`.
-    """
-
-    frame_times: NDArray[np.float64]
-    canonical: NDArray[np.float32]
-    landmarks: NDArray[np.float32]
-    neutral: NDArray[np.float32]
-    crop: NDArray[np.float32]
-    arkit: NDArray[np.float32]
-    head: NDArray[np.float32]
-    notes: tuple[Note, ...] = ()
-    confidence: float | None = None
 
 
 class Cascade:
@@ -92,8 +67,9 @@ class Cascade:
         self.weights_version = weights_version(weights)
         self._weights = weights
         self._motion_generator = load_motion_generator(weights / "motion.safetensors", device)
-        listens_to = self._motion_generator.config.listens_to
-        self._acoustic_model = open_acoustic_model(speech_file(weights), device, listens_to)
+        self._acoustic_model = open_acoustic_model(
+            speech_file(weights), device, self._motion_generator.config.listens_to
+        )
         self._blink_generator = load_blink_generator(weights / "blink.safetensors", device)
         self._arkit_network = load_arkit_network(weights / "arkit.safetensors", device)
         self._tuned_generators = TunedGenerators(IDENTITIES_ON_DEVICE)
@@ -128,6 +104,7 @@ class Cascade:
         seed: int = 0,
         blink: bool = True,
         controls: MotionControls = UNTOUCHED,
+        transcript: str | None = None,
         progress: Progress = silent,
     ) -> LandmarkMotion:
         """Landmarks of a face that says the speech (Sections 3.1 to 3.3).
@@ -140,6 +117,7 @@ class Cascade:
             seed: of the blinks.
             blink: whether the eyes blink.
             controls: of the motion; the defaults change nothing.
+            transcript: what is said, empty if unknown, so that words and phones are told; None: they are not wanted.
             progress: told of each stage.
 
         Raises:
@@ -147,7 +125,14 @@ class Cascade:
         """
         recording = listen(ArraySound(speech, sample_rate), progress)
         return self.animate_recording(
-            recording, frame_times, identity, seed=seed, blink=blink, controls=controls, progress=progress
+            recording,
+            frame_times,
+            identity,
+            seed=seed,
+            blink=blink,
+            controls=controls,
+            transcript=transcript,
+            progress=progress,
         )
 
     @torch.inference_mode()
@@ -160,15 +145,16 @@ class Cascade:
         seed: int = 0,
         blink: bool = True,
         controls: MotionControls = UNTOUCHED,
+        transcript: str | None = None,
         progress: Progress = silent,
     ) -> LandmarkMotion:
         """`animate` for a recording of any length; only the motion grows with it."""
         heard_times = frame_times + controls.lead  # what is said then is shown now
         evidence = SpeechEvidence()
-        motion, tongue = self._speech_motion(recording, heard_times, evidence, controls, progress)
+        listener = None if transcript is None else SpokenListener(self._acoustic_model.features_per_second)
+        motion, tongue = self._speech_motion(recording, heard_times, evidence, listener, controls, progress)
         motion = smoothed(motion, frame_times, self.neutral_canonical, controls.smoothing, progress)
         presence = recording.presence(heard_times) if controls.silence > 0 else None
-
         progress("blink", 0, len(frame_times))
         face = identity.references if identity else None
         neutral, crop = (face.neutral_landmarks, face.crop) if face else self._mean_face()
@@ -178,7 +164,8 @@ class Cascade:
             alive.raise_brows(eyes, controls.brows)
         gains = np.ones((POINT_COUNT, 1), np.float32)
         gains[RIGHT_EYE], gains[LEFT_EYE] = lid_gains(self.neutral_canonical, neutral)
-        landmarks, shapes = np.empty_like(motion), np.empty((len(motion), len(SHAPES)), np.float32)
+        still, shapes = np.empty_like(motion), np.empty((len(motion), len(SHAPES)), np.float32)
+        landmarks = np.empty_like(motion) if alive else still
         for first in range(0, len(motion), BLOCK_FRAMES):
             part = slice(first, first + BLOCK_FRAMES)
             spoken = None if presence is None else presence[part]
@@ -188,13 +175,17 @@ class Cascade:
             motion[part, EYE_REGION] *= gains[list(EYE_REGION)]
             motion[part] += self.neutral_canonical  # l_t^m = l_p^m + delta l_t^m
             moved = retarget(motion[part], self.neutral_canonical, neutral)  # l_t, Eq. 7
-            landmarks[part] = keep_lips_apart(moved, neutral)
+            still[part] = keep_lips_apart(moved, neutral)
             if alive:
-                landmarks[part] = alive.turn(part, landmarks[part], neutral, self.neutral_canonical)
+                landmarks[part] = alive.turn(part, still[part], neutral, self.neutral_canonical)
             progress("blink", min(part.stop, len(motion)), len(motion))
-        notes = recording.notes + renamed(evidence.notes, {"": recording.sound.name})
+        said = listener.spoken(transcript or "", progress) if listener else None
+        heard = evidence.notes + (said.notes if said else ())
+        notes = recording.notes + renamed(heard, {"": recording.sound.name})
         head = alive.poses if alive else np.zeros((len(motion), len(POSE)), np.float32)
-        return LandmarkMotion(frame_times, motion, landmarks, neutral, crop, shapes, head, notes, evidence.confidence)
+        return LandmarkMotion(
+            frame_times, motion, landmarks, neutral, crop, shapes, head, still, notes, evidence.confidence, said
+        )
 
     def arkit_shapes(
         self, displacements: NDArray[np.float32], tongue: NDArray[np.float32] | None = None
@@ -293,27 +284,29 @@ class Cascade:
         recording: Recording,
         heard_times: NDArray[np.float64],
         evidence: SpeechEvidence,
+        listener: SpokenListener | None,
         controls: MotionControls,
         progress: Progress,
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """delta l^m, (T, 68, 2), and how far the tongue is out, (T,); the evidence is told what is heard."""
+        """delta l^m, (T, 68, 2), and how far the tongue is out, (T,); evidence and listener are told what is heard."""
         model, total = self._acoustic_model, ceil(recording.seconds)
         reach = [np.zeros(0, np.float32)]  # stays so where no phones are scored
         progress("motion", 0, total)
 
         def heard() -> Iterator[NDArray[np.float32]]:
             count = 0
-            for block in feature_blocks(model, recording):
+            for block, letters in heard_blocks(model, recording, wants_letters=listener is not None):
                 if isinstance(model, CtcAcousticModel) and model.listens_to == "hidden":
                     phones = model.phone_probabilities(block)
                     evidence.add(phones[:, SAID], model.features_per_second)
                     reach.append(tongue_reach(phones))
+                    if listener is not None and letters is not None:
+                        listener.add(phones, letters)
                 yield block
                 count += len(block)
                 progress("motion", min(round(count / model.features_per_second), total), total)
 
-        displacements = np.empty((len(heard_times), POINT_COUNT, 2), np.float32)
-        done = 0
+        displacements, done = np.empty((len(heard_times), POINT_COUNT, 2), np.float32), 0
         for made in motion_at(self._motion_generator, heard(), heard_times):
             displacements[done : done + len(made)] = made
             done += len(made)

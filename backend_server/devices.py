@@ -1,4 +1,4 @@
-"""Chooses what the networks run on."""
+"""Chooses the device on which the networks compute."""
 
 from __future__ import annotations
 

@@ -15,11 +15,12 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from . import orders, slices
+from . import orders, slices, words
 from ._shared import errors, notes, protocol
 from .coordinates import CropPlane
-from .job import AnimationJob, JobRequest, JobState
-from .keys import editing, keyframes, saved_keys
+from .job import AnimationJob, JobState
+from .job_request import JobRequest
+from .keys import editing, keyframes, saved_keys, spoken_markers
 from .keys.key_places import Reference
 from .keys.key_properties import manner_of
 from .orders import Order, Plan, capitalised
@@ -40,7 +41,13 @@ if TYPE_CHECKING:
 RIG_NAME = "Speech Face"
 PLANE_NAME = "Speech Face Picture"
 _FAR = 0.05  # eye distances; a solved face that stays so far from the motion is looked at
-_OF_THE_SOUND = (notes.NoteCode.SCALED_SOUND, notes.NoteCode.NO_SPEECH)  # which the backend hears without its file
+_OF_THE_SOUND = (  # which the backend hears without its file
+    notes.NoteCode.SCALED_SOUND,
+    notes.NoteCode.NO_SPEECH,
+    notes.NoteCode.NO_LETTERS,
+    notes.NoteCode.UNKNOWN_LETTERS,
+    notes.NoteCode.OTHER_TRANSCRIPT,
+)
 
 
 def _named(note: notes.Note, sound_name: str) -> notes.Note:
@@ -119,11 +126,17 @@ class Generation:
         return sentence
 
     def _remember(self, now: strip_frames.Followed) -> None:
-        """Keeps with the voice where the results lie."""
+        """Keeps with the voice where the results lie and what is said, and marks it on the timeline."""
         order, heard = self.plan.order, self.plan.heard
-        voice = cast.voice_of(orders.character_of(order)[1], order.voice)
-        if voice is not None:
-            editing.remember(voice, now.frames(heard))
+        scene, character = orders.character_of(order)
+        voice = cast.voice_of(character, order.voice)
+        if voice is None:
+            return
+        editing.remember(voice, now.frames(heard))
+        voice.said = ""
+        if self.job.spoken is not None:
+            spoken_markers.keep(voice, self.job.spoken, self.job.request.frame_times, heard.frame_times)
+        self._said += [capitalised(sentence) for sentence in editing.mark(scene, character, voice)]
 
     def _write(self, context: bpy.types.Context, now: strip_frames.Followed) -> Slices[str]:
         """Writes keys and picture; scene and character are looked for again after each step, as an undo frees them."""
@@ -146,13 +159,19 @@ class Generation:
                 plane.parent = rig if plan.use_curves else None
                 self.made.append(plane.name)
             chosen.plane = plane
-            made.append(f"{len(now.scene_frames)} pictures on {plane.name}")
+            made.append(words.fill("{0} pictures on {1}", len(now.scene_frames), plane.name))
         if now.missing_count:
             self._said.append(
-                f"{plan.order.strip} has become longer while it was heard: {now.missing_count} of its frames have "
-                "nothing yet; generate again"
+                words.fill(
+                    "{0} has become longer while it was heard: {1} of its frames have nothing yet; generate again",
+                    plan.order.strip,
+                    now.missing_count,
+                )
             )
-        return f"Made {' and '.join(made)}" + (", where the strip is now" if now.is_moved else "")
+        listed = "".join(made[:1])
+        for other in made[1:]:
+            listed = words.fill("{0} and {1}", listed, other)
+        return words.fill("Made {0}, where the strip is now" if now.is_moved else "Made {0}", listed)
 
     def _animate_landmarks(
         self, context: bpy.types.Context, square: CropPlane, now: strip_frames.Followed
@@ -176,7 +195,7 @@ class Generation:
         found = saved_keys.count(rig, plan.order.voice, now.scene_frames, wanted)
         said = [*written[0].sentences(rig.name), *([found.reason] if found.reason else [])]
         self._said += [capitalised(sentence) for sentence in said]
-        return f"keys on {found.frame_count} frames of {rig.name}"
+        return words.fill("keys on {0} frames of {1}", found.frame_count, rig.name)
 
     def _animate_rig(self, now: strip_frames.Followed) -> Slices[str]:
         """Keys the chosen rig, and returns what moves in the evaluated scene."""
@@ -199,13 +218,20 @@ class Generation:
         said = list(result.sentences)
         if curves.residual is not None and (far := float(curves.residual.mean())) > _FAR:
             said.append(
-                f"the shape keys of {plan.rigged} come no nearer to the motion than {far:.2f} eye distances; see "
-                "whether its mouth moves as it should"
+                words.fill(
+                    "the shape keys of {0} come no nearer to the motion than {1:.2f} eye distances; see whether its "
+                    "mouth moves as it should",
+                    plan.rigged,
+                    far,
+                )
             )
         self._said += [capitalised(sentence) for sentence in said]
-        return (
-            f"keys on {result.frame_count} frames of {result.channel_count} channels of {plan.rigged}, of "
-            f"which {result.moving_count} move"
+        return words.fill(
+            "keys on {0} frames of {1} channels of {2}, of which {3} move",
+            result.frame_count,
+            result.channel_count,
+            plan.rigged,
+            result.moving_count,
         )
 
     def _read_rig(self, chosen: SPEECHFACE_Character) -> characters.Character:

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ._shared import errors, following, line, motion_controls, notes, pause, protocol
+from ._shared import errors, following, line, notes, pause, protocol
 from .client import Client
-from .speakers.face_choice import FROM_PICTURES, FaceChoice
+from .job_request import JobRequest
 
 
 class JobState(StrEnum):
@@ -36,50 +36,6 @@ class JobState(StrEnum):
 
 _FACE_SEED = 0
 _OVER = (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
-
-
-@dataclass(frozen=True)
-class JobRequest:
-    """The inputs and settings of one generation.
-
-    Attributes:
-        speech: samples f32 (S,), mono, beyond [-1, 1] where the sound is. Empty: only landmarks of `mesh` are found.
-        sample_rate: Hz.
-        frame_times: f64 (T,) seconds within `speech`.
-        images: u8 (H, W, 3 or 4) each, of one face.
-        files: u8 (N,) each, the bytes of image files of the same face; 1 to 20 in all, or none for the mean face.
-        names: of the images, then of the files, for sentences.
-        epochs: of fine-tuning.
-        seed: of the blinks; the face is learnt with the same seed always, so that it is found again.
-        wants_blink: whether the eyes blink.
-        wants_texture: whether pictures are rendered.
-        controls: how the motion is shaped.
-        rig: the mapping of a character in JSON, or empty.
-        mesh: vertices f32 (V, 3) and triangles i32 (F, 3) of a character whose names say nothing; its landmarks are
-            found first, and `on_landmarks` tells the rig.
-        face: what the channels of `rig` do to the face, where its landmarks are known already.
-        landmarks: f32 (T, 68, 2) pixels of the crop, if only pictures of these are wanted.
-        choice: which face is meant, beside the pictures.
-        looks_at_photos: whether only the faces in the pictures are looked for.
-    """
-
-    speech: NDArray[np.float32]
-    sample_rate: int
-    frame_times: NDArray[np.float64]
-    images: tuple[NDArray[np.uint8], ...] = ()
-    files: tuple[NDArray[np.uint8], ...] = ()
-    names: tuple[str, ...] = ()
-    epochs: int = 10
-    seed: int = 0
-    wants_blink: bool = True
-    wants_texture: bool = True
-    controls: motion_controls.MotionControls = motion_controls.UNTOUCHED
-    rig: str = ""
-    mesh: tuple[NDArray[np.float32], NDArray[np.int32]] | None = None
-    face: protocol.RigFace | None = None
-    landmarks: NDArray[np.float32] | None = None
-    choice: FaceChoice = FROM_PICTURES
-    looks_at_photos: bool = False
 
 
 class AnimationJob:
@@ -111,6 +67,7 @@ class AnimationJob:
         self.queue_position = 0
         self.curves: protocol.LandmarkCurves | None = None
         self.rig: protocol.RigCurves | None = None
+        self.spoken: protocol.SpokenWords | None = None
         self.landmarks: protocol.MeshLandmarks | None = None
         self.photos: list[protocol.PhotoLandmarks] = []
         self.seconds: dict[str, float] = {}
@@ -299,6 +256,8 @@ class AnimationJob:
                 wants_texture=request.wants_texture,
                 speech=request.speech,
                 frame_times=request.frame_times,
+                wants_speech=request.wants_speech,
+                transcript=request.transcript if request.wants_speech else "",
                 rig=self._rig,
                 rig_rest=self._face.rest if self._face is not None else None,
                 rig_basis=self._face.basis if self._face is not None else None,
@@ -325,10 +284,8 @@ class AnimationJob:
                     self._rig, self._face = self._on_landmarks(message)
             case protocol.Done() if self.state is JobState.LOOKING and self.request.speech.size:
                 self._begin_face()
-            case protocol.LandmarkCurves():
-                self.curves = message
-            case protocol.RigCurves():
-                self.rig = message
+            case protocol.LandmarkCurves() | protocol.RigCurves() | protocol.SpokenWords():
+                self._keep(message)
             case protocol.TextureFrames():
                 self._on_frames(message.frames)
             case protocol.Done():
@@ -337,6 +294,15 @@ class AnimationJob:
                 self.state = JobState.DONE
             case protocol.Cancelled():
                 self.state = JobState.CANCELLED
+
+    def _keep(self, result: protocol.LandmarkCurves | protocol.RigCurves | protocol.SpokenWords) -> None:
+        match result:
+            case protocol.LandmarkCurves():
+                self.curves = result
+            case protocol.RigCurves():
+                self.rig = result
+            case protocol.SpokenWords():
+                self.spoken = result
 
     def _cancel_remote(self) -> None:
         if self._following is not None:

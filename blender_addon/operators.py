@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import bpy
 from bpy.props import BoolProperty, IntProperty
 
-from . import compat, generation, orders, preferences
+from . import compat, generation, orders, preferences, words
 from ._shared import errors
 from .pictures import redrawing
 from .pictures.incoming_pictures import TICK_SECONDS
@@ -305,7 +305,7 @@ class SPEECHFACE_OT_copy_log(bpy.types.Operator):
         if session.backend is None:
             return {"CANCELLED"}
         context.window_manager.clipboard = session.backend.log_tail()
-        self.report({"INFO"}, f"Copied; the whole log is in {session.backend.log_file}")
+        self.report({"INFO"}, words.fill("Copied; the whole log is in {0}", session.backend.log_file))
         return {"FINISHED"}
 
 

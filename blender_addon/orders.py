@@ -12,11 +12,11 @@ from pathlib import Path
 
 import bpy
 
-from . import compat, stages
+from . import compat, stages, words
 from ._shared import errors, motion_controls, notes, rig_mapping, timing
 from .coordinates import CropPlane
-from .job import JobRequest
-from .keys import saved_keys
+from .job_request import JobRequest
+from .keys import saved_keys, spoken_markers
 from .pictures import picture_places, placement
 from .preferences import settings as backend_settings
 from .properties import SPEECHFACE_Character, active_character
@@ -119,14 +119,16 @@ def orders(context: bpy.types.Context, character: SPEECHFACE_Character) -> list[
 def disabled_reason(context: bpy.types.Context) -> str:
     """Why Generate cannot work now, as a sentence; empty when it can. Reads no file, so panels may call it."""
     character = active_character(context.scene)
-    return reason_against(context, character) if character is not None else "Choose the speech, and a photo or a rig"
+    if character is None:
+        return words.fill("Choose the speech, and a photo or a rig")
+    return reason_against(context, character)
 
 
 def reason_against(context: bpy.types.Context, character: SPEECHFACE_Character) -> str:
     """Why a character cannot be generated, as a sentence; empty when it can."""
     has_rig = character.rigging.character is not None
     if not character.use_curves and not character.use_texture and not has_rig:
-        return "Nothing to make: choose a rig, or tick Landmark Curves or Face Picture"
+        return words.fill("Nothing to make: choose a rig, or tick Landmark Curves or Face Picture")
     if has_rig and (reason := rigging.reason_against(character.rigging)):
         return capitalised(reason)
     needs_face = character.use_texture or character.face_source == photo_landmarks.LEARNT
@@ -169,6 +171,7 @@ def prepare(context: bpy.types.Context, order: Order) -> Generator[Reading, None
     """
     scene, wanted = character_of(order)
     saved_keys.check_scene(scene)
+    transcript = spoken_markers.transcript_of(cast.voice_of(wanted, order.voice))
     moved = character_request.read(context, wanted.rigging)
     is_layer = wanted.keys.policy == "LAYER"
     if wanted.rigging.character is not None:
@@ -212,6 +215,8 @@ def prepare(context: bpy.types.Context, order: Order) -> Generator[Reading, None
         mesh=(moved.surface.vertices, moved.surface.triangles) if moved.surface is not None else None,
         face=moved.face,
         choice=photo_landmarks.choice_of(wanted, pictures),
+        wants_speech=wanted.keys.markers != spoken_markers.Marked.NONE,
+        transcript=transcript,
     )
     plan = Plan(
         order=order,

@@ -17,7 +17,7 @@ from .rigs.rig_panel import SPEECHFACE_UL_channels, draw_rig
 from .sentences import draw_sentence
 from .session import session
 from .shape_presets import SPEECHFACE_MT_shape_presets
-from .speakers import cast_panel
+from .speakers import cast, cast_panel
 from .speakers.cast_panel import draw_characters
 
 _TAB = "Speech Face"
@@ -125,6 +125,21 @@ def _draw_targets(body: bpy.types.UILayout, character: SPEECHFACE_Character) -> 
         targets.prop(character, "rig", placeholder="New")
     if character.use_texture:
         targets.prop(character, "plane", placeholder="New")
+    _draw_markers(body, character)
+
+
+def _draw_markers(body: bpy.types.UILayout, character: SPEECHFACE_Character) -> None:
+    """Draws what is marked on the timeline, and for words the transcript of each strip."""
+    body.prop(character.keys, "markers")
+    if character.keys.markers != "WORDS":
+        return
+    if not character.voices:
+        draw_sentence(body, "Words need a transcript: choose the strip under Speech, then its text here", "INFO")
+    texts = body.column(align=True)
+    for voice in character.voices:
+        if voice.is_used:
+            found = cast.find(voice)
+            texts.prop(voice, "transcript", text=found[1].name if found else voice.name, translate=False)
 
 
 def _draw_progress(body: bpy.types.UILayout) -> None:
@@ -135,7 +150,7 @@ def _draw_progress(body: bpy.types.UILayout) -> None:
         factor = reader.shown.step / max(1, reader.shown.steps)
         row.progress(
             factor=factor,
-            text=f"{stages.label(reader.shown.stage)}  {reader.shown.step}/{reader.shown.steps}",
+            text=f"{words.translate(stages.label(reader.shown.stage))}  {reader.shown.step}/{reader.shown.steps}",
             type="BAR",
         )
         row.operator("speechface.cancel", text="", icon="X")
@@ -152,16 +167,16 @@ def _draw_progress(body: bpy.types.UILayout) -> None:
     for order in session.orders[:_SHOWN_ORDERS]:
         body.label(text=order.label, icon="TIME")
     if len(session.orders) > _SHOWN_ORDERS:
-        body.label(text=f"and {len(session.orders) - _SHOWN_ORDERS} more")
+        body.label(text=words.fill("and {0} more", len(session.orders) - _SHOWN_ORDERS))
     if session.orders:
         body.operator("speechface.cancel", text="Cancel All", icon="X").use_all = True
 
 
 def status_line(job: AnimationJob) -> str:
     """One line for people: the stage and its steps."""
-    if job.queue_position:
-        return f"Waiting behind {job.queue_position} other job{'s' if job.queue_position > 1 else ''}"
-    line = stages.label(job.stage or job.state.value)
+    if before := job.queue_position:
+        return words.fill("Waiting behind {0} other jobs" if before > 1 else "Waiting behind {0} other job", before)
+    line = words.translate(stages.label(job.stage or job.state.value))
     if job.steps:
         line += f"  {job.step}/{job.steps}"
     return line
@@ -172,13 +187,15 @@ def time_left(job: AnimationJob) -> str:
     if job.seconds_left is None or job.queue_position:
         return ""
     minutes, seconds = divmod(round(job.seconds_left), 60)
-    return f"{minutes} min {seconds:02d} s left" if minutes else f"{seconds} s left"
+    if minutes:
+        return words.fill("{0} min {1:02d} s left", minutes, seconds)
+    return words.fill("{0} s left", seconds)
 
 
 def draw_backend(layout: bpy.types.UILayout) -> None:
     """Draws the state of the backend, and its buttons."""
     row = layout.row(align=True)
-    row.label(text=f"Backend: {session.status}", icon="LINKED" if session.is_connected else "UNLINKED")
+    row.label(text=words.fill("Backend: {0}", session.status), icon="LINKED" if session.is_connected else "UNLINKED")
     if session.backend is not None:
         row.operator("speechface.copy_log", text="", icon="COPYDOWN")
     if session.is_connected:

@@ -51,6 +51,12 @@ class SPEECHFACE_Voice(bpy.types.PropertyGroup):
     scene: PointerProperty(name="Scene", description="The scene whose sequencer has the strip", type=bpy.types.Scene)
     token: StringProperty(description="Written on the strip too, so that it is found when it has another name")
     made: StringProperty(description="Frames and seconds of what was made of it; see `editing`")
+    said: StringProperty(description="Words and phones with their seconds; see `spoken_markers`")
+    transcript: PointerProperty(
+        name="Transcript",
+        description="The text of what this strip says, from Blender's Text Editor. Words are marked where it is given",
+        type=bpy.types.Text,
+    )
     is_used: BoolProperty(name="Use", description="Generate speaks this strip", default=True)
 
 

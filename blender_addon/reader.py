@@ -8,7 +8,7 @@ from contextlib import closing
 import bpy
 
 from . import orders, stages
-from .job import JobRequest
+from .job_request import JobRequest
 from .slices import Sliced, Slices
 
 Made = tuple[orders.Plan, JobRequest]

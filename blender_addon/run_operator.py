@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import bpy
 
-from . import compat, generation, orders
+from . import compat, generation, orders, words
 from ._shared import errors
 from .pictures.incoming_pictures import TICK_SECONDS
 from .session import redraw, session, watch
@@ -27,7 +27,7 @@ class RunOperator:
     """What an operator does that starts a run in `_start(context)`, which the session holds from then on."""
 
     _start: Callable[[bpy.types.Context], object]
-    unchanged = "the scene is unchanged"  # said when it was cancelled
+    unchanged = "Cancelled; the scene is unchanged"  # said when it was cancelled
     _timer: bpy.types.Timer | None = None
     _run: object | None = None
     _ending: Generator[None, None, str] | None = None
@@ -87,7 +87,7 @@ class RunOperator:
             self.report({"INFO"}, ended.value)
             outcome: set[OperatorReturnItems] = {"FINISHED"}
         except errors.Cancelled:
-            self.report({"WARNING"}, f"Cancelled; {self.unchanged}")
+            self.report({"WARNING"}, words.translate(self.unchanged))
             outcome = {"CANCELLED"}
         except errors.SpeechFaceError as error:
             outcome = self._fail(error)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import bpy
 
+from . import words
+
 _LINE_LENGTH = 36  # characters that fit a sidebar of usual width
 
 
@@ -18,7 +20,7 @@ def draw_sentence(layout: bpy.types.UILayout, sentence: str, icon: str, width: i
     """
     lines = layout.column(align=True)
     lines.scale_y = 0.8
-    said = bpy.app.translations.pgettext_iface(sentence)
+    said = words.translate(sentence)
     for number, line in enumerate(_wrap(said, width or _LINE_LENGTH)):
         lines.label(text=line, translate=False, icon=icon if not number else "BLANK1")  # pyright: ignore[reportArgumentType]
 

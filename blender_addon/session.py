@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import bpy
 
+from . import words
 from ._shared import backend_keeper, backend_process, endpoint, errors
 from .client import Client
 
@@ -96,16 +97,18 @@ class Session:
     def status(self) -> str:
         """One line for the panel."""
         if self._refusal:
-            return "Refused"
+            return words.fill("Refused")
         if self.client is None:
-            return "Not running"
+            return words.fill("Not running")
         if not self.is_connected:
-            return "Ended unexpectedly"
+            return words.fill("Ended unexpectedly")
         if self.client.is_ready and self.client.welcome is not None:
             device = self.client.welcome.device
-            ready = "Ready" if device == "auto" else f"Ready on {device}"  # the worker has not chosen yet
-            return f"{ready}, shared" if self.is_sharing else ready
-        return "Starting" if self.backend is not None else "Connecting"
+            is_chosen = device != "auto"  # else the worker has not chosen yet
+            if self.is_sharing:
+                return words.fill("Ready on {0}, shared" if is_chosen else "Ready, shared", device)
+            return words.fill("Ready on {0}" if is_chosen else "Ready", device)
+        return words.fill("Starting" if self.backend is not None else "Connecting")
 
     @property
     def problem(self) -> str:

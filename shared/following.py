@@ -38,6 +38,7 @@ class Following:
         self._order = ResultOrder()
         self._has_main_result = False  # the learnt face, the landmarks of a mesh, or the motion
         self._has_rig = False
+        self._has_words = False
         self._photo_count = 0
         self._sent_at: float | None = None
         self._is_attached = False
@@ -99,6 +100,8 @@ class Following:
                 self._take_curves(message)
             case protocol.RigCurves():
                 self._take_rig(message)
+            case protocol.SpokenWords():
+                self._has_words = True
             case protocol.TextureFrames():
                 self._take_frames(message)
             case protocol.Done():
@@ -202,10 +205,14 @@ class Following:
                 f"(it counts {done.texture_count}) and {done.frame_count if has_curves else 'no'} of {frames} "
                 "frames of motion; generate again, and read its log if it stays"
             )
-        if self.request.rig and not self._has_rig:
-            raise errors.SpeechFaceError(
-                "the backend ended without the curves of the rig; it is of a release before them: start one of this"
-            )
+        for what, is_lacking in (
+            ("the curves of the rig", self.request.rig and not self._has_rig),
+            ("the words and phones", self.request.wants_speech and not self._has_words),
+        ):
+            if is_lacking:
+                raise errors.SpeechFaceError(
+                    f"the backend ended without {what}; it is of a release before them: start one of this"
+                )
 
     @property
     def _frame_count(self) -> int:

@@ -31,6 +31,10 @@ class NoteCode(StrEnum):
     DAMAGED_SOUND = "damaged_sound"
     ONE_CHANNEL = "one_channel"
     NO_SPEECH = "no_speech"
+    # its transcript
+    NO_LETTERS = "no_letters"
+    UNKNOWN_LETTERS = "unknown_letters"
+    OTHER_TRANSCRIPT = "other_transcript"
     # the face that was learnt, and the result
     OTHER_WEIGHTS = "other_weights"
     NOT_KEPT = "not_kept"

@@ -60,17 +60,18 @@ from .render_messages import RenderRequest
 from .rig.mapping import RigMapping
 from .rig.presets import read_mapping
 from .rig_messages import ChannelNames, FindMeshLandmarks, MeshLandmarks, RigCurves, RigFace, RigText, check_rig
+from .speech_messages import MAX_TRANSCRIPT, Said, SpokenWords, TranscriptText
 
 __all__ = [
     "HEARTBEAT_SECONDS", "KINDS", "MAX_CHUNK_BYTES", "MAX_EPOCHS", "MAX_FRAME_COUNT", "MAX_IMAGE_COUNT",
     "MAX_IMAGE_PIXELS", "MAX_IMAGE_SIDE", "MAX_MESSAGE_BYTES", "MAX_PART_BYTES", "MAX_STRIP_SECONDS",
-    "MESSAGE_TYPES", "PROTOCOL_VERSION", "Accepted", "AdaptRequest", "Adapted", "AnimateRequest", "Attach",
-    "Cancel", "Cancelled", "ChannelNames", "Count", "DeleteFace", "Done", "ExportFace", "FaceDeleted", "FaceFile",
-    "FaceQuestion", "Faces", "Failed", "FindMeshLandmarks", "FindPhotoLandmarks", "Hello", "IdentityId",
-    "ImportFace", "JobId", "LandmarkCurves", "LearntFace", "Limits", "ListFaces", "MeshLandmarks", "Message",
-    "Names", "PhotoLandmarks", "Ping", "Pong", "Progress", "RenameFace", "RenderRequest", "Request", "RigCurves",
-    "RigFace", "RigText", "Seconds", "Seed", "Status", "StatusReport", "Text", "TextureFrames", "Welcome",
-    "is_last", "new_id",
+    "MAX_TRANSCRIPT", "MESSAGE_TYPES", "PROTOCOL_VERSION", "Accepted", "AdaptRequest", "Adapted", "AnimateRequest",
+    "Attach", "Cancel", "Cancelled", "ChannelNames", "Count", "DeleteFace", "Done", "ExportFace", "FaceDeleted",
+    "FaceFile", "FaceQuestion", "Faces", "Failed", "FindMeshLandmarks", "FindPhotoLandmarks", "Hello", "IdentityId",
+    "ImportFace", "JobId", "LandmarkCurves", "LearntFace", "Limits", "ListFaces", "MeshLandmarks", "Message", "Names",
+    "PhotoLandmarks", "Ping", "Pong", "Progress", "RenameFace", "RenderRequest", "Request", "RigCurves", "RigFace",
+    "RigText", "Said", "Seconds", "Seed", "SpokenWords", "Status", "StatusReport", "Text", "TextureFrames",
+    "TranscriptText", "Welcome", "is_last", "new_id",
 ]  # fmt: skip
 
 
@@ -127,6 +128,8 @@ class AnimateRequest(Message, frozen=True, kw_only=True, eq=False):
     speech: NDArray[np.float32]  # (S,) mono; scaled where it exceeds [-1, 1]
     frame_times: NDArray[np.float64]  # (T,) seconds within `speech`, ascending
     rig: RigText = ""  # a rig that ships by its name, or a mapping in JSON; empty: no `RigCurves`
+    wants_speech: bool = False  # whether `SpokenWords` are wanted
+    transcript: TranscriptText = ""  # what is said in `speech`; empty: only phones are told
     names: Names = ()  # of the references' files, for sentences; empty if unknown
     references: tuple[NDArray[np.uint8], ...] = ()  # instead of an identity: used without learning
     rig_rest: NDArray[np.float32] | None = None  # (68, 2); with `rig_basis`, `RigCurves` are solved: see `RigFace`
@@ -170,6 +173,8 @@ class AnimateRequest(Message, frozen=True, kw_only=True, eq=False):
             raise bad_value("frame times must ascend from frame to frame")
         if self.identity and self.references:
             raise bad_value("send either an identity or reference images, not both")
+        if self.transcript and not self.wants_speech:
+            raise bad_value("a transcript is of use only with wants_speech; set it, or leave the transcript out")
         check_images(self.references)
         check_names(self.names, len(self.references))
         check_rig(self.rig, self.rig_rest, self.rig_basis, self.rig_confidence, len(self.frame_times))
@@ -200,6 +205,7 @@ class LandmarkCurves(Message, frozen=True, kw_only=True, eq=False):
         Buffer("neutral", "<f4", (68, 2)),
         Buffer("crop", "<f4", (2, 3)),
         Buffer("head", "<f4", ("T", 6), is_optional=True),
+        Buffer("still", "<f4", ("T", 68, 2), is_optional=True),
     )
 
     image_size: Count = 256  # pixels, side of the crop
@@ -209,6 +215,7 @@ class LandmarkCurves(Message, frozen=True, kw_only=True, eq=False):
     neutral: NDArray[np.float32]  # (68, 2) pixels of the crop
     crop: NDArray[np.float32]  # (2, 3) affine from crop pixels to pixels of the first image
     head: NDArray[np.float32] | None = None  # (T, 6) as `shared.head.POSE`; where liveliness was asked for
+    still: NDArray[np.float32] | None = None  # (T, 68, 2) landmarks of a head that is not turned; there too
 
 
 class TextureFrames(Message, frozen=True, kw_only=True, eq=False):
@@ -304,9 +311,9 @@ MESSAGE_TYPES: dict[str, type[Message]] = {
     kind.__name__: kind
     for kind in (
         Hello, Welcome, AdaptRequest, Adapted, AnimateRequest, RenderRequest, Accepted, Progress, LandmarkCurves,
-        RigCurves, FindMeshLandmarks, MeshLandmarks, TextureFrames, Done, Failed, Cancelled, Attach, Cancel, Ping,
-        Pong, Status, StatusReport, ListFaces, Faces, RenameFace, DeleteFace, FaceDeleted, ExportFace, FaceFile,
-        ImportFace, FindPhotoLandmarks, PhotoLandmarks,
+        RigCurves, SpokenWords, FindMeshLandmarks, MeshLandmarks, TextureFrames, Done, Failed, Cancelled, Attach,
+        Cancel, Ping, Pong, Status, StatusReport, ListFaces, Faces, RenameFace, DeleteFace, FaceDeleted, ExportFace,
+        FaceFile, ImportFace, FindPhotoLandmarks, PhotoLandmarks,
     )
 }  # fmt: skip
 

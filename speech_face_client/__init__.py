@@ -23,6 +23,8 @@ LandmarkCurves = protocol.LandmarkCurves
 RigCurves = protocol.RigCurves
 RigFace = protocol.RigFace
 RigMapping = mapping.RigMapping
+Said = protocol.Said
+SpokenWords = protocol.SpokenWords
 TextureFrames = protocol.TextureFrames
 PhotoLandmarks = protocol.PhotoLandmarks
 Done = protocol.Done
@@ -52,7 +54,9 @@ __all__ = [
     "RigCurves",
     "RigFace",
     "RigMapping",
+    "Said",
     "SpeechFaceError",
+    "SpokenWords",
     "StatusReport",
     "TextureFrames",
     "errors",

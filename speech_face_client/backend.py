@@ -206,6 +206,7 @@ class Backend(Connected):
         wants_texture: bool | None = None,
         rig: Rig = "",
         rig_face: protocol.RigFace | None = None,
+        transcript: str | None = None,
         seed: int = 0,
     ) -> Job:
         """Begins to animate a sound, and returns at once.
@@ -222,6 +223,7 @@ class Backend(Connected):
             rig: whose curves are wanted too: a mapping, the path of its JSON file, or the name of one that the backend
                 knows ("arkit", "oculus", "vrm"); empty: none.
             rig_face: what the channels of that rig do to its face; its curves are then solved for this face.
+            transcript: what is said, so that `SpokenWords` tell when; empty: only phones are told; None: neither.
             seed: of the blinks.
 
         Raises:
@@ -242,6 +244,8 @@ class Backend(Connected):
             wants_texture=identity is not None if wants_texture is None else wants_texture,
             speech=heard.samples,
             frame_times=np.asarray(frame_times, np.float64),
+            wants_speech=transcript is not None,
+            transcript=transcript or "",
             **rig_fields(rig, rig_face),
             **asdict(controls),
         )

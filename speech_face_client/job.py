@@ -27,6 +27,7 @@ Event = (
     | protocol.PhotoLandmarks
     | protocol.LandmarkCurves
     | protocol.RigCurves
+    | protocol.SpokenWords
     | protocol.TextureFrames
     | protocol.Done
 )
@@ -58,10 +59,12 @@ class Animation(Rendering):
     Attributes:
         curves: the landmarks, with their `frame_times`.
         rig: the channels of the rig, `weights` (T, C) under their `names`; None where none was asked for.
+        spoken: which words and phones are said when, `said_words` and `said_phones`; None where not asked for.
     """
 
     curves: protocol.LandmarkCurves
     rig: protocol.RigCurves | None
+    spoken: protocol.SpokenWords | None
 
 
 class RenderJob:
@@ -96,6 +99,7 @@ class RenderJob:
         self._said = said
         self._curves: protocol.LandmarkCurves | None = None
         self._rig: protocol.RigCurves | None = None
+        self._spoken: protocol.SpokenWords | None = None
         self._done: protocol.Done | None = None
         self._frames: list[NDArray[np.uint8]] | None = []  # None: handed out
 
@@ -187,6 +191,8 @@ class RenderJob:
             self._curves = taken
         elif isinstance(taken, protocol.RigCurves):
             self._rig = taken
+        elif isinstance(taken, protocol.SpokenWords):
+            self._spoken = taken
         elif isinstance(taken, protocol.Done):
             self._done = taken
         if not isinstance(taken, Event):
@@ -233,6 +239,7 @@ class Job(RenderJob):
 
     - `LandmarkCurves`: the motion of all frames, once
     - `RigCurves`: the same in the channels of a rig, if one was asked for
+    - `SpokenWords`: which words and phones are said when, if they were asked for
     """
 
     def result(self, timeout: float | None = None) -> Animation:
@@ -248,6 +255,7 @@ class Job(RenderJob):
         return Animation(
             curves=self._curves,
             rig=self._rig,
+            spoken=self._spoken,
             frames=self._all_frames(),
             notes=self._said + done.notes,
             seconds=dict(done.seconds),

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import zmq
 
-from shared import assembly, chunks, endpoint, errors, face_messages, notes, protocol, wire
+from shared import assembly, chunks, endpoint, errors, face_messages, notes, protocol, speech_messages, wire
 
 
 class FakeBackend:
@@ -18,6 +18,7 @@ class FakeBackend:
     Frame i of the pictures has red = i % 256, green = 255 - red, blue = 77, alpha 255 but for a clear left column.
     Landmarks are NEUTRAL + (sin(i / 3), 0.5 i) pixels; channel c of a rig is ((i + c) % 10) / 10.
     Landmark i of a mesh of V vertices is vertex i % V, seen along +Y at 100 pixels a metre.
+    Words of a transcript begin every half second and last a quarter; without one, phones alone are told.
     Every photo shows `photo_size` pixels and the faces `photo_boxes`; landmark i of one of these lies i pixels to the
     right of its middle. The faces that it keeps are `kept_faces`, each with a preview of one colour.
     """
@@ -76,6 +77,15 @@ class FakeBackend:
     def rig_weights(count, channel_count):
         """What the channels of a rig are in each frame, (T, C)."""
         return ((np.add.outer(np.arange(count), np.arange(channel_count)) % 10) / 10).astype(np.float32)
+
+    @staticmethod
+    def spoken(transcript, **envelope):
+        """What is said: the words of a transcript, and the phones HH AH L OW of the first second."""
+        words = [speech_messages.Said(text, n / 2, n / 2 + 0.25, 0.75) for n, text in enumerate(transcript.split())]
+        phones = [
+            speech_messages.Said(name, n / 4, n / 4 + 0.25, 0.5) for n, name in enumerate(("HH", "AH", "L", "OW"))
+        ]
+        return protocol.SpokenWords.of(words, phones, **envelope)
 
     @classmethod
     def landmarks(cls, count):
@@ -305,6 +315,9 @@ class FakeBackend:
             names = tuple(channel.name for channel in message.mapping.channels)
             weights = self.rig_weights(count, len(names))
             yield protocol.RigCurves(job=job, sequence=sequence, names=names, weights=weights)
+        if message.wants_speech:
+            sequence += 1
+            yield self.spoken(message.transcript, job=job, sequence=sequence)
         for first in range(0, count if message.makes_texture else 0, 10):
             sequence += 1
             frames = self.frames(count)[first : first + 10]

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from backend_server.batch.order import RESULT_NAME, Character, Face, Job, Outcome, Output, Plan, Result
 from backend_server.batch.own_folder import publish, unchanged_result
-from backend_server.cascade import Cascade, LandmarkMotion
+from backend_server.cascade import Cascade
 from backend_server.export.arkit_csv import write_arkit_csv
 from backend_server.export.frames import FrameSettings, frame_files
 from backend_server.export.hand_off import HandOffs, hand_off_frames, write_hand_offs
@@ -35,6 +35,7 @@ from backend_server.identities.learning import find_or_learn, open_learnt
 from backend_server.identities.pictures import read_source
 from backend_server.identities.store import open_store
 from backend_server.identity import Identity, load_identity, save_identity
+from backend_server.landmark_motion import LandmarkMotion
 from backend_server.metrics.landmarks import mouth_opening
 from backend_server.processes import is_alive
 from backend_server.progress import silent

@@ -26,6 +26,7 @@ from shared.protocol import (
     Pong,
     Progress,
     RigCurves,
+    SpokenWords,
     TextureFrames,
 )
 
@@ -172,6 +173,8 @@ class Job:
                 for array in (message.landmarks, message.canonical, message.frame_times, message.neutral):
                     self._whole.update(np.ascontiguousarray(array).tobytes())
                 self._curve_count += len(message.landmarks)
+            case SpokenWords():
+                self._whole.update(f"{message.words} {message.phones}".encode())
             case RigCurves():
                 self._whole.update(np.ascontiguousarray(message.weights).tobytes())
             case TextureFrames():

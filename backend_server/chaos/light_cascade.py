@@ -17,11 +17,13 @@ from numpy.typing import NDArray
 
 from backend_server.identity import FaceReferences, Identity, IdentityRecord, rows
 from backend_server.progress import Progress
+from backend_server.speech.spoken import Spoken
 from shared.arkit import SHAPES
 from shared.errors import SoundError
 from shared.landmarks import POINT_COUNT
 from shared.motion_controls import MotionControls
 from shared.notes import Note
+from shared.speech_messages import Said
 
 CASCADE = "backend_server.chaos.light_cascade:LightCascade"
 SIDE_VARIABLE = "SPEECH_FACE_CHAOS_SIDE"  # pixels of a frame's side
@@ -43,6 +45,7 @@ class LightMotion:
     crop: NDArray[np.float32]
     arkit: NDArray[np.float32]
     notes: tuple[Note, ...] = ()
+    spoken: Spoken | None = None
 
 
 class LightJudge:
@@ -128,9 +131,10 @@ class LightCascade:
         seed: int,
         blink: bool,
         controls: MotionControls,
+        transcript: str | None,
         progress: Progress,
     ) -> LightMotion:
-        """Landmarks that move with the frame's number and the seed."""
+        """Landmarks that move with the frame's number and the seed; of a transcript, two words a second."""
         self._seed = seed
         progress("speech", 0, 2)
         if seed == NO_MEMORY:
@@ -150,7 +154,10 @@ class LightCascade:
         neutral = _neutral() if identity is None else identity.references.neutral_landmarks
         canonical = landmarks * np.float32(controls.intensity)
         arkit = np.sin(index[:, None] / 9 + np.arange(len(SHAPES), dtype=np.float32)) ** 2
-        return LightMotion(frame_times, canonical, landmarks, neutral, np.eye(2, 3, dtype=np.float32), arkit)
+        spoken = None if transcript is None else _spoken(transcript)
+        return LightMotion(
+            frame_times, canonical, landmarks, neutral, np.eye(2, 3, dtype=np.float32), arkit, spoken=spoken
+        )
 
     def result_judge(self, landmarks: NDArray[np.float32]) -> LightJudge:
         """Nobody looks at these frames."""
@@ -169,6 +176,11 @@ class LightCascade:
             factors = 2 * (heights + np.uint32(self._seed % 9973)) + 1
             yield ((pattern[None] * factors[:, None, None, None]) >> 8).astype(np.uint8)
         progress("texture", len(landmarks), len(landmarks))
+
+
+def _spoken(transcript: str) -> Spoken:
+    words = tuple(Said(word, place / 2, place / 2 + 0.25, 0.5) for place, word in enumerate(transcript.split()))
+    return Spoken(words, (Said("AA", 0.0, 0.5, 1.0),))
 
 
 def _neutral() -> NDArray[np.float32]:

@@ -44,11 +44,13 @@ from shared.protocol import (
     Progress,
     RenderRequest,
     RigCurves,
+    SpokenWords,
     Status,
     StatusReport,
     TextureFrames,
     Welcome,
 )
+from shared.speech_messages import Said
 
 Random = np.random.Generator
 
@@ -76,6 +78,11 @@ def _curves(random: Random) -> LandmarkCurves:
         neutral=_points(random),
         crop=np.eye(2, 3, dtype=np.float32),
     )
+
+
+def _words(random: Random) -> SpokenWords:
+    words = [Said(text, 0.2 * place, 0.2 * place + 0.1, random.random()) for place, text in enumerate(("hi", "Bob!"))]
+    return SpokenWords.of(words, words[:1], job=_job(random), sequence=2)
 
 
 def _rig(random: Random) -> RigCurves:
@@ -119,6 +126,7 @@ def _animate(random: Random) -> AnimateRequest:
         speech=speech,
         frame_times=_times(random),
         rig="oculus" if random.random() < 0.5 else "",
+        wants_speech=bool(random.random() < 0.5),
         references=references,
     )
 
@@ -193,6 +201,7 @@ _MAKERS: dict[str, Callable[[Random], Message]] = {
     "Progress": lambda random: Progress(job=_job(random), stage="texture", step=1, steps=2, seconds_left=1.5),
     "LandmarkCurves": _curves,
     "RigCurves": _rig,
+    "SpokenWords": _words,
     "FindMeshLandmarks": _mesh,
     "MeshLandmarks": _mesh_landmarks,
     "TextureFrames": lambda random: TextureFrames(

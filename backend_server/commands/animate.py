@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from backend_server.cascade import Cascade, LandmarkMotion
+from backend_server.cascade import Cascade
 from backend_server.commands.notebook import Notebook
 from backend_server.commands.output_folder import output_folder
 from backend_server.config import CROP_SIZE
@@ -34,11 +34,13 @@ from backend_server.export.landmarks_npz import write_landmarks
 from backend_server.export.morphs import MorphAnimation
 from backend_server.export.rig_files import write_rig_files
 from backend_server.export.tags import synthetic_tags
+from backend_server.export.words_json import write_words
 from backend_server.face.reference import picture_of
 from backend_server.identities.learning import FaceSource, find_or_learn, open_learnt
 from backend_server.identities.pictures import read_source
 from backend_server.identities.store import open_store
 from backend_server.identity import FaceReferences, Identity
+from backend_server.landmark_motion import LandmarkMotion
 from backend_server.metrics.landmarks import mouth_opening
 from backend_server.progress import EpochWatcher, Progress, StageClock
 from backend_server.rig.head import load_sample_head
@@ -80,6 +82,7 @@ class AnimateSettings:
     is_repeated: bool = False  # learn the face even if it was learnt before
     hand_offs: HandOffs = NOTHING  # further files, for engines
     rigs: tuple[RigMapping, ...] = ()  # whose channels are written too; of different names
+    transcript: str | None = None  # of the speech, empty if unknown; None: no words and phones are written
 
 
 def animate(
@@ -119,6 +122,7 @@ def animate(
             seed=settings.seed,
             blink=settings.has_blinks,
             controls=settings.controls,
+            transcript=settings.transcript,
             progress=clock,
         )
         notebook.add(motion.notes)
@@ -224,6 +228,8 @@ def _write_motion(folder: Path, motion: LandmarkMotion, settings: AnimateSetting
     write_landmarks(folder / "landmarks.npz", times, whole, landmarks, neutral, crop, tags, head)
     write_json_curves(folder / "curves.json", rate, times, landmarks, neutral, tags, head)
     write_arkit_csv(folder / "arkit.csv", times, motion.arkit)
+    if motion.spoken is not None:
+        write_words(folder / "words.json", motion.spoken, tags)
     animation = MorphAnimation(SHAPES, motion.arkit, times, rate, tags, head)
     write_hand_offs(folder, settings.hand_offs, animation, settings.frame_rate, lambda: head_mesh(load_sample_head()))
 
@@ -299,6 +305,7 @@ def _write_report(
         "frames_as": settings.frame_format if settings.has_texture else None,
         "full_frame": settings.is_full_frame,
         "also_written": sorted(settings.hand_offs.kinds),
+        "words": settings.transcript is not None,
         "rigs": [mapping.name for mapping in settings.rigs],
         "seed": settings.seed,
         "controls": asdict(settings.controls),

@@ -17,7 +17,7 @@ from backend_server.liveliness.prosody import prosody
 from backend_server.progress import Progress, silent
 from shared.landmarks import LEFT_BROW, RIGHT_BROW
 
-# How fast channels change in lively talk, as `speeds`: means over the three clips of people talking to a camera that are
+# How fast channels change in lively talk, as `speeds`: means over three clips of people talking to a camera, which are
 # for measuring only.
 TALK = (0.54, 0.35, 0.22, 0.33, 0.34, 0.084, 0.125, 0.125)
 _STEADY_SECONDS = 0.06  # of the Gaussian that takes the trembling of landmarks away

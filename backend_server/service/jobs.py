@@ -31,7 +31,7 @@ from shared.wire import Bytes
 LOG = logging.getLogger(__name__)
 
 _MESSAGES_PER_TICK = 16
-_RESULTS = frozenset({"LandmarkCurves", "RigCurves", "MeshLandmarks", "PhotoLandmarks", "TextureFrames", "Adapted"})
+_RESULTS = {"Adapted", "LandmarkCurves", "MeshLandmarks", "PhotoLandmarks", "RigCurves", "SpokenWords", "TextureFrames"}
 
 
 @dataclass

@@ -87,6 +87,11 @@ class CtcAcousticModel(nn.Module):
         """
         return self._joined(waveform, gain, self._listen)
 
+    def feature_and_score_blocks(self, waveform: Iterable[Array], gain: float) -> Iterator[tuple[Array, Array]]:
+        """`feature_blocks` of the hidden layer, each with the CTC scores of the same positions, (m, 29)."""
+        for block in self._joined(waveform, gain, self._listen_to_both):
+            yield block[:, : self.channels], block[:, self.channels :]
+
     def scores(self, waveform: Array) -> Array:
         """CTC scores before the softmax, (U, 29), of a 16 kHz waveform (S,), for `decoding`."""
         return self._whole(waveform, self)
@@ -107,6 +112,10 @@ class CtcAcousticModel(nn.Module):
 
     def _listen(self, waveform: Tensor) -> Tensor:
         return self(waveform) if self.listens_to == "scores" else self.hidden(waveform)
+
+    def _listen_to_both(self, waveform: Tensor) -> Tensor:
+        outputs = self.encoder(waveform)
+        return torch.cat([outputs[self.config.heard_layer], self.head(outputs[-1])], dim=2)
 
     def _whole(self, waveform: Array, network: Callable[[Tensor], Tensor]) -> Array:
         return np.concatenate(list(self._joined([waveform], gain_of(waveform), network)))

@@ -40,7 +40,7 @@ def align_phones(
     states = np.empty((len(logs), 2 * len(phones) + 1), np.float64)  # gap, phone, gap, phone ... gap
     states[:, 0::2] = gaps[:, None]
     states[:, 1::2] = logs[:, [PHONES.index(name) for name in phones]]
-    path, total = _best_path(states)
+    path, total = best_path(states, (states.shape[1] - 1, states.shape[1] - 2))
     starts = np.flatnonzero(np.diff(path, prepend=-1))
     events: list[tuple[float, tuple[str, ...]]] = []
     for start, end in zip(starts, [*starts[1:], len(path)], strict=True):
@@ -52,20 +52,24 @@ def align_phones(
     return timed_phones(events, len(scores) / scores_per_second), total / len(path)
 
 
-def _best_path(states: NDArray[np.float64]) -> tuple[NDArray[np.int64], float]:
-    """The likeliest state at each moment, (U,), and the sum of its logarithms; gaps may be skipped, phones may not."""
+def best_path(states: NDArray[np.float64], ends: Sequence[int]) -> tuple[NDArray[np.int64], float]:
+    """The likeliest state at each moment, (U,), and the sum of its logarithms (Viterbi).
+
+    Args:
+        states: logarithms of probabilities, (U, 2 N + 1): gap, item, gap, item ... gap. The path begins in one of the
+            first two; gaps may be skipped, items may not.
+        ends: the states in which it may end.
+    """
     count = states.shape[1]
     best = np.full(count, -np.inf)
     best[:2] = states[0, :2]
-    steps = np.zeros(states.shape, np.int64)  # how many states back the best predecessor lies
-    is_phone = np.arange(count) % 2 == 1
+    steps = np.zeros(states.shape, np.int8)  # how many states back the best predecessor lies
+    choices = np.full((3, count), -np.inf)
     for moment in range(1, len(states)):
-        one = np.concatenate([[-np.inf], best[:-1]])
-        two = np.where(is_phone, np.concatenate([[-np.inf, -np.inf], best[:-2]]), -np.inf)
-        choices = np.stack([best, one, two])
+        choices[0], choices[1, 1:], choices[2, 3::2] = best, best[:-1], best[1:-2:2]
         steps[moment] = choices.argmax(0)
         best = choices.max(0) + states[moment]
-    last = count - 1 if best[-1] >= best[-2] else count - 2
+    last = ends[int(best[list(ends)].argmax())]
     path = np.empty(len(states), np.int64)
     path[-1] = last
     for moment in range(len(states) - 1, 0, -1):

@@ -25,12 +25,25 @@ def normalise_text(text: str) -> str:
     Case, accents and punctuation are dropped. A text with digits or another alphabet gives "". Spelled letters become
     their names ("m o r e" is "em oh ar ee"): what is heard, and what the lips do, is the name.
     """
+    words = _plain_words(text)
+    return "" if words is None else " ".join(_spell(words))
+
+
+def normalise_words(text: str) -> list[tuple[str, str]]:
+    """Each word of a text, as it is written, with what `normalise_text` makes of it in its place."""
+    written = [word for word in text.split() if any(map(str.isalnum, word))]
+    plain = [_plain_words(word) or [] for word in written]
+    spelled = iter(_spell([part for parts in plain for part in parts]))
+    return [(word, " ".join(next(spelled) for _ in parts)) for word, parts in zip(written, plain, strict=True)]
+
+
+def _plain_words(text: str) -> list[str] | None:
+    """The words of a text in the model's characters; None when some need others."""
     plain = unicodedata.normalize("NFKD", text.replace("\u2019", "'")).lower()
     plain = "".join(c for c in plain if not unicodedata.combining(c))
     if any(c.isalnum() and c not in _CLASS for c in plain):
-        return ""
-    words = [word.strip("'") for word in re.sub(r"[^a-z']+", " ", plain).split()]
-    return " ".join(_spell([word for word in words if word]))
+        return None
+    return [word for part in re.sub(r"[^a-z']+", " ", plain).split() if (word := part.strip("'"))]
 
 
 def _spell(words: Sequence[str]) -> list[str]:

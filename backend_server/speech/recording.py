@@ -268,6 +268,20 @@ def feature_blocks(model: AcousticModel, recording: Recording) -> Iterator[Array
     yield from model.feature_blocks(recording.sound.blocks(), gain_for(recording.level))
 
 
+def heard_blocks(
+    model: AcousticModel, recording: Recording, *, wants_letters: bool
+) -> Iterator[tuple[Array, Array | None]]:
+    """`feature_blocks`, each with the CTC scores (n, 29) of the same moments where they are wanted.
+
+    Only our own network scores letters, and beside its hidden layer alone: None from others.
+    """
+    if wants_letters and isinstance(model, CtcAcousticModel) and model.listens_to == "hidden":
+        yield from model.feature_and_score_blocks(recording.sound.blocks(), gain_for(recording.level))
+        return
+    for block in feature_blocks(model, recording):
+        yield block, None
+
+
 def _waveform_blocks(clips: Iterable[AudioClip]) -> Iterator[Array]:
     """Mono clips that follow one another, as 16 kHz blocks of `BLOCK_SAMPLES` within [-1, 1]."""
     kept: list[Array] = []

@@ -20,7 +20,7 @@ class Stage(IntEnum):
 
     @property
     def words(self) -> str:
-        """What is done, for people."""
+        """What is done, for people, in English."""
         return _WORDS[self]
 
 
@@ -65,14 +65,11 @@ class Size:
         return {Stage.PIP: 2 * MEGABYTE, Stage.TORCH: self.torch_bytes, Stage.BACKEND: self.backend_bytes}
 
     @property
-    def words(self) -> str:
-        """The sizes for people."""
-        loaded = (self.torch_bytes + self.backend_bytes) / MEGABYTE
-        about = "about" if self.is_measured else "very roughly"
-        return (
-            f"loads {about} {_rounded(loaded)} (PyTorch {_rounded(self.torch_bytes / MEGABYTE)}, other libraries "
-            f"{_rounded(self.backend_bytes / MEGABYTE)}) and needs {self.disk_bytes / 1e9:.0f} GB of free disk"
-        )
+    def rounded(self) -> tuple[str, str, str, str]:
+        """What is loaded, of that PyTorch and all other libraries, and the free disk, for people."""
+        loaded = (self.torch_bytes + self.backend_bytes, self.torch_bytes, self.backend_bytes)
+        whole, torch, others = (_rounded(size / MEGABYTE) for size in loaded)
+        return whole, torch, others, f"{self.disk_bytes / 1e9:.0f} GB"
 
 
 def _rounded(megabytes: float) -> str:

@@ -153,16 +153,9 @@ class Installation:
         return max(1.0, (1 - self._fraction()) * sum(seconds.values()))
 
     @property
-    def stage_line(self) -> str:
-        """One line for people: what is done now."""
-        name = "" if self._reader.is_unpacking else self._reader.name
-        return f"{self.stage.words}: {name}" if name else self.stage.words
-
-    @property
-    def time_line(self) -> str:
-        """One line for people: the time left."""
-        minutes, seconds = divmod(round(self.seconds_left), 60)
-        return f"About {minutes} min {seconds:02d} s left" if minutes else f"About {seconds} s left"
+    def library(self) -> str:
+        """What pip loads now; empty while it loads nothing."""
+        return "" if self._reader.is_unpacking else self._reader.name
 
     @property
     def output(self) -> str:

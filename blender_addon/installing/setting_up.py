@@ -6,6 +6,7 @@ import atexit
 
 import bpy
 
+from .. import words
 from ..session import redraw, session
 from .installation import Installation
 from .setup_check import SetupCheck
@@ -76,9 +77,9 @@ class SettingUp:
         error = installation.error
         self.failure = error[:1].upper() + error[1:]
         if installation.is_cancelled:
-            self.message = "Cancelled; Install Backend goes on where it stopped"
+            self.message = words.fill("Cancelled; Install Backend goes on where it stopped")
         elif not error:
-            self.message = f"The backend {installation.plan.wheel.version} is installed"
+            self.message = words.fill("The backend {0} is installed", installation.plan.wheel.version)
             self.check = SetupCheck.that_found(installation.output)
 
     def close(self) -> None:

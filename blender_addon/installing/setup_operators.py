@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import bpy
 
-from .. import compat, preferences
+from .. import compat, preferences, words
 from .._shared import errors
 from ..sentences import allow
 from ..session import redraw, session
@@ -129,7 +129,7 @@ class SPEECHFACE_OT_uninstall_backend(bpy.types.Operator):
             return {"CANCELLED"}
         if not compat.has_event_loop():
             child.wait(600)
-        state.message = "The backend is uninstalled"
+        state.message = words.fill("The backend is uninstalled")
         self.report({"INFO"}, state.message)
         redraw()
         return {"FINISHED"}
@@ -183,7 +183,7 @@ class SPEECHFACE_OT_copy_install_log(bpy.types.Operator):
         if installation is None:
             return {"CANCELLED"}
         context.window_manager.clipboard = installation.log_tail()
-        self.report({"INFO"}, f"Copied; the whole log is in {installation.log_file}")
+        self.report({"INFO"}, words.fill("Copied; the whole log is in {0}", installation.log_file))
         return {"FINISHED"}
 
 

@@ -8,11 +8,13 @@ from contextlib import suppress
 
 import bpy
 
+from .. import words
 from .._shared import errors
 from ..sentences import draw_sentence
 from ..session import session
 from . import installed, setup_plan
 from .install_recipe import InstallPlan
+from .installation import Installation
 from .setting_up import setting_up
 
 _ICONS = {"ok": "CHECKMARK", "warn": "ERROR", "fail": "CANCEL"}
@@ -58,7 +60,7 @@ def draw_preferences(
     draw_setup(layout, context, _WIDE)
     column = layout.column()
     column.prop(values, "data_folder")
-    column.label(text=f"Backend: {session.status}", icon="LINKED" if session.is_connected else "UNLINKED")
+    column.label(text=words.fill("Backend: {0}", session.status), icon="LINKED" if session.is_connected else "UNLINKED")
     if problem := session.problem or session.failure:
         draw_sentence(column, problem[:1].upper() + problem[1:], "CANCEL", _WIDE)
     row = column.row(align=True)
@@ -73,16 +75,42 @@ def draw_plan(
     """Draws what Install Backend loads, how much, and where it goes."""
     values = setup_plan.values(context)
     layout.prop(values, "torch_build")
-    draw_sentence(layout, f"It {plan.size.words}, in {plan.folder}", "IMPORT", width)
+    draw_sentence(layout, size_line(plan), "IMPORT", width)
     if plan.build == "cpu" and plan.system != "Darwin" and shutil.which("nvidia-smi"):
         draw_sentence(layout, "This machine has an NVIDIA GPU; faces are made faster on it", "INFO", width)
+
+
+def size_line(plan: InstallPlan) -> str:
+    """What an installation loads, how much disk it needs, and where, for people."""
+    sizes = (*plan.size.rounded, plan.folder)
+    if plan.size.is_measured:
+        return words.fill(
+            "It loads about {0} (PyTorch {1}, other libraries {2}) and needs {3} of free disk, in {4}", *sizes
+        )
+    return words.fill(
+        "It loads very roughly {0} (PyTorch {1}, other libraries {2}) and needs {3} of free disk, in {4}", *sizes
+    )
+
+
+def stage_line(installation: Installation) -> str:
+    """What an installation does now, in one line for people."""
+    stage = words.translate(installation.stage.words)
+    return f"{stage}: {installation.library}" if installation.library else stage
+
+
+def time_line(installation: Installation) -> str:
+    """How long an installation still takes, in one line for people."""
+    minutes, seconds = divmod(round(installation.seconds_left), 60)
+    if minutes:
+        return words.fill("About {0} min {1:02d} s left", minutes, seconds)
+    return words.fill("About {0} s left", seconds)
 
 
 def _draw_installation(column: bpy.types.UILayout, context: bpy.types.Context, width: int | None) -> None:
     installation = setting_up.installation
     if setting_up.is_installing and installation is not None:
-        column.label(text=installation.stage_line, icon="IMPORT")
-        column.progress(factor=installation.fraction, text=installation.time_line, type="BAR")
+        column.label(text=stage_line(installation), icon="IMPORT")
+        column.progress(factor=installation.fraction, text=time_line(installation), type="BAR")
         column.operator("speechface.cancel_install", icon="X")
         return
     folder = setup_plan.folder_of(context)
@@ -91,7 +119,7 @@ def _draw_installation(column: bpy.types.UILayout, context: bpy.types.Context, w
     reason = setup_plan.reason_against(context)
     is_current = False
     if record.is_complete:
-        draw_sentence(column, f"Backend {record.version} for {_build(record.build)} is installed", "CHECKMARK", width)
+        draw_sentence(column, _installed_line(record), "CHECKMARK", width)
         is_current = record.build == setup_plan.build_of(context) and _is_of_wheel(context, record)
     if setting_up.failure:
         draw_sentence(column, setting_up.failure, "CANCEL", width)
@@ -106,8 +134,11 @@ def _draw_installation(column: bpy.types.UILayout, context: bpy.types.Context, w
     row = column.row(align=True)
     if not is_current:
         row.operator_context = "INVOKE_DEFAULT"
-        words = "Update Backend" if record.is_complete else "Continue Installing" if record.stages else None
-        row.operator("speechface.install_backend", text=words, icon="IMPORT")
+        row.operator(
+            "speechface.install_backend",
+            text="Update Backend" if record.is_complete else "Continue Installing" if record.stages else None,
+            icon="IMPORT",
+        )
     if record.stages:
         row.operator("speechface.uninstall_backend", icon="TRASH")
     if installation is not None:
@@ -131,8 +162,12 @@ def _is_of_wheel(context: bpy.types.Context, record: installed.Record) -> bool:
         return True  # there is none to compare with
 
 
-def _build(build: str) -> str:
-    return {"cpu": "the CPU", "cuda": "NVIDIA GPUs"}.get(build, build)
+def _installed_line(record: installed.Record) -> str:
+    if record.build == "cpu":
+        return words.fill("Backend {0} for the CPU is installed", record.version)
+    if record.build == "cuda":
+        return words.fill("Backend {0} for NVIDIA GPUs is installed", record.version)
+    return words.fill("Backend {0} for {1} is installed", record.version, record.build)
 
 
 def _draw_check(column: bpy.types.UILayout, width: int | None) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import bpy
 
+from .. import words
 from .._shared import errors
 from ..session import session
 from . import installed
@@ -57,17 +58,17 @@ def plan(context: bpy.types.Context) -> InstallPlan:
 def reason_against(context: bpy.types.Context) -> str:
     """Why the backend cannot be installed now, as a sentence; empty when it can."""
     if values(context) is None:
-        return "The add-on is not enabled; enable it in the preferences"
+        return words.fill("The add-on is not enabled; enable it in the preferences")
     if setting_up.is_installing:
-        return "The backend is being installed"
+        return words.fill("The backend is being installed")
     if session.generation is not None:
-        return "A face is being generated; wait until it is made"
+        return words.fill("A face is being generated; wait until it is made")
     try:
         plan(context)
     except errors.SpeechFaceError as error:
         return error.sentence[:1].upper() + error.sentence[1:]
     if not bpy.app.online_access:
-        return (
+        return words.fill(
             "Online access is off, and the libraries come from the package index; allow it below, or under "
             "Preferences > System > Network"
         )

@@ -11,6 +11,7 @@ import json
 import bpy
 import numpy as np
 
+from .. import words
 from .._shared import errors, timing
 from ..coordinates import CropPlane
 from ..pictures import picture_places, texture_plane
@@ -20,7 +21,7 @@ from ..properties import SPEECHFACE_Character, SPEECHFACE_Voice
 from ..rigs import character as characters
 from ..slices import Slices
 from ..speakers import cast, sound_strip, strip_frames
-from . import key_clearing, key_memory, key_places, keyframes
+from . import key_clearing, key_memory, key_places, keyframes, spoken_markers
 from .key_places import Reference
 from .key_properties import manner_of
 from .key_requests import Policy, Request
@@ -41,6 +42,11 @@ def made(voice: SPEECHFACE_Voice) -> timing.StripFrames | None:
     return timing.StripFrames(np.arange(first, first + count), start + step * np.arange(count))
 
 
+def mark(scene: bpy.types.Scene, character: SPEECHFACE_Character, voice: SPEECHFACE_Voice) -> tuple[str, ...]:
+    """Marks on the timeline what a voice says, where its motion lies; see `spoken_markers.write`."""
+    return spoken_markers.write(scene, character, voice, made(voice))
+
+
 def owners(scene: bpy.types.Scene, character: SPEECHFACE_Character) -> list[bpy.types.ID]:
     """All datablocks of a character that may hold keys: its landmark armature, and those of its rig."""
     found = [rig_of(scene, character)]
@@ -56,11 +62,13 @@ def is_made(character: SPEECHFACE_Character) -> bool:
 
 
 def shape_again(scene: bpy.types.Scene, character: SPEECHFACE_Character) -> Slices[list[str]]:
-    """Shapes the keys of a character as its settings say now, from the remembered motion; says what it did.
+    """Shapes keys and marks words of a character as its settings say now, from what is remembered; says what it did.
 
     Raises:
-        SpeechFaceError: there are no keys, or they would not be saved.
+        SpeechFaceError: there are no keys and nothing to mark, or they would not be saved.
     """
+    marked = [voice for voice in character.voices if voice.is_used and voice.said]
+    told = [sentence for voice in marked for sentence in mark(scene, character, voice)]
     policy = Policy.REPLACE if character.keys.policy == "REPLACE" else Policy.KEEP  # a layer would lie on itself
     manner = manner_of(character.keys, policy)
     requests = [
@@ -69,13 +77,15 @@ def shape_again(scene: bpy.types.Scene, character: SPEECHFACE_Character) -> Slic
         for voice in character.voices
         if voice.is_used and voice.token in key_clearing.bakes_of(owner)
     ]
+    if not requests and marked:
+        return [words.fill("Marked the timeline anew"), *told]
     if not requests:
         raise errors.SpeechFaceError(f"{character.name} has no keys of the strips that are ticked; generate them first")
     names = [request.owner.name for request in requests]
     written = yield from keyframes.write_steps(requests)
     counts = sum(each.key_count for each in written)
     said = [sentence for each, name in zip(written, names, strict=True) for sentence in each.sentences(name)]
-    return [f"Made {counts} keys", *said]
+    return [words.fill("Made {0} keys", counts), *said, *told]
 
 
 def follow_strips(context: bpy.types.Context, character: SPEECHFACE_Character) -> Slices[list[str]]:
@@ -117,8 +127,10 @@ def follow_strips(context: bpy.types.Context, character: SPEECHFACE_Character) -
             yield from keyframes.write_steps(requests)
         yield from _move_pictures(context, character, voice.token, now)
         remember(voice, now.frames(before))
-        said.append(f"{place[1].name} lies on frames {now.scene_frames[0]} to {now.scene_frames[-1]} now")
-    return said or ["All lies where the strips are"]
+        mark(scene, character, voice)
+        first, last = now.scene_frames[0], now.scene_frames[-1]
+        said.append(words.fill("{0} lies on frames {1} to {2} now", place[1].name, first, last))
+    return said or [words.fill("All lies where the strips are")]
 
 
 def _shift(owner: bpy.types.ID, bake: str, offset: int) -> None:
@@ -178,11 +190,13 @@ def clear(context: bpy.types.Context, character: SPEECHFACE_Character) -> Slices
     rig = rig_of(scene, character)
     if rig is not None and rig.animation_data is None and not rig.children and not _is_used(rig):
         bpy.data.objects.remove(rig)
-        said.append("the landmark armature is gone, as nothing was left on it")
+        said.append(words.fill("the landmark armature is gone, as nothing was left on it"))
     for voice in character.voices:
         if voice.is_used:
             voice.made = ""
-    return [sentence[:1].upper() + sentence[1:] for sentence in said] or ["There is nothing to clear"]
+            if count := spoken_markers.clear(scene, character, voice):
+                said.append(words.fill("{0} markers of {1} are gone", count, voice.name))
+    return [sentence[:1].upper() + sentence[1:] for sentence in said] or [words.fill("There is nothing to clear")]
 
 
 def _is_used(rig: bpy.types.Object) -> bool:
@@ -200,7 +214,7 @@ def _clear_pictures(
     left = [token for token in earlier.strips if token not in tokens]
     if not left:
         bpy.data.objects.remove(plane)
-        said.append("the picture is gone; Clean Up deletes its files")
+        said.append(words.fill("the picture is gone; Clean Up deletes its files"))
         return
     reference = Reference.to(plane)
     folder = PictureFolder(picture_places.place(context), character.name)
@@ -210,4 +224,5 @@ def _clear_pictures(
         _show(scene, reference.find(), folder.publish(bpy.data.filepath))
     finally:
         folder.discard()
-    said.append(f"the pictures of {len(earlier.strips) - len(left)} strip(s) are gone; Clean Up deletes their files")
+    gone = len(earlier.strips) - len(left)
+    said.append(words.fill("the pictures of {0} strip(s) are gone; Clean Up deletes their files", gone))

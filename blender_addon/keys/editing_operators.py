@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import bpy
 
-from .. import compat, orders
+from .. import compat, orders, words
 from .._shared import errors
 from ..properties import SPEECHFACE_Character, active_character
 from ..run_operator import TIMER_SECONDS
@@ -34,9 +34,9 @@ class _EditingOperator:
         """Only when something was made, and nothing runs."""
         character = active_character(context.scene)
         is_made = character is not None and editing.is_made(character)
-        reason = "" if is_made else "Nothing was generated for this character yet"
+        reason = "" if is_made else words.fill("Nothing was generated for this character yet")
         if session.generation is not None or session.orders:
-            reason = "Wait until the face is generated, or cancel it"
+            reason = words.fill("Wait until the face is generated, or cancel it")
         cls.poll_message_set(reason)
         return not reason
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import bpy
 
+from .. import words
 from . import key_fields, key_memory, key_places
 from .key_places import Place
 
@@ -30,9 +31,12 @@ class Cleared:
     def sentence(self, name: str) -> str:
         """What was done, for the user."""
         if not self.key_count:
-            return f"{name} has no keys of this sound that are as they were made; nothing was cleared"
-        kept = f"; {self.kept_count} that were set by hand stay" if self.kept_count else ""
-        return f"cleared {self.key_count} keys of {name}{kept}"
+            return words.fill("{0} has no keys of this sound that are as they were made; nothing was cleared", name)
+        if self.kept_count:
+            return words.fill(
+                "cleared {0} keys of {1}; {2} that were set by hand stay", self.key_count, name, self.kept_count
+            )
+        return words.fill("cleared {0} keys of {1}", self.key_count, name)
 
 
 def clear(owner: bpy.types.ID, bake: str) -> Cleared:

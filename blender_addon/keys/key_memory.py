@@ -16,6 +16,7 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import words
 from ..slices import Slices
 from . import key_fields
 from .key_fields import Keys
@@ -45,8 +46,8 @@ class Movement:
     def sentence(self) -> str:
         """What was done with the keys."""
         if self.scale == 1:
-            return f"moved by {self.offset:+.4g} frames"
-        return f"scaled in time by {self.scale:.3g}"
+            return words.fill("moved by {0:+.4g} frames", self.offset)
+        return words.fill("scaled in time by {0:.3g}", self.scale)
 
     def is_shift_by(self, frames: int) -> bool:
         """Whether the keys lie so many frames later."""

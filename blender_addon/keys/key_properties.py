@@ -61,6 +61,15 @@ class SPEECHFACE_Keys(bpy.types.PropertyGroup):
     smooth: FloatProperty(
         name="Smooth", description="Smooths the motion over so many frames before. 0: off", default=0.0, min=0, max=50
     )
+    markers: EnumProperty(
+        name="Markers",
+        description="What is marked on the timeline, where the strips lie",
+        items=(
+            ("NONE", "No Markers", "Nothing is marked, and markers of an earlier run go"),
+            ("WORDS", "Words", "A marker where each word of the transcript begins"),
+            ("PHONES", "Phones", "A marker where each sound of the speech begins, as ARPAbet names it"),
+        ),
+    )
     use_bezier: BoolProperty(name="Bezier", description="Curves between keys instead of straight lines")
 
 

@@ -9,6 +9,7 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import words
 from .key_memory import Movement, Path
 from .key_shapes import KeyShape, Shaping
 
@@ -117,18 +118,26 @@ class Written:
         """What the user should know of the policy; nothing where it met nothing of an artist's."""
         if self.movement is not None:
             return [
-                f"the keys of {name} were {self.movement.sentence} and stay as they are; to have new ones, choose "
-                "Replace Mine or New Layer and generate again"
+                words.fill(
+                    "the keys of {0} were {1} and stay as they are; to have new ones, choose Replace Mine or New Layer "
+                    "and generate again",
+                    name,
+                    self.movement.sentence,
+                )
             ]
         said = []
         if self.policy is Policy.LAYER:
             said.append(
-                f"the new keys of {name} lie in the layer {self.action.name}; the earlier ones are as they were"
+                words.fill(
+                    "the new keys of {0} lie in the layer {1}; the earlier ones are as they were",
+                    name,
+                    self.action.name,
+                )
             )
         if self.kept_count:
-            said.append(f"keys of {name} that were set by hand stay: {self.kept_count}")
+            said.append(words.fill("keys of {0} that were set by hand stay: {1}", name, self.kept_count))
         if self.emptied_count:
-            said.append(f"keys of {name} that were taken away by hand stay away: {self.emptied_count}")
+            said.append(words.fill("keys of {0} that were taken away by hand stay away: {1}", name, self.emptied_count))
         if self.replaced_count:
-            said.append(f"keys of {name} that were set by hand were replaced: {self.replaced_count}")
+            said.append(words.fill("keys of {0} that were set by hand were replaced: {1}", name, self.replaced_count))
         return said

@@ -6,6 +6,7 @@ Each marker remembers in the scene which set it is of; a marker that an artist h
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -53,12 +54,12 @@ def clear(scene: bpy.types.Scene, name: str) -> int:
     """Takes the untouched markers of a set away; returns how many."""
     if name not in scene.get(_SETS, ()):
         return 0
-    wanted = scene[_SETS][name].split("\n")
+    wanted = Counter(scene[_SETS][name].split("\n"))
     removed = 0
     for marker in list(scene.timeline_markers):
         line = f"{marker.frame} {marker.name}"
-        if line in wanted:
-            wanted.remove(line)
+        if wanted[line]:
+            wanted[line] -= 1
             scene.timeline_markers.remove(marker)
             removed += 1
     del scene[_SETS][name]

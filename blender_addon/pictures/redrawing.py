@@ -14,10 +14,11 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import orders
+from .. import orders, stages, words
 from .._shared import errors
 from ..coordinates import CropPlane
-from ..job import AnimationJob, JobRequest, JobState
+from ..job import AnimationJob, JobState
+from ..job_request import JobRequest
 from ..orders import Order, capitalised
 from ..preferences import settings as backend_settings
 from ..properties import active_character
@@ -36,13 +37,13 @@ def disabled_reason(context: bpy.types.Context) -> str:
     """Why pictures cannot be drawn again, as a sentence; empty when they can."""
     character = active_character(context.scene)
     if session.generation is not None or session.orders:
-        return "Wait until the face is generated, or cancel it"
+        return words.fill("Wait until the face is generated, or cancel it")
     if character is None or plane_of(context.scene, character) is None:
-        return "There are no pictures yet; press Generate"
+        return words.fill("There are no pictures yet; press Generate")
     if rig_of(context.scene, character) is None:
-        return "There are no landmark curves to draw from; tick Landmark Curves and press Generate"
+        return words.fill("There are no landmark curves to draw from; tick Landmark Curves and press Generate")
     if character.face_source != photo_landmarks.LEARNT and not character.images:
-        return "The photos are gone from the list; add them again"
+        return words.fill("The photos are gone from the list; add them again")
     return photo_landmarks.reason_against(character)
 
 
@@ -87,7 +88,7 @@ class PoseReading:
         count: of frames.
     """
 
-    queue_position, seconds_left, stage = 0, None, "reading the poses"
+    queue_position, seconds_left, stage = 0, None, stages.READING_POSES
     frame_count = 0
 
     def __init__(self, slices: Slices[NDArray[np.float32]], count: int) -> None:
@@ -132,7 +133,8 @@ class Redrawing:
 
     def __init__(self, context: bpy.types.Context, owner: Session, frames: list[int]) -> None:
         scene, character = context.scene, active_character(context.scene)
-        self.plan = RedrawPlan(Order(scene.session_uid, character.token, character.name, "", "Render Again"), frames)
+        order = Order(scene.session_uid, character.token, character.name, "", words.fill("Render Again"))
+        self.plan = RedrawPlan(order, frames)
         self.made: list[str] = []  # no objects
         self._owner, self._settings = owner, backend_settings(context)
         self._width = plane_of(scene, character).dimensions.x / max(plane_of(scene, character).scale.x, 1e-9)
@@ -207,7 +209,7 @@ class Redrawing:
         sequence = self._pictures.folder.publish(bpy.data.filepath)
         texture_plane.write(scene, plane, plane.name, CropPlane(self._width), sequence)
         self._owner.notes = [capitalised(note.sentence) for note in self.job.notes]
-        return f"Made {len(shown)} pictures anew on {plane.name}"
+        return words.fill("Made {0} pictures anew on {1}", len(shown), plane.name)
 
     def _plane(self) -> tuple[bpy.types.Scene, bpy.types.Object]:
         scene, character = orders.character_of(self.plan.order)

@@ -17,6 +17,7 @@ import numpy as np
 from mathutils import Vector
 from numpy.typing import NDArray
 
+from .. import words
 from .._shared import errors
 from . import landmark_rig
 
@@ -115,7 +116,7 @@ def read(picked: bpy.types.Object) -> Character:
             parts.append(Part(mesh, names))
     parts.sort(key=lambda part: (part.object != picked, -len(part.names)))
     if armature is not None and armature != picked and not armature.is_editable:
-        skipped.append(Skipped(armature.name, "linked, so its bones are not moved"))
+        skipped.append(Skipped(armature.name, words.fill("linked, so its bones are not moved")))
         armature = None
     found = Character(picked, tuple(parts), tuple(meshes), armature, tuple(skipped))
     if not found.names and not found.bones:
@@ -225,7 +226,7 @@ def _meshes(
             if (its_low <= high).all() and (its_high >= low).all():
                 found[sibling] = None
             else:
-                skipped.append(Skipped(sibling.name, f"lies apart from {picked.name}"))
+                skipped.append(Skipped(sibling.name, words.fill("lies apart from {0}", picked.name)))
     return list(found), skipped
 
 
@@ -238,7 +239,8 @@ def _usable_keys(mesh: bpy.types.Object) -> tuple[tuple[str, ...], list[Skipped]
     """The shape keys of a mesh that may be moved, and the others with the reason."""
     key = mesh.data.shape_keys
     if not key.use_relative:
-        return (), [Skipped(mesh.name, "its shape keys are absolute; tick Relative above the list of shape keys")]
+        why = words.fill("its shape keys are absolute; tick Relative above the list of shape keys")
+        return (), [Skipped(mesh.name, why)]
     driven = {
         match[1]
         for driver in (key.animation_data.drivers if key.animation_data is not None else ())
@@ -250,13 +252,13 @@ def _usable_keys(mesh: bpy.types.Object) -> tuple[tuple[str, ...], list[Skipped]
         if block == key.reference_key:
             continue  # the basis moves nothing; nobody needs to be told
         if bpy.utils.escape_identifier(block.name) in driven:
-            why = "a driver moves it"
+            why = words.fill("a driver moves it")
         elif block.lock_shape:
-            why = "locked"
+            why = words.fill("locked")
         elif block.mute:
-            why = "muted"
+            why = words.fill("muted")
         elif _CORRECTIVE.search(block.name) or _is_combination(block.name, names):
-            why = "corrects a combination of other shapes"
+            why = words.fill("corrects a combination of other shapes")
         else:
             usable.append(block.name)
             continue
@@ -288,12 +290,22 @@ def _kind(picked: bpy.types.Object) -> str:
 
 def _nothing(picked: bpy.types.Object, meshes: list[bpy.types.Object], skipped: list[Skipped]) -> str:
     if skipped:
-        return f"nothing of {picked.name} can be moved: {skipped[0].name} is skipped ({skipped[0].why})" + (
-            f", and {len(skipped) - 1} more" if len(skipped) > 1 else ""
+        count = len(skipped) - 1
+        return words.fill(
+            "nothing of {0} can be moved: {1} is skipped ({2}), and {3} more"
+            if count
+            else "nothing of {0} can be moved: {1} is skipped ({2})",
+            picked.name,
+            skipped[0].name,
+            skipped[0].why,
+            count,
         )
     if not meshes:
-        return f"{picked.name} has no bones and no meshes; choose the mesh of the head, or the armature that moves it"
-    return (
-        f"{picked.name} has no shape keys and no bones, so nothing can move its mouth; choose the head that has them, "
-        "or add shape keys"
+        return words.fill(
+            "{0} has no bones and no meshes; choose the mesh of the head, or the armature that moves it", picked.name
+        )
+    return words.fill(
+        "{0} has no shape keys and no bones, so nothing can move its mouth; choose the head that has them, or add "
+        "shape keys",
+        picked.name,
     )

@@ -15,6 +15,7 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import words
 from .._shared import errors, rig_mapping
 from ..keys import key_places, keyframes, saved_keys
 from ..keys.key_places import Reference
@@ -84,7 +85,8 @@ def tracks(
             curves = tuple(Curve(_value_path(name), 0) for _, name in own)
             columns = weights[:, [number for number, _ in own]]
             made.append(Track(part.key, part.object.name, curves, columns, tuple(name for _, name in own)))
-    skipped += [Skipped(name, left.get(name, "no shape key has this name")) for _, name in keyed if name not in moved]
+    unknown = words.fill("no shape key has this name")
+    skipped += [Skipped(name, left.get(name, unknown)) for _, name in keyed if name not in moved]
     posed = [(number, channel) for number, channel in enumerate(channels) if channel.bone and not channel.is_muted]
     if posed:
         curves, columns, names, unposed = _pose(character, posed, weights)
@@ -137,7 +139,7 @@ def write_steps(
     """
     saved_keys.check_scene(scene)
     sentences = [
-        f"{part.object.name} was linked; its mesh has a library override now"
+        words.fill("{0} was linked; its mesh has a library override now", part.object.name)
         for part in character.parts
         if make_keyable(part)
     ]
@@ -220,7 +222,7 @@ def _pose(
         bone = character.armature.pose.bones.get(target.bone) if character.armature is not None else None
         axis = _AXES.index(target.transform[-1])
         if bone is None:
-            skipped.append(Skipped(channel.name, f"there is no bone {target.bone}"))
+            skipped.append(Skipped(channel.name, words.fill("there is no bone {0}", target.bone)))
             continue
         if why := _untouchable(character.armature, bone, target.transform.partition("_")[0], axis):
             skipped.append(Skipped(channel.name, why))
@@ -284,23 +286,35 @@ def _axis_angles(turns: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _untouchable(armature: bpy.types.Object, bone: bpy.types.PoseBone, transform: str, axis: int) -> str:
     """Why a transform of a bone is not to be keyed; empty if it may be."""
-    if (bone.lock_rotation if transform == "rotation" else bone.lock_location)[axis]:
-        return f"{transform} {_AXES[axis]} of the bone {bone.name} is locked"
-    if transform == "location" and bone.parent is not None and bone.bone.use_connect:
-        return f"the bone {bone.name} is connected to its parent and cannot be moved"
+    is_turn = transform == "rotation"
+    if (bone.lock_rotation if is_turn else bone.lock_location)[axis]:
+        return words.fill(
+            "rotation {0} of the bone {1} is locked" if is_turn else "location {0} of the bone {1} is locked",
+            _AXES[axis],
+            bone.name,
+        )
+    if not is_turn and bone.parent is not None and bone.bone.use_connect:
+        return words.fill("the bone {0} is connected to its parent and cannot be moved", bone.name)
     start = f"{bone.path_from_id()}.{transform}"
     drivers = armature.animation_data.drivers if armature.animation_data is not None else ()
     is_driven = any(
-        driver.data_path.startswith(start) and (transform == "rotation" or driver.array_index == axis)
-        for driver in drivers
+        driver.data_path.startswith(start) and (is_turn or driver.array_index == axis) for driver in drivers
     )
-    return f"a driver moves the {transform} of the bone {bone.name}" if is_driven else ""
+    if not is_driven:
+        return ""
+    return words.fill(
+        "a driver moves the rotation of the bone {0}" if is_turn else "a driver moves the location of the bone {0}",
+        bone.name,
+    )
 
 
 def _of_skipped(skipped: list[Skipped]) -> str:
     first = skipped[0]
-    more = f", and {len(skipped) - 1} more" if len(skipped) > 1 else ""
-    return f'the channel "{first.name}" moves nothing ({first.why}){more}'
+    if len(skipped) > 1:
+        return words.fill(
+            'the channel "{0}" moves nothing ({1}), and {2} more', first.name, first.why, len(skipped) - 1
+        )
+    return words.fill('the channel "{0}" moves nothing ({1})', first.name, first.why)
 
 
 def _look(
@@ -324,8 +338,11 @@ def _look(
         if wrong.any():
             row, column = np.argwhere(wrong)[0]
             sentences.append(
-                f"{track.channels[column]} of {track.name} is {seen[row, column]:.3g} on frame {frames[rows[row]]}, "
-                f"where {keyed[row, column]:.3g} was keyed: its limits, a driver or another action "
-                f"change it (channels that differ: {int(wrong.any(axis=0).sum())})"
+                words.fill(
+                    "{0} of {1} is {2:.3g} on frame {3}, where {4:.3g} was keyed: its limits, a driver or another "
+                    "action change it (channels that differ: {5})",
+                    *(track.channels[column], track.name, seen[row, column], frames[rows[row]], keyed[row, column]),
+                    int(wrong.any(axis=0).sum()),
+                )
             )
     return len(moving), sentences

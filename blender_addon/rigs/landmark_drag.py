@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import bpy
 
-from .. import compat
+from .. import compat, words
 from .._shared import errors
 from ..session import redraw
 from . import character as characters
@@ -105,7 +105,7 @@ class SPEECHFACE_OT_drag_landmarks(LandmarkOperator, bpy.types.Operator):
             return self._refuse(error)
         rigging_of(context).show_landmarks = True
         context.window_manager.modal_handler_add(self)
-        context.workspace.status_text_set(_HELP)
+        context.workspace.status_text_set(words.translate(_HELP))
         _redraw_views(context)
         return {"RUNNING_MODAL"}
 
@@ -134,7 +134,9 @@ class SPEECHFACE_OT_drag_landmarks(LandmarkOperator, bpy.types.Operator):
             elif event.type == "MOUSEMOVE":
                 self._drag.move(context, event.mouse_x, event.mouse_y)
                 face = _face(context)
-                context.workspace.status_text_set(f"{face.landmarks[face.active_landmark].name}   {_HELP}")
+                context.workspace.status_text_set(
+                    f"{face.landmarks[face.active_landmark].name}   {words.translate(_HELP)}"
+                )
                 _redraw_views(context)
         except errors.SpeechFaceError as error:
             self.cancel(context)

@@ -11,6 +11,7 @@ import bpy
 import numpy as np
 from bpy.props import IntProperty
 
+from .. import words
 from .._shared import errors
 from ..run_operator import RunOperator
 from ..session import redraw
@@ -33,7 +34,7 @@ class LandmarkOperator(RigOperator):
         """Only when landmarks were found."""
         rig = rigging_of(context)
         has_face = rig is not None and face_landmarks.face_of(rig) is not None
-        cls.poll_message_set("" if has_face else "Press Find Landmarks first")
+        cls.poll_message_set("" if has_face else words.fill("Press Find Landmarks first"))
         return has_face
 
 
@@ -43,7 +44,7 @@ class SPEECHFACE_OT_find_landmarks(RunOperator, RigOperator, bpy.types.Operator)
     bl_idname = "speechface.find_landmarks"
     bl_label = "Find Landmarks"
 
-    unchanged = "the landmarks are unchanged"
+    unchanged = "Cancelled; the landmarks are unchanged"
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -78,7 +79,9 @@ class SPEECHFACE_OT_set_landmark(LandmarkOperator, bpy.types.Operator):
         except errors.SpeechFaceError as error:
             return self._refuse(error)
         redraw()
-        self.report({"INFO"}, f"{face.landmarks[number].name} lies on vertex {on_surface} of {mesh.name}")
+        self.report(
+            {"INFO"}, words.fill("{0} lies on vertex {1} of {2}", face.landmarks[number].name, on_surface, mesh.name)
+        )
         return {"FINISHED"}
 
 
@@ -98,7 +101,10 @@ class SPEECHFACE_OT_reset_landmarks(LandmarkOperator, bpy.types.Operator):
         except errors.SpeechFaceError as error:
             return self._refuse(error)
         redraw()
-        self.report({"INFO"}, f"{count} landmark{'' if count == 1 else 's'} put back to where found")
+        said = words.fill(
+            "{0} landmark put back to where found" if count == 1 else "{0} landmarks put back to where found", count
+        )
+        self.report({"INFO"}, said)
         return {"FINISHED"}
 
 

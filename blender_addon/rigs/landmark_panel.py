@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import bpy
 
+from .. import words
 from ..sentences import draw_sentence
 from . import face_landmarks
 from .landmark_search import UNSURE
@@ -42,7 +43,7 @@ def draw_landmarks(layout: bpy.types.UILayout, rig: SPEECHFACE_Rigging) -> None:
     header, body = layout.panel("SPEECHFACE_landmarks", default_closed=True)
     face = face_landmarks.face_of(rig)
     count = face_landmarks.corrected_count(face)
-    header.label(text=f"Landmarks ({count} corrected)" if count else "Landmarks")
+    header.label(text=words.fill("Landmarks ({0} corrected)", count) if count else "Landmarks")
     if body is None:
         return
     find = body.column()

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
-from .. import orders
+from .. import orders, words
 from .._shared import errors
-from ..job import AnimationJob, JobRequest
+from ..job import AnimationJob
+from ..job_request import JobRequest
 from ..orders import Order
 from ..preferences import settings as backend_settings
 from ..properties import active_character
@@ -29,13 +30,15 @@ def disabled_reason(context: bpy.types.Context) -> str:
     character = active_character(context.scene)
     rig = character.rigging if character is not None else None
     if session.generation is not None or session.orders:
-        return "Wait until the face is generated, or cancel it"
+        return words.fill("Wait until the face is generated, or cancel it")
     if rig is None or rig.character is None:
-        return "Choose a character first"
+        return words.fill("Choose a character first")
     if rig.problem:
         return rig.problem[:1].upper() + rig.problem[1:]
     if not rigging.is_solved(rig):
-        return "The names of its channels are known, so no landmarks are needed; choose the method By Shape to use them"
+        return words.fill(
+            "The names of its channels are known, so no landmarks are needed; choose the method By Shape to use them"
+        )
     return ""
 
 
@@ -97,7 +100,9 @@ class LandmarkSearch(Search):
         rig.show_landmarks = True
         unsure = int((self.job.landmarks.confidence < UNSURE).sum())
         yield
-        return f"Found the landmarks of {name}" + (f"; {unsure} of 68 are unsure, look at them first" if unsure else "")
+        if unsure:
+            return words.fill("Found the landmarks of {0}; {1} of 68 are unsure, look at them first", name, unsure)
+        return words.fill("Found the landmarks of {0}", name)
 
 
 def begin(context: bpy.types.Context) -> LandmarkSearch:

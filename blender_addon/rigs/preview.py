@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import words
 from .._shared import conversion, errors, rig_mapping
 from . import character_keys
 from .character import Character
@@ -32,7 +33,7 @@ class _Shown:
         self._channels = channels
         made, skipped = self._tracks(np.zeros(len(channels)))
         if not made:
-            why = skipped[0].why if skipped else "it is muted"
+            why = skipped[0].why if skipped else words.fill("it is muted")
             raise errors.SpeechFaceError(f"{name} cannot be shown: {why}")
         self._before = [
             (track.owner, curve, character_keys.current(track.owner, curve)) for track in made for curve in track.curves

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import bpy
 from bpy.props import FloatProperty, IntProperty, StringProperty
 
-from .. import compat
+from .. import compat, words
 from .._shared import errors
 from . import character as characters
 from . import preview_sources, rig_table, rigging
@@ -62,7 +62,9 @@ class _PreviewOperator(RigOperator):
             if event.type == "MOUSEMOVE":
                 self._share = min(max((event.mouse_x - self._start) / _PIXELS, 0.0), 1.0)
             self._display(self._share * self._most)
-            context.workspace.status_text_set(f"{self._name} {self._share * self._most:.2f}   {self._help}")
+            context.workspace.status_text_set(
+                f"{self._name} {self._share * self._most:.2f}   {words.translate(self._help)}"
+            )
         return {"RUNNING_MODAL"}
 
     def cancel(self, context: bpy.types.Context) -> None:
@@ -87,7 +89,8 @@ class _PreviewOperator(RigOperator):
             context.view_layer.update()
         distances = [float((each**2).sum(axis=1).max(initial=0.0)) ** 0.5 for each in moved]
         count = sum(int(((each**2).sum(axis=1) > 0).sum()) for each in moved)
-        self.report({"INFO"}, f"{count} vertices move, the farthest by {max(distances, default=0.0):.4g}")
+        farthest = max(distances, default=0.0)
+        self.report({"INFO"}, words.fill("{0} vertices move, the farthest by {1:.4g}", count, farthest))
         return {"FINISHED"}
 
     def _turn(self, event: bpy.types.Event) -> bool:
@@ -169,9 +172,9 @@ def disabled_reason(context: bpy.types.Context) -> str:
     """Why no face can be shown through the mapping, as a sentence; empty if one can."""
     rig = rigging_of(context)
     if rig is None or rig.character is None:
-        return "Choose a character first"
+        return words.fill("Choose a character first")
     if rigging.is_solved(rig):
-        return (
+        return words.fill(
             "Only the backend can fit channels without known names, to a whole motion; choose a preset or the method "
             "By Names to preview a face"
         )

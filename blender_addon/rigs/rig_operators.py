@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import bpy
 from bpy.props import EnumProperty, StringProperty
 
+from .. import words
 from .._shared import errors, presets
 from ..properties import active_character
 from . import character as characters
@@ -45,7 +46,7 @@ class RigOperator:
         """Only when a character is chosen."""
         rig = rigging_of(context)
         is_chosen = rig is not None and rig.character is not None
-        cls.poll_message_set("" if is_chosen else "Choose a character first")
+        cls.poll_message_set("" if is_chosen else words.fill("Choose a character first"))
         return is_chosen
 
     def _refuse(self, error: errors.SpeechFaceError | OSError) -> set[OperatorReturnItems]:
@@ -128,7 +129,7 @@ class SPEECHFACE_OT_save_mapping(_MappingFile, bpy.types.Operator):
             rigging.save(rigging_of(context), path)
         except (errors.SpeechFaceError, OSError) as error:
             return self._refuse(error)
-        self.report({"INFO"}, f"Saved {path}")
+        self.report({"INFO"}, words.fill("Saved {0}", path))
         return {"FINISHED"}
 
 

@@ -85,14 +85,15 @@ def draw_face_preview(layout: bpy.types.UILayout, context: bpy.types.Context) ->
 
 
 def _draw_detected(column: bpy.types.UILayout, rig: SPEECHFACE_Rigging) -> None:
-    kind = f"{rig.kind}, {rig.confidence:.0%} sure" if rig.kind else "A rig of its own kind"
+    kind = words.fill("{0}, {1:.0%} sure" if rig.kind else "A rig of its own kind", rig.kind, rig.confidence)
     column.label(text=kind, icon="INFO")
     for reason in rig.why.splitlines()[:_SHOWN_REASONS]:
         draw_sentence(column, reason, "DOT")
     left = rig.skipped.splitlines()
     if left:
-        more = f" and {len(left) - 1} more" if len(left) > 1 else ""
-        draw_sentence(column, f"Not moved: {left[0]}{more}", "CANCEL")
+        count = len(left) - 1
+        said = words.fill("Not moved: {0} and {1} more" if count else "Not moved: {0}", left[0], count)
+        draw_sentence(column, said, "CANCEL")
     settings = column.column()
     settings.use_property_split = True
     settings.use_property_decorate = False

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .. import words
 from .._shared import detection, errors, mapping_file, presets, rig_mapping
 from . import character as characters
 from . import face_landmarks, rig_table
@@ -123,7 +124,7 @@ def _is_at_mouth(channel: rig_mapping.Channel) -> bool:
 def choose_preset(rigging: SPEECHFACE_Rigging, name: str) -> None:
     """Makes the table that of a mapping that ships; the detection's reasons no longer count."""
     fill(rigging, presets.open_preset(name))
-    rigging.kind, rigging.confidence, rigging.why = name, 1.0, "chosen by hand"
+    rigging.kind, rigging.confidence, rigging.why = name, 1.0, words.fill("chosen by hand")
 
 
 def load(rigging: SPEECHFACE_Rigging, path: Path) -> None:
@@ -133,7 +134,7 @@ def load(rigging: SPEECHFACE_Rigging, path: Path) -> None:
         ValueRangeError: the file is no mapping; the table is as it was.
     """
     fill(rigging, mapping_file.load_mapping(path))
-    rigging.kind, rigging.confidence, rigging.why = rigging.name, 1.0, f"loaded from {path.name}"
+    rigging.kind, rigging.confidence, rigging.why = rigging.name, 1.0, words.fill("loaded from {0}", path.name)
 
 
 def save(rigging: SPEECHFACE_Rigging, path: Path) -> None:

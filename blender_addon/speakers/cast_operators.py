@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import bpy
 from bpy.props import BoolProperty, CollectionProperty, EnumProperty, IntProperty, StringProperty
 
-from .. import compat
+from .. import compat, words
 from .._shared import protocol
 from ..pictures import picture_places
 from ..properties import active_character
@@ -30,7 +30,8 @@ def _strip_items(_operator: object, context: bpy.types.Context | None) -> list[t
     here = context.scene if context is not None else None
     for number, (scene, strip) in enumerate(cast.strips()):
         label = strip.name if scene == here else f"{scene.name}: {strip.name}"
-        _STRIPS.append((f"{scene.name}\n{strip.name}", label, f"In the sequencer of {scene.name}", "SOUND", number))
+        where = words.fill("In the sequencer of {0}", scene.name)
+        _STRIPS.append((f"{scene.name}\n{strip.name}", label, where, "SOUND", number))
     return _STRIPS
 
 
@@ -81,7 +82,7 @@ class SPEECHFACE_OT_add_voice(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only when there is a strip."""
         has_strip = next(cast.strips(), None) is not None
-        cls.poll_message_set("" if has_strip else "There is no sound strip; add the speech as a file")
+        cls.poll_message_set("" if has_strip else words.fill("There is no sound strip; add the speech as a file"))
         return has_strip
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[OperatorReturnItems]:
@@ -96,7 +97,7 @@ class SPEECHFACE_OT_add_voice(bpy.types.Operator):
             if (scene.name, strip.name) == (scene_name, name):
                 cast.add_voice(cast.active(context.scene), scene, strip)
                 return {"FINISHED"}
-        self.report({"ERROR"}, f"The sound strip {name!r} is gone; choose another")
+        self.report({"ERROR"}, words.fill("The sound strip {0!r} is gone; choose another", name))
         return {"CANCELLED"}
 
 
@@ -121,13 +122,15 @@ class SPEECHFACE_OT_add_sound_file(bpy.types.Operator):
         """Lays the strip into a free channel, where it is heard, and gives it to the active character."""
         path = Path(bpy.path.abspath(self.filepath))
         if not path.is_file():
-            self.report({"ERROR"}, f"There is no file {str(path)!r}; choose a sound or a video")
+            self.report({"ERROR"}, words.fill("There is no file {0!r}; choose a sound or a video", str(path)))
             return {"CANCELLED"}
         scene = compat.sequencer_scene(context)
         try:
             strip = cast.add_strip(scene, path, scene.frame_current)
         except RuntimeError as error:
-            self.report({"ERROR"}, f"{path.name!r} cannot be read ({str(error).strip()}); choose a sound or a video")
+            why = str(error).strip()
+            said = words.fill("{0!r} cannot be read ({1}); choose a sound or a video", path.name, why)
+            self.report({"ERROR"}, said)
             return {"CANCELLED"}
         cast.add_voice(cast.active(context.scene), scene, strip)
         return {"FINISHED"}
@@ -179,11 +182,13 @@ class SPEECHFACE_OT_add_images(bpy.types.Operator):
             self.report({"ERROR"}, "No file was chosen; select one or more photos")
             return {"CANCELLED"}
         if len(rows) + len(names) > protocol.MAX_IMAGE_COUNT:
-            self.report({"ERROR"}, f"At most {protocol.MAX_IMAGE_COUNT} reference images are used; choose fewer")
+            said = words.fill("At most {0} reference images are used; choose fewer", protocol.MAX_IMAGE_COUNT)
+            self.report({"ERROR"}, said)
             return {"CANCELLED"}
         paths = [Path(bpy.path.abspath(self.directory)) / name for name in names]
         if missing := [path for path in paths if not path.is_file()]:
-            self.report({"ERROR"}, f"{missing[0]} does not exist; choose PNG, JPEG, HEIC, TIFF or WebP photos")
+            said = words.fill("{0} does not exist; choose PNG, JPEG, HEIC, TIFF or WebP photos", missing[0])
+            self.report({"ERROR"}, said)
             return {"CANCELLED"}
         for path in paths:
             image = bpy.data.images.load(str(path), check_existing=True)
@@ -227,7 +232,7 @@ class SPEECHFACE_OT_remove_image(bpy.types.Operator):
         wanted = cast.active(context.scene)
         index = wanted.active_image if self.index < 0 else self.index
         if index >= len(wanted.images):
-            self.report({"ERROR"}, f"There is no image in row {index + 1}; select one")
+            self.report({"ERROR"}, words.fill("There is no image in row {0}; select one", index + 1))
             return {"CANCELLED"}
         wanted.images.remove(index)
         wanted.active_image = max(0, min(wanted.active_image, len(wanted.images) - 1))
@@ -243,7 +248,7 @@ class SPEECHFACE_OT_clean_up(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Not while a face is being generated."""
-        cls.poll_message_set("A face is being generated")
+        cls.poll_message_set(words.fill("A face is being generated"))
         return session.generation is None
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[OperatorReturnItems]:
@@ -252,23 +257,26 @@ class SPEECHFACE_OT_clean_up(bpy.types.Operator):
         if not found:
             self.report({"INFO"}, "Nothing to clean up: all pictures are shown")
             return {"CANCELLED"}
-        return context.window_manager.invoke_confirm(
-            self, event, title="Clean Up", message=f"{_described(found)}; undo will not show them again"
-        )
+        said = words.fill("{0}; undo will not show them again", _described(found))
+        return context.window_manager.invoke_confirm(self, event, title="Clean Up", message=said)
 
     def execute(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
         """Deletes them."""
         found = picture_places.unused(context)
         left = [item for item in found if not picture_places.remove(item)]
         if left:
-            self.report({"WARNING"}, f"{left[0].folder} cannot be deleted; close what uses it")
-        self.report({"INFO"}, f"Deleted {_described([item for item in found if item not in left])}")
+            self.report({"WARNING"}, words.fill("{0} cannot be deleted; close what uses it", left[0].folder))
+        gone = [item for item in found if item not in left]
+        self.report({"INFO"}, words.fill("Deleted {0}", _described(gone)))
         return {"FINISHED"}
 
 
 def _described(found: list[picture_places.Unused]) -> str:
     megabytes = sum(item.size for item in found) / 1e6
-    return f"{len(found)} folder{'' if len(found) == 1 else 's'} of pictures, {megabytes:.1f} MB"
+    count = len(found)
+    return words.fill(
+        "{0} folder of pictures, {1:.1f} MB" if count == 1 else "{0} folders of pictures, {1:.1f} MB", count, megabytes
+    )
 
 
 _CLASSES = (

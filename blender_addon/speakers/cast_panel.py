@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import bpy
 
+from .. import words
 from ..properties import SPEECHFACE_Character, active_character, scene_settings
 from . import cast
 from .photo_panel import draw_face
@@ -55,7 +56,7 @@ class SPEECHFACE_UL_voices(bpy.types.UIList):
         label = row.row()
         label.alert = found is None
         if found is None:
-            label.label(text=f"{item.name} (gone)", icon="ERROR")
+            label.label(text=words.fill("{0} (gone)", item.name), icon="ERROR")
         else:
             scene, strip = found
             is_here = context is None or scene == context.scene

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import bpy
 from bpy.props import BoolProperty, StringProperty
 
-from .. import compat
+from .. import compat, words
 from .._shared import errors, face_messages
 from ..orders import sentence_of
 from ..session import redraw
@@ -143,9 +143,8 @@ class SPEECHFACE_OT_delete_face(FaceOperator, bpy.types.Operator):
             self.identity, name = self._chosen(context)
         except errors.SpeechFaceError as error:
             return self._refuse(error)
-        return context.window_manager.invoke_confirm(
-            self, event, title="Delete Face", message=f"{name} is deleted for all files; undo will not bring it back"
-        )
+        said = words.fill("{0} is deleted for all files; undo will not bring it back", name)
+        return context.window_manager.invoke_confirm(self, event, title="Delete Face", message=said)
 
     def _talk(self, context: bpy.types.Context) -> Talk:
         return learnt_faces.deleting(*self._chosen(context))

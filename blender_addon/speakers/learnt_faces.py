@@ -17,7 +17,7 @@ import numpy as np
 from bpy.props import BoolProperty, CollectionProperty, IntProperty, StringProperty
 from numpy.typing import NDArray
 
-from .. import made_file
+from .. import made_file, words
 from .._shared import errors, face_messages, protocol
 from ..job import AnimationJob
 from ..preferences import settings as backend_settings
@@ -83,7 +83,10 @@ def listing() -> Talk:
     rows.clear()
     for face, preview in known.values():
         _fill(rows.add(), face, preview)
-    return f"The backend keeps {len(known)} learnt face{'' if len(known) == 1 else 's'}"
+    count = len(known)
+    return words.fill(
+        "The backend keeps {0} learnt face" if count == 1 else "The backend keeps {0} learnt faces", count
+    )
 
 
 def renaming(identity: str, name: str) -> Talk:
@@ -92,7 +95,7 @@ def renaming(identity: str, name: str) -> Talk:
     shown = _show(answer)
     for character in users_of(identity):
         character.identity_name = shown
-    return f"The face is called {shown} now"
+    return words.fill("The face is called {0} now", shown)
 
 
 def deleting(identity: str, name: str) -> Talk:
@@ -104,8 +107,12 @@ def deleting(identity: str, name: str) -> Talk:
             wm.speech_face_faces.remove(number)
     wm.speech_face_active_face = max(0, min(wm.speech_face_active_face, len(wm.speech_face_faces) - 1))
     users = [character.name for character in users_of(identity)]
-    without = f"; {', '.join(users)} need{'s' if len(users) == 1 else ''} another" if users else ""
-    return f"Deleted {name}, {answer.freed_bytes / 1e6:.1f} MB{without}"
+    megabytes = answer.freed_bytes / 1e6
+    if not users:
+        return words.fill("Deleted {0}, {1:.1f} MB", name, megabytes)
+    if len(users) == 1:
+        return words.fill("Deleted {0}, {1:.1f} MB; {2} needs another", name, megabytes, users[0])
+    return words.fill("Deleted {0}, {1:.1f} MB; {2} need another", name, megabytes, ", ".join(users))
 
 
 def exporting(identity: str, path: Path) -> Talk:
@@ -118,8 +125,9 @@ def exporting(identity: str, path: Path) -> Talk:
         raise errors.SpeechFaceError(
             f"cannot write {str(path)!r}: {error.strerror or error}; choose another"
         ) from error
-    aside = f"; what had this name is now {made.set_aside.name}" if made.set_aside is not None else ""
-    return f"Wrote {path}{aside}"
+    if made.set_aside is not None:
+        return words.fill("Wrote {0}; what had this name is now {1}", path, made.set_aside.name)
+    return words.fill("Wrote {0}", path)
 
 
 def importing(path: Path) -> Talk:
@@ -139,7 +147,7 @@ def importing(path: Path) -> Talk:
     except OSError as error:
         raise errors.SpeechFaceError(f"cannot read {str(path)!r}: {error.strerror or error}; choose another") from error
     answer = _expected((yield protocol.ImportFace(content=content)), protocol.Faces)
-    return f"The backend keeps {_show(answer)} now"
+    return words.fill("The backend keeps {0} now", _show(answer))
 
 
 def start(context: bpy.types.Context, talk: Talk) -> Conversation:

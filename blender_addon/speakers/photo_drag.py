@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import bpy
 import numpy as np
 
-from .. import compat
+from .. import compat, words
 from .._shared import errors
 from ..properties import active_character
 from ..session import redraw, session
@@ -97,7 +97,7 @@ class SPEECHFACE_OT_drag_photo_landmarks(PhotoOperator, bpy.types.Operator):
             return self._refuse(error)
         self._drag, self._image = PhotoDrag(photo), photo.image.name
         context.window_manager.modal_handler_add(self)
-        context.workspace.status_text_set(_HELP)
+        context.workspace.status_text_set(words.translate(_HELP))
         photo_view.redraw_editors(context)
         return {"RUNNING_MODAL"}
 
@@ -143,7 +143,7 @@ class SPEECHFACE_OT_drag_photo_landmarks(PhotoOperator, bpy.types.Operator):
             bpy.ops.speechface.choose_photo_face("INVOKE_DEFAULT", photo=row, face=face)
             return {"FINISHED"}
         name = photo.points[photo.active_point].name if photo.points else ""
-        context.workspace.status_text_set(f"{name}   {_HELP}")
+        context.workspace.status_text_set(f"{name}   {words.translate(_HELP)}")
         photo_view.redraw_editors(context)
         return {"RUNNING_MODAL"}
 

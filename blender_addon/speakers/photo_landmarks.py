@@ -9,6 +9,7 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import words
 from .._shared import errors, landmarks, notes, protocol
 from ..properties import SPEECHFACE_Character
 from .face_choice import FaceChoice
@@ -28,8 +29,8 @@ def photos_of(character: SPEECHFACE_Character) -> Sequence[SPEECHFACE_ReferenceI
 def reason_against(character: SPEECHFACE_Character) -> str:
     """Why a character has no face to be drawn, as a sentence; empty when it has."""
     if character.face_source == LEARNT:
-        return "" if character.identity else "Choose one of the learnt faces, or set Face to Photos"
-    return "" if character.images else "Face Picture needs a photo: add at least one"
+        return "" if character.identity else words.fill("Choose one of the learnt faces, or set Face to Photos")
+    return "" if character.images else words.fill("Face Picture needs a photo: add at least one")
 
 
 def choice_of(character: SPEECHFACE_Character, pictures: ReferencePictures) -> FaceChoice:

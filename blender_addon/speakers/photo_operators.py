@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import bpy
 from bpy.props import FloatProperty, IntProperty
 
-from .. import compat
+from .. import compat, words
 from .._shared import errors
 from ..orders import sentence_of
 from ..properties import SPEECHFACE_Character, active_character
@@ -33,7 +33,7 @@ class PhotoOperator:
         """Only when there is a photo."""
         character = active_character(context.scene)
         has_photos = character is not None and len(character.images) > 0
-        cls.poll_message_set("" if has_photos else "Add a photo first")
+        cls.poll_message_set("" if has_photos else words.fill("Add a photo first"))
         return has_photos
 
     def _refuse(self, error: errors.SpeechFaceError) -> set[OperatorReturnItems]:
@@ -44,7 +44,7 @@ class PhotoOperator:
 class _Search(RunOperator, PhotoOperator):
     """An operator that looks at photos."""
 
-    unchanged = "the landmarks are unchanged"
+    unchanged = "Cancelled; the landmarks are unchanged"
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -75,7 +75,7 @@ class SPEECHFACE_OT_choose_photo_face(_Search, bpy.types.Operator):
     bl_idname = "speechface.choose_photo_face"
     bl_label = "Choose Face"
 
-    unchanged = "the face is chosen, and Generate finds its landmarks"
+    unchanged = "Cancelled; the face is chosen, and Generate finds its landmarks"
 
     photo: IntProperty(name="Photo", description="Row of the photo; -1 for the active one", **_PHOTO)
     face: IntProperty(name="Face", description="Which of the faces, the largest is 0", min=0, options={"SKIP_SAVE"})
@@ -126,7 +126,10 @@ class SPEECHFACE_OT_reset_photo_landmarks(PhotoOperator, bpy.types.Operator):
             return self._refuse(error)
         photo_view.redraw_editors(context)
         redraw()
-        self.report({"INFO"}, f"{count} landmark{'' if count == 1 else 's'} put back to where found")
+        said = words.fill(
+            "{0} landmark put back to where found" if count == 1 else "{0} landmarks put back to where found", count
+        )
+        self.report({"INFO"}, said)
         return {"FINISHED"}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import bpy
 
+from .. import words
 from ..orders import sentence_of
 from ..properties import SPEECHFACE_Character
 from ..sentences import draw_sentence
@@ -66,7 +67,7 @@ class SPEECHFACE_UL_faces(bpy.types.UIList):
         count.alignment = "RIGHT"
         if item.is_damaged or item.is_outdated:
             count.label(text="damaged" if item.is_damaged else "outdated", icon="ERROR")
-        count.label(text=f"{item.image_count} photo{'' if item.image_count == 1 else 's'}")
+        count.label(text=words.fill("{0} photo" if item.image_count == 1 else "{0} photos", item.image_count))
 
 
 def draw_face(layout: bpy.types.UILayout, context: bpy.types.Context, character: SPEECHFACE_Character) -> None:
@@ -80,7 +81,7 @@ def draw_face(layout: bpy.types.UILayout, context: bpy.types.Context, character:
 
 def _draw_photos(layout: bpy.types.UILayout, character: SPEECHFACE_Character) -> None:
     count = len(character.images)
-    layout.label(text=f"Photos ({count})" if count else "Photos")
+    layout.label(text=words.fill("Photos ({0})", count) if count else "Photos")
     if not count:
         layout.operator("speechface.add_images", text="Choose Photos...", icon="FILE_FOLDER")
         return
@@ -101,7 +102,7 @@ def _draw_photo(layout: bpy.types.UILayout, photo: SPEECHFACE_ReferenceImage) ->
         layout.template_icon(icon_value=photo.image.preview.icon_id, scale=_PREVIEW)
     header, body = layout.panel("SPEECHFACE_photo", default_closed=True)
     count = photo_landmarks.corrected_count(photo)
-    header.label(text=f"Landmarks ({count} corrected)" if count else "Landmarks")
+    header.label(text=words.fill("Landmarks ({0} corrected)", count) if count else "Landmarks")
     if photo.problem:
         draw_sentence(layout, photo.problem, "ERROR")
     if len(photo.faces) > 1:
@@ -116,14 +117,15 @@ def _draw_photo(layout: bpy.types.UILayout, photo: SPEECHFACE_ReferenceImage) ->
         column.operator("speechface.drag_photo_landmarks", icon="VIEW_PAN")
         column.operator("speechface.reset_photo_landmarks", icon="LOOP_BACK")
         if unsure := sum(point.confidence < _UNSURE for point in photo.points):
-            draw_sentence(body, f"{unsure} of 68 are unsure; look at them", "INFO")
+            draw_sentence(body, words.fill("{0} of 68 are unsure; look at them", unsure), "INFO")
     elif not photo.problem:
         draw_sentence(body, "Generate finds them by itself; find them here to see and correct them", "INFO")
 
 
 def _draw_faces(layout: bpy.types.UILayout, photo: SPEECHFACE_ReferenceImage) -> None:
     """Draws a button for each face of a photo, from left to right."""
-    draw_sentence(layout, f"{len(photo.faces)} faces, from the left; the one that is learnt:", "INFO")
+    count = len(photo.faces)
+    draw_sentence(layout, words.fill("{0} faces, from the left; the one that is learnt:", count), "INFO")
     row = layout.row(align=True)
     row.operator_context = "INVOKE_DEFAULT"
     for place, number in enumerate(sorted(range(len(photo.faces)), key=lambda face: photo.faces[face].middle[0])):
@@ -146,9 +148,9 @@ def _draw_learnt(layout: bpy.types.UILayout, context: bpy.types.Context, charact
         buttons.operator("speechface.delete_face", text="", icon="TRASH")
         if icon := learnt_faces.icon_of(face.identity):
             layout.template_icon(icon_value=icon, scale=_PREVIEW)
-        layout.operator("speechface.use_face", text=f"Use {face.name}", icon="CHECKMARK")
+        layout.operator("speechface.use_face", text=words.fill("Use {0}", face.name), icon="CHECKMARK")
     if character.identity:
-        layout.label(text=f"Face: {character.identity_name}", icon="USER")
+        layout.label(text=words.fill("Face: {0}", character.identity_name), icon="USER")
     asked = learnt_faces.last()
     if asked is not None and asked.error is not None:
         draw_sentence(layout, sentence_of(asked.error), "ERROR")

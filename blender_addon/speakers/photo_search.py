@@ -8,9 +8,10 @@ from collections.abc import Generator, Sequence
 import bpy
 import numpy as np
 
-from .. import orders
+from .. import orders, words
 from .._shared import errors
-from ..job import AnimationJob, JobRequest
+from ..job import AnimationJob
+from ..job_request import JobRequest
 from ..orders import Order
 from ..preferences import settings as backend_settings
 from ..properties import SPEECHFACE_Character, active_character
@@ -27,9 +28,9 @@ def disabled_reason(context: bpy.types.Context) -> str:
     """Why photos cannot be looked at now, as a sentence; empty when they can."""
     character = active_character(context.scene)
     if session.generation is not None or session.orders:
-        return "Wait until the face is generated, or cancel it"
+        return words.fill("Wait until the face is generated, or cancel it")
     if character is None or not character.images:
-        return "Add a photo first"
+        return words.fill("Add a photo first")
     return ""
 
 
@@ -92,13 +93,18 @@ class PhotoSearch(Search):
 
 def _sentence(photos: Sequence[SPEECHFACE_ReferenceImage]) -> str:
     seen = sum(bool(photo.points) for photo in photos)
-    said = f"Found a face in {seen} of {len(photos)} photo{'' if len(photos) == 1 else 's'}"
+    count = len(photos)
+    said = words.fill(
+        "Found a face in {0} of {1} photo" if count == 1 else "Found a face in {0} of {1} photos", seen, count
+    )
     crowded = [photo for photo in photos if len(photo.faces) > 1 and not photo.has_chosen]
     if crowded:
-        said += (
-            f"; {crowded[0].image.name!r} shows {len(crowded[0].faces)}, and the largest is taken: choose another if"
+        said = words.fill(
+            "{0}; {1!r} shows {2}, and the largest is taken: choose another if it is not the one",
+            said,
+            crowded[0].image.name,
+            len(crowded[0].faces),
         )
-        said += " it is not the one"
     return said
 
 

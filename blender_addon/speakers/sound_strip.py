@@ -20,7 +20,7 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import compat
+from .. import compat, words
 from .._shared import errors, notes, protocol, timing
 from .sound_file import SoundFile, is_audible
 
@@ -118,14 +118,27 @@ def remarks(scene: bpy.types.Scene, strip: bpy.types.SoundStrip) -> list[str]:
     chain = [strip, *metas(strip)]
     muted = next((part for part in chain if part.mute), None)
     if muted is not None:
-        what = "" if muted == strip else f", as the meta strip {muted.name!r} is"
-        return [f"{strip.name!r} is muted{what}: it moves the face, but is not heard"]
+        if muted == strip:
+            return [words.fill("{0!r} is muted: it moves the face, but is not heard", strip.name)]
+        return [
+            words.fill(
+                "{0!r} is muted, as the meta strip {1!r} is: it moves the face, but is not heard",
+                strip.name,
+                muted.name,
+            )
+        ]
     for part, outer in zip(chain, [*chain[1:], scene.sequence_editor], strict=True):
         channel = outer.channels[part.channel] if outer is not None and part.channel < len(outer.channels) else None
         if channel is not None and channel.mute:
-            return [f"{channel.name!r}, the channel of {strip.name!r}, is muted: it moves the face, but is not heard"]
+            return [
+                words.fill(
+                    "{0!r}, the channel of {1!r}, is muted: it moves the face, but is not heard",
+                    channel.name,
+                    strip.name,
+                )
+            ]
     if not strip.volume and not _has_animated_volume(scene, strip):
-        return [f"{strip.name!r} has the volume 0: it moves the face, but is not heard"]
+        return [words.fill("{0!r} has the volume 0: it moves the face, but is not heard", strip.name)]
     return []
 
 

@@ -15,6 +15,7 @@ from shared.arkit import SHAPES
 from shared.errors import Cancelled, SoundError, WeightsError
 from shared.landmarks import EYE_REGION
 from shared.motion_controls import MotionControls
+from shared.notes import NoteCode
 
 OTHERS = np.setdiff1d(np.arange(68), EYE_REGION)
 
@@ -149,6 +150,26 @@ def test_blinks_come_as_often_and_last_as_long_as_asked(cascade):
     usual, many, slow = blinks(), blinks(blink_frequency=2.0), blinks(blink_duration=2.0)
     assert len(many.starts) > 1.5 * len(usual.starts)
     assert np.median(slow.ends - slow.starts) > 1.5 * np.median(usual.ends - usual.starts)
+
+
+def test_words_and_phones_are_told_where_they_are_wanted_and_change_nothing(cascade, motion, speech):
+    text = "Good morning. Before you move my mouth, look how few words bring my face to life."
+    told = cascade.animate(speech, 16_000, motion.frame_times, transcript=text)
+    np.testing.assert_array_equal(told.landmarks, motion.landmarks)
+    assert motion.spoken is None
+    assert [word.text for word in told.spoken.words] == text.split()
+    begins = {word.text: word.begin for word in told.spoken.words}
+    assert begins["Before"] == pytest.approx(1.14, abs=0.08)
+    assert begins["look"] == pytest.approx(2.64, abs=0.08)
+    assert [phone.text for phone in told.spoken.phones][-3:] == ["L", "AY", "F"]
+    assert told.notes == ()
+
+
+def test_the_transcript_of_another_speech_is_noted(cascade, motion, speech):
+    text = "The quick brown fox jumps over the lazy dog and runs away through the garden."
+    told = cascade.animate(speech, 16_000, motion.frame_times, transcript=text)
+    assert told.spoken.words == ()
+    assert [note.code for note in told.notes] == [NoteCode.OTHER_TRANSCRIPT]
 
 
 def test_a_sound_in_small_pieces_moves_the_face_as_the_whole_does(cascade, speech, monkeypatch):

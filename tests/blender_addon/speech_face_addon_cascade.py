@@ -74,6 +74,7 @@ class Cascade:
             neutral=neutral(),
             crop=np.eye(2, 3, dtype=np.float32),
             notes=(),
+            spoken=None,
         )
 
     def render(self, identity, landmarks, progress):

@@ -317,6 +317,7 @@ class Drive(Script):
         view.language = "de_DE"
         shown = bpy.app.translations.pgettext_iface("Choose Photos...", words.CONTEXT)
         self._check(shown != "Choose Photos...", "the panel speaks English to Germans")
+        self._check(words.fill("Photos ({0})", 3) == "Fotos (3)", "labels with numbers speak English to Germans")
         self._open("SPEECHFACE_characters", "SPEECHFACE_generate", "SPEECHFACE_setup")
         yield from self._photograph("german", 1.5)
         view.language = "en_US"

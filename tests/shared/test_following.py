@@ -137,6 +137,22 @@ def test_a_refusal_names_no_job(following):
         )
 
 
+@pytest.mark.parametrize("has_words", [True, False])
+def test_words_are_expected_where_they_were_asked_for(line, following, has_words):
+    """An older backend does not know the wish, and ends without them."""
+    request = msgspec.structs.replace(following.request, rig="", wants_speech=True, transcript="hi")
+    following = Following(line, request)
+    first, _, *rest = results()
+    words = [protocol.SpokenWords(job="j1", phones=())] if has_words else []
+    *sent, last = [msgspec.structs.replace(m, sequence=n) for n, m in enumerate([first, *words, *rest], 1)]
+    assert [following.take(message) for message in sent] == sent
+    if has_words:
+        assert following.take(last) is last
+    else:
+        with pytest.raises(SpeechFaceError, match="without the words and phones; it is of a release before them"):
+            following.take(last)
+
+
 @pytest.mark.parametrize("left_out", [0, 1, 3])
 def test_an_end_without_all_results_is_a_failure(following, left_out):
     kept = [message for number, message in enumerate(results()) if number != left_out]

@@ -39,6 +39,11 @@ def curves_of_a_rig(**values):
     return protocol.RigCurves(**{"names": ("aa", "oh"), "weights": np.zeros((2, 2), np.float32), **values})
 
 
+def spoken(**values):
+    times, sure = np.array([[0.0, 0.5], [0.5, 1.0]]), np.ones(2, np.float32)
+    return protocol.SpokenWords(**{"words": ("hi", "Bob"), "word_times": times, "word_confidence": sure, **values})
+
+
 def many_channels():
     channels = tuple(Channel(f"key {number}") for number in range(500))
     return format_mapping(RigMapping(name="many", channels=channels))
@@ -71,6 +76,13 @@ def many_channels():
         (animate(rig="../presets/arkit"), "no rig '../presets/arkit'"),
         (animate(rig="/etc/passwd.json"), "no rig '/etc/passwd.json'"),  # a name, never a path
         (animate(rig='{"format": "speech_face.rig", "version": 9}'), "the version is 9 and this release reads 1"),
+        (animate(wants_speech=True, transcript="a" * 100_001), "transcript = 'aaa"),
+        (animate(transcript="hi"), "of use only with wants_speech"),
+        (spoken(words=("hi",)), "2 times and 2 confidences for 1 words"),
+        (spoken(word_confidence=None), "2 times and 0 confidences for 2 words"),
+        (spoken(phones=("AA",)), "0 times and 0 confidences for 1 phones"),
+        (spoken(word_times=np.array([[0.0, 0.5], [0.5, np.nan]])), "times of the words are not finite"),
+        (spoken(word_times=np.array([[0.0, 0.5], [0.5, 0.4]])), "end before they begin"),
         (render(identity=""), "pictures need a face that was learnt"),
         (render(landmarks=np.zeros((3, 66, 2), np.float32)), r"\(T=3, 68, 2\), got \(3, 66, 2\)"),
         (render(places={(1, 62, 0): np.nan}), r"landmark 62 \(inner_lips_02\) of frame 1 has no place"),

@@ -8,7 +8,7 @@ import pytest
 from shared import pause, protocol
 from shared.errors import ErrorCode, NoFaceError, SpeechFaceError, ValueRangeError
 from shared.rig.mapping import Channel
-from speech_face_client import Backend, Cancelled, MotionControls, RigFace, RigMapping, job
+from speech_face_client import Backend, Cancelled, MotionControls, RigFace, RigMapping, Said, job
 
 PHOTO = np.zeros((8, 9, 3), np.uint8)
 
@@ -46,6 +46,18 @@ def test_the_result_holds_all_of_it(backend, fake):
     assert made.rig.weights.shape == (30, 15)
     assert [note.code for note in made.notes] == ["no_speech"]
     np.testing.assert_allclose(made.curves.frame_times, np.arange(30) * 1001 / 30_000)
+
+
+def test_words_and_phones_come_after_the_curves_where_they_are_wanted(backend, fake):
+    running = animate(backend, identity="a" * 64, rig="oculus", transcript="Hello, world!")
+    assert kinds(list(running))[:4] == ["LandmarkCurves", "RigCurves", "SpokenWords", "TextureFrames"]
+    spoken = running.result(60).spoken
+    assert spoken.said_words == [Said("Hello,", 0.0, 0.25, 0.75), Said("world!", 0.5, 0.75, 0.75)]
+    assert [phone.text for phone in spoken.said_phones] == ["HH", "AH", "L", "OW"]
+    assert animate(backend, transcript="").result(60).spoken.said_words == []
+    assert animate(backend).result(60).spoken is None
+    wishes = [(asked.wants_speech, asked.transcript) for asked in fake.messages("AnimateRequest")]
+    assert wishes == [(True, "Hello, world!"), (True, ""), (False, "")]
 
 
 def test_frames_that_were_handed_out_are_not_kept(backend):

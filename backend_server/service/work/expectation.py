@@ -21,6 +21,7 @@ class _Wishes(msgspec.Struct, frozen=True):
     identity: str = ""
     wants_texture: bool = True
     rig: str = ""
+    wants_speech: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,4 +81,4 @@ def expectation(request: Sequence[Bytes]) -> Expectation:
         return Expectation(0, frame_count, before_texture=0)
     has_face = bool(wishes.identity) or any(buffer.name.startswith("reference_") for buffer in header.buffers)
     texture_count = frame_count if wishes.wants_texture and has_face else 0
-    return Expectation(frame_count, texture_count, before_texture=2 if wishes.rig else 1)
+    return Expectation(frame_count, texture_count, before_texture=1 + bool(wishes.rig) + wishes.wants_speech)

@@ -36,13 +36,15 @@ from shared.protocol import (
     Progress,
     RenderRequest,
     RigCurves,
+    SpokenWords,
     TextureFrames,
 )
 from shared.rig.mapping import RigMapping
 from shared.rig_messages import RigFace
 
 if TYPE_CHECKING:  # the worker loads the class that its settings name; tests name a light one
-    from backend_server.cascade import Cascade, LandmarkMotion
+    from backend_server.cascade import Cascade
+    from backend_server.landmark_motion import LandmarkMotion
 
 REPORT_SECONDS = 0.1  # between progress messages; each new stage is reported at once
 
@@ -109,6 +111,7 @@ class JobRun:
             seed=request.seed,
             blink=request.wants_blink,
             controls=request.controls,
+            transcript=request.transcript if request.wants_speech else None,
             progress=self.progress,
         )
         landmarks = np.ascontiguousarray(motion.landmarks, np.float32)
@@ -121,16 +124,23 @@ class JobRun:
                 frame_times=np.ascontiguousarray(motion.frame_times, np.float64),
                 neutral=np.ascontiguousarray(motion.neutral, np.float32),
                 crop=np.ascontiguousarray(motion.crop, np.float32),
-                head=np.ascontiguousarray(motion.head, np.float32) if request.liveliness else None,
+                head=motion.head if request.liveliness else None,
+                still=motion.still if request.liveliness else None,
             )
             self._line.send(curves)
-        mapping = request.mapping
-        if mapping is not None and self._received < 2:
-            self._send_rig(mapping, request.rig_face, motion)
+        before, mapping = 1, request.mapping
+        if mapping is not None:
+            before += 1
+            if self._received < before:
+                self._send_rig(mapping, request.rig_face, motion)
+        if (spoken := motion.spoken) is not None:
+            before += 1
+            if self._received < before:
+                self._line.send(SpokenWords.of(spoken.words, spoken.phones, job=self._job, sequence=before))
         notes += motion.notes
         texture_count = 0
         if request.wants_texture and identity is not None:
-            texture_count, of_result = self._render(identity, landmarks, before=1 if mapping is None else 2)
+            texture_count, of_result = self._render(identity, landmarks, before)
             notes += of_result
         return Done(
             job=self._job,
@@ -233,9 +243,7 @@ class JobRun:
             weights, residual = solved.weights, solved.residual
         self._line.send(RigCurves(job=self._job, sequence=2, names=names, weights=weights, residual=residual))
 
-    def _render(
-        self, identity: Identity, landmarks: NDArray[np.float32], before: int = 1
-    ) -> tuple[int, tuple[Note, ...]]:
+    def _render(self, identity: Identity, landmarks: NDArray[np.float32], before: int) -> tuple[int, tuple[Note, ...]]:
         """Sends the pictures; returns how many the job has now, and what the user should know of them.
 
         Args:

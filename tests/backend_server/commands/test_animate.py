@@ -128,7 +128,20 @@ def test_the_same_seed_gives_the_same_landmarks(run_command, sound, sample_sampl
 
 def test_controls_shape_the_curves_and_stand_in_the_report(run_command, sound, sample_samples, tmp_path):
     speech = sound("speech.wav", sample_samples, 16_000)
-    options = ("--intensity", 0, "--silence", 1, "--smoothing", 0.04, "--lead", 0.1, "--blink-frequency", 2)
+    options = (
+        "--intensity",
+        0,
+        "--liveliness",
+        0,
+        "--silence",
+        1,
+        "--smoothing",
+        0.04,
+        "--lead",
+        0.1,
+        "--blink-frequency",
+        2,
+    )
     done = run_command("animate", speech, "--no-texture", "--no-blink", *options, "--out", tmp_path / "out")
     assert done.exit_code == 0, done.stderr
     arrays = np.load(tmp_path / "out" / "landmarks.npz")
@@ -140,4 +153,5 @@ def test_controls_shape_the_curves_and_stand_in_the_report(run_command, sound, s
         **{"silence": 1, "intensity": 0, "smoothing": 0.04, "lead": 0.1},
         **{"blink_gain": 1, "blink_frequency": 2, "blink_duration": 1},
         **dict.fromkeys(("jaw", "lips", "brows", "eyes"), 1),
+        "liveliness": 0,
     }

@@ -11,8 +11,10 @@ import numpy as np
 
 from backend_server.chaos.light_cascade import LightJudge
 from backend_server.identity import FaceReferences, Identity, IdentityRecord, rows
+from backend_server.speech.spoken import Spoken
 from shared.errors import SoundError
 from shared.notes import Note, NoteCode
+from shared.speech_messages import Said
 
 FAST, SLOW, STUCK, DIE, DIE_ONCE, BROKEN, BAD_SOUND, NO_MEMORY, PAUSE_IN_TEXTURE, WAIT, NOTED, HUNGRY = range(12)
 MEAN_FACE = np.zeros((68, 2), np.float32)
@@ -54,6 +56,12 @@ def use_up_memory():
         except MemoryError:
             continue
     raise MemoryError(hoard)
+
+
+def said(transcript):
+    """A word each half second."""
+    words = [Said(word, place / 2, place / 2 + 0.25, 0.5) for place, word in enumerate(transcript.split())]
+    return Spoken(tuple(words), (Said("AA", 0.0, 0.5, 1.0),))
 
 
 class Judge(LightJudge):
@@ -104,7 +112,7 @@ class FakeCascade:
     def result_judge(self, landmarks):
         return Judge()
 
-    def animate(self, speech, sample_rate, frame_times, identity, *, seed, blink, controls, progress):
+    def animate(self, speech, sample_rate, frame_times, identity, *, seed, blink, controls, transcript, progress):
         progress("speech", 0, 2)
         match seed:
             case 1:
@@ -138,6 +146,7 @@ class FakeCascade:
             arkit=np.full((len(frame_times), 52), 0.25, np.float32),
             crop=np.eye(2, 3, dtype=np.float32),
             notes=(Note(NoteCode.NO_SPEECH, "nobody speaks"),) if seed == NOTED else (),
+            spoken=None if transcript is None else said(transcript),
         )
 
     def render(self, identity, landmarks, progress):

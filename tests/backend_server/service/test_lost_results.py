@@ -186,6 +186,27 @@ def test_the_curves_of_a_rig_are_expected_where_they_were_asked_for(play, animat
     assert isinstance(ended[-1], protocol.Done)
 
 
+@pytest.mark.parametrize("lost", [1, 2, 3])
+def test_words_are_expected_where_they_were_asked_for(play, animate, lost):
+    images = (np.zeros((4, 4, 3), np.uint8),)
+    request = animate(frames=FRAMES, rig="oculus", wants_speech=True, references=images)
+    scene = play()
+    scene.begin(request)
+    first, *rest = results_of(request.job)
+    rig = protocol.RigCurves(job=request.job, sequence=2, names=("aa",), weights=np.zeros((FRAMES, 1), np.float32))
+    words = protocol.SpokenWords(job=request.job, sequence=3)
+    moved = [msgspec.structs.replace(m, sequence=m.sequence and m.sequence + 2) for m in rest]
+    sent = [first, rig, words, *moved]
+    scene.worker.sent += sent[:lost] + sent[lost + 1 :]
+    scene.turn()
+    assert scene.worker.got[0].received == lost
+    scene.worker.sent += sent[lost:]
+    scene.turn()
+    ended = scene.results(request.job)
+    assert [type(m).__name__ for m in ended][:4] == ["LandmarkCurves", "RigCurves", "SpokenWords", "TextureFrames"]
+    assert isinstance(ended[-1], protocol.Done)
+
+
 def test_a_job_that_loses_results_again_fails_with_the_reason(play, request_):
     scene = play()
     scene.begin(request_)

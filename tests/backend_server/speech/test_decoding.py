@@ -13,6 +13,7 @@ from backend_server.speech.decoding import (
     edit_distance,
     encode_text,
     normalise_text,
+    normalise_words,
 )
 
 
@@ -35,6 +36,13 @@ def one_hot(classes: list[int]) -> np.ndarray:
 )
 def test_normalised_text(text: str, expected: str):
     assert normalise_text(text) == expected
+
+
+def test_the_words_of_a_text_keep_how_they_are_written():
+    text = "Well-known \u2014 M O caf\u00e9, 42nd a ..."
+    assert normalise_words(text) == [
+        *(("Well-known", "well known"), ("M", "em"), ("O", "oh"), ("caf\u00e9,", "cafe"), ("42nd", ""), ("a", "a")),
+    ]
 
 
 def test_there_is_a_class_for_every_character_and_the_blank():
