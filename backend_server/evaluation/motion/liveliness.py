@@ -96,7 +96,8 @@ class _Generated:
         motion = cascade.animate(take.waveform, SAMPLE_RATE, take.frame_times, seed=seed)
         drawn = at_times(load_movement().draw(prosody([take.waveform]), seed), take.frame_times)
         brows = np.stack([-motion.canonical[:, part, 1].mean(1) for part in (RIGHT_BROW, LEFT_BROW)], 1)
-        return cls(np.concatenate([motion.head, brows, _face(motion.canonical)], 1), drawn)
+        still = np.concatenate([motion.head, brows, _face(motion.canonical)], 1, dtype=np.float64)
+        return cls(still, drawn)
 
     def channels(self, amount: float) -> Array:
         """All channels, (T, 11), at an amount of liveliness."""
@@ -115,7 +116,8 @@ def _face(canonical: NDArray[np.floating]) -> Array:
     """How open the eyes are, the height and the width of the mouth, (T, 3)."""
     upper, lower = INNER_LIP_PAIRS[1]
     height = canonical[:, lower, 1] - canonical[:, upper, 1]
-    return np.stack([eye_aspect_ratio(canonical), height, canonical[:, 54, 0] - canonical[:, 48, 0]], 1)
+    width = canonical[:, 54, 0] - canonical[:, 48, 0]
+    return np.stack([eye_aspect_ratio(canonical), height, width], 1, dtype=np.float64)
 
 
 def _velocities(channels: Array) -> Array:
