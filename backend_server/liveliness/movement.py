@@ -120,7 +120,7 @@ def design(melody: NDArray[np.floating]) -> Array:
     """The melody around each moment, (U, 3) -> (U, 33)."""
     reach = max(LAGS)
     smooth = gaussian_filter1d(np.asarray(melody, np.float64), 1.0, axis=0)
-    padded = np.pad(smooth, ((reach, reach), (0, 0)), mode="edge")
+    padded = np.concatenate([smooth[:1].repeat(reach, 0), smooth, smooth[-1:].repeat(reach, 0)])
     return np.concatenate([padded[reach + lag : reach + lag + len(melody)] for lag in LAGS], 1)
 
 
