@@ -26,6 +26,17 @@ def landmark_curves(tmp_path, rng):
     return json.loads((tmp_path / "curves.json").read_text("utf-8"))
 
 
+def test_a_head_that_turns_is_written_and_one_that_does_not_is_left_out(tmp_path, rng, landmark_curves):
+    landmarks, head = rng.uniform(0, 255, (4, 68, 2)).astype(np.float32), rng.normal(0, 0.1, (4, 6)).astype(np.float32)
+    write_json_curves(tmp_path / "turned.json", RATE, TIMES, landmarks, landmarks[0], TAGS, head)
+    document = json.loads((tmp_path / "turned.json").read_text("utf-8"))
+    VALIDATOR.validate(document)
+    assert document["head"]["pitch"] == pytest.approx(head[:, 1], abs=1e-5)
+    assert "head" not in landmark_curves
+    del document["head"]["roll"]
+    assert not VALIDATOR.is_valid(document)
+
+
 @pytest.fixture
 def rig_curves(tmp_path, rng):
     weights = rng.uniform(0, 1, (4, 3)).astype(np.float32)

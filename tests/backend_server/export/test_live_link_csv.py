@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from backend_server.export.live_link_csv import HEADER, read_live_link_csv, write_live_link_csv
+from backend_server.export.live_link_csv import HEADER, live_link_rotations, read_live_link_csv, write_live_link_csv
 from shared.arkit import SHAPES
 from shared.errors import ShapeError, ValueRangeError
 from shared.timing import FrameRate
@@ -98,3 +98,16 @@ def test_arrays_must_fit(tmp_path, weights):
         write_live_link_csv(tmp_path / "a.csv", np.arange(74) / 30, weights)
     with pytest.raises(ShapeError, match=r"expected rotations of shape \(75, 9\)"):
         write_live_link_csv(tmp_path / "a.csv", np.arange(75) / 30, weights, rotations=np.zeros((75, 3), np.float32))
+
+
+def test_heads_turn_about_the_axes_of_arkit():
+    """A right-handed space, x to the viewer's right, y up and z towards the viewer."""
+    head = np.zeros((3, 6), np.float32)
+    head[0, 0] = 0.1  # to the person's right, so the nose goes to the viewer's left
+    head[1, 1] = 0.2  # down
+    head[2, 2] = 0.3  # to the person's left shoulder, clockwise for the viewer
+    head[:, 3:] = 9.0
+    rotations = live_link_rotations(head)
+    np.testing.assert_allclose(rotations[:, :3], np.diag((-0.1, 0.2, -0.3)), atol=1e-7)
+    assert not rotations[:, 3:].any()
+    assert live_link_rotations(None) is None
