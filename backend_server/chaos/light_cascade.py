@@ -20,6 +20,7 @@ from backend_server.progress import Progress
 from backend_server.speech.spoken import Spoken
 from shared.arkit import SHAPES
 from shared.errors import SoundError
+from shared.head import POSE
 from shared.landmarks import POINT_COUNT
 from shared.motion_controls import MotionControls
 from shared.notes import Note
@@ -44,6 +45,8 @@ class LightMotion:
     neutral: NDArray[np.float32]
     crop: NDArray[np.float32]
     arkit: NDArray[np.float32]
+    head: NDArray[np.float32]
+    still: NDArray[np.float32]
     notes: tuple[Note, ...] = ()
     spoken: Spoken | None = None
 
@@ -155,8 +158,9 @@ class LightCascade:
         canonical = landmarks * np.float32(controls.intensity)
         arkit = np.sin(index[:, None] / 9 + np.arange(len(SHAPES), dtype=np.float32)) ** 2
         spoken = None if transcript is None else _spoken(transcript)
+        crop, head = np.eye(2, 3, dtype=np.float32), np.zeros((len(index), len(POSE)), np.float32)
         return LightMotion(
-            frame_times, canonical, landmarks, neutral, np.eye(2, 3, dtype=np.float32), arkit, spoken=spoken
+            frame_times, canonical, landmarks, neutral, crop, arkit, head, still=landmarks, spoken=spoken
         )
 
     def result_judge(self, landmarks: NDArray[np.float32]) -> LightJudge:

@@ -7,10 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backend_server.cascade import Cascade
 from backend_server.face.result import ResultJudge
+from backend_server.liveliness.head_pose import turned
 from backend_server.service.work import job_run
+from shared import wire
 from shared.errors import ImageError
-from shared.protocol import AdaptRequest, Progress, TextureFrames
+from shared.protocol import AdaptRequest, AnimateRequest, LandmarkCurves, Progress, TextureFrames
 
 
 @given(sizes=st.lists(st.integers(0, 9), max_size=12), size=st.integers(1, 8))
@@ -33,7 +36,7 @@ def test_steps_of_the_texture_count_each_frame_once(received, before):
         def raise_if_cancelled(self, job):
             pass
 
-    class Cascade:
+    class PlayedCascade:
         def result_judge(self, landmarks):
             return nullcontext(
                 SimpleNamespace(
@@ -48,7 +51,7 @@ def test_steps_of_the_texture_count_each_frame_once(received, before):
                 progress("texture", done + 8, len(landmarks))
                 yield np.zeros((8, 2, 2, 4), np.uint8)
 
-    run = job_run.JobRun(Cascade(), None, Line(), "job", received)
+    run = job_run.JobRun(PlayedCascade(), None, Line(), "job", received)
     count, _ = run._render(None, np.zeros((total, 68, 2), np.float32), before)
     assert count == total
     steps = [(message.step, message.steps) for message in sent if isinstance(message, Progress)]
@@ -108,7 +111,7 @@ def test_notes_of_the_result_are_those_of_all_frames_also_when_a_job_goes_on(rec
         def notes(self):
             return tuple(sorted(looked_at))
 
-    class Cascade:
+    class PlayedCascade:
         def result_judge(self, landmarks):
             return Judge(landmarks)
 
@@ -120,8 +123,33 @@ def test_notes_of_the_result_are_those_of_all_frames_also_when_a_job_goes_on(rec
 
     looked_at = []
     line = SimpleNamespace(send=lambda _: None, raise_if_cancelled=lambda _: None)
-    count, notes = job_run.JobRun(Cascade(), None, line, "job", received)._render(None, landmarks, before=1)
+    count, notes = job_run.JobRun(PlayedCascade(), None, line, "job", received)._render(None, landmarks, before=1)
     assert count == total
     assert list(notes) == np.linspace(0, total - 1, 8).round().astype(int).tolist()
     first = max(0, received - 1) * job_run.FRAMES_PER_MESSAGE
     assert rendered == [*(number for number in notes if number < first), *range(first, total)]
+
+
+@pytest.mark.parametrize("liveliness", [0.0, 0.5])
+def test_the_head_is_told_where_it_may_turn(liveliness):
+    sent = []
+    line = SimpleNamespace(send=sent.append, raise_if_cancelled=lambda _: None)
+    run = job_run.JobRun(Cascade.load("cpu"), None, line, "job", 0)
+    speech = np.random.default_rng(0).normal(0, 0.1, 16_000).astype(np.float32)
+    request = AnimateRequest(
+        job="job",
+        sample_rate=16_000,
+        speech=speech,
+        frame_times=np.arange(20) / 25,
+        wants_texture=False,
+        liveliness=liveliness,
+    )
+    run.animate(request)
+    curves = wire.decode(wire.encode(next(message for message in sent if isinstance(message, LandmarkCurves))))
+    if not liveliness:
+        assert curves.head is curves.still is None
+        return
+    assert curves.head.shape == (20, 6)
+    neutral, mean = curves.neutral, Cascade.load("cpu").neutral_canonical
+    np.testing.assert_allclose(turned(curves.still, neutral, mean, curves.head), curves.landmarks, atol=1e-3)
+    assert np.abs(curves.still - curves.landmarks).max() > 1
