@@ -8,9 +8,7 @@ measured on people who talk.
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -20,14 +18,14 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.signal import lfilter
 
 from backend_server.liveliness.prosody import PROSODY, PROSODY_RATE
-from shared.errors import WeightsError
+from backend_server.measured import read_measured, write_measured
 from shared.head import POSE
 
 CHANNELS = (*POSE, "right brow", "left brow")  # brows: raised by so many canonical units
 SHIPPED = Path(__file__).with_name("movement.json")
 LAGS = tuple(range(-15, 16, 3))  # moments of the melody that a moment of motion answers to
 READING = 0.2  # the amount of liveliness of people who read
-_FORMAT = "speech_face.movement"
+_KIND = "how heads and brows move"
 _CALM = 0.5  # how far heads wander where nobody speaks
 _SETTLE = 4 * PROSODY_RATE  # moments after which a process has forgotten its beginning
 _SPEAKING_SECONDS = 0.3  # over which the change between speech and silence is spread
@@ -83,9 +81,8 @@ class Movement:
         return answered + calm[:, None] * np.stack(wandering, 1)[_SETTLE:]
 
     def save(self, path: Path, source: str) -> None:
-        """Writes it as JSON, with where it comes from."""
-        numbers = {name: np.round(value, 5).tolist() for name, value in asdict(self).items()}
-        path.write_text(json.dumps({"format": _FORMAT, "source": source, **numbers}, indent=1) + "\n", "utf-8")
+        """Writes it, with what it was learnt from."""
+        write_measured(path, _KIND, source, asdict(self))
 
 
 def load_movement(path: Path = SHIPPED) -> Movement:
@@ -94,26 +91,16 @@ def load_movement(path: Path = SHIPPED) -> Movement:
     Raises:
         WeightsError: the file is missing, damaged, or of another kind.
     """
-    return _load(path, path.stat().st_mtime_ns if path.is_file() else 0)
-
-
-@lru_cache(maxsize=4)
-def _load(path: Path, _modified: int) -> Movement:
+    count = len(CHANNELS)
     shapes = {
-        "response": (len(LAGS) * len(PROSODY), len(CHANNELS)),
-        "memory": (len(CHANNELS), 2),
-        "noise": (len(CHANNELS), len(CHANNELS)),
-        "reading": (len(CHANNELS),),
-        "talk": (len(CHANNELS),),
+        "response": (len(LAGS) * len(PROSODY), count),
+        "memory": (count, 2),
+        "noise": (count, count),
+        "reading": (count,),
+        "talk": (count,),
         "melody": (len(PROSODY),),
     }
-    try:
-        kept = json.loads(path.read_text("utf-8"))
-        if kept["format"] != _FORMAT:
-            raise WeightsError(f"{path} does not hold how heads move; give a file that `train liveliness` wrote")
-        return Movement(**{name: np.array(kept[name], np.float64).reshape(shape) for name, shape in shapes.items()})
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise WeightsError(f"cannot read how heads move from {path}: {error}") from error
+    return Movement(**read_measured(path, _KIND, shapes))
 
 
 def design(melody: NDArray[np.floating]) -> Array:

@@ -8,9 +8,7 @@ back to the nearest bound, at the same luminance.
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +17,12 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from backend_server.measured import read_measured, write_measured
 from backend_server.texture.colours import LUMINANCE
 from backend_server.texture.warping.spline import sample
-from shared.errors import WeightsError
 
 SHIPPED = Path(__file__).with_name("mouth_colours.json")
-_FORMAT = "speech_face.mouth_colours"
+_KIND = "the colours of mouths"
 _SKIN = ((2, 31), (2, 41), (3, 48), (14, 35), (14, 46), (13, 54), (28, 28), (29, 29))  # skin lies between these
 _SKIN_PIXELS = 5  # a side of the squares whose means count
 _DARKEST = 1 / 255
@@ -45,9 +43,8 @@ class MouthColours:
     blueness: NDArray[np.float32]
 
     def save(self, path: Path, source: str) -> None:
-        """Writes them as JSON, with where they come from."""
-        numbers = {name: np.round(value, 3).tolist() for name, value in asdict(self).items()}
-        path.write_text(json.dumps({"format": _FORMAT, "source": source, **numbers}, indent=1) + "\n", "utf-8")
+        """Writes them, with what they were measured on."""
+        write_measured(path, _KIND, source, asdict(self))
 
     def natural(self, pictures: Tensor, share: Tensor, skin: Tensor) -> Tensor:
         """Pictures (N, 3, H, W) in [-1, 1] whose colours lie between the bounds where `share` (N, 1, H, W) is 1.
@@ -96,20 +93,8 @@ def load_mouth_colours(path: Path = SHIPPED) -> MouthColours:
     Raises:
         WeightsError: the file is missing, damaged, or of another kind.
     """
-    return _load(path, path.stat().st_mtime_ns if path.is_file() else 0)
-
-
-@lru_cache(maxsize=4)
-def _load(path: Path, _modified: int) -> MouthColours:
-    try:
-        kept = json.loads(path.read_text("utf-8"))
-        if kept["format"] != _FORMAT:
-            raise WeightsError(f"{path} does not hold the colours of mouths; give a file that `train mouth` wrote")
-        luminance = np.array(kept["luminance"], np.float32)
-        shape = (2, len(luminance))
-        return MouthColours(luminance, *(np.array(kept[n], np.float32).reshape(shape) for n in ("redness", "blueness")))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise WeightsError(f"cannot read the colours of mouths from {path}: {error}") from error
+    numbers = read_measured(path, _KIND, {"luminance": (-1,), "redness": (2, -1), "blueness": (2, -1)})
+    return MouthColours(**{name: values.astype(np.float32) for name, values in numbers.items()})
 
 
 def skin_colours(images: Tensor, landmarks: Tensor) -> Tensor:

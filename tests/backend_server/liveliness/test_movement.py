@@ -56,7 +56,7 @@ def test_heads_move_smoothly(melody):
     assert (np.abs(np.diff(steps, axis=0)).mean(0) < np.abs(steps).mean(0)).all()
 
 
-@pytest.mark.parametrize("content", [None, "{", '{"format": "speech_face.movement"}', '{"format": "other"}'])
+@pytest.mark.parametrize("content", [None, "{", '{"kind": "how heads and brows move"}', '{"kind": "other"}'])
 def test_a_file_that_is_no_movement_is_named(tmp_path, content):
     path = tmp_path / "movement.json"
     if content is not None:

@@ -78,7 +78,7 @@ def test_what_ships_was_measured_and_is_written_again(tmp_path):
     np.testing.assert_array_equal(load_mouth_colours(tmp_path / "again.json").redness, shipped.redness)
 
 
-@pytest.mark.parametrize("content", [None, "{", '{"format": "speech_face.mouth_colours"}', '{"format": "other"}'])
+@pytest.mark.parametrize("content", [None, "{", '{"kind": "the colours of mouths"}', '{"kind": "other"}'])
 def test_a_file_that_holds_no_colours_is_named(tmp_path, content):
     path = tmp_path / "colours.json"
     if content is not None:
