@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from shared.errors import WeightsError
 
+_ADVICE = "copy the file again from the repository"
+
 
 def write_measured(path: Path, kind: str, source: str, numbers: Mapping[str, NDArray[np.floating]]) -> None:
     """Writes arrays with five digits behind the point.
@@ -42,9 +44,7 @@ def read_measured(path: Path, kind: str, shapes: Mapping[str, tuple[int, ...]]) 
         found = kept["kind"]
         numbers = {name: np.array(kept[name], np.float64).reshape(shape) for name, shape in shapes.items()}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise WeightsError(
-            f"cannot read {kind} from {path}: {error}; copy the file again from the repository"
-        ) from error
+        raise WeightsError(f"cannot read {kind} from {path}: {error}; {_ADVICE}") from error
     if found != kind:
-        raise WeightsError(f"{path} holds {found!r} instead of {kind}; copy the file again from the repository")
+        raise WeightsError(f"{path} holds {found!r} instead of {kind}; {_ADVICE}")
     return numbers

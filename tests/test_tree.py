@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import tomllib
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -110,3 +111,12 @@ def test_weights_stay_within_40_mebibytes_and_no_other_file_is_large(tracked):
 def test_scripts_can_be_started(tracked):
     listing = subprocess.run(["git", "ls-files", "-s", ".ci/run"], cwd=ROOT, capture_output=True, text=True, check=True)
     assert listing.stdout.startswith("100755")
+
+
+def test_every_file_of_the_packages_is_in_their_wheel(tracked):
+    given = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]["package-data"]
+    patterns = [f"{package}/{pattern}" for package, own in given.items() for pattern in own]
+    packages = ("backend_server", "shared", "speech_face_client")
+    others = [path.as_posix() for path in tracked if path.parts[0] in packages and path.suffix != ".py"]
+    assert others
+    assert [path for path in others if not any(fnmatch(path, pattern) for pattern in patterns)] == []
