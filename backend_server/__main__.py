@@ -53,6 +53,7 @@ class Stage(StrEnum):
     TEXTURE = "texture"
     VISEMES = "visemes"
     LIVELINESS = "liveliness"
+    MOUTH = "mouth"
 
 
 class StageAndData(ManyValues):
@@ -78,10 +79,8 @@ def animate(
     anew: Anew = False,
     fps: Annotated[float, typer.Option(help="Frames per second: 25, 23.976, 29.97 ...")] = 25.0,
     texture: Annotated[bool, typer.Option(help="Render pictures, or only make curves.")] = True,
-    full_frame: Annotated[
-        bool,
-        typer.Option("--full-frame", help="Whole pictures at their own size; of several, the one nearest to rest."),
-    ] = False,
+    full_frame: Annotated[bool, typer.Option(help="The whole picture; of several, the one nearest to rest.")] = False,
+    size: Annotated[int, typer.Option(help="Pixels of the face a side: 256, or 512 or 1024 of a large photo.")] = 256,
     frames_as: Annotated[
         FrameFormat,
         typer.Option(help="Pictures (EXR: linear, premultiplied), or a film with sound; MP4 has no alpha."),
@@ -92,9 +91,7 @@ def animate(
     write: Annotated[str, typer.Option(help="Also live-link,live-link-smpte,json,gltf,usd,atlas,atlas:8x4.")] = "",
     rig: RigNames = None,
     mapping: MappingFiles = None,
-    words: Annotated[
-        bool, typer.Option("--words", help="Also write words.json: phones, and words of --transcript.")
-    ] = False,
+    words: Annotated[bool, typer.Option(help="Also write words.json: phones, words of --transcript.")] = False,
     transcript: Annotated[str | None, typer.Option(help="What is said, or a text file of it; implies --words.")] = None,
     blink: Annotated[bool, typer.Option(help="Let the eyes blink.")] = True,
     silence: Annotated[float, _control("silence", "How much the mouth rests where nobody speaks")] = 0.0,
@@ -133,6 +130,7 @@ def animate(
             frame_rate=FrameRate.from_decimal(fps),
             has_texture=texture,
             is_full_frame=full_frame,
+            size=size,
             frame_format=frames_as,
             background=background,
             has_blinks=blink,

@@ -40,11 +40,13 @@ from backend_server.speech.evidence import SpeechEvidence
 from backend_server.speech.listener import open_acoustic_model, speech_file
 from backend_server.speech.recording import ArraySound, Recording, heard_blocks, listen
 from backend_server.speech.spoken import SpokenListener
+from backend_server.texture.face_at_size import FaceAtSize
 from backend_server.texture.full_frame import FullFrame
 from backend_server.texture.learning.fine_tuning import adapt
 from backend_server.texture.networks.presets import load_texture_generator
 from backend_server.texture.render import TunedGenerators, render
 from backend_server.texture.synthesis import TextureGenerator
+from backend_server.texture.warping.following import Following
 from shared.arkit import SHAPES
 from shared.head import POSE
 from shared.landmarks import EYE_REGION, LEFT_EYE, POINT_COUNT, RIGHT_EYE
@@ -276,8 +278,16 @@ class Cascade:
 
     def full_frame(self, identity: Identity, picture: NDArray[np.uint8]) -> FullFrame:
         """Places rendered faces back into the picture (H, W, 3 or 4) that the identity's first face was cut from."""
+        return FullFrame(flattened(picture), *self._of_picture(identity))
+
+    def face_at_size(self, identity: Identity, picture: NDArray[np.uint8], size: int) -> FaceAtSize:
+        """Makes rendered faces larger by the picture (H, W, 3 or 4) that the first face was cut from."""
+        return FaceAtSize(flattened(picture), *self._of_picture(identity), size)
+
+    def _of_picture(self, identity: Identity) -> tuple[FaceReferences, NDArray[np.uint8], Following]:
+        """A face, its first picture as it is rendered, and how all else follows."""
         rendered = next(self.render(identity, identity.references.landmarks[:1], is_cut_out=False))[0]
-        return FullFrame(flattened(picture), identity.references, rendered, self._texture_generator.following)
+        return identity.references, rendered, self._texture_generator.following
 
     def _speech_motion(
         self,

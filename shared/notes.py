@@ -25,6 +25,7 @@ class NoteCode(StrEnum):
     SHUT_EYES = "shut_eyes"
     PARTED_LIPS = "parted_lips"
     MATTE_MISSES_FACE = "matte_misses_face"
+    FEW_PIXELS = "few_pixels"
     # the sound
     OTHER_TRACK = "other_track"
     SCALED_SOUND = "scaled_sound"

@@ -46,6 +46,7 @@ from backend_server.progress import EpochWatcher, Progress, StageClock
 from backend_server.rig.head import load_sample_head
 from backend_server.speech.presence import MOMENTS_PER_SECOND
 from backend_server.speech.recording import FileSound, Recording, listen
+from backend_server.texture.face_at_size import SIZES, FaceAtSize, size_note
 from backend_server.texture.full_frame import FullFrame, check_full_frame
 from shared.arkit import SHAPES
 from shared.errors import ValueRangeError
@@ -71,6 +72,7 @@ class AnimateSettings:
     frame_rate: FrameRate
     has_texture: bool = True
     is_full_frame: bool = False
+    size: int = CROP_SIZE  # pixels a side of the face, one of `SIZES`
     frame_format: FrameFormat = FrameFormat.PNG
     background: str | None = None
     has_blinks: bool = True
@@ -131,12 +133,10 @@ def animate(
         write_rig_files(folder, settings.rigs, motion.arkit, motion.frame_times, settings.frame_rate.exact, tags)
         pictures_shown = []
         if settings.has_texture and identity is not None:
-            full = None
-            if settings.is_full_frame:
-                full = cascade.full_frame(identity, source.images[picture_of(identity.references, source.images)])
+            placed = _placed(cascade, settings, identity, source, notebook)
             with cascade.result_judge(motion.landmarks) as judge:
-                faces = cascade.render(identity, motion.landmarks, clock, is_cut_out=full is None)
-                frames = _frames(judge.watch(faces), motion, full)
+                faces = cascade.render(identity, motion.landmarks, clock, is_cut_out=not settings.is_full_frame)
+                frames = _frames(judge.watch(faces), motion, placed)
                 how = FrameSettings(settings.frame_format, settings.frame_rate.exact, background, tags)
                 shown = sheet_frames(mouth_opening(motion.landmarks))
                 with hand_off_frames(folder, settings.hand_offs, len(times), how) as take:
@@ -151,12 +151,18 @@ def animate(
 def _check_pictures(settings: AnimateSettings) -> tuple[int, int, int]:
     """Refuses options that contradict each other; returns the background, RGB."""
     check_hand_offs(settings.hand_offs, settings.frame_rate, settings.has_texture)
-    if settings.is_full_frame and settings.identity is not None:
-        raise ValueRangeError(
-            "--full-frame needs a whole picture and --identity holds none; give --images instead of --identity"
-        )
-    if settings.is_full_frame and not settings.has_texture:
-        raise ValueRangeError("--full-frame needs pictures and --no-texture makes none; leave one of them out")
+    if settings.size not in SIZES:
+        raise ValueRangeError(f"--size is {settings.size}; choose one of {', '.join(map(str, SIZES))}")
+    if settings.is_full_frame and settings.size != CROP_SIZE:
+        raise ValueRangeError("--full-frame has the picture's own size; leave --size out")
+    is_larger = settings.size != CROP_SIZE
+    for option, is_given in (("--full-frame", settings.is_full_frame), (f"--size {settings.size}", is_larger)):
+        if is_given and settings.identity is not None:
+            raise ValueRangeError(
+                f"{option} needs a whole picture and --identity holds none; give --images instead of --identity"
+            )
+        if is_given and not settings.has_texture:
+            raise ValueRangeError(f"{option} needs pictures and --no-texture makes none; leave one of them out")
     if settings.frame_format is not FrameFormat.PNG and not settings.has_texture:
         raise ValueRangeError(
             f"--frames-as {settings.frame_format} needs pictures and --no-texture makes none; leave one of them out"
@@ -176,7 +182,7 @@ def _check_pictures(settings: AnimateSettings) -> tuple[int, int, int]:
 def _bytes_per_frame(settings: AnimateSettings, pictures: Sequence[NDArray[np.uint8]], frame_count: int) -> int:
     if not settings.has_texture:
         return 0
-    sizes = [picture.shape[:2] for picture in pictures] if settings.is_full_frame else [(CROP_SIZE, CROP_SIZE)]
+    sizes = [picture.shape[:2] for picture in pictures] if settings.is_full_frame else [(settings.size, settings.size)]
     further = [hand_off_bytes(settings.hand_offs, frame_count, *size) for size in sizes]
     return max(map(sum, zip(further, (bytes_per_frame(settings.frame_format, *size) for size in sizes), strict=True)))
 
@@ -234,10 +240,23 @@ def _write_motion(folder: Path, motion: LandmarkMotion, settings: AnimateSetting
     write_hand_offs(folder, settings.hand_offs, animation, settings.frame_rate, lambda: head_mesh(load_sample_head()))
 
 
+def _placed(
+    cascade: Cascade, settings: AnimateSettings, identity: Identity, source: FaceSource, notebook: Notebook
+) -> FullFrame | FaceAtSize | None:
+    """What makes faces into whole pictures or larger faces; None where they stay as they are."""
+    if not settings.is_full_frame and settings.size == CROP_SIZE:
+        return None
+    base = picture_of(identity.references, source.images)
+    if settings.is_full_frame:
+        return cascade.full_frame(identity, source.images[base])
+    notebook.add(size_note(identity.references, settings.size, source.names[base]))
+    return cascade.face_at_size(identity, source.images[base], settings.size)
+
+
 def _frames(
-    chunks: Iterator[NDArray[np.uint8]], motion: LandmarkMotion, full: FullFrame | None
+    chunks: Iterator[NDArray[np.uint8]], motion: LandmarkMotion, full: FullFrame | FaceAtSize | None
 ) -> Iterator[NDArray[np.uint8]]:
-    """Each frame as it is made, the face (256, 256, 4) or the whole picture (H, W, 3)."""
+    """Each frame as it is made, the face (256, 256, 4), larger (size, size, 4), or the whole picture (H, W, 3)."""
     faces = (face for chunk in chunks for face in chunk)
     for face, landmarks in zip(faces, motion.landmarks, strict=True):
         yield face if full is None else full.place(face, landmarks)
@@ -304,6 +323,7 @@ def _write_report(
         "frame_rate": settings.frame_rate.frames_per_second,
         "frames_as": settings.frame_format if settings.has_texture else None,
         "full_frame": settings.is_full_frame,
+        "size": settings.size,
         "also_written": sorted(settings.hand_offs.kinds),
         "words": settings.transcript is not None,
         "rigs": [mapping.name for mapping in settings.rigs],

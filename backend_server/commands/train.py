@@ -22,6 +22,7 @@ from backend_server.motion.training import train_motion
 from backend_server.progress import Progress
 from backend_server.speech.listener import keep_beside, place_beside, speech_file
 from backend_server.speech.training import train_speech
+from backend_server.texture.learning.mouth_fit import fit_mouth_colours
 from backend_server.texture.learning.training import train_texture
 from shared.errors import ValueRangeError
 
@@ -35,7 +36,9 @@ TAKEN = {  # by stage, the options that not every stage takes
     "texture": ("--resume", "--minutes", "--preset paper", "--start", "--vgg19", "--vggface", "--second-order"),
     "visemes": (),
     "liveliness": (),
+    "mouth": (),
 }
+FILES = {"liveliness": "movement.json", "mouth": "mouth_colours.json"}  # of what is measured and no network
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ class TrainSettings:
     @property
     def weights_file(self) -> Path:
         """Where the weights go: `out` itself, or a file of the stage's name in it."""
-        name = "movement.json" if self.stage == "liveliness" else f"{self.stage}.safetensors"
+        name = FILES.get(self.stage, f"{self.stage}.safetensors")
         return self.out if self.out.suffix == Path(name).suffix else self.out / name
 
     @property
@@ -97,6 +100,7 @@ def train(settings: TrainSettings, progress: Progress) -> str:
         "texture": _texture,
         "visemes": _visemes,
         "liveliness": _liveliness,
+        "mouth": _mouth,
     }
     return stages[settings.stage](settings, device, progress)
 
@@ -218,7 +222,16 @@ def _judged(known: Figures | None, unknown: Figures | None) -> str:
 
 def _liveliness(settings: TrainSettings, device: str, progress: Progress) -> str:
     corpus, out = Corpus(settings.data[0]), settings.weights_file
+    fit_movement(corpus, progress).save(out, _source(corpus))
+    return f"{out}: how heads and brows move, from {_source(corpus)}"
+
+
+def _mouth(settings: TrainSettings, device: str, progress: Progress) -> str:
+    corpus, out = Corpus(settings.data[0]), settings.weights_file
+    fit_mouth_colours(corpus, progress).save(out, _source(corpus))
+    return f"{out}: the colours of mouths, from {_source(corpus)}"
+
+
+def _source(corpus: Corpus) -> str:
     clips = corpus.clips("train")
-    source = f"{len(clips)} clips of {len({clip.speaker for clip in clips})} people"
-    fit_movement(corpus, progress).save(out, source)
-    return f"{out}: how heads and brows move, from {source}"
+    return f"{len(clips)} clips of {len({clip.speaker for clip in clips})} people"

@@ -11,7 +11,7 @@ from backend_server.texture.synthesis import References
 
 _GREY_LEVELS = 8  # by which the channels of a grey photo may differ where JPEG or a profile has rounded them
 _COLOURED_SHARE = 0.002  # of the person's pixels; a photo with more of them that differ by more is not grey
-_LUMINANCE = (0.2126, 0.7152, 0.0722)  # of red, green and blue (ITU-R BT.709)
+LUMINANCE = (0.2126, 0.7152, 0.0722)  # of red, green and blue (ITU-R BT.709)
 
 
 def to_pictures(images: Tensor) -> Tensor:
@@ -55,5 +55,5 @@ def are_grey(faces: FaceReferences) -> bool:
 
 def to_grey(pictures: Tensor) -> Tensor:
     """Pictures (N, 3, H, W) with the luminance of each pixel in all channels."""
-    weights = pictures.new_tensor(_LUMINANCE)[:, None, None]
+    weights = pictures.new_tensor(LUMINANCE)[:, None, None]
     return (pictures * weights).sum(1, keepdim=True).expand_as(pictures)

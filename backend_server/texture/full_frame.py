@@ -53,16 +53,22 @@ class FullFrame:
         rendered: the face rendered with the landmarks of the first crop, u8 (256, 256, 3 or 4). Where it differs
             from that crop around the face, all frames are corrected by as much.
         following: of the generator that rendered it.
+        weight: how much each pixel of the crop may change, (256, 256); None for that of `face_weight`.
     """
 
     def __init__(
-        self, picture: NDArray[np.uint8], references: FaceReferences, rendered: NDArray[np.uint8], following: Following
+        self,
+        picture: NDArray[np.uint8],
+        references: FaceReferences,
+        rendered: NDArray[np.uint8],
+        following: Following,
+        weight: NDArray[np.float32] | None = None,
     ) -> None:
         self._picture, self._following = picture, following
         self._reference_landmarks = torch.from_numpy(references.landmarks[:1]).float()
         reference = torch.from_numpy(references.crops[0]).float()
         self._reference = reference.permute(2, 0, 1)[None]  # (1, 3, 256, 256)
-        self._weight = face_weight(references.landmarks[0])
+        self._weight = face_weight(references.landmarks[0]) if weight is None else weight
         difference = rendered[..., :3].astype(np.float32) - references.crops[0]
         self._colour = _around(difference, self._weight)
 

@@ -20,7 +20,9 @@ from torch import Tensor
 from backend_server.identity import FaceReferences, Identity
 from backend_server.progress import Progress, silent
 from backend_server.texture.colours import are_grey, references_of, to_grey
+from backend_server.texture.mouth_colours import load_mouth_colours, skin_colours
 from backend_server.texture.synthesis import TextureGenerator
+from backend_server.texture.warping.raster import opening_images
 from shared.errors import ShapeError, WeightsError
 from shared.landmarks import POINT_COUNT
 
@@ -124,6 +126,7 @@ def _chunks(
 ) -> Iterator[NDArray[np.uint8]]:
     device = next(generator.parameters()).device
     references, is_grey = references_of(faces, device, is_cut_out=is_cut_out), are_grey(faces)
+    mouths, skin = load_mouth_colours(), skin_colours(references.images[:, 0], references.landmarks[:, 0])[0]
     # Inference mode must not stay on in the caller's code between two chunks.
     with torch.inference_mode():
         code = generator.encode(references)
@@ -135,7 +138,8 @@ def _chunks(
         try:
             with torch.inference_mode():
                 made = generator(points, references.expand(n), code.expand(n))
-                pictures = made.picture if made.edge is None else made.picture + made.edge
+                natural = mouths.natural(made.picture, opening_images(points)[:, :1], skin)
+                pictures = natural if made.edge is None else natural + made.edge
                 chunk = to_bytes(to_grey(pictures) if is_grey else pictures, made.alpha)
         except torch.OutOfMemoryError:
             if size == 1:

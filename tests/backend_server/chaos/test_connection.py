@@ -57,7 +57,7 @@ def test_failures_adaptations_and_cancels_end_as_they_should(client):
     assert failed.code is ErrorCode.BAD_SOUND
     assert Job(client, animation(0, seed=NO_MEMORY)).run(PATIENCE).ending.code is ErrorCode.OUT_OF_MEMORY
     assert isinstance(Job(client, adaptation(0)).run(PATIENCE).ending, Done)
-    request = animation(0)
+    request = animation(0, frame_count=4000)  # so many that it is not done before it is cancelled
 
     def cancel():
         client.send(Cancel(job=request.job))

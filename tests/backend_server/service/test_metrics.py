@@ -53,7 +53,8 @@ def test_prometheus_reads_what_status_says(new_service, animate):
         client.finish(client.send(animate(seed=seed)).job)
     client.until(protocol.Progress, job=client.send(animate(seed=WAIT)).job)
     client.send(animate())
-    service.wait_for(lambda: scrape(address_of(service))[("queue_length",)] == 1)
+    for figure in ("queue_length", "worker_busy"):  # they are told after one another
+        service.wait_for(lambda figure=figure: scrape(address_of(service))[(figure,)] == 1)
     found, told = scrape(address_of(service)), ask_status(service.connection_file)
     assert found[("ready",)] == found[("worker_busy",)] == found[("clients",)] == found[("jobs_done_total",)] == 1
     assert found[("jobs_failed_total", "bad_sound")] == 1

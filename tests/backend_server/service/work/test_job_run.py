@@ -120,7 +120,7 @@ def test_notes_of_the_result_are_those_of_all_frames_also_when_a_job_goes_on(rec
 
     looked_at = []
     line = SimpleNamespace(send=lambda _: None, raise_if_cancelled=lambda _: None)
-    count, notes = job_run.JobRun(Cascade(), None, line, "job", received)._render(None, landmarks)
+    count, notes = job_run.JobRun(Cascade(), None, line, "job", received)._render(None, landmarks, before=1)
     assert count == total
     assert list(notes) == np.linspace(0, total - 1, 8).round().astype(int).tolist()
     first = max(0, received - 1) * job_run.FRAMES_PER_MESSAGE

@@ -1,0 +1,82 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from skimage.data import astronaut
+
+from backend_server.cascade import Cascade
+from backend_server.texture.face_at_size import FaceAtSize, size_note
+from shared.notes import NoteCode
+
+
+@pytest.fixture(scope="module")
+def cascade():
+    return Cascade.load("cpu")
+
+
+@pytest.fixture(scope="module")
+def identity(cascade):
+    return cascade.adapt([astronaut()], epochs=0)
+
+
+@pytest.fixture(scope="module")
+def large(cascade, identity):
+    return cascade.face_at_size(identity, astronaut(), 512)
+
+
+def rendered(cascade, identity, landmarks):
+    return next(cascade.render(identity, landmarks[None]))[0]
+
+
+def shrunk(picture):
+    """Means over squares of two pixels."""
+    return picture.reshape(256, 2, 256, 2, -1).astype(np.float32).mean((1, 3))
+
+
+def test_the_face_at_rest_is_the_photo_read_at_more_pixels(cascade, identity, large):
+    own = identity.references.landmarks[0]
+    frame = rendered(cascade, identity, own)
+    made = large.place(frame, own)
+    assert made.shape == (512, 512, 4)
+    inside = shrunk(made[..., 3])[..., 0] > 250
+    difference = np.abs(shrunk(made[..., :3]) - identity.references.crops[0])[inside]
+    assert difference.mean() < 3
+    assert np.abs(shrunk(made[..., 3])[..., 0] - frame[..., 3]).mean() < 2
+
+
+def test_a_moved_face_is_as_rendered_and_sharper_than_enlarged(cascade, identity, large):
+    landmarks = identity.references.landmarks[0].copy()
+    landmarks[48:, 1] += 3
+    landmarks[55:60, 1] += 6
+    landmarks[65:68, 1] += 6
+    frame = rendered(cascade, identity, landmarks)
+    made = large.place(frame, landmarks)
+    inside = shrunk(made[..., 3])[..., 0] > 250
+    assert np.abs(shrunk(made[..., :3]) - frame[..., :3])[inside].mean() < 4
+
+    def detail(picture):
+        return np.abs(np.diff(picture[150:400, 150:350, :3].astype(np.float32), axis=1)).mean()
+
+    assert detail(made) > 1.02 * detail(np.repeat(np.repeat(frame, 2, 0), 2, 1)) / 1.3
+
+
+def test_a_photo_with_too_few_pixels_is_noted(identity):
+    (note,) = size_note(identity.references, 1024, "a.jpg")
+    assert (note.code, note.about) == (NoteCode.FEW_PIXELS, "a.jpg")
+    assert "so --size 1024 shows no more than --size" in note.sentence
+    tenfold = replace(identity.references, crop=10 * identity.references.crop)
+    assert size_note(tenfold, 1024, "a.jpg") == ()
+
+
+def test_a_coarser_result_averages_the_photo(cascade, identity):
+    """Single bright pixels of a photo ten times as large do not flicker through."""
+    random = np.random.default_rng(0)
+    noise = random.integers(0, 2, (2560, 2560, 1), np.uint8).repeat(3, 2) * 255
+    scaled = replace(identity.references, crop=np.array([[10, 0, 4.5], [0, 10, 4.5]], np.float32))
+    grey = np.full((256, 256, 3), 128, np.uint8)
+    scaled = replace(scaled, crops=grey[None])
+    face = FaceAtSize(noise, scaled, grey, cascade._texture_generator.following, 512)
+    with torch.inference_mode():
+        made = face.place(np.dstack([grey, np.full((256, 256), 255, np.uint8)]), scaled.landmarks[0])
+    assert made[100:400, 100:400, :3].std() < 40
