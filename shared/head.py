@@ -81,7 +81,7 @@ class HeadAxes:
 def in_space(flat: NDArray[np.floating]) -> Array:
     """Landmarks (..., 68, 2) in the axes of their head with their depths, (..., 68, 3)."""
     depths = np.array(DEPTHS) - PIVOT_DEPTH
-    return np.concatenate([flat, np.broadcast_to(depths[:, None], (*flat.shape[:-1], 1))], -1)
+    return np.concatenate([np.asarray(flat, np.float64), np.broadcast_to(depths[:, None], (*flat.shape[:-1], 1))], -1)
 
 
 def rotations(poses: NDArray[np.floating]) -> Array:

@@ -64,8 +64,8 @@ class HeadRest:
         bone, rest = rig.data.bones[NAME], _rest_of(rig)
         unit = float(np.linalg.norm(self.down))
         away = np.array(bone.matrix_local)[:3, 2]
-        there = np.concatenate([bone.head_local, bone.tail_local, rest[:, 1], away * unit])
-        wanted = np.concatenate([self.pivot, self.pivot + self.down, self.depths, (0, unit, 0)])
+        there = np.array([*bone.head_local, *bone.tail_local, *(away * unit), *rest[:, 1]])
+        wanted = np.array([*self.pivot, *(self.pivot + self.down), 0.0, unit, 0.0, *self.depths])
         return bool(np.abs(there - wanted).max() < _FITS * unit)
 
 
