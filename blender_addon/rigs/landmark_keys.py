@@ -28,17 +28,18 @@ def motion_steps(
         bake: its name.
         policy: by which it will be written.
     """
-    seen, poses, rest = square.to_metres(made.landmarks), made.head, landmark_rig.rest_positions(rig)
+    poses, rest = made.head, landmark_rig.rest_positions(rig)
     if poses is None and head_bone.has_bone(rig) and head_bone.is_keyed(rig, "" if policy is Policy.LAYER else bake):
-        poses = np.zeros((len(seen), len(head.POSE)), np.float32)  # else earlier keys would turn the head here too
+        poses = np.zeros((len(made.landmarks), len(head.POSE)), np.float32)  # else earlier keys would turn it here too
     if poses is None or not head_bone.has_bone(rig):
-        return tuple(landmark_rig.curves()), _locations(seen, rest)
+        return tuple(landmark_rig.curves()), _locations(square.to_metres(made.landmarks), rest)
     unit = head.HeadAxes.of(made.neutral).eye_distance * square.metres_per_pixel
     flat = made.landmarks if made.head is None else made.still
     if flat is not None and head_bone.HeadRest.of(made.neutral, square).fits(rig):
         still = square.to_metres(flat)
     else:
-        still = yield from head_bone.still_steps(rig, seen, poses, unit)
+        still = yield from head_bone.still_steps(rig, square.to_metres(made.landmarks), poses, unit)
+    yield 1.0
     together = np.concatenate([_locations(still, rest), head_bone.values(poses, unit)], axis=1)
     return (*landmark_rig.curves(), *head_bone.curves()), together
 
