@@ -96,13 +96,12 @@ def has_bone(rig: bpy.types.Object) -> bool:
     return all(rig.pose.bones[name].parent == bone for name in landmarks.NAMES)
 
 
-def is_keyed(rig: bpy.types.Object, besides: str) -> bool:
-    """Whether a bake of another name has keyed the bone."""
-    for place in key_places.places(rig):
-        for name, bake in key_memory.remembered(place.action).items():
-            if name != besides and any(path in bake.values for path in _CURVES):
-                return True
-    return False
+def is_turned(rig: bpy.types.Object, besides: str) -> bool:
+    """Whether a bake of another name turns the bone."""
+    rest = dict(zip(_CURVES, values(np.zeros((1, len(head.POSE))), 1.0)[0], strict=True))
+    bakes = [each for place in key_places.places(rig) for each in key_memory.remembered(place.action).items()]
+    others = [bake.values for name, bake in bakes if name != besides]
+    return any((moved[path] != rest[path]).any() for moved in others for path in _CURVES if path in moved)
 
 
 def curves() -> list[Curve]:
@@ -144,7 +143,7 @@ def still_steps(
     for start in range(0, len(seen), _BLOCK):
         part = slice(start, start + _BLOCK)
         matrices = _matrices(bone, poses[part], unit)
-        plane = matrices[:, (0, 2)]
+        plane = matrices[:, (0, 2)]  # of the picture: what x, y, z and the bone's own move each add to it
         offset = plane[:, None, :, 3] + depths[:, None] * plane[:, None, :, 1]
         backwards = np.linalg.inv(plane[:, :, (0, 2)]).transpose(0, 2, 1)
         found[part] = (seen[part] - offset) @ backwards

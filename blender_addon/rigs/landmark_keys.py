@@ -29,7 +29,7 @@ def motion_steps(
         policy: by which it will be written.
     """
     poses, rest = made.head, landmark_rig.rest_positions(rig)
-    if poses is None and head_bone.has_bone(rig) and head_bone.is_keyed(rig, "" if policy is Policy.LAYER else bake):
+    if poses is None and head_bone.has_bone(rig) and head_bone.is_turned(rig, "" if policy is Policy.LAYER else bake):
         poses = np.zeros((len(made.landmarks), len(head.POSE)), np.float32)  # else earlier keys would turn it here too
     if poses is None or not head_bone.has_bone(rig):
         return tuple(landmark_rig.curves()), _locations(square.to_metres(made.landmarks), rest)

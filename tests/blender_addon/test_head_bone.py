@@ -230,6 +230,10 @@ def test_a_still_strip_after_a_lively_one_is_still(ready, fake_backend, add_stri
     generate()
     is_seen(character().rig, range(1, 97), 2.0, fake_backend.turned(96, np.float32(0.9)))
     is_seen(character().rig, range(201, 225), 2.0, fake_backend.landmarks(24))
+    character().voices[0].is_used, character().voices[1].is_used = True, False
+    generate()  # the first is still now, too
+    assert {len(keyed(character().rig, *path)) for path in HEAD_PATHS} == {24}
+    is_seen(character().rig, range(1, 97), 2.0, fake_backend.landmarks(96))
 
 
 def test_clear_takes_the_bones_keys_too(ready):
