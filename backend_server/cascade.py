@@ -179,7 +179,7 @@ class Cascade:
             moved = retarget(motion[part], self.neutral_canonical, neutral)  # l_t, Eq. 7
             still[part] = keep_lips_apart(moved, neutral)
             if alive:
-                landmarks[part] = alive.turn(part, still[part], neutral, self.neutral_canonical)
+                landmarks[part] = alive.turn(part, still[part], neutral)
             progress("blink", min(part.stop, len(motion)), len(motion))
         said = listener.spoken(transcript or "", progress) if listener else None
         heard = evidence.notes + (said.notes if said else ())

@@ -18,6 +18,7 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
+from .coordinates import CropPlane
 from .job import JobState
 from .keys import key_shapes, keyframes
 from .keys.key_shapes import Choice, Interpolation, Shaping
@@ -82,8 +83,8 @@ def keying(minutes: float = 10.0, fps: int = 30) -> Iterator[Row]:
     frame_count = round(minutes * 60 * fps)
     scene, frames = bpy.context.scene, np.arange(1, frame_count + 1)
     values = motion(frame_count, 136)
-    neutral = np.random.default_rng(1).uniform(-0.4, 0.4, (68, 2))
-    rig = landmark_rig.create_rig(bpy.context, scene, "Speech Face", neutral, 1.0)
+    neutral = np.random.default_rng(1).uniform(25.0, 230.0, (68, 2))
+    rig = landmark_rig.create_rig(bpy.context, scene, "Speech Face", neutral, CropPlane(1.0))
     curves = tuple(landmark_rig.curves())
 
     def request(values: NDArray | key_shapes.KeyShape, policy: Policy) -> Slices:

@@ -30,7 +30,7 @@ from .pictures.picture_folder import PictureFolder
 from .preferences import settings as backend_settings
 from .properties import SPEECHFACE_Character, scene_settings
 from .rigs import character as characters
-from .rigs import character_keys, face_landmarks, face_surface, landmark_rig, rigging
+from .rigs import character_keys, face_landmarks, face_surface, landmark_keys, landmark_rig, rigging
 from .session import Session, session
 from .slices import Slices
 from .speakers import cast, photo_landmarks, strip_frames
@@ -182,17 +182,17 @@ class Generation:
         saved_keys.check_scene(scene)
         rig = rig_of(scene, chosen)
         if rig is None:
-            rig = landmark_rig.create_rig(context, scene, RIG_NAME, square.to_metres(curves.neutral), plan.width)
+            rig = landmark_rig.create_rig(context, scene, RIG_NAME, curves.neutral, square)
             rig.location = plan.place
             chosen.rig = rig
             self.made.append(rig.name)
-        locations = square.to_metres(now.values(curves.landmarks)) - landmark_rig.rest_positions(rig)
-        values, wanted = locations.reshape(len(locations), -1), tuple(landmark_rig.curves())
-        manner, owner = manner_of(chosen.keys), Reference.to(rig)
-        request = keyframes.Request(rig, plan.order.voice, now.scene_frames, wanted, values, rig.name, manner)
+        manner, owner, voice = manner_of(chosen.keys), Reference.to(rig), plan.order.voice
+        wanted, motion = yield from landmark_keys.motion_steps(rig, curves, square, voice, manner.policy)
+        rig, values = owner.find(), now.values(motion)
+        request = keyframes.Request(rig, voice, now.scene_frames, wanted, values, rig.name, manner)
         written = yield from keyframes.write_steps([request])
         rig = owner.find()
-        found = saved_keys.count(rig, plan.order.voice, now.scene_frames, wanted)
+        found = saved_keys.count(rig, voice, now.scene_frames, wanted)
         said = [*written[0].sentences(rig.name), *([found.reason] if found.reason else [])]
         self._said += [capitalised(sentence) for sentence in said]
         return words.fill("keys on {0} frames of {1}", found.frame_count, rig.name)

@@ -23,7 +23,7 @@ class JobRequest:
         files: u8 (N,) each, the bytes of image files of the same face; 1 to 20 in all, or none for the mean face.
         names: of the images, then of the files, for sentences.
         epochs: of fine-tuning.
-        seed: of the blinks; the face is learnt with the same seed always, so that it is found again.
+        seed: of blinks and head; the face is learnt with the same seed always, so that it is found again.
         wants_blink: whether the eyes blink.
         wants_texture: whether pictures are rendered.
         controls: how the motion is shaped.

@@ -35,7 +35,7 @@ def draw_shape(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     presets.menu("SPEECHFACE_MT_shape_presets", text=SPEECHFACE_MT_shape_presets.bl_label)
     presets.operator("speechface.shape_preset_add", text="", icon="ADD")
     presets.operator("speechface.shape_preset_add", text="", icon="REMOVE").remove_active = True
-    for names in (("intensity", "jaw", "lips", "brows", "eyes"), ("silence", "smoothing", "lead")):
+    for names in (("intensity", "jaw", "lips", "brows", "eyes"), ("liveliness",), ("silence", "smoothing", "lead")):
         group = body.column(align=True)
         for name in names:
             group.prop(character, name)

@@ -31,7 +31,7 @@ _SECONDS = {"subtype": "TIME_ABSOLUTE", "unit": "TIME_ABSOLUTE", "step": 1, "pre
 
 def _control(name: str, label: str, description: str, **looks: object) -> object:
     bounds = motion_controls.RANGES[name]
-    default = getattr(motion_controls.UNTOUCHED, name)
+    default = motion_controls.LIVELINESS if name == "liveliness" else getattr(motion_controls.UNTOUCHED, name)
     return FloatProperty(
         name=label, description=description, default=default, min=bounds.least, max=bounds.most, **looks
     )
@@ -80,7 +80,8 @@ class SPEECHFACE_Character(bpy.types.PropertyGroup):
     identity_name: StringProperty(name="Learnt Face", description="What the learnt face is called")
     use_curves: BoolProperty(
         name="Landmark Curves",
-        description="Make an armature of 68 bones that follow the landmarks, with a key on every frame of the strip",
+        description="Make an armature of 68 bones that follow the landmarks and one that turns the head, with a key on "
+        "every frame of the strip",
         default=True,
     )
     use_texture: BoolProperty(
@@ -97,7 +98,10 @@ class SPEECHFACE_Character(bpy.types.PropertyGroup):
         soft_max=40,
     )
     seed: IntProperty(
-        name="Seed", description="Another number gives other blinks; the learnt face stays the same", default=0, min=0
+        name="Seed",
+        description="Another number gives other blinks and another motion of the head; the learnt face stays the same",
+        default=0,
+        min=0,
     )
     use_blink: BoolProperty(name="Blink", description="Let the eyes blink", default=True)
     intensity: _control("intensity", "Intensity", "How much the speech moves jaw and lips. 1: unchanged")
@@ -105,6 +109,12 @@ class SPEECHFACE_Character(bpy.types.PropertyGroup):
     lips: _control("lips", "Lips", "What the lips do beyond the jaw: width, rounding, raising. 1: unchanged")
     brows: _control("brows", "Brows", "How far the brows move. 1: unchanged")
     eyes: _control("eyes", "Eyes", "How far the lids close and open. 1: unchanged")
+    liveliness: _control(
+        "liveliness",
+        "Liveliness",
+        "How much the head moves by itself, and the brows with the voice. 0: not at all. 0.2: as people who read to a "
+        "camera. 1: as in lively talk",
+    )
     silence: _control(
         "silence",
         "Rest in Silence",

@@ -9,14 +9,15 @@ import msgspec
 import numpy as np
 import zmq
 
-from shared import assembly, chunks, endpoint, errors, face_messages, notes, protocol, speech_messages, wire
+from shared import assembly, chunks, endpoint, errors, face_messages, head, notes, protocol, speech_messages, wire
 
 
 class FakeBackend:
     """A ROUTER that answers like the service, at once, with numbers that tests know in advance.
 
     Frame i of the pictures has red = i % 256, green = 255 - red, blue = 77, alpha 255 but for a clear left column.
-    Landmarks are NEUTRAL + (sin(i / 3), 0.5 i) pixels; channel c of a rig is ((i + c) % 10) / 10.
+    Landmarks of a still head are NEUTRAL + (sin(i / 3), 0.5 i) pixels; number p of its pose is the liveliness times
+    sin((i + p) / 5) / 3, for angles, and a tenth of it for the others. Channel c of a rig is ((i + c) % 10) / 10.
     Landmark i of a mesh of V vertices is vertex i % V, seen along +Y at 100 pixels a metre.
     Words of a transcript begin every half second and last a quarter; without one, phones alone are told.
     Every photo shows `photo_size` pixels and the faces `photo_boxes`; landmark i of one of these lies i pixels to the
@@ -92,6 +93,17 @@ class FakeBackend:
         index = np.arange(count)
         moved = np.stack([np.sin(index / 3), 0.5 * index], axis=1)
         return (cls.neutral() + moved[:, None]).astype(np.float32)
+
+    @staticmethod
+    def poses(count, liveliness):
+        """How the head is turned, (T, 6)."""
+        waves = np.sin(np.add.outer(np.arange(count), np.arange(6)) / 5) / 3
+        return (liveliness * waves * (1, 1, 1, 0.1, 0.1, 0.1)).astype(np.float32)
+
+    @classmethod
+    def turned(cls, count, liveliness):
+        """The landmarks with the head's motion, (T, 68, 2)."""
+        return head.turned(cls.landmarks(count), cls.neutral(), cls.poses(count, liveliness))
 
     @staticmethod
     def frames(count):
@@ -304,10 +316,11 @@ class FakeBackend:
             yield protocol.Failed(job=job, sequence=1, code=errors.ErrorCode.NO_FACE, sentence=self.fails_with)
             return
         count = len(message.frame_times)
-        landmarks = self.landmarks(count)
+        still, lively = self.landmarks(count), message.liveliness
         yield protocol.LandmarkCurves(
-            job=job, sequence=1, landmarks=landmarks, canonical=landmarks, frame_times=message.frame_times,
-            neutral=self.neutral(), crop=crop,
+            job=job, sequence=1, landmarks=self.turned(count, lively) if lively else still, canonical=still,
+            frame_times=message.frame_times, neutral=self.neutral(), crop=crop,
+            head=self.poses(count, lively) if lively else None, still=still if lively else None,
         )  # fmt: skip
         sequence = 1
         if message.mapping is not None:

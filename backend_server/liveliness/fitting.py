@@ -46,7 +46,7 @@ class Observed:
 
 
 def channels_of(
-    landmarks: NDArray[np.floating], canonical: NDArray[np.floating], neutral: NDArray[np.floating], mean: NDArray
+    landmarks: NDArray[np.floating], canonical: NDArray[np.floating], neutral: NDArray[np.floating]
 ) -> Array:
     """Poses of the head and heights of the brows in each frame, (T, 8).
 
@@ -54,20 +54,19 @@ def channels_of(
         landmarks: (T, 68, 2) pixels.
         canonical: the same without the head's motion, (T, 68, 2) canonical units.
         neutral: the face at rest, (68, 2) pixels.
-        mean: l_p^m, (68, 2) canonical units.
     """
     brows = np.stack([-canonical[:, part, 1].mean(1) for part in (RIGHT_BROW, LEFT_BROW)], 1)
-    return np.concatenate([head_poses(landmarks, neutral, mean), brows], 1)
+    return np.concatenate([head_poses(landmarks, neutral), brows], 1)
 
 
-def observe(clip: Clip, mean: NDArray[np.floating]) -> Observed:
+def observe(clip: Clip) -> Observed:
     """Reads a clip.
 
     Raises:
         CorpusError: a file of it is missing or damaged.
     """
     data = clip.landmarks()
-    motion = channels_of(data.landmarks, data.canonical, data.neutral, mean)
+    motion = channels_of(data.landmarks, data.canonical, data.neutral)
     melody = at_times(prosody([clip.waveform()]).astype(np.float64), data.frame_times)
     steady = gaussian_filter1d(motion, _STEADY_SECONDS * CORPUS_FRAME_RATE, axis=0)
     return Observed(clip.speaker, steady - steady.mean(0), speeds(motion), melody)
@@ -89,7 +88,7 @@ def fit_movement(corpus: Corpus, progress: Progress = silent) -> Movement:
     seen = []
     for number, clip in enumerate(chosen):
         progress("liveliness", number, len(chosen))
-        seen.append(observe(clip, corpus.neutral_canonical))
+        seen.append(observe(clip))
     progress("liveliness", len(chosen), len(chosen))
     melody = np.concatenate([one.melody for one in seen]).mean(0)
     heard = np.concatenate([design(one.melody - melody) for one in seen])

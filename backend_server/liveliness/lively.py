@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from backend_server.liveliness.head_pose import turned
 from backend_server.liveliness.movement import at_times, load_movement
 from backend_server.liveliness.prosody import prosody
-from shared.head import POSE
+from shared.head import POSE, turned
 
 _BROWS = (slice(0, 5), slice(5, 10))  # of the eye region's points: the right one and the left one
 
@@ -35,9 +34,9 @@ class Lively:
         for side, points in enumerate(_BROWS):
             eyes[:, points, 1] -= gain * self.brows[:, side, None]
 
-    def turn(self, part: slice, landmarks: Array, neutral: Array, canonical: Array) -> Array:
-        """Landmarks of some frames, turned with the head; see `head_pose.turned`."""
-        return turned(landmarks, neutral, canonical, self.poses[part])
+    def turn(self, part: slice, landmarks: Array, neutral: Array) -> Array:
+        """Landmarks of some frames, turned with the head; see `shared.head.turned`."""
+        return turned(landmarks, neutral, self.poses[part])
 
 
 def lively(blocks: Iterable[Array], frame_times: NDArray[np.float64], seed: int, amount: float) -> Lively | None:

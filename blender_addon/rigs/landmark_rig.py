@@ -3,6 +3,7 @@
 
 It has one bone per landmark. A bone points along +Z with roll 0, so its local x is the object's x and its
 local y the object's z: a landmark's displacement (dx, dz) in metres is the bone's `location = (dx, dz, 0)`.
+Each rests as deep as it lies in a head, all hang on the bone of `head_bone`, and so they turn as a head does.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from numpy.typing import NDArray
 
 from .. import compat
 from .._shared import errors, landmarks
+from ..coordinates import CropPlane
 from ..keys.keyframes import Curve
+from . import head_bone
 
 AXES = (0, 1)  # of a bone's location: the object's x and z
 _BONE_LENGTH = 0.016  # of the picture's width
@@ -32,7 +35,7 @@ _COLOURS = {
 
 
 def create_rig(
-    context: bpy.types.Context, scene: bpy.types.Scene, name: str, neutral: NDArray, width: float
+    context: bpy.types.Context, scene: bpy.types.Scene, name: str, neutral: NDArray, square: CropPlane
 ) -> bpy.types.Object:
     """Makes the armature; the active object, the selection and the mode do not change.
 
@@ -40,23 +43,25 @@ def create_rig(
         context: Blender's context.
         scene: gets the armature; it need not be the active one.
         name: of the object and its armature.
-        neutral: rest positions (68, 2), metres, x right and z up.
-        width: of the picture in metres, from which the bones take their size.
+        neutral: the face at rest, (68, 2) pixels of the crop.
+        square: on which the picture lies; the bones take their size from it.
 
     Raises:
-        SpeechFaceError: the object in edit mode cannot be left.
+        SpeechFaceError: the object in edit mode cannot be left, or both eyes are at one point.
     """
+    rest = head_bone.HeadRest.of(neutral, square)
     armature = bpy.data.armatures.new(name)
     rig = bpy.data.objects.new(name, armature)
     rig.show_in_front = True
     active_scene = context.scene  # edit mode exists there only
     active_scene.collection.objects.link(rig)
-    _in_edit_mode(context, rig, neutral, width * _BONE_LENGTH)
+    _in_edit_mode(context, rig, square.to_metres(neutral), rest, square.width * _BONE_LENGTH)
     if scene != active_scene:
         scene.collection.objects.link(rig)
         active_scene.collection.objects.unlink(rig)
     _make_collections(armature)
     _shape_bones(rig)
+    head_bone.show(rig)
     return rig
 
 
@@ -90,7 +95,9 @@ def curves() -> list[Curve]:
     return [Curve(data_path(name), axis, name) for name in landmarks.NAMES for axis in AXES]
 
 
-def _in_edit_mode(context: bpy.types.Context, rig: bpy.types.Object, neutral: NDArray, length: float) -> None:
+def _in_edit_mode(
+    context: bpy.types.Context, rig: bpy.types.Object, places: NDArray, rest: head_bone.HeadRest, length: float
+) -> None:
     layer = context.view_layer
     active, selected = layer.objects.active, [o for o in layer.objects if o.select_get(view_layer=layer)]
     mode = active.mode if active is not None else "OBJECT"
@@ -99,9 +106,11 @@ def _in_edit_mode(context: bpy.types.Context, rig: bpy.types.Object, neutral: ND
             bpy.ops.object.mode_set(mode="OBJECT")
         layer.objects.active = rig
         bpy.ops.object.mode_set(mode="EDIT")
-        for name, (x, z) in zip(landmarks.NAMES, neutral, strict=True):
+        parent = head_bone.add(rig.data.edit_bones, rest)
+        for name, (x, z), y in zip(landmarks.NAMES, places, rest.depths, strict=True):
             bone = rig.data.edit_bones.new(name)
-            bone.head, bone.tail, bone.roll = (x, 0, z), (x, 0, z + length), 0
+            bone.head, bone.tail, bone.roll = (x, y, z), (x, y, z + length), 0
+            bone.parent = parent
         bpy.ops.object.mode_set(mode="OBJECT")
     except RuntimeError as error:
         bpy.data.objects.remove(rig)

@@ -73,6 +73,8 @@ class Cascade:
             landmarks=landmarks,
             neutral=neutral(),
             crop=np.eye(2, 3, dtype=np.float32),
+            head=np.zeros((len(landmarks), 6), np.float32),
+            still=landmarks,
             notes=(),
             spoken=None,
         )

@@ -149,7 +149,7 @@ def test_the_installed_zip_makes_a_face(extensions, fake_backend, speech_file, t
     assert lines, done.stdout + done.stderr
     found = json.loads(lines[0].removeprefix("FOUND "))
     assert found["outcome"] == ["FINISHED"]
-    assert found["curves"] == 136
+    assert found["curves"] == 144
     assert found["frames"] == [47, 132]
     assert found["picture"].startswith(found["user_folder"])
     assert Path(found["picture"]).is_file()

@@ -68,6 +68,6 @@ def test_a_new_user_installs_the_full_zip_and_its_backend_and_makes_curves(exten
     assert {state for _, state in found["findings"]} <= {"ok", "warn"}
     assert found["devices"] == ["cpu"]
     assert found["folder"].startswith(str(home))
-    assert found["curves"] == 136
+    assert found["curves"] == 144
     assert "backend" not in found["left"]
     assert found["warnings"] == found["top_level"] == []

@@ -54,11 +54,11 @@ def test_keys_lie_exactly_on_the_strips_frames_and_bones_on_the_curves(ready, fa
     frames = list(range(47, strip.frame_final_end))
     assert frames[-1] == 37 + round(4 * fps / fps_base) - 3
     curves = channels(ready.rig)
-    assert len(curves) == 136
+    assert len(curves) == 144
     assert all(key_frames(curve) == frames for curve in curves)
     for index in (0, 1, len(frames) // 2, len(frames) - 1):
         bpy.context.scene.frame_set(frames[index])
-        expected = fake_backend.landmarks(len(frames))[index]
+        expected = fake_backend.turned(len(frames), 0.3)[index]
         np.testing.assert_allclose(evaluated_pixels(ready.rig, 2.0), expected, atol=1e-3)
     times = fake_backend.messages("AnimateRequest")[0].frame_times
     np.testing.assert_allclose(np.diff(times), fps_base / fps, rtol=1e-6)
@@ -122,18 +122,18 @@ def test_settings_reach_the_backend(ready, fake_backend, add_strip):
     assert adapt.images[0].shape == (48, 64, 3)
 
 
-def test_controls_of_the_motion_reach_the_backend_and_are_off_at_first(ready, fake_backend, add_strip):
+def test_controls_of_the_motion_reach_the_backend_and_only_liveliness_is_on_at_first(ready, fake_backend, add_strip):
     from blender_addon._shared import motion_controls
 
     add_strip()
     bpy.ops.speechface.generate()
     ready.silence, ready.intensity, ready.smoothing, ready.lead = 1, 1.3, 0.2, -0.2
-    ready.blink_frequency, ready.blink_duration = 0.1, 4
+    ready.blink_frequency, ready.blink_duration, ready.liveliness = 0.1, 4, 1.5
     bpy.ops.speechface.generate()
     first, second = (message.controls for message in fake_backend.messages("AnimateRequest"))
-    assert first == motion_controls.UNTOUCHED
+    assert first == motion_controls.MotionControls(liveliness=motion_controls.LIVELINESS)
     assert second == motion_controls.MotionControls(
-        silence=1.0, intensity=1.3, smoothing=0.2, lead=-0.2, blink_frequency=0.1, blink_duration=4.0
+        silence=1.0, intensity=1.3, smoothing=0.2, lead=-0.2, blink_frequency=0.1, blink_duration=4.0, liveliness=1.5
     )
 
 

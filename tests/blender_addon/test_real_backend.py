@@ -176,12 +176,14 @@ def test_the_true_cascade_moves_the_mouth(own_backend, tmp_path, character):
     assert bpy.ops.speechface.generate() == {"FINISHED"}
     animation = wanted.rig.animation_data
     curves = animation.action.layers[0].strips[0].channelbag(animation.action_slot).fcurves
-    assert len(curves) == 136
+    assert len(curves) == 144
     assert all([point.co[0] for point in curve.keyframe_points] == list(range(47, 77)) for curve in curves)
     by_name = {(curve.data_path, curve.array_index): curve for curve in curves}
     lower_lip = by_name['pose.bones["inner_lips_06"].location', 1]
     heights = [point.co[1] for point in lower_lip.keyframe_points]
     assert np.ptp(heights) > 0.002 * wanted.width
+    yaw = by_name['pose.bones["head"].rotation_euler', 1]
+    assert 0.001 < np.ptp([point.co[1] for point in yaw.keyframe_points]) < 0.5  # radians
     image = wanted.plane.data.materials[0].node_tree.nodes["Speech Face Frames"].image
     folder = Path(bpy.path.abspath(image.filepath)).parent
     assert len(list(folder.glob("frame_*.png"))) == 31

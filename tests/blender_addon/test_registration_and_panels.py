@@ -125,7 +125,7 @@ def test_the_controls_of_the_motion_are_folded_away_and_explained(addon, charact
     for name in shown:
         look, bounds = settings.bl_rna.properties[name], motion_controls.RANGES[name]
         assert (look.hard_min, look.hard_max) == pytest.approx(tuple(bounds))
-        assert look.default == getattr(motion_controls.UNTOUCHED, name)
+        assert look.default == pytest.approx(getattr(motion_controls.MotionControls(liveliness=0.3), name))
         assert len(look.description) > 30
 
 

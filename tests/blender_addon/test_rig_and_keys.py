@@ -5,14 +5,20 @@ import pytest
 
 bpy = pytest.importorskip("bpy", reason="there is no bpy module for this Python")
 
-NEUTRAL = np.random.default_rng(1).uniform(-0.4, 0.4, (68, 2))
+NEUTRAL = np.random.default_rng(1).uniform(25, 230, (68, 2))  # pixels of the crop
+
+
+def metres(pixels):
+    """Where pixels of the crop are in a picture that is one metre wide."""
+    return (np.asarray(pixels, np.float64) - 127.5) / 256 * (1, -1)
 
 
 @pytest.fixture
 def rig(addon):
+    from blender_addon.coordinates import CropPlane
     from blender_addon.rigs import landmark_rig
 
-    return landmark_rig.create_rig(bpy.context, bpy.context.scene, "Speech Face", NEUTRAL, 1.0)
+    return landmark_rig.create_rig(bpy.context, bpy.context.scene, "Speech Face", NEUTRAL, CropPlane(1.0))
 
 
 @pytest.fixture
@@ -56,12 +62,16 @@ def test_one_bone_a_landmark_at_rest(rig, addon):
     from blender_addon.rigs import landmark_rig
 
     assert landmark_rig.is_rig(rig)
-    assert len(rig.data.bones) == 68
-    np.testing.assert_allclose(landmark_rig.rest_positions(rig), NEUTRAL, atol=1e-6)
-    assert [len(c.bones) for c in rig.data.collections] == [17, 5, 5, 4, 5, 6, 6, 12, 8]
+    assert len(rig.data.bones) == 69
+    np.testing.assert_allclose(landmark_rig.rest_positions(rig), metres(NEUTRAL), atol=1e-6)
+    assert [len(c.bones) for c in rig.data.collections] == [17, 5, 5, 4, 5, 6, 6, 12, 8, 1]
+    assert {bone.parent.name for bone in rig.data.bones if bone.parent} == {"head"}
 
 
 def test_evaluated_bones_equal_the_curves(rig, write):
+    from shared.head import DEPTHS, HeadAxes
+
+    depths = np.array(DEPTHS) * HeadAxes.of(NEUTRAL).eye_distance / 256
     frames = np.arange(47, 57)
     locations = np.random.default_rng(2).normal(0, 0.02, (10, 68, 2)).astype(np.float32)
     action = write(rig, "Voice", frames, locations)
@@ -71,11 +81,11 @@ def test_evaluated_bones_equal_the_curves(rig, write):
     for index, frame in enumerate(frames):
         bpy.context.scene.frame_set(int(frame))
         heads = evaluated_heads(rig)
-        np.testing.assert_allclose(heads[:, (0, 2)], NEUTRAL + locations[index], atol=1e-6)
-        np.testing.assert_allclose(heads[:, 1], 0, atol=1e-6)
+        np.testing.assert_allclose(heads[:, (0, 2)], metres(NEUTRAL) + locations[index], atol=1e-6)
+        np.testing.assert_allclose(heads[:, 1], depths, atol=1e-6)
     bpy.context.scene.frame_set(48, subframe=0.5)
     between = (locations[1] + locations[2]) / 2  # linear: no overshoot between the frames
-    np.testing.assert_allclose(evaluated_heads(rig)[:, (0, 2)], NEUTRAL + between, atol=1e-6)
+    np.testing.assert_allclose(evaluated_heads(rig)[:, (0, 2)], metres(NEUTRAL) + between, atol=1e-6)
 
 
 def test_a_second_bake_replaces_only_its_own_keys(rig, write):
@@ -118,12 +128,13 @@ def test_an_artists_action_moves_to_an_nla_track(rig, write):
 
 
 def test_making_the_rig_leaves_selection_and_mode(addon):
+    from blender_addon.coordinates import CropPlane
     from blender_addon.rigs import landmark_rig
 
     bpy.ops.mesh.primitive_cube_add()
     cube = bpy.context.active_object
     bpy.ops.object.mode_set(mode="EDIT")
-    landmark_rig.create_rig(bpy.context, bpy.context.scene, "Speech Face", NEUTRAL, 1.0)
+    landmark_rig.create_rig(bpy.context, bpy.context.scene, "Speech Face", NEUTRAL, CropPlane(1.0))
     assert bpy.context.view_layer.objects.active == cube
     assert cube.mode == "EDIT"
     assert [o for o in bpy.context.view_layer.objects if o.select_get()] == [cube]

@@ -148,7 +148,7 @@ class Drive(Script):
         fcurves = character.rig.animation_data.action.layers[0].strips[0].channelbags[0].fcurves
         keys = {len(fcurve.keyframe_points) for fcurve in fcurves}
         self._measures["keys on each curve"] = sorted(keys)
-        self._check(len(fcurves) == 136 and keys == {_FRAMES}, f"{len(fcurves)} curves with {keys} keys")
+        self._check(len(fcurves) == 144 and keys == {_FRAMES}, f"{len(fcurves)} curves with {keys} keys")
         chosen = set(bpy.context.selected_objects)
         self._check(chosen == {character.plane, character.rig}, f"what was made is not selected, but {chosen}")
         shading = window.view()[0].spaces.active.shading.type

@@ -37,7 +37,7 @@ def run(context: Context) -> Section:
     groups = context.held_out
     for number, (name, takes) in enumerate(groups.items()):
         context.progress("liveliness", number, len(groups))
-        distances = liveliness_distances(context.cascade, context.corpus.neutral_canonical, takes)
+        distances = liveliness_distances(context.cascade, takes)
         stills[name] = distances[0.0]
         shares[name] = {amount: distance / distances[0.0] for amount, distance in distances.items()}
     context.progress("liveliness", len(groups), len(groups))
@@ -65,15 +65,14 @@ def run(context: Context) -> Section:
     )
 
 
-def liveliness_distances(cascade: Cascade, mean: NDArray[np.floating], takes: Sequence[Take]) -> Mapping[float, float]:
+def liveliness_distances(cascade: Cascade, takes: Sequence[Take]) -> Mapping[float, float]:
     """Frechet distances of velocities by amount.
 
     Args:
         cascade: that generates.
-        mean: l_p^m, (68, 2) canonical units.
         takes: whose motion is real.
     """
-    real = np.concatenate([_velocities(_real(take, mean)) for take in takes])
+    real = np.concatenate([_velocities(_real(take)) for take in takes])
     unit = real.std(0)
     made = [_Generated.of(cascade, take, seed) for take in takes for seed in range(_SEEDS)]
 
@@ -106,9 +105,9 @@ class _Generated:
         return moved
 
 
-def _real(take: Take, mean: NDArray[np.floating]) -> Array:
+def _real(take: Take) -> Array:
     data = take.clip.landmarks()
-    moved = channels_of(data.landmarks, data.canonical, data.neutral, mean)
+    moved = channels_of(data.landmarks, data.canonical, data.neutral)
     return np.concatenate([moved, _face(data.canonical)], 1)
 
 
@@ -129,7 +128,7 @@ def _draw(context: Context, groups: Mapping[str, Sequence[Take]]) -> None:
     panels = []
     for name, takes in groups.items():
         take = takes[0]
-        real = np.degrees(_real(take, context.corpus.neutral_canonical)[:, :2])
+        real = np.degrees(_real(take)[:, :2])
         made = np.degrees(_Generated.of(context.cascade, take, 0).channels(READING)[:, :2])
         seconds = take.frame_times.tolist()
         for place, angle in enumerate(("yaw", "pitch")):

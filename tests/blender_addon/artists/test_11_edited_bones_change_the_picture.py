@@ -71,6 +71,24 @@ def test_constraints_count(made):
     np.testing.assert_allclose(drawn(made), posed(made), atol=1)
 
 
+def test_a_head_that_is_turned_by_hand_turns_the_picture(made, fake_backend):
+    from shared import head
+
+    rig = made().rig
+    bone, turns = rig.pose.bones["head"], np.array([(0.4, -0.2, 0.3, 0.0, 0.0, 0.0)])
+    animation = rig.animation_data
+    bag = animation.action.layers[0].strips[0].channelbag(animation.action_slot)
+    for curve in [curve for curve in bag.fcurves if curve.data_path.startswith('pose.bones["head"]')]:
+        bag.fcurves.remove(curve)
+    bone.rotation_euler, bone.location, bone.scale = (-0.2, 0.4, 0.3), (0, 0, 0), (1, 1, 1)  # pitch, yaw, roll
+    assert bpy.ops.speechface.render_again() == {"FINISHED"}
+    still = fake_backend.landmarks(96)
+    asked = fake_backend.messages("RenderRequest")[0].landmarks
+    np.testing.assert_allclose(asked, head.turned(still, fake_backend.neutral(), np.repeat(turns, 96, 0)), atol=256e-4)
+    assert np.abs(asked - still).max() > 10
+    np.testing.assert_allclose(drawn(made), posed(made), atol=1)
+
+
 def test_a_range_alone_is_drawn_and_the_rest_is_kept(made, fake_backend):
     before = drawn(made)
     scene = bpy.context.scene

@@ -15,4 +15,5 @@ character.jaw = 1.0
 character.lips = 1.0
 character.brows = 1.0
 character.eyes = 1.0
+character.liveliness = 0.15
 character.use_blink = True

@@ -15,4 +15,5 @@ character.jaw = 1.2
 character.lips = 1.3
 character.brows = 1.6
 character.eyes = 1.1
+character.liveliness = 1.2
 character.use_blink = True

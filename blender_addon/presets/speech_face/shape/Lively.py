@@ -15,4 +15,5 @@ character.jaw = 1.0
 character.lips = 1.1
 character.brows = 1.4
 character.eyes = 1.0
+character.liveliness = 0.8
 character.use_blink = True
