@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from backend_server.cascade import Cascade
 from backend_server.face.result import ResultJudge
-from backend_server.liveliness.head_pose import turned
 from backend_server.service.work import job_run
 from shared import wire
 from shared.errors import ImageError
+from shared.head import turned
 from shared.protocol import AdaptRequest, AnimateRequest, LandmarkCurves, Progress, TextureFrames
 
 
@@ -150,6 +150,5 @@ def test_the_head_is_told_where_it_may_turn(liveliness):
         assert curves.head is curves.still is None
         return
     assert curves.head.shape == (20, 6)
-    neutral, mean = curves.neutral, Cascade.load("cpu").neutral_canonical
-    np.testing.assert_allclose(turned(curves.still, neutral, mean, curves.head), curves.landmarks, atol=1e-3)
+    np.testing.assert_allclose(turned(curves.still, curves.neutral, curves.head), curves.landmarks, atol=1e-3)
     assert np.abs(curves.still - curves.landmarks).max() > 1
