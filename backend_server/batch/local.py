@@ -11,7 +11,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # the process that gives out the lines computes nothing, so i
 
 # Numpy's linear algebra looks here when it is loaded. The workers share the cores, so each has one thread, as with Ray.
 THREADS = "OMP_NUM_THREADS"
+_LOOK_SECONDS = 0.1  # between looks at whether the workers were stopped
 
 _maker: list[LineMaker] = []  # of this process, if it is a worker
 _Given = ParamSpec("_Given")
@@ -86,7 +87,7 @@ class LocalWorkers:
         """What an idle process makes of a task; a process that dies is replaced, and the task fails."""
         pool = self._idle.get()
         try:
-            return pool.submit(task, None, *given, **named).result()
+            return self._result(pool.submit(task, None, *given, **named))
         except (BrokenProcessPool, ProcessExpired):
             with self._lock:
                 self._pools.discard(pool)
@@ -96,6 +97,13 @@ class LocalWorkers:
             raise
         finally:
             self._idle.put(pool)
+
+    def _result(self, future: Future[_Made]) -> _Made:
+        """What comes of a task; a pool that is stopped while it takes one may never say so."""
+        while not wait([future], _LOOK_SECONDS).done:
+            if self._is_stopped:
+                raise CancelledError
+        return future.result()
 
     def _begin_pool(self) -> ProcessPool:
         # "spawn": no worker inherits the lock on the output folder, and all systems behave alike.

@@ -4,11 +4,14 @@ That one which is killed at any moment does not either, `chaos --batch` proves: 
 """
 
 import signal
+import threading
 import time
+from concurrent.futures import Future
 
 import psutil
 import pytest
 
+from backend_server.batch import local
 from backend_server.chaos.batch_process import finished_lines
 from backend_server.chaos.waiting import wait_until
 
@@ -41,6 +44,24 @@ def test_cancelled_it_ends_at_once_and_can_be_resumed(manifest, start_batch, tmp
     assert again.wait() == 0
     assert done.items() <= finished_lines(out).items()
     assert len(finished_lines(out)) == LINES
+
+
+def test_stopping_does_not_wait_for_a_result_that_never_comes(monkeypatch):
+    """Pebble may lose a task that it takes at the moment in which it is stopped."""
+
+    class Pool:
+        def __init__(self, *_, **__):
+            self.submit = lambda *_: Future()
+            self.stop = self.join = lambda: None
+
+    monkeypatch.setattr(local, "ProcessPool", Pool)
+    workers = local.LocalWorkers(plan=None, count=2)
+    waited_for = [workers.make(job=None) for _ in range(5)]
+    stopping = threading.Thread(target=workers.stop, daemon=True)
+    stopping.start()
+    stopping.join(10)
+    assert not stopping.is_alive()
+    assert all(future.done() for future in waited_for)
 
 
 def test_a_worker_that_dies_costs_its_own_line_alone(manifest, start_batch, tmp_path):
