@@ -304,11 +304,19 @@ def _unless_cancelled(generation: Run, finishing: Generator[float | None, None, 
             return ended.value
         if generation.job.wants_cancel:
             finishing.close()
-            for name in generation.made:
-                if (made := bpy.data.objects.get(name)) is not None:
-                    bpy.data.objects.remove(made)
+            _take_back([made for name in generation.made if (made := bpy.data.objects.get(name)) is not None])
             raise errors.Cancelled
         yield
+
+
+def _take_back(made: list[bpy.types.Object]) -> None:
+    """Deletes objects, and what they alone used: their data, and the shapes of their bones."""
+    bones = [bone for one in made if one.pose is not None for bone in one.pose.bones]
+    shapes = list({bone.custom_shape for bone in bones if bone.custom_shape is not None})
+    data = [one.data for one in (*made, *shapes)]
+    bpy.data.batch_remove(made)
+    bpy.data.batch_remove([shape for shape in shapes if not shape.users])
+    bpy.data.batch_remove([item for item in data if not item.users])
 
 
 def end_at_once(context: bpy.types.Context) -> str:

@@ -193,7 +193,7 @@ def test_a_cancel_while_results_are_written_leaves_nothing_either(ready, add_str
     with pytest.raises(errors.Cancelled):
         for _ in steps:
             pass
-    assert len(bpy.context.scene.objects) == 0
+    assert [len(kind) for kind in (bpy.data.objects, bpy.data.armatures, bpy.data.meshes)] == [0, 0, 0]
     assert list((Path(preferences.data_folder) / "pictures").iterdir()) == []
 
 
