@@ -12,17 +12,16 @@ from backend_server.articulation.visemes import visemes_beside
 from backend_server.blink.training import train_blink
 from backend_server.checkpoints import WEIGHTS_DIR
 from backend_server.config import PAPER_MOTION, MotionConfig, TextureTrainingConfig
-from backend_server.data.corpus import Corpus
 from backend_server.data.mouth_targets import MouthTargets
 from backend_server.data.synthetic_speech import phones_of_text
 from backend_server.devices import choose_device
-from backend_server.liveliness.fitting import fit_movement
+from backend_server.liveliness.fitting import train_liveliness
 from backend_server.metrics.figures import Figures
 from backend_server.motion.training import train_motion
 from backend_server.progress import Progress
 from backend_server.speech.listener import keep_beside, place_beside, speech_file
 from backend_server.speech.training import train_speech
-from backend_server.texture.learning.mouth_fit import fit_mouth_colours
+from backend_server.texture.learning.mouth_fit import train_mouth
 from backend_server.texture.learning.training import train_texture
 from shared.errors import ValueRangeError
 
@@ -220,18 +219,11 @@ def _judged(known: Figures | None, unknown: Figures | None) -> str:
     return "; ".join(told) or "written; the corpus has no held-out clips to judge it"
 
 
-def _liveliness(settings: TrainSettings, device: str, progress: Progress) -> str:
-    corpus, out = Corpus(settings.data[0]), settings.weights_file
-    fit_movement(corpus, progress).save(out, _source(corpus))
-    return f"{out}: how heads and brows move, from {_source(corpus)}"
+def _liveliness(settings: TrainSettings, _device: str, progress: Progress) -> str:
+    source = train_liveliness(corpus=settings.data[0], out=settings.weights_file, progress=progress)
+    return f"{settings.weights_file}: how heads and brows move, from {source}"
 
 
-def _mouth(settings: TrainSettings, device: str, progress: Progress) -> str:
-    corpus, out = Corpus(settings.data[0]), settings.weights_file
-    fit_mouth_colours(corpus, progress).save(out, _source(corpus))
-    return f"{out}: the colours of mouths, from {_source(corpus)}"
-
-
-def _source(corpus: Corpus) -> str:
-    clips = corpus.clips("train")
-    return f"{len(clips)} clips of {len({clip.speaker for clip in clips})} people"
+def _mouth(settings: TrainSettings, _device: str, progress: Progress) -> str:
+    source = train_mouth(corpus=settings.data[0], out=settings.weights_file, progress=progress)
+    return f"{settings.weights_file}: the colours of mouths, from {source}"

@@ -162,6 +162,11 @@ class Corpus:
         """Returns the names of the speakers that have a clip in a split, sorted."""
         return sorted({clip.speaker for clip in self.clips(split)})
 
+    def source(self, split: str) -> str:
+        """What a split holds, in words."""
+        clips = self.clips(split)
+        return f"{len(clips)} clips of {len({clip.speaker for clip in clips})} people"
+
     @cached_property
     def neutral_canonical(self) -> NDArray[np.float32]:
         """The canonical neutral shape l_p^m, f32 (68, 2)."""

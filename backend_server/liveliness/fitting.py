@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from backend_server.liveliness.head_pose import head_poses
 from backend_server.liveliness.movement import CHANNELS, Movement, at_times, design
 from backend_server.liveliness.prosody import prosody
 from backend_server.progress import Progress, silent
+from shared.errors import CorpusError
 from shared.landmarks import LEFT_BROW, RIGHT_BROW
 
 # How fast channels change in lively talk, as `speeds`: means over three clips of people talking to a camera, which are
@@ -78,6 +80,17 @@ def speeds(motion: Array) -> Array:
     return np.diff(steady, axis=0).std(0) * CORPUS_FRAME_RATE
 
 
+def train_liveliness(*, corpus: Path, out: Path, progress: Progress = silent) -> str:
+    """Learns how the people of a corpus move, writes it, and returns what it was learnt from.
+
+    Raises:
+        CorpusError: there is nothing to learn from.
+    """
+    people = Corpus(corpus)
+    fit_movement(people, progress).save(out, people.source("train"))
+    return people.source("train")
+
+
 def fit_movement(corpus: Corpus, progress: Progress = silent) -> Movement:
     """How the people of the training split move; each clip counts alike, whatever its range.
 
@@ -85,6 +98,8 @@ def fit_movement(corpus: Corpus, progress: Progress = silent) -> Movement:
         CorpusError: there are no training clips, or one is damaged.
     """
     chosen = corpus.clips("train")
+    if not chosen:
+        raise CorpusError(f"{corpus.path} has no training clips; prepare some, as the index's split says")
     seen = []
     for number, clip in enumerate(chosen):
         progress("liveliness", number, len(chosen))

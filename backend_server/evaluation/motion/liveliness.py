@@ -26,6 +26,7 @@ from shared.landmarks import INNER_LIP_PAIRS, LEFT_BROW, RIGHT_BROW
 AMOUNTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.6, 1.0)
 SHARE = 1 / 3  # of a still head's distance, which the nearest amount shall have at most
 _SEEDS = 3
+_LEAST_SPEED = 1e-6  # a second; slower channels do not move
 
 Array = NDArray[np.float64]
 
@@ -66,7 +67,7 @@ def run(context: Context) -> Section:
 
 
 def liveliness_distances(cascade: Cascade, takes: Sequence[Take]) -> Mapping[float, float]:
-    """Frechet distances of velocities by amount.
+    """Frechet distances of velocities by amount; NaN where the real faces do not move.
 
     Args:
         cascade: that generates.
@@ -74,11 +75,14 @@ def liveliness_distances(cascade: Cascade, takes: Sequence[Take]) -> Mapping[flo
     """
     real = np.concatenate([_velocities(_real(take)) for take in takes])
     unit = real.std(0)
+    moves = unit > _LEAST_SPEED
+    if not moves.any():
+        return dict.fromkeys(AMOUNTS, float("nan"))
     made = [_Generated.of(cascade, take, seed) for take in takes for seed in range(_SEEDS)]
 
     def distance(amount: float) -> float:
         velocities = np.concatenate([_velocities(one.channels(amount)) for one in made])
-        return frechet_distance(velocities / unit, real / unit)
+        return frechet_distance(velocities[:, moves] / unit[moves], real[:, moves] / unit[moves])
 
     return {amount: distance(amount) for amount in AMOUNTS}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -21,6 +22,17 @@ _LEAST_GAP = 4.0  # pixels between the lips
 _INSIDE = 0.95  # share of a pixel that must lie between the lips
 _BINS = 10  # of luminance, each with as many pixels
 _OUTSIDE = 0.25  # of the pixels that lie beyond each bound
+
+
+def train_mouth(*, corpus: Path, out: Path, progress: Progress = silent) -> str:
+    """Measures the mouths of a corpus, writes their colours, and returns what they were measured on.
+
+    Raises:
+        CorpusError: there is nothing to measure.
+    """
+    people = Corpus(corpus)
+    fit_mouth_colours(people, progress).save(out, people.source("train"))
+    return people.source("train")
 
 
 def fit_mouth_colours(corpus: Corpus, progress: Progress = silent) -> MouthColours:

@@ -54,6 +54,8 @@ def handed(monkeypatch):
     stand_in("blink", BlinkResult(0.1, blinking, blinking))
     stand_in("arkit", ArkitResult(0.1, ArkitFigures(*[0.5] * len(fields(ArkitFigures))), None))
     stand_in("texture", None)
+    stand_in("liveliness", "3 clips of 2 people")
+    stand_in("mouth", "3 clips of 2 people")
     monkeypatch.setattr(command, "MouthTargets", lambda folders, table: table)
     return calls
 
@@ -179,6 +181,8 @@ def test_results_are_told_in_words(settings, handed):
     assert "0.30 blinks a second of 0.32 s" in told["blink"]
     assert "held-out sentences: jaw open 0.500" in told["arkit"]
     assert "no held-out clips" in told["visemes"]
+    assert "how heads and brows move, from 3 clips of 2 people" in told["liveliness"]
+    assert "the colours of mouths, from 3 clips of 2 people" in told["mouth"]
     for line in told.values():
         assert "weights/" in line
         assert "(" not in line
