@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
 from backend_server.identity import FaceReferences, Identity, IdentityRecord, rows
+from backend_server.landmark_motion import LandmarkMotion
 from backend_server.progress import Progress
 from backend_server.speech.spoken import Spoken
 from shared.arkit import SHAPES
@@ -33,22 +33,6 @@ PAUSE_VARIABLE = "SPEECH_FACE_CHAOS_PAUSE"  # seconds between chunks
 NO_MEMORY, WAITS, BAD_SOUND = range(2**32 - 3, 2**32)  # seeds
 _CHUNK = 16
 _CROP_SIDE = 256
-
-
-@dataclass(frozen=True)
-class LightMotion:
-    """The motion of one sound, as the cascade's own."""
-
-    frame_times: NDArray[np.float64]
-    canonical: NDArray[np.float32]
-    landmarks: NDArray[np.float32]
-    neutral: NDArray[np.float32]
-    crop: NDArray[np.float32]
-    arkit: NDArray[np.float32]
-    head: NDArray[np.float32]
-    still: NDArray[np.float32]
-    notes: tuple[Note, ...] = ()
-    spoken: Spoken | None = None
 
 
 class LightJudge:
@@ -136,7 +120,7 @@ class LightCascade:
         controls: MotionControls,
         transcript: str | None,
         progress: Progress,
-    ) -> LightMotion:
+    ) -> LandmarkMotion:
         """Landmarks that move with the frame's number and the seed; of a transcript, two words a second."""
         self._seed = seed
         progress("speech", 0, 2)
@@ -159,7 +143,7 @@ class LightCascade:
         arkit = np.sin(index[:, None] / 9 + np.arange(len(SHAPES), dtype=np.float32)) ** 2
         spoken = None if transcript is None else _spoken(transcript)
         crop, head = np.eye(2, 3, dtype=np.float32), np.zeros((len(index), len(POSE)), np.float32)
-        return LightMotion(
+        return LandmarkMotion(
             frame_times, canonical, landmarks, neutral, crop, arkit, head, still=landmarks, spoken=spoken
         )
 

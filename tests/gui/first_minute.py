@@ -93,8 +93,8 @@ class FirstMinute(Script):
             raise AssertionError(self._why())
         character = bpy.context.scene.speech_face.characters[0]
         self._check(character.plane is not None and character.rig is not None, "no plane or no armature was made")
-        jaw = character.rig.animation_data.action.layers[0].strips[0].channelbags[0].fcurves
-        self._check(len(jaw) == 144, f"{len(jaw)} curves were made")
+        fcurves = character.rig.animation_data.action.layers[0].strips[0].channelbags[0].fcurves
+        self._check(len(fcurves) == 144, f"{len(fcurves)} curves were made")
         pictures = Path(bpy.path.abspath(next(i for i in bpy.data.images if i.source == "SEQUENCE").filepath)).parent
         self._measures["pictures"] = len(list(pictures.glob("frame_*.png")))
         self._check(self._measures["pictures"], "no picture was made")
