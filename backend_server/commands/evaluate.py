@@ -75,6 +75,11 @@ def evaluate(settings: Settings, progress: Progress) -> str:
     check_weights(settings.weights, settings.has_texture)
     embedding = load_embedding(settings.identity) if settings.identity else None
     corpus = Corpus(settings.data)
+    if settings.has_motion and not corpus.clips("train"):
+        raise CorpusError(
+            f"{corpus.path} has no training clips, whose voices the babble is made of; prepare some with it, or judge "
+            "faces alone with --no-motion"
+        )
     groups = read_groups(corpus)
     chosen = experiments(settings, has_people=bool(groups.get(PEOPLE)))
     if not chosen:

@@ -67,6 +67,14 @@ def test_faces_alone_can_be_judged_and_nothing_cannot(corpus_folder, tmp_path, m
         command.evaluate(settings, silent)
 
 
+def test_motion_is_not_judged_without_voices_for_babble(corpus_folder, tmp_path):
+    index = corpus_folder / "index.tsv"
+    index.write_text(index.read_text("utf-8").replace("\ttrain\t", "\tval\t"), "utf-8")
+    with pytest.raises(CorpusError, match="has no training clips, whose voices the babble is made of"):
+        command.evaluate(Settings(corpus_folder, tmp_path / "report", has_texture=False, device="cpu"), silent)
+    assert not (tmp_path / "report").exists()
+
+
 def test_a_folder_of_weights_is_named_in_the_command_and_has_to_be_whole(corpus_folder, own_weights, tmp_path):
     settings = Settings(corpus_folder, tmp_path / "report", has_texture=False, weights=own_weights)
     assert f"--weights {own_weights}" in settings.command
