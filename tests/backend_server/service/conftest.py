@@ -15,6 +15,7 @@ from backend_server.service.storage.store import JobStore
 from shared import chunks, protocol, wire
 from shared.assembly import Assembler
 from shared.endpoint import read_connection_file
+from shared.errors import ConnectionFileError
 
 ROOT = Path(__file__).parents[3]
 HERE = Path(__file__).parent
@@ -135,10 +136,18 @@ class Service:
             [sys.executable, "-c", launch, json.dumps(self.settings)], env=environment, stderr=subprocess.DEVNULL
         )
         try:
-            self.wait_for(lambda: self.connection_file.exists() and self.connection.pid == self.process.pid)
+            self.wait_for(lambda: self.is_up)
         except AssertionError:
             self.process.kill()  # nobody else will end it
             raise
+
+    @property
+    def is_up(self):
+        """Whether the connection file is this process's; one that a killed process left is removed at any moment."""
+        try:
+            return self.connection.pid == self.process.pid
+        except ConnectionFileError:
+            return False
 
     @property
     def connection(self):
