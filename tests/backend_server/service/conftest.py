@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -136,18 +137,10 @@ class Service:
             [sys.executable, "-c", launch, json.dumps(self.settings)], env=environment, stderr=subprocess.DEVNULL
         )
         try:
-            self.wait_for(lambda: self.is_up)
+            self.wait_for(lambda: self.connection.pid == self.process.pid)
         except AssertionError:
             self.process.kill()  # nobody else will end it
             raise
-
-    @property
-    def is_up(self):
-        """Whether the connection file is this process's; one that a killed process left is removed at any moment."""
-        try:
-            return self.connection.pid == self.process.pid
-        except ConnectionFileError:
-            return False
 
     @property
     def connection(self):
@@ -159,7 +152,10 @@ class Service:
 
     def wait_for(self, condition, seconds=DEADLINE):
         deadline = time.monotonic() + seconds
-        while not condition():
+        while True:
+            with suppress(ConnectionFileError):  # a killed service's file goes at any moment
+                if condition():
+                    return
             assert time.monotonic() < deadline, "waited in vain"
             assert self.process.poll() is None, f"the service ended with {self.process.returncode}"
             time.sleep(0.01)  # polling
