@@ -18,8 +18,7 @@ from shared.assembly import Assembler
 from shared.endpoint import read_connection_file
 from shared.errors import ConnectionFileError
 
-ROOT = Path(__file__).parents[3]
-HERE = Path(__file__).parent
+ROOT, HERE = Path(__file__).parents[3], Path(__file__).parent
 DEADLINE = 60.0  # seconds; a machine that does several things at once is slow
 LAUNCH = """
 import json, signal, sys
