@@ -12,9 +12,9 @@ from backend_server.data.corpus import Corpus
 from backend_server.devices import choose_device
 from backend_server.evaluation.faces import ablation as face_ablation
 from backend_server.evaluation.faces import accuracy as face_accuracy
-from backend_server.evaluation.faces import initialisation, sound
+from backend_server.evaluation.faces import beside, initialisation, mouths, sound
 from backend_server.evaluation.faces.embedding import load_embedding
-from backend_server.evaluation.held_out import PEOPLE, read_groups
+from backend_server.evaluation.held_out import PEOPLE, read_groups, read_talkers
 from backend_server.evaluation.motion import ablation as motion_ablation
 from backend_server.evaluation.motion import accuracy as motion_accuracy
 from backend_server.evaluation.motion import (
@@ -32,11 +32,14 @@ from backend_server.evaluation.motion import (
 )
 from backend_server.evaluation.run import Context, Experiment, Settings, run
 from backend_server.evaluation.sync import experiment as sync
+from backend_server.identities.pictures import picture_files
 from backend_server.progress import Progress
 from backend_server.speech.listener import speech_file
+from backend_server.texture.networks.presets import load_texture_generator
 from shared.errors import CorpusError, ValueRangeError, WeightsError
 
-FACES: tuple[Experiment, ...] = (sound.run, face_accuracy.run, sync.run)
+FACES: tuple[Experiment, ...] = (sound.run, face_accuracy.run, mouths.run, sync.run)
+COMPARED_FACES: tuple[Experiment, ...] = (beside.run,)
 MOTION: tuple[Experiment, ...] = (
     motion_accuracy.run,
     robustness.run,
@@ -66,6 +69,7 @@ def evaluate(settings: Settings, progress: Progress) -> str:
 
     Raises:
         CorpusError: the data is no corpus or holds nothing out, or the folder of speech has no index.
+        ImageError: the folder of portraits has no pictures.
         ValueRangeError: there is no such device, the output folder cannot be written, or nothing shall be judged.
         WeightsError: the folder of weights lacks a file, or holds one that cannot be read; or `identity` is no
             MobileFaceNet.
@@ -73,6 +77,7 @@ def evaluate(settings: Settings, progress: Progress) -> str:
     if not settings.has_motion and not settings.has_texture:
         raise ValueRangeError("with --no-motion and --no-texture nothing is left to judge; leave one of them out")
     check_weights(settings.weights, settings.has_texture)
+    check_faces(settings)
     embedding = load_embedding(settings.identity) if settings.identity else None
     corpus = Corpus(settings.data)
     if settings.has_motion and not corpus.clips("train"):
@@ -82,7 +87,7 @@ def evaluate(settings: Settings, progress: Progress) -> str:
         )
     groups = read_groups(corpus)
     chosen = experiments(settings, has_people=bool(groups.get(PEOPLE)))
-    if not chosen:
+    if not groups.get(PEOPLE) and (not chosen or asked_of_faces(settings)):
         raise CorpusError(f"{corpus.path} holds nobody out of training whose face could be judged")
     settings = replace(settings, device=choose_device(settings.device))
     cascade = Cascade.load(settings.device, settings.weights)
@@ -100,6 +105,7 @@ def experiments(settings: Settings, has_people: bool) -> list[Experiment]:
     has_faces = settings.has_texture and has_people
     chosen = [
         (FACES, has_faces),
+        (COMPARED_FACES, has_faces and bool(settings.beside or settings.talkers)),
         (MOTION, settings.has_motion),
         (PEOPLE_LEFT_OUT, settings.has_motion and settings.leaves_one_out),
         (MOTION_ABLATIONS, settings.has_motion and settings.has_ablations),
@@ -117,3 +123,31 @@ def check_weights(folder: Path, has_texture: bool) -> None:
         raise WeightsError(
             f"the weights folder {folder} lacks {', '.join(missing)}; copy what was not trained anew from {WEIGHTS_DIR}"
         )
+
+
+def check_faces(settings: Settings) -> None:
+    """Raises an error when what was asked of faces alone cannot be judged, before hours are spent on the rest.
+
+    Raises:
+        CorpusError: `talkers` is no corpus, or holds nothing out.
+        ImageError: `portraits` has no pictures.
+        ValueRangeError: such options were given without faces.
+        WeightsError: `beside` is no texture network.
+    """
+    asked = asked_of_faces(settings)
+    if asked and not settings.has_texture:
+        raise ValueRangeError(
+            f"--no-texture leaves out the faces that {' and '.join(asked)} would judge; leave it out, or them"
+        )
+    if settings.beside:
+        load_texture_generator(settings.beside)
+    if settings.talkers:
+        read_talkers(settings.talkers)
+    if settings.portraits:
+        picture_files(settings.portraits)
+
+
+def asked_of_faces(settings: Settings) -> list[str]:
+    """The options given that need faces."""
+    options = {"--beside": settings.beside, "--talkers": settings.talkers, "--portraits": settings.portraits}
+    return [name for name, path in options.items() if path]

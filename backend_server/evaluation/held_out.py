@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,6 +63,18 @@ def read_groups(corpus: Corpus) -> dict[str, list[Take]]:
     if not groups[SENTENCES] and not groups[PEOPLE]:
         raise CorpusError(f"{corpus.path} has no clips in the split val; there is nothing held out to judge on")
     return {name: [read_take(clip) for clip in clips] for name, clips in groups.items() if clips}
+
+
+def read_talkers(folder: Path) -> list[Clip]:
+    """The clips in the split val of a corpus, on which faces alone are judged.
+
+    Raises:
+        CorpusError: the folder is no corpus, or holds nothing out.
+    """
+    clips = Corpus(folder).clips("val")
+    if not clips:
+        raise CorpusError(f"{str(folder)!r} has no clips in the split val, whose faces --talkers judges; prepare some")
+    return clips
 
 
 def spread(clips: Sequence[Clip], count: int) -> list[Clip]:

@@ -14,7 +14,7 @@ import torch
 from backend_server.cascade import Cascade
 from backend_server.checkpoints import WEIGHTS_DIR
 from backend_server.data.corpus import Clip, Corpus
-from backend_server.evaluation.held_out import PEOPLE, TRAIN, Take, one_of_each
+from backend_server.evaluation.held_out import PEOPLE, TRAIN, Take, one_of_each, read_talkers
 from backend_server.evaluation.kept import Kept
 from backend_server.evaluation.motion.sounds import Waveform
 from backend_server.evaluation.motion.spoken import Spoken, speak_sentences
@@ -57,6 +57,9 @@ class Settings:
     identity: Path | None = None
     texture_budget: Budget = USUAL_BUDGET
     leaves_one_out: bool = False
+    beside: Path | None = None
+    talkers: Path | None = None
+    portraits: Path | None = None
 
     @property
     def command(self) -> str:
@@ -65,6 +68,8 @@ class Settings:
         parts += [f"--weights {self.weights}"] if self.weights != WEIGHTS_DIR else []
         parts += [f"--speech {self.speech}"] if self.speech else []
         parts += [f"--identity {self.identity}"] if self.identity else []
+        asked = {"beside": self.beside, "talkers": self.talkers, "portraits": self.portraits}
+        parts += [f"--{name} {path}" for name, path in asked.items() if path]
         trains_motion = self.has_motion and (self.has_ablations or self.leaves_one_out)
         parts += ["--leave-one-out"] if self.has_motion and self.leaves_one_out else []
         parts += [f"--epochs {self.epochs}"] if trains_motion else []
@@ -124,6 +129,15 @@ class Context:
         for take in self.groups.get(PEOPLE, ()):
             by_person.setdefault(take.clip.speaker, []).append(take.clip)
         return [clip for clips in by_person.values() for clip in clips[-FACE_CLIPS_PER_PERSON:]]
+
+    @cached_property
+    def talkers(self) -> list[Clip]:
+        """The clips of the further corpus on which faces are judged; their pictures are never shown.
+
+        Raises:
+            CorpusError: it is no corpus, or holds nothing out.
+        """
+        return read_talkers(self.settings.talkers) if self.settings.talkers else []
 
     @cached_property
     def voices(self) -> list[Waveform]:

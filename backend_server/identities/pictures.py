@@ -45,7 +45,7 @@ def checked_paths(paths: Sequence[Path]) -> tuple[Path, ...]:
     """
     for path in paths:
         if path.is_dir():
-            _candidates(path)
+            picture_files(path)
         elif path.suffix.lower() in SOUND_SUFFIXES:
             raise ImageError(
                 f"{path} is a sound or film, not a picture; give the speech before --images "
@@ -77,7 +77,7 @@ def read_source(paths: Sequence[Path], landmarks: Path | None) -> FaceSource:
     for path in paths:
         if not path.is_dir():
             images.append(read_image(path))
-            names.append(_shown(path))
+            names.append(shown_name(path))
             continue
         read, found = _read_folder(path, left, landmarks)
         left -= len(read)
@@ -101,15 +101,15 @@ def _read_folder(folder: Path, most: int, landmarks: Path | None) -> tuple[list[
         notes.append(_left_out(folder, f"{len(others) - _NAMED_NOTES} more files are no pictures and were left out"))
     images: list[tuple[str, Image]] = []
     reason = None
-    candidates = _candidates(folder)
+    candidates = picture_files(folder)
     for number, path in enumerate(candidates):
         if len(images) == most:
-            rest = ", ".join(map(_shown, candidates[number:]))
+            rest = ", ".join(map(shown_name, candidates[number:]))
             sentence = f"{MAX_IMAGE_COUNT} pictures are the most for one face, so these were left out: {rest:.1500}"
             notes.append(_left_out(folder, sentence))
             break
         try:
-            images.append((_shown(path), read_image(path)))
+            images.append((shown_name(path), read_image(path)))
         except ImageError as error:
             reason = reason or error
             notes.append(_left_out(path, f"it was left out, as it {error.sentence.removeprefix(f'{path} ')}"))
@@ -128,7 +128,12 @@ def _visible(folder: Path) -> list[Path]:
     return [path for path in files if path.name.lower() not in _OF_THE_SYSTEM]
 
 
-def _candidates(folder: Path) -> list[Path]:
+def picture_files(folder: Path) -> list[Path]:
+    """The files in a folder whose names are those of pictures, by their names.
+
+    Raises:
+        ImageError: it holds none, or cannot be read.
+    """
     found = [path for path in _visible(folder) if path.suffix.lower() in PICTURE_SUFFIXES]
     if not found:
         raise ImageError(f"the folder {folder} holds no pictures (.png, .jpg, .heic, .avif, .tif, .webp, .bmp)")
@@ -136,9 +141,9 @@ def _candidates(folder: Path) -> list[Path]:
 
 
 def _left_out(path: Path, sentence: str) -> Note:
-    return Note(NoteCode.SKIPPED_FILE, sentence, _shown(path))
+    return Note(NoteCode.SKIPPED_FILE, sentence, shown_name(path))
 
 
-def _shown(path: Path) -> str:
+def shown_name(path: Path) -> str:
     """The name of a file; one that is not UTF-8 keeps only what can be written."""
     return os.fsencode(path.name or str(path)).decode("utf-8", "replace")

@@ -33,7 +33,7 @@ UNTUNED = Recipe(20, 0)
 BY_IMAGES = (Recipe(1, 0), ONE_IMAGE, Recipe(5, 10), Recipe(10, 10), USUAL)  # Fig. 9
 BY_EPOCHS = (UNTUNED, Recipe(20, 1), Recipe(20, 5), USUAL)  # Table 4
 RECIPES = tuple(dict.fromkeys((*BY_IMAGES, *BY_EPOCHS)))
-ANOTHER_CLIP = f"{USUAL.name}, from another clip"
+ANOTHER_CLIP = USUAL.name_from_another_clip
 CLIP_BY_CLIP = "Faces from real landmarks, clip by clip"
 _DRAWN = {"psnr": "PSNR, dB", "ssim": "SSIM", "cpbd": "CPBD", "lips_lmd": "lips LMD, pixels"}
 _JUDGING = 60  # as long as so many images of fine-tuning
@@ -81,31 +81,39 @@ def run(context: Context) -> Section:
 
 
 def judge_recipes(
-    faces: Faces, clips: Sequence[Clip], judge: Judge, progress: Progress, recipes: Sequence[Recipe] = RECIPES
+    faces: Faces,
+    clips: Sequence[Clip],
+    judge: Judge,
+    progress: Progress,
+    recipes: Sequence[Recipe] = RECIPES,
+    from_others: Sequence[Recipe] = (USUAL,),
 ) -> list[ClipFigures]:
     """Learns and renders each clip by each recipe; the frames judged are never among the images given.
-
-    A person of several clips is also learnt from other clips by the usual recipe.
 
     Args:
         faces: of the network that is judged.
         clips: of people whom the network never saw.
         judge: measures.
         progress: receives ("faces", done, of all), in images seen by fine-tuning.
-        recipes: how faces are learnt.
+        recipes: how faces are learnt from the clip itself.
+        from_others: how a person of several clips is also learnt from other clips.
 
     Returns:
         For each clip its recorded frames, those of each recipe, and those learnt from other clips.
     """
     results: list[ClipFigures] = []
-    others = {clip: other_clips(clip, clips) if USUAL in recipes else [] for clip in clips}
-    steps = sum(map(_work, recipes)) * len(clips) + _JUDGING * sum(map(len, others.values()))
+    repeats = [(recipe, _JUDGING if recipe in recipes else _work(recipe)) for recipe in from_others]
+    others = {clip: other_clips(clip, clips) for clip in clips}
+    steps = sum(map(_work, recipes)) * len(clips)
+    steps += sum(work for _, work in repeats) * sum(map(len, others.values()))
     done = 0
     for clip in clips:
         judged, real = judge.read(clip), clip.landmarks().landmarks
         results.append(ClipFigures(clip, REAL, judge.judge_real(judged)))
         ways = [(recipe.name, clip, recipe, _work(recipe)) for recipe in recipes]
-        ways += [(ANOTHER_CLIP, other, USUAL, _JUDGING) for other in others[clip]]
+        ways += [
+            (recipe.name_from_another_clip, other, recipe, work) for recipe, work in repeats for other in others[clip]
+        ]
         for name, source, recipe, work in ways:
             progress("faces", done, steps)
             results.append(ClipFigures(clip, name, judge.figures(judged, faces, faces.learn(source, recipe), real)))

@@ -23,7 +23,7 @@ from backend_server.identity import Identity
 from backend_server.metrics.figures import mean_of_numbers
 from backend_server.metrics.flicker import flicker, still_pixels, temporal_deviation
 from backend_server.metrics.identity import FaceEmbedding, average_content_distance, identity_distance
-from backend_server.metrics.image import mouth_psnr, psnr, ssim
+from backend_server.metrics.image import gmsd, mouth_psnr, psnr, ssim
 from backend_server.metrics.landmarks import landmark_distance, lip_shape_distance
 from backend_server.metrics.sharpness import cpbd
 from backend_server.retarget import procrustes_align
@@ -111,6 +111,7 @@ class Judge:
             lips_lmd_in_picture=found_distance(*both),
             psnr=mean_of_numbers(psnr(*pair) for pair in pairs),
             ssim=mean_of_numbers(ssim(*pair) for pair in pairs),
+            gmsd=mean_of_numbers(gmsd(*pair) for pair in pairs),
             mouth_psnr=mean_of_numbers(mouth_psnr(*mouth) for mouth in mouths),
             cpbd=mean_of_numbers(cpbd(picture) for picture in made.pictures),
             driving_lmd=found_distance(found, made.landmarks),
@@ -124,7 +125,7 @@ class Judge:
     def judge_real(self, real: JudgedClip) -> FaceFigures:
         """Figures of the recorded frames themselves; none of those that compare made with recorded."""
         figures = self.judge(real.spread, real.run, real)
-        compared = ("lips_lmd", "lips_lmd_on_head", "lips_lmd_in_picture", "psnr", "ssim", "mouth_psnr")
+        compared = ("lips_lmd", "lips_lmd_on_head", "lips_lmd_in_picture", "psnr", "ssim", "gmsd", "mouth_psnr")
         return replace(figures, **dict.fromkeys((*compared, "identity_distance"), float("nan")))
 
     def _embed(self, frames: Frames) -> NDArray[np.floating]:

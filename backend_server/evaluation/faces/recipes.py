@@ -49,6 +49,11 @@ class Recipe:
         tuned = f"{self.epochs} epoch{'s' * (self.epochs != 1)}" if self.epochs else "not tuned"
         return f"K = {self.images}, {tuned}"
 
+    @property
+    def name_from_another_clip(self) -> str:
+        """The name where the images are of another clip of the person."""
+        return f"{self.name}, from another clip"
+
 
 ONE_IMAGE, USUAL = Recipe(1, 10), Recipe(20, 10)  # the paper's K = 20 and 10 epochs
 

@@ -59,21 +59,47 @@ def write_sheet(
         rows: a name, written above the row, and its pictures (n, H, W, 3).
         cell_pixels: side of a picture on the sheet.
     """
+    cell = (cell_pixels, cell_pixels)
+    small = [
+        (name, [cv2.resize(picture, cell, interpolation=cv2.INTER_AREA) for picture in pictures])
+        for name, pictures in rows
+    ]
+    write_strips(path, small, columns)
+
+
+def write_strips(
+    path: Path,
+    strips: Sequence[tuple[str, Sequence[NDArray[np.uint8]]]],
+    columns: Sequence[str] = (),
+    largest_bytes: int = LARGEST_BYTES,
+) -> None:
+    """Strips of pictures, each as large as it is, as a JPEG of limited size.
+
+    Args:
+        path: of the JPEG.
+        strips: a caption, written above the strip, and its pictures (H, W, 3), alike in size.
+        columns: written above the pictures of the first strip.
+        largest_bytes: the JPEG is saved more coarsely until it has no more; the coarsest has what it has.
+    """
     font = ImageFont.load_default(_FONT_SIZE)
-    step, line = cell_pixels + _MARGIN, cell_pixels + _LINE + _MARGIN
-    sheet = Image.new("RGB", (len(columns) * step + _MARGIN, len(rows) * line + _LINE + _MARGIN), "white")
+    top = _LINE if columns else 0
+    heights = [_LINE + _MARGIN + max((len(picture) for picture in pictures), default=0) for _, pictures in strips]
+    width = max(sum(picture.shape[1] + _MARGIN for picture in pictures) for _, pictures in strips)
+    sheet = Image.new("RGB", (width + _MARGIN, sum(heights) + top + _MARGIN), "white")
     draw = ImageDraw.Draw(sheet)
-    for x, name in enumerate(columns):
-        draw.text((_MARGIN + x * step, _MARGIN // 2), name, fill="#5b6b7c", font=font)
-    for y, (name, pictures) in enumerate(rows):
-        top = _LINE + y * line
-        draw.text((_MARGIN, top + 1), name, fill=INK, font=font)
-        for x, picture in enumerate(pictures):
-            small = cv2.resize(picture, (cell_pixels, cell_pixels), interpolation=cv2.INTER_AREA)
-            sheet.paste(Image.fromarray(small), (_MARGIN + x * step, top + _LINE))
+    for place, name in enumerate(columns):
+        step = strips[0][1][0].shape[1] + _MARGIN
+        draw.text((_MARGIN + place * step, _MARGIN // 2), name, fill="#5b6b7c", font=font)
+    for (caption, pictures), height in zip(strips, heights, strict=True):
+        draw.text((_MARGIN, top + 1), caption, fill=INK, font=font)
+        left = _MARGIN
+        for picture in pictures:
+            sheet.paste(Image.fromarray(picture), (left, top + _LINE))
+            left += picture.shape[1] + _MARGIN
+        top += height
     for quality in (90, 80, 70, 55, 40):
         sheet.save(path, quality=quality)
-        if path.stat().st_size <= LARGEST_BYTES:
+        if path.stat().st_size <= largest_bytes:
             break
 
 

@@ -3,7 +3,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from backend_server.__main__ import app
 from backend_server.checkpoints import WEIGHTS_DIR, weights_version
 from backend_server.commands import evaluate as command
 from backend_server.evaluation import run
@@ -12,7 +14,7 @@ from backend_server.evaluation.motion import blinks, speed
 from backend_server.evaluation.page.report import Section
 from backend_server.evaluation.run import Settings
 from backend_server.progress import silent
-from shared.errors import CorpusError, SpeechFaceError, ValueRangeError, WeightsError
+from shared.errors import CorpusError, ImageError, SpeechFaceError, ValueRangeError, WeightsError
 
 
 def test_a_report_names_what_it_measured_and_how_to_repeat_it(corpus_folder, tmp_path, monkeypatch):
@@ -115,6 +117,9 @@ def test_options_select_the_experiments(corpus_folder, tmp_path):
     assert chosen(has_ablations=True, has_motion=False) == [*faces, *command.FACE_ABLATIONS]
     assert chosen(leaves_one_out=True) == [*faces, *motion, *command.PEOPLE_LEFT_OUT]
     assert chosen(leaves_one_out=True, has_motion=False) == faces
+    compared = [*faces, *command.COMPARED_FACES]
+    assert chosen(beside=tmp_path, has_motion=False) == chosen(talkers=tmp_path, has_motion=False) == compared
+    assert chosen(portraits=tmp_path, has_motion=False) == faces
 
 
 def test_the_command_says_what_was_trained_and_how_long(corpus_folder, tmp_path):
@@ -127,3 +132,39 @@ def test_the_command_says_what_was_trained_and_how_long(corpus_folder, tmp_path)
         "--leave-one-out --epochs 15 --ablations --no-texture"
     )
     assert "leave" not in told(leaves_one_out=True, has_motion=False)
+
+
+def test_what_is_asked_of_faces_is_checked_before_anything_is_judged(corpus_folder, tmp_path):
+    texture = WEIGHTS_DIR / "texture.safetensors"
+
+    def fails_with(error, match, **options):
+        with pytest.raises(error, match=match):
+            command.evaluate(Settings(corpus_folder, tmp_path / "report", device="cpu", **options), silent)
+        assert not (tmp_path / "report").exists()
+
+    fails_with(
+        ValueRangeError, "--beside and --talkers would judge", beside=texture, talkers=corpus_folder, has_texture=False
+    )
+    fails_with(WeightsError, r"motion\.safetensors does not hold weights", beside=WEIGHTS_DIR / "motion.safetensors")
+    fails_with(CorpusError, "nowhere holds no corpus", talkers=tmp_path / "nowhere")
+    fails_with(ImageError, "nowhere cannot be read", portraits=tmp_path / "nowhere")
+    index = corpus_folder / "index.tsv"
+    everyone = index.read_text("utf-8")
+    index.write_text("\n".join(row for row in everyone.splitlines() if not row.startswith("b")) + "\n", "utf-8")
+    fails_with(CorpusError, "holds nobody out of training whose face", beside=texture)
+    index.write_text(everyone.replace("\tval\t", "\ttrain\t"), "utf-8")
+    fails_with(CorpusError, "has no clips in the split val, whose faces --talkers judges", talkers=corpus_folder)
+
+
+def test_the_command_line_says_what_stands_beside_and_who_else_is_judged(corpus_folder, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(command, "evaluate", lambda settings, progress: asked.append(settings) or "tables")
+    paths = {"beside": tmp_path / "a.safetensors", "talkers": tmp_path / "wild", "portraits": tmp_path / "photos"}
+    options = [str(word) for name, path in paths.items() for word in (f"--{name}", path)]
+    line = ["--data", str(corpus_folder), "--out", str(tmp_path), "--no-motion", *options]
+    result = CliRunner().invoke(app, ["evaluate", *line])
+    assert result.exit_code == 0, result.output
+    (settings,) = asked
+    assert settings == Settings(corpus_folder, tmp_path, has_motion=False, **paths)
+    assert " ".join(options) in settings.command
+    assert "--beside" not in Settings(corpus_folder, tmp_path).command

@@ -89,7 +89,7 @@ def test_faces_from_the_sound_and_from_real_landmarks(cascade, clips, tmp_path):
     faces, way, recipe = Faces(cascade, SEED, Kept(tmp_path)), sound.Way(ONE_IMAGE), face_accuracy.UNTUNED
     with judging() as judge:
         heard = sound.judge_ways(cascade, faces, clips, judge, silent, [way])
-        seen = face_accuracy.judge_recipes(faces, clips, judge, silent, [recipe])
+        seen = face_accuracy.judge_recipes(faces, clips, judge, silent, [recipe], [])
     for results, name, title in (
         (heard, way.name, sound.CLIP_BY_CLIP),
         (seen, recipe.name, face_accuracy.CLIP_BY_CLIP),

@@ -63,6 +63,7 @@ def test_made_frames_five_levels_too_bright(recorded):
     assert figures.psnr == pytest.approx(10 * np.log10(255**2 / 25))
     assert figures.mouth_psnr == pytest.approx(figures.psnr)
     assert 0.9 < figures.ssim < 1
+    assert figures.gmsd == pytest.approx(0, abs=1e-9)  # brighter, but with the same edges
     assert figures.driving_lmd == figures.lips_lmd_in_picture == pytest.approx(1, rel=1e-5)
     assert figures.lips_lmd == pytest.approx(0, abs=1e-4)  # the whole face is too low: a motion of the head
     assert figures.lips_lmd_on_head == pytest.approx(0, abs=1e-4)
@@ -108,7 +109,16 @@ def test_only_the_lips_count_and_other_lengths_are_refused():
 
 def test_recorded_frames_have_no_figures_of_comparison(recorded):
     figures = judging.Judge(Finder()).judge_real(recorded)
-    nothing = ("lips_lmd", "lips_lmd_on_head", "psnr", "ssim", "mouth_psnr", "content_distance", "identity_distance")
+    nothing = (
+        "lips_lmd",
+        "lips_lmd_on_head",
+        "psnr",
+        "ssim",
+        "gmsd",
+        "mouth_psnr",
+        "content_distance",
+        "identity_distance",
+    )
     assert all(np.isnan(getattr(figures, name)) for name in nothing)
     assert figures.driving_lmd == pytest.approx(1, rel=1e-5)
     weights = np.array([0.299, 0.587, 0.114])

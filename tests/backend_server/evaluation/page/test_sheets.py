@@ -2,7 +2,7 @@ import numpy as np
 from PIL import Image
 
 from backend_server.data.corpus import Clip, ClipLandmarks
-from backend_server.evaluation.page.sheets import LARGEST_BYTES, telling_frames, write_sheet
+from backend_server.evaluation.page.sheets import LARGEST_BYTES, telling_frames, write_sheet, write_strips
 
 
 class DrawnClip(Clip):
@@ -47,3 +47,24 @@ def test_a_sheet_of_noise_stays_small(tmp_path):
     with Image.open(tmp_path / "sheet.jpg") as sheet:
         assert sheet.width > sheet.height
         assert sheet.getpixel((sheet.width - 40, sheet.height - 40)) == (255, 255, 255)  # no picture there
+
+
+def test_strips_keep_the_size_of_their_pictures(tmp_path):
+    red, blue = (
+        np.full((size, 2 * size, 3), colour, np.uint8) for size, colour in ((40, (255, 0, 0)), (70, (0, 0, 255)))
+    )
+    write_strips(tmp_path / "strips.jpg", [("small", [red, red, red]), ("large", [blue])])
+    with Image.open(tmp_path / "strips.jpg") as sheet:
+        assert sheet.size == (3 * 80 + 4 * 6, 40 + 70 + 2 * (20 + 6) + 6)
+        near = [sheet.getpixel(place) for place in ((15, 30), (250, 50), (15, 95), (135, 150), (200, 120))]
+    wanted = [(255, 0, 0), (255, 0, 0), (0, 0, 255), (0, 0, 255), (255, 255, 255)]
+    assert np.abs(np.array(near) - wanted).max() < 12  # saved as JPEG
+
+
+def test_a_larger_file_may_be_asked_for(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (600, 900, 3)).astype(np.uint8)
+    sizes = []
+    for largest in (100_000, 10_000_000):
+        write_strips(tmp_path / "strips.jpg", [("noise", [noise])], largest_bytes=largest)
+        sizes.append((tmp_path / "strips.jpg").stat().st_size)
+    assert sizes[1] > 1.5 * sizes[0]
