@@ -176,6 +176,7 @@ class TextureConfig:
     attends: bool = True  # mouth, eyes and the rest come from the references that fit best; or all from the first
     follows: bool = True  # what has no landmarks follows as fitted to the training clips; or rigidly with the head
     has_teeth: bool = True  # what is inside the mouth moves with the head, else with the lips
+    draws_mouth: bool = True  # what no reference shows of a mouth is drawn in layers, else painted by the network
     flow_reach: float = 6.0  # pixels by which the network may correct the warp; 0 leaves it as it is
     has_mask_prior: bool = True  # repaints mainly where a mouth opens and where lids open or shut
     shading_cell: int = 8  # pixels; the warp's own detail stays where shading is smooth; 1 shades every pixel
@@ -232,6 +233,9 @@ class TextureTrainingConfig:
     query_images: int = 4  # d_qry
     references: tuple[int, ...] = (1, 1, 2, 4, 8)  # of a target; one of these is drawn for each batch
     other_photo_share: float = 0.25  # of references placed and lit as in another photo
+    turned_share: float = 0.4  # of pictures, targets and references each by themselves, whose head is turned in space
+    yaw: float = 9.0  # degrees of such turns, standard deviation
+    pitch: float = 5.0
     inner_steps: int = 3  # m
     is_second_order: bool = False  # whether the outer gradient passes through the inner steps
     following_steps: int = 800  # of fitting what the warp does without landmarks, before all other training

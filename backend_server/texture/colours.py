@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from backend_server.identity import FaceReferences
-from backend_server.texture.synthesis import References
 
 _GREY_LEVELS = 8  # by which the channels of a grey photo may differ where JPEG or a profile has rounded them
 _COLOURED_SHARE = 0.002  # of the person's pixels; a photo with more of them that differ by more is not grey
@@ -17,20 +16,6 @@ LUMINANCE = (0.2126, 0.7152, 0.0722)  # of red, green and blue (ITU-R BT.709)
 def to_pictures(images: Tensor) -> Tensor:
     """u8 (N, 256, 256, 3) to (N, 3, 256, 256) in [-1, 1]."""
     return images.permute(0, 3, 1, 2).float().div(127.5).sub(1).contiguous()
-
-
-def references_of(faces: FaceReferences, device: torch.device | str, *, is_cut_out: bool) -> References:
-    """One person's images as references, in the colours of the first.
-
-    Args:
-        faces: the images.
-        device: of the tensors.
-        is_cut_out: whether the first loses its background at the person's edge.
-    """
-    cover = torch.from_numpy(faces.mattes).to(device)[:, None].float() / 255
-    pictures = match_colours(to_pictures(torch.from_numpy(faces.crops).to(device)), cover)
-    edge = to_pictures(torch.from_numpy(faces.foreground[None]).to(device)) - pictures[:1] if is_cut_out else None
-    return References(pictures[None], torch.from_numpy(faces.landmarks).to(device).float()[None], cover[None], edge)
 
 
 def match_colours(images: Tensor, mattes: Tensor) -> Tensor:

@@ -1,9 +1,9 @@
 """Puts a rendered face back into the picture that it was cut from, at that picture's full size.
 
 A 256-pixel render pasted over a large photo is a blurred square. So the photo itself is moved, by the same flow as the
-render, read at the photo's own pixels. The render adds only what moving cannot make: its difference from the moved
-crop. Flow and difference both fade out around the face, so there is no visible seam. Where the difference is large (an
-opened mouth, a lid that shuts), the render replaces the photo's detail.
+render, read at the photo's own pixels; lids slide and mouths are drawn at these, too. The render adds only what moving
+cannot make: its difference from the moved crop. Flow and difference both fade out around the face, so there is no
+visible seam. Where the difference is large (a lid that opens wider), the render replaces the photo's detail.
 """
 
 from __future__ import annotations
@@ -12,11 +12,14 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from backend_server.config import CROP_SIZE
 from backend_server.identity import FaceReferences
+from backend_server.texture.large_mouth import LargeMouth
 from backend_server.texture.warping.following import Following
-from backend_server.texture.warping.spline import at_full_size, sample, spline_flow
+from backend_server.texture.warping.lids import held_open, lid_bounds, lid_shift, slid
+from backend_server.texture.warping.spline import at_full_size, places, sample, spline_flow
 from shared.errors import ImageError, ShapeError
 
 LONGEST_SIDE = 4096  # pixels of a picture; larger ones make frames that few programs play
@@ -76,6 +79,7 @@ class FullFrame:
         self._to_picture = crop[:, :2]
         self._to_crop = np.linalg.inv(crop[:, :2])
         self._origin = crop[:, 2]
+        self._mouth = LargeMouth(references, np.column_stack([self._to_crop, -self._to_crop @ self._origin]))
         self._scale = float(np.sqrt(abs(np.linalg.det(crop[:, :2]))))  # picture pixels per crop pixel
         rows, columns = np.nonzero(self._weight)
         outline = np.stack([columns, rows], -1) @ crop[:, :2].T + crop[:, 2]
@@ -96,11 +100,11 @@ class FullFrame:
         """
         if frame.shape[:2] != (CROP_SIZE, CROP_SIZE) or frame.shape[2:] not in ((3,), (4,)):
             raise ShapeError(f"expected a frame of shape (256, 256, 3 or 4), got {frame.shape}")
-        flow = spline_flow(self._following(self._reference_landmarks, torch.from_numpy(landmarks[None])))
-        source = at_full_size(flow.source)
-        moved = sample(self._reference, source)[0].permute(1, 2, 0).numpy()
-        places = np.stack(np.meshgrid(*[np.arange(CROP_SIZE, dtype=np.float32)] * 2), -1)
-        shift = (source[0].permute(1, 2, 0).numpy() - places) @ self._to_picture.T  # picture pixels
+        target = torch.from_numpy(landmarks[None]).float()
+        held = held_open(self._reference_landmarks, target)
+        source = at_full_size(spline_flow(self._following(self._reference_landmarks, held)).source)
+        moved = sample(self._reference, slid(held, target, source))[0].permute(1, 2, 0).numpy()
+        shift = (source[0] - places(source)).permute(1, 2, 0).numpy() @ self._to_picture.T  # picture pixels
 
         weight = self._weight[..., None]
         colours = frame[..., :3].astype(np.float32) - self._colour
@@ -112,8 +116,9 @@ class FullFrame:
         result = self._picture.copy()
         for top in range(self._low[1], self._high[1], _STRIP_ROWS):
             bottom = min(top + _STRIP_ROWS, self._high[1])
-            strip = self._strip(top, bottom, shift, change, colours)
+            strip = self._strip(top, bottom, shift, change, colours, (held, target))
             result[top:bottom, self._low[0] : self._high[0]] = strip
+        self._mouth.draw(result, landmarks)
         return result
 
     def _fitted(self, field: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -129,8 +134,9 @@ class FullFrame:
         shift: NDArray[np.float32],
         change: NDArray[np.float32],
         colours: NDArray[np.float32],
+        lids: tuple[Tensor, Tensor],
     ) -> NDArray[np.uint8]:
-        """Rows `top` to `bottom` of the box that may change."""
+        """Rows `top` to `bottom` of the box that may change; `lids` are the landmarks held open, and as they are."""
         left, right = self._low[0], self._high[0]
         offset = self._to_crop @ (np.array([left, top]) - self._origin)
         to_crop = np.column_stack([self._to_crop, offset])
@@ -142,12 +148,45 @@ class FullFrame:
 
         columns, rows = np.arange(left, right, dtype=np.float32), np.arange(top, bottom, dtype=np.float32)[:, None]
         moves = enlarged(shift, cv2.BORDER_CONSTANT)
+        self._slide_lids(moves, shift, to_crop, lids)
         from_columns, from_rows = columns + moves[..., 0], rows + moves[..., 1]
         moved = cv2.remap(self._picture, from_columns, from_rows, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
         changes = enlarged(change, cv2.BORDER_CONSTANT)
         painted = np.clip(changes[..., 3:], 0, 1)
         result = (1 - painted) * (moved + changes[..., :3]) + painted * enlarged(colours, cv2.BORDER_REPLICATE)
         return np.rint(np.clip(result, 0, 255)).astype(np.uint8)
+
+    def _slide_lids(
+        self,
+        moves: NDArray[np.float32],
+        shift: NDArray[np.float32],
+        to_crop: NDArray[np.float64],
+        lids: tuple[Tensor, Tensor],
+    ) -> None:
+        """Changes the moves (h, w, 2) of a strip, picture pixels, where lids close.
+
+        Args:
+            moves: `shift` at the strip's pixels.
+            shift: of each pixel of the crop, with lids held open, (256, 256, 2) picture pixels.
+            to_crop: from the strip's pixels to those of the crop, (2, 3).
+            lids: landmarks held open, and as they are, (1, 68, 2) pixels of the crop.
+        """
+        held, target = lids
+        low, high = lid_bounds(target)
+        corners = np.array([[x, y] for x in (low[0], high[0]) for y in (low[1], high[1])]) - to_crop[:, 2]
+        corners = corners @ np.linalg.inv(to_crop[:, :2]).T
+        left, top = np.floor(corners.min(0)).clip(0, moves.shape[1::-1]).astype(int)
+        right, bottom = np.ceil(corners.max(0)).clip(0, moves.shape[1::-1]).astype(int)
+        if right <= left or bottom <= top:
+            return
+        columns, rows = np.meshgrid(np.arange(left, right), np.arange(top, bottom))
+        here = np.einsum("ab,bhw->ahw", to_crop, np.stack([columns, rows, np.ones_like(rows)]))
+        inside = torch.from_numpy(here).float()
+        slide = lid_shift(held, target, inside)
+        field = torch.from_numpy(shift).permute(2, 0, 1)[None]
+        weight = sample(torch.from_numpy(self._weight)[None, None], inside[None])[0, 0].numpy()[..., None]
+        read = sample(field, inside[None] + slide)[0].permute(1, 2, 0).numpy()
+        moves[top:bottom, left:right] = read + weight * (slide[0].permute(1, 2, 0).numpy() @ self._to_picture.T)
 
 
 def face_weight(landmarks: NDArray[np.float32]) -> NDArray[np.float32]:

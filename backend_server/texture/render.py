@@ -19,10 +19,9 @@ from torch import Tensor
 
 from backend_server.identity import FaceReferences, Identity
 from backend_server.progress import Progress, silent
-from backend_server.texture.colours import are_grey, references_of, to_grey
+from backend_server.texture.colours import are_grey, to_grey
 from backend_server.texture.mouth_colours import load_mouth_colours, skin_colours
-from backend_server.texture.synthesis import TextureGenerator
-from backend_server.texture.warping.raster import opening_images
+from backend_server.texture.synthesis import TextureGenerator, references_of
 from shared.errors import ShapeError, WeightsError
 from shared.landmarks import POINT_COUNT
 
@@ -138,7 +137,7 @@ def _chunks(
         try:
             with torch.inference_mode():
                 made = generator(points, references.expand(n), code.expand(n))
-                natural = mouths.natural(made.picture, opening_images(points)[:, :1], skin)
+                natural = mouths.natural(made.picture, made.mouth, skin)
                 pictures = natural if made.edge is None else natural + made.edge
                 chunk = to_bytes(to_grey(pictures) if is_grey else pictures, made.alpha)
         except torch.OutOfMemoryError:

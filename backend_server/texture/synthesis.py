@@ -9,9 +9,13 @@ from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import torch
 from torch import Tensor, nn
 
 from backend_server.config import CROP_SIZE, TextureConfig
+from backend_server.identity import FaceReferences
+from backend_server.texture.colours import match_colours, to_pictures
+from backend_server.texture.inner_mouth import MouthLight
 from backend_server.texture.warping.following import Following
 from shared.errors import ShapeError
 
@@ -58,6 +62,20 @@ class References:
         return replace(self, images=change(self.images), landmarks=change(self.landmarks), mattes=mattes)
 
 
+def references_of(faces: FaceReferences, device: torch.device | str, *, is_cut_out: bool) -> References:
+    """One person's images as references, in the colours of the first.
+
+    Args:
+        faces: the images.
+        device: of the tensors.
+        is_cut_out: whether the first loses its background at the person's edge.
+    """
+    cover = torch.from_numpy(faces.mattes).to(device)[:, None].float() / 255
+    pictures = match_colours(to_pictures(torch.from_numpy(faces.crops).to(device)), cover)
+    edge = to_pictures(torch.from_numpy(faces.foreground[None]).to(device)) - pictures[:1] if is_cut_out else None
+    return References(pictures[None], torch.from_numpy(faces.landmarks).to(device).float()[None], cover[None], edge)
+
+
 @dataclass(frozen=True)
 class Code:
     """What is known of N people before landmarks are given.
@@ -65,14 +83,17 @@ class Code:
     Attributes:
         identity: e, (N, code_size).
         strangeness: how much each reference's surroundings differ from the first one's, (N, R).
+        light: in which the first reference would show a mouth; None where none is drawn.
     """
 
     identity: Tensor
     strangeness: Tensor
+    light: MouthLight | None = None
 
     def expand(self, count: int) -> Code:
         """The same code of one person for `count` pictures; no copy."""
-        return Code(self.identity.expand(count, -1), self.strangeness.expand(count, -1))
+        light = None if self.light is None else self.light.expand(count)
+        return Code(self.identity.expand(count, -1), self.strangeness.expand(count, -1), light)
 
 
 @dataclass(frozen=True)
@@ -85,6 +106,7 @@ class Synthesis:
         mask: share of the painting in the picture, (N, 1, 256, 256); ones for `paper`.
         warped: the moved references, (N, 3, 256, 256); zeros for `paper`.
         alpha: how much of each pixel is the person, (N, 1, 256, 256).
+        mouth: share of each pixel that is the inside of a mouth and was not drawn by `inner_mouth`, (N, 1, 256, 256).
         edge: added to the picture, removes the background at the person's edge, (N, 3, 256, 256); None for nothing.
     """
 
@@ -93,6 +115,7 @@ class Synthesis:
     mask: Tensor
     warped: Tensor
     alpha: Tensor
+    mouth: Tensor
     edge: Tensor | None = None
 
 

@@ -2,7 +2,7 @@
 
 A picture and its landmarks are moved together: turned, scaled, shifted, mirrored and bent by a smooth random field,
 which changes the shape of a face into another person's. A target and its references get the same change, but some
-references get their own place and light, like another photo of the person.
+references get their own place and light, like another photo of the person, and some heads turn between the two.
 """
 
 from __future__ import annotations
@@ -10,17 +10,22 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, fields, replace
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from backend_server.config import CROP_SIZE
-from backend_server.texture.warping.spline import at_full_size, places, sample
-from shared.landmarks import MIRROR
+from backend_server.texture.warping.following import BORDER, head_of
+from backend_server.texture.warping.spline import ControlPoints, at_full_size, places, sample, spline_flow
+from shared.head import HeadAxes, in_space, seen
+from shared.landmarks import MIRROR, POINT_COUNT
 
 _BEND_POINTS = 5  # random places along a side of the bending field
 _FIELD = 32
 _CENTRE = (CROP_SIZE - 1) / 2
+_TURN_STIFFNESS = 0.01  # of the map that turns a head
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,8 @@ class AugmentationStrength:
     bend: float = 9.0  # pixels, standard deviation of the random field
     mirror: float = 0.5  # probability
     colour: float = 0.25  # share by which gains and gammas vary
+    yaw: float = 0.0  # degrees, standard deviation of heads turned in space
+    pitch: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -40,9 +47,10 @@ class Change:
     """One random change of place and colour for each of N pictures.
 
     Attributes:
-        matrix: (N, 2, 2); a new pixel p comes from (p - centre) @ matrix + offset + centre + bend(p).
+        matrix: (N, 2, 2); a new pixel p comes from q + turn(q), q = (p - centre) @ matrix + offset + centre + bend(p).
         offset: (N, 2).
         bend: (N, 2, F, F) pixels, on a grid over the picture.
+        turn: (N, 2, F, F) pixels, the same, for heads turned in space; zeros until `with_turns`.
         is_mirrored: (N,).
         gains: (N, 3, 1, 1).
         gammas: (N, 3, 1, 1).
@@ -52,6 +60,7 @@ class Change:
     matrix: Tensor
     offset: Tensor
     bend: Tensor
+    turn: Tensor
     is_mirrored: Tensor
     gains: Tensor
     gammas: Tensor
@@ -91,6 +100,7 @@ def random_change(count: int, strength: AugmentationStrength, generator: torch.G
         matrix=matrix,
         offset=uniform(count, 2) * strength.shift,
         bend=bend,
+        turn=torch.zeros_like(bend),
         is_mirrored=torch.rand(count, generator=generator) < strength.mirror,
         gains=torch.exp((0.6 * common + 0.4 * uniform(count, 3, 1, 1)) * strength.colour),
         gammas=torch.exp((uniform(count, 1, 1, 1) + 0.3 * uniform(count, 3, 1, 1)) * strength.colour),
@@ -98,10 +108,48 @@ def random_change(count: int, strength: AugmentationStrength, generator: torch.G
     )
 
 
+def with_turns(
+    change: Change, landmarks: Tensor, share: float, strength: AugmentationStrength, generator: torch.Generator
+) -> Change:
+    """The change with some of the heads turned in space.
+
+    Args:
+        change: of N pictures, on the CPU.
+        landmarks: of the unchanged pictures, (N, 68, 2) pixels.
+        share: of the heads.
+        strength: how far.
+        generator: draws which and how far.
+    """
+    count = len(landmarks)
+    angles = torch.randn(count, 2, generator=generator) * torch.tensor([strength.yaw, strength.pitch]).deg2rad()
+    chosen = torch.rand(count, 1, generator=generator) < share
+    poses = np.zeros((count, 6))
+    poses[:, :2] = torch.where(chosen, angles, 0).numpy()
+    flat = torch.cat([landmarks.cpu().float(), head_of(landmarks.cpu().float())], 1)  # (N, 90, 2)
+    moved = torch.stack([_turned(points, pose) for points, pose in zip(flat, poses, strict=True)])
+    border = flat.new_tensor(BORDER).expand(count, -1, -1) * (CROP_SIZE - 1)
+    origin = torch.cat([flat, border], 1)
+    stiffness = flat.new_full((origin.shape[1],), _TURN_STIFFNESS)
+    source = spline_flow(ControlPoints(origin, torch.cat([moved, border], 1), stiffness), _FIELD).source
+    line = torch.linspace(0, CROP_SIZE - 1, _FIELD)
+    here = torch.stack(torch.meshgrid(line, line, indexing="xy"))
+    return replace(change, turn=source - here)
+
+
+def _turned(points: Tensor, pose: NDArray[np.float64]) -> Tensor:
+    """Landmarks and the head's outline, (90, 2) pixels, turned by a pose (6,); the outline lies about the pivot."""
+    axes = HeadAxes.of(points[:POINT_COUNT].numpy())
+    flat = axes.enter(points.numpy().astype(np.float64))
+    outline = np.pad(flat[POINT_COUNT:], ((0, 0), (0, 1)))
+    spatial = np.concatenate([in_space(flat[:POINT_COUNT]), outline])
+    return torch.from_numpy(axes.leave(seen(spatial, pose[None]))[0]).float()
+
+
 def _origin(points: Tensor, change: Change) -> Tensor:
     """Where the pixels `points` (N, P, 2) of the new picture come from."""
     bend = sample(change.bend, points.mT[..., None] * ((_FIELD - 1) / (CROP_SIZE - 1)))[..., 0].mT
-    return (points - _CENTRE) @ change.matrix + change.offset[:, None] + _CENTRE + bend
+    before = (points - _CENTRE) @ change.matrix + change.offset[:, None] + _CENTRE + bend
+    return before + sample(change.turn, before.mT[..., None] * ((_FIELD - 1) / (CROP_SIZE - 1)))[..., 0].mT
 
 
 def move_points(landmarks: Tensor, change: Change) -> Tensor:
@@ -121,7 +169,9 @@ def move_pictures(images: Tensor, change: Change) -> Tensor:
         2, (CROP_SIZE, CROP_SIZE)
     )
     # Bicubic, so that the network learns from pictures as sharp as those that it will meet.
-    moved = sample(images, affine + at_full_size(change.bend), "bicubic").clamp(-1, 1)
+    before = affine + at_full_size(change.bend)
+    source = before + sample(change.turn, before * ((_FIELD - 1) / (CROP_SIZE - 1)))
+    moved = sample(images, source, "bicubic").clamp(-1, 1)
     moved = torch.where(change.is_mirrored[:, None, None, None], moved.flip(3), moved)
     light = ((moved + 1) / 2).clamp(1e-4, 1).pow(change.gammas) * change.gains
     grey = light.mean(1, keepdim=True)

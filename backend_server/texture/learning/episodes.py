@@ -20,7 +20,7 @@ _CANDIDATES = 5  # targets among which a far one is picked
 _CLOSED_EYES_SHARE = 0.2  # of the targets, where a clip has closed eyes
 _CLOSED_EYES_RATIO = 0.6  # of the clip's median lid gap
 _NEAR_SHARE = 0.5  # of pairs with several references, one of which is a neighbour: as among twenty images of a clip
-_OTHER_CLIP_SHARE = 0.15  # of pairs whose references come from another clip of the person, where there is one
+_OTHER_CLIP_SHARE = 0.25  # of pairs whose references come from another clip of the person, where there is one
 
 
 @dataclass(frozen=True)

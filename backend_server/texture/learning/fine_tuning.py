@@ -17,7 +17,6 @@ from torch import Tensor
 
 from backend_server.identity import FaceReferences, Identity, IdentityRecord, rows
 from backend_server.progress import Epoch, EpochWatcher, Progress, silent
-from backend_server.texture.colours import references_of
 from backend_server.texture.learning.augmentation import (
     AugmentationStrength,
     Change,
@@ -28,7 +27,7 @@ from backend_server.texture.learning.augmentation import (
 from backend_server.texture.learning.objective import Batch, generator_objective
 from backend_server.texture.learning.rehearsal import rehearsal_pictures, unseen_expressions
 from backend_server.texture.render import render
-from backend_server.texture.synthesis import References, TextureGenerator
+from backend_server.texture.synthesis import References, TextureGenerator, references_of
 from shared.errors import ValueRangeError
 
 _REFERENCES_PER_TARGET = 8

@@ -15,7 +15,13 @@ from torch import Tensor, nn
 
 from backend_server.texture.colours import to_pictures
 from backend_server.texture.learning import losses
-from backend_server.texture.learning.augmentation import AugmentationStrength, move_pictures, move_points, random_change
+from backend_server.texture.learning.augmentation import (
+    AugmentationStrength,
+    move_pictures,
+    move_points,
+    random_change,
+    with_turns,
+)
 from backend_server.texture.learning.episodes import Pairs
 from backend_server.texture.synthesis import References, Synthesis, TextureGenerator
 
@@ -55,7 +61,12 @@ class Batch:
 
 
 def make_batch(
-    pairs: Pairs, strength: AugmentationStrength, other_photo_share: float, generator: torch.Generator, device: str
+    pairs: Pairs,
+    strength: AugmentationStrength,
+    other_photo_share: float,
+    generator: torch.Generator,
+    device: str,
+    turned_share: float = 0.0,
 ) -> Batch:
     """Pairs as tensors, each with its references changed alike at random.
 
@@ -65,6 +76,7 @@ def make_batch(
         other_photo_share: share of the references after the first that get their own place and colours.
         generator: draws the changes.
         device: of the tensors.
+        turned_share: share of the pictures whose head is turned in space, each by its own angles.
     """
     count, each = pairs.references.shape[:2]
 
@@ -78,6 +90,10 @@ def make_batch(
         is_other[::each] = False
         other = random_change(count * each, strength, generator)
         of_references = of_references.mixed(other, is_other, ("matrix", "offset", "gains", "gammas", "saturation"))
+    if turned_share:
+        own = torch.from_numpy(pairs.reference_landmarks).flatten(0, 1)
+        of_references = with_turns(of_references, own, turned_share, strength, generator)
+        change = with_turns(change, torch.from_numpy(pairs.target_landmarks), turned_share, strength, generator)
     change, of_references = change.to(device), of_references.to(device)
     images = move_pictures(to_pictures(tensor(pairs.references).flatten(0, 1)), of_references)
     points = move_points(tensor(pairs.reference_landmarks).float().flatten(0, 1), of_references)

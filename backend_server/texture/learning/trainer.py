@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -156,7 +156,9 @@ class TextureTrainer:
         rng, random = np.random.default_rng(self.seed), torch.Generator().manual_seed(self.seed)
 
         def next_batch() -> Batch:
-            return make_batch(sampler.pairs(_FOLLOWING_PAIRS, rng, 1), _SLIGHT, 0.0, random, self.device)
+            pairs, training = sampler.pairs(_FOLLOWING_PAIRS, rng, 1), self.training
+            slight = replace(_SLIGHT, yaw=training.yaw, pitch=training.pitch)
+            return make_batch(pairs, slight, 0.0, random, self.device, training.turned_share)
 
         steps = self.training.following_steps
         before, after = fit_following(self.generator.following, next_batch, steps, progress)
@@ -164,7 +166,9 @@ class TextureTrainer:
 
     def batch(self, pairs: Pairs) -> Batch:
         """Pairs as tensors, changed at random."""
-        return make_batch(pairs, AugmentationStrength(), self.training.other_photo_share, self.random, self.device)
+        training = self.training
+        strength = AugmentationStrength(yaw=training.yaw, pitch=training.pitch)
+        return make_batch(pairs, strength, training.other_photo_share, self.random, self.device, training.turned_share)
 
     def pair_step(self, pairs: Pairs, rate_share: float = 1.0) -> dict[str, float]:
         """One step of phase 1; returns its losses by name.

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from backend_server.config import TextureConfig
 from backend_server.layers import SLOPE, AdaptiveResidualBlock, ResidualBlock, SelfAttention, convolution
 from backend_server.texture.synthesis import Code, References, Synthesis, TextureGenerator
-from backend_server.texture.warping.raster import line_images
+from backend_server.texture.warping.raster import line_images, opening_images
 
 BLOCKS_TO_32_PIXELS = 3  # 256, 128, 64, 32
 
@@ -99,4 +99,5 @@ class PaperGenerator(TextureGenerator):
         picture = self.autoencoder(line_images(landmarks), code.identity)
         whole = torch.ones_like(picture[:, :1])
         alpha = whole if references.mattes is None else references.mattes[:, 0]
-        return Synthesis(picture, picture, whole, torch.zeros_like(picture), alpha)
+        mouth = opening_images(landmarks)[:, :1]
+        return Synthesis(picture, picture, whole, torch.zeros_like(picture), alpha, mouth)

@@ -19,9 +19,10 @@ from torch import Tensor, nn
 
 from backend_server.config import TextureConfig
 from backend_server.layers import SLOPE, AdaptiveResidualBlock, convolution
+from backend_server.texture.inner_mouth import MouthLight, drawn_share, paint_mouth
 from backend_server.texture.synthesis import Code, References, Synthesis, TextureGenerator
 from backend_server.texture.warping.attention import ReferenceAttention, strangeness
-from backend_server.texture.warping.blending import Parts, blurred, moved_parts
+from backend_server.texture.warping.blending import Parts, blurred, box_of, moved_parts
 from backend_server.texture.warping.raster import line_images, opening_measures
 from backend_server.texture.warping.spline import places
 
@@ -137,7 +138,8 @@ class WarpGenerator(TextureGenerator):
 
     def encode(self, references: References) -> Code:
         """e = E_I(I^n), and how strange each reference is compared with the first."""
-        return Code(self.encoder(references), strangeness(references.images))
+        light = MouthLight.of(references.images[:, 0], references.landmarks[:, 0]) if self.config.draws_mouth else None
+        return Code(self.encoder(references), strangeness(references.images), light)
 
     def forward(self, landmarks: Tensor, references: References, code: Code | None = None) -> Synthesis:
         """Pictures of the person with the given landmarks; see `TextureGenerator`."""
@@ -161,7 +163,10 @@ class WarpGenerator(TextureGenerator):
         mask = _placed((mask - 2 + prior).sigmoid() * self.taper)
         shaded = warped + _placed(_smooth(shading, self.config.shading_cell) * self.taper)
         painted = _placed(painted)
-        return Synthesis(shaded + mask * (painted - shaded), painted, mask, warped, parts.alpha(), parts.edge())
+        picture, mouth = shaded + mask * (painted - shaded), parts.wanted[:, :1]
+        if code.light is not None:
+            picture, mouth = _with_mouth(picture, landmarks, parts, code.light)
+        return Synthesis(picture, painted, mask, warped, parts.alpha(), mouth, parts.edge())
 
 
 def _seen(landmarks: Tensor, parts: Parts, has_teeth: bool) -> tuple[Tensor, Tensor, Tensor]:
@@ -182,6 +187,19 @@ def _seen(landmarks: Tensor, parts: Parts, has_teeth: bool) -> tuple[Tensor, Ten
     of_references = torch.zeros_like(own).index_add(0, parts.picture, measures)
     shut = (1 - own[:, 2:].sum(1) / of_references[:, 2:].sum(1).clamp_min(1e-3)).clamp_min(0).square()
     return seen, opened + shut[:, None, None, None] * base_openings[:, 1:], of_references
+
+
+def _with_mouth(picture: Tensor, landmarks: Tensor, parts: Parts, light: MouthLight) -> tuple[Tensor, Tensor]:
+    """Draws the insides of mouths that no reference shows; also returns what it did not draw, (N, 1, 256, 256)."""
+    wanted = parts.wanted[:, :1]
+    box = box_of(wanted)
+    if box is None:
+        return picture, wanted
+    unseen = drawn_share(wanted, parts.mean(parts.inside)[0])
+    drawn = paint_mouth(landmarks, light, places(wanted)[box])
+    result = picture.clone()  # backward needs the old values
+    result[box] = picture[box].lerp(drawn, unseen[box])
+    return result, wanted - unseen
 
 
 def _smooth(x: Tensor, cell: int) -> Tensor:

@@ -19,6 +19,7 @@ from torch import Tensor
 from backend_server.texture.synthesis import References
 from backend_server.texture.warping.attention import region_maps
 from backend_server.texture.warping.following import Following
+from backend_server.texture.warping.lids import held_open, slid
 from backend_server.texture.warping.raster import opening_images
 from backend_server.texture.warping.spline import at_full_size, head_motion, places, sample, spline_flow
 
@@ -79,9 +80,9 @@ class Parts:
     def pictures(self, mode: Literal["bilinear", "bicubic"]) -> Tensor:
         """The references, moved, (P, 3, 256, 256)."""
         moved = sample(self.images, self.source, mode)
-        mouth = _box(self.inside)
+        mouth = box_of(self.inside)
         if mouth is not None:
-            carried = sample(self.images, _moved_by_head(self._of_parts(self.at[mouth]), self.head), mode)
+            carried = sample(self.images, moved_by_head(self._of_parts(self.at[mouth]), self.head), mode)
             lips = moved[mouth].clone()  # backward needs the old values
             moved[mouth] = lips.lerp(carried, self.inside[mouth])
         return moved
@@ -144,16 +145,16 @@ def moved_parts(
     picture, reference = shares.detach().amax(1).nonzero(as_tuple=True)
     share = torch.einsum("pg,pghw->phw", shares[picture, :, reference], region_maps(landmarks)[picture])
     own = references.landmarks[picture, reference]
-    flow = spline_flow(following(own, landmarks[picture]))
-    motion = at_full_size(torch.cat([flow.source, flow.stretch, share[:, None]], 1))
+    source, stretch = moved_places(following, own, landmarks[picture])
+    motion = torch.cat([source, stretch, at_full_size(share[:, None])], 1)
     head = head_motion(landmarks[picture], own)
     at = places(motion).expand(len(landmarks), -1, -1, -1)
     drawn, wanted = opening_images(own), opening_images(landmarks)
     here, openings = wanted[:, :1], sample(drawn, motion[:, :2])
     inside = torch.zeros_like(openings[:, :1])
-    mouth = _box(here) if has_teeth else None
+    mouth = box_of(here) if has_teeth else None
     if mouth is not None:
-        there = sample(drawn[:, :1], _moved_by_head(at[mouth][picture], head))
+        there = sample(drawn[:, :1], moved_by_head(at[mouth][picture], head))
         inside[mouth] = here[mouth][picture] * there
         openings[:, :1][mouth].lerp_(torch.ones_like(there), inside[mouth])
     return Parts(
@@ -175,6 +176,23 @@ def moved_parts(
     )
 
 
+def moved_places(following: Following, reference: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Where each pixel of new pictures comes from.
+
+    Args:
+        following: moves what has no landmarks.
+        reference: landmarks of the references, (P, 68, 2) pixels.
+        target: landmarks of the new pictures, the same shape.
+
+    Returns:
+        Pixels of the references, (P, 2, 256, 256), and the logarithm of the area there over the area here,
+        (P, 1, 256, 256).
+    """
+    held = held_open(reference, target)
+    flow = spline_flow(following(reference, held))
+    return slid(held, target, at_full_size(flow.source)), at_full_size(flow.stretch)
+
+
 def blurred(x: Tensor) -> Tensor:
     """Pictures (N, C, h, w) blurred by 1, 2, 1 along rows and columns."""
     x = F.pad(x, (1, 1, 1, 1), mode="replicate")
@@ -182,7 +200,7 @@ def blurred(x: Tensor) -> Tensor:
     return (x[..., :-2] + 2 * x[..., 1:-1] + x[..., 2:]) / 16
 
 
-def _box(field: Tensor) -> Box | None:
+def box_of(field: Tensor) -> Box | None:
     """The smallest box that holds all that is not zero in (N, 1, h, w)."""
     rows, columns = (field[:, 0].amax(axes).nonzero() for axes in ((0, 2), (0, 1)))
     if len(rows) == 0:
@@ -190,7 +208,7 @@ def _box(field: Tensor) -> Box | None:
     return ..., slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
 
-def _moved_by_head(at: Tensor, head: tuple[Tensor, Tensor]) -> Tensor:
+def moved_by_head(at: Tensor, head: tuple[Tensor, Tensor]) -> Tensor:
     """The pixels of the references (P, 2, h, w) that the head's motion takes to the pixels `at`."""
     matrix, offset = head
     return torch.einsum("pxhw,pxy->pyhw", at, matrix) + offset[..., None, None]

@@ -43,16 +43,16 @@ _UPPER_JAW = (0, 1, 2, 3, 13, 14, 15, 16)
 _CHIN = (5, 6, 7, 8, 9, 10, 11)
 _NECK_DEPTH = 0.15  # of the distance from the chin to the eyes, below the chin
 _NECK_FOLLOWS = 0.15  # of the head's motion
-_BORDER = tuple((x, y) for x in (0.0, 0.25, 0.5, 0.75, 1.0) for y in (0.0, 0.25, 0.5, 0.75, 1.0) if {x, y} & {0.0, 1.0})
+BORDER = tuple((x, y) for x in (0.0, 0.25, 0.5, 0.75, 1.0) for y in (0.0, 0.25, 0.5, 0.75, 1.0) if {x, y} & {0.0, 1.0})
 _JAW_COUNT, _NECK_COUNT = JAW.stop - JAW.start, len(_CHIN)
 _HEAD_COUNT = 2 * len(_SKULL_FROM_JAW) + len(_UPPER_JAW)
-_COUNTS = (_JAW_COUNT, _HEAD_COUNT, _NECK_COUNT, len(_BORDER))
+_COUNTS = (_JAW_COUNT, _HEAD_COUNT, _NECK_COUNT, len(BORDER))
 
 # Groups whose mean departure from the head's motion tells how it turns, and how the jaw moves.
 _TURNING = ((0, 1, 2), (14, 15, 16), (27, 28, 29), (30, 33), (31, 32), (34, 35), (36, 39), (42, 45))
 _SPEAKING = ((3, 4), (12, 13), (5, 6), (10, 11), (7, 8, 9), (48, 60), (54, 64), (50, 51, 52), (56, 57, 58))
 _MOTION = 4  # further features: scale and turn of the head, and how far its eyes move
-_FURTHEST = 0.2  # of any feature, in distances of the eyes; people seen in training went no farther
+_FURTHEST = 0.35  # of any feature, in distances of the eyes; heads turned in training went no farther
 
 
 class Following(nn.Module):
@@ -88,8 +88,8 @@ class Following(nn.Module):
             target: landmarks of the new picture, the same shape.
         """
         reference, target = reference.float(), target.float()
-        head, neck = _head_of(reference), _neck_of(reference)
-        border = reference.new_tensor(_BORDER).expand(len(reference), -1, -1) * (CROP_SIZE - 1)
+        head, neck = head_of(reference), _neck_of(reference)
+        border = reference.new_tensor(BORDER).expand(len(reference), -1, -1) * (CROP_SIZE - 1)
         matrix, offset = head_motion(reference, target)
 
         def held(points: Tensor) -> Tensor:
@@ -150,7 +150,7 @@ def _eyes_of(landmarks: Tensor) -> Tensor:
     return landmarks[:, RIGHT_EYE.start : LEFT_EYE.stop].mean(1, keepdim=True)
 
 
-def _head_of(landmarks: Tensor) -> Tensor:
+def head_of(landmarks: Tensor) -> Tensor:
     """The skull, and the outline of hair and ears, (T, 22, 2)."""
     middle, nose = _eyes_of(landmarks), landmarks[:, NOSE_BRIDGE].mean(1, keepdim=True)
     skull = middle + _SKULL_HEIGHT * (middle - landmarks[:, list(_SKULL_FROM_JAW)])
@@ -172,5 +172,5 @@ def _groups() -> Tensor:
     group[NOSE_BRIDGE.start : NOSE_BASE.stop] = number["nose"]
     for part in (LIPS, RIGHT_EYE, LEFT_EYE, RIGHT_BROW, LEFT_BROW):
         group[part] = 0
-    counts = {"head": _HEAD_COUNT, "neck": _NECK_COUNT, "border": len(_BORDER)}
+    counts = {"head": _HEAD_COUNT, "neck": _NECK_COUNT, "border": len(BORDER)}
     return torch.cat([group, *(torch.full((count,), number[name]) for name, count in counts.items())])

@@ -77,10 +77,11 @@ def line_images(landmarks: Tensor, size: int = CROP_SIZE) -> Tensor:
     return canvas.view(frames, 3, side, side)[:, :, 8:-8, 8:-8] * 2 - 1
 
 
-def _edge(points: Tensor, columns: Tensor) -> Tensor:
-    """Height of a polyline (T, P, 2) over each column (W,): (T, W); valid only between its ends."""
+def along_edge(points: Tensor, columns: Tensor) -> Tensor:
+    """Height of a polyline (T, P, 2) over each column, (W,) or (T, W): (T, W); valid only between its ends."""
     x, y = points.unbind(-1)
     left, right = x[:, :-1, None], x[:, 1:, None]
+    columns = columns.view(-1, 1, columns.shape[-1])
     share = ((columns - left) / (right - left).clamp_min(1e-3)).clamp(0, 1)  # (T, P - 1, W)
     return y[:, :1] + (share * (y[:, 1:, None] - y[:, :-1, None])).sum(1)
 
@@ -89,7 +90,7 @@ def _opening(landmarks: Tensor, edges: tuple[tuple[int, ...], tuple[int, ...]], 
     """Share of every pixel between an upper and a lower edge: (T, size, size)."""
     upper, lower = landmarks[:, list(edges[0])], landmarks[:, list(edges[1])]
     places = torch.arange(size, device=landmarks.device, dtype=landmarks.dtype)
-    top, bottom = _edge(upper, places)[:, None], _edge(lower, places)[:, None]  # (T, 1, W)
+    top, bottom = along_edge(upper, places)[:, None], along_edge(lower, places)[:, None]  # (T, 1, W)
     rows = places[:, None]
     inside = (torch.minimum(rows + 0.5, bottom) - torch.maximum(rows - 0.5, top)).clamp(0, 1)
     left, right = upper[:, :1, :1], upper[:, -1:, :1]
@@ -110,6 +111,29 @@ def opening_images(landmarks: Tensor, size: int = CROP_SIZE) -> Tensor:
     _check(landmarks)
     eyes = _opening(landmarks, RIGHT_EYE_EDGES, size) + _opening(landmarks, LEFT_EYE_EDGES, size)
     return torch.stack([_opening(landmarks, MOUTH_EDGES, size), eyes], 1)
+
+
+def mouth_opening(landmarks: Tensor, places: Tensor, pixel: float) -> Tensor:
+    """Share of pixels of another size that lies between the lips.
+
+    Args:
+        landmarks: (T, 68, 2) pixels.
+        places: of the other pixels' middles, in the landmarks' pixels, (2, h, w) as x and y.
+        pixel: side of the other pixels, in the landmarks' pixels.
+
+    Returns:
+        (T, 1, h, w) in [0, 1].
+    """
+    _check(landmarks)
+    upper, lower = landmarks[:, list(MOUTH_EDGES[0])], landmarks[:, list(MOUTH_EDGES[1])]
+    columns, rows = places.flatten(1).to(landmarks.dtype)
+    top, bottom = along_edge(upper, columns), along_edge(lower, columns)
+    left, right = upper[:, :1, 0], upper[:, -1:, 0]
+    half = pixel / 2
+    inside = torch.minimum(rows + half, bottom) - torch.maximum(rows - half, top)
+    across = torch.minimum(columns + half, right) - torch.maximum(columns - half, left)
+    share = (inside / pixel).clamp(0, 1) * (across / pixel).clamp(0, 1)
+    return share.unflatten(1, places.shape[1:])[:, None]
 
 
 def opening_measures(landmarks: Tensor) -> Tensor:
