@@ -6,6 +6,7 @@ There is no algorithm here: each stage has its own folder and does not know the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
 from dataclasses import replace
 from functools import cached_property
 from math import ceil
@@ -280,14 +281,15 @@ class Cascade:
         """Places rendered faces back into the picture (H, W, 3 or 4) that the identity's first face was cut from."""
         return FullFrame(flattened(picture), *self._of_picture(identity))
 
-    def face_at_size(self, identity: Identity, picture: NDArray[np.uint8], size: int) -> FaceAtSize:
-        """Makes rendered faces larger by the picture (H, W, 3 or 4) that the first face was cut from."""
-        return FaceAtSize(flattened(picture), *self._of_picture(identity), size)
+    def face_at_size(self, identity: Identity, size: int) -> FaceAtSize:
+        """Makes rendered faces larger, with the pixels of the photo that the identity keeps."""
+        return FaceAtSize(*self._of_picture(identity), size)
 
     def _of_picture(self, identity: Identity) -> tuple[FaceReferences, NDArray[np.uint8], Following]:
         """A face, its first picture as it is rendered, and how all else follows."""
         rendered = next(self.render(identity, identity.references.landmarks[:1], is_cut_out=False))[0]
-        return identity.references, rendered, self._texture_generator.following
+        following = deepcopy(self._texture_generator.following).cpu()  # where the picture is
+        return identity.references, rendered, following
 
     def _speech_motion(
         self,

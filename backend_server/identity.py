@@ -20,6 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from backend_server.config import CROP_SIZE
+from backend_server.face_photo import opened_photo
 from backend_server.files import atomic_write, sweep_temporaries
 from shared.errors import NoSpaceError, ValueRangeError, WeightsError
 from shared.face_messages import MAX_FACE_NAME
@@ -38,6 +39,7 @@ _IN_FILE = {  # names of the arrays in a file, by the field of `FaceReferences`
     "neutral_landmarks": "neutral_landmarks",
     "crop": "crop",
 }
+_PHOTO = "photo"  # its name in a file; faces with few pixels and those of earlier versions have none
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ class FaceReferences:
         neutral_landmarks: l_p, (68, 2) pixels of the first crop.
         crop: (2, 3), from pixels of the first crop to pixels of its picture.
         notes: what the user should know of the pictures.
+        photo: the square of the first picture with its own pixels, (N,) bytes as `face_photo.kept_photo` makes them;
+            None where it has no more pixels than the crop, and of faces learnt by earlier versions.
     """
 
     crops: NDArray[np.uint8]
@@ -62,6 +66,7 @@ class FaceReferences:
     neutral_landmarks: NDArray[np.float32]
     crop: NDArray[np.float32]
     notes: tuple[Note, ...] = ()
+    photo: NDArray[np.uint8] | None = None
 
 
 class IdentityRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +87,8 @@ class IdentityRecord(msgspec.Struct, frozen=True, kw_only=True):
         crop: 2 x 3, from pixels of the crop to pixels of its picture.
         notes: what the user should know of the pictures.
         name: that somebody gave the face; empty if nobody has.
+        photo_pixels: along a side of the kept square of the first picture; 0: none is kept, as its face has no more
+            than the crop; None: the face was learnt by an earlier version, which kept none.
     """
 
     identity: str = ""
@@ -98,6 +105,7 @@ class IdentityRecord(msgspec.Struct, frozen=True, kw_only=True):
     crop: tuple[tuple[float, ...], ...]
     notes: tuple[Note, ...] = ()
     name: str = ""
+    photo_pixels: int | None = None
 
     @property
     def title(self) -> str:
@@ -152,6 +160,8 @@ def file_id(path: Path) -> str:
 def encoded_identity(identity: Identity) -> bytes:
     """The content of the file of an identity, safetensors."""
     arrays = {name: getattr(identity.references, field) for field, name in _IN_FILE.items()}
+    if identity.references.photo is not None:
+        arrays[_PHOTO] = identity.references.photo
     arrays |= {f"weights.{name}": weight for name, weight in identity.weights.items()}
     # `np.ascontiguousarray` would turn a single number into an array of one.
     tensors = {name: np.asarray(array, order="C") for name, array in arrays.items()}
@@ -188,7 +198,9 @@ def load_identity(path: Path) -> Identity:
                 )
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (safe_open is no mapping)
         _check(path, tensors)
-        references = FaceReferences(**{field: tensors[name] for field, name in _IN_FILE.items()})
+        references = FaceReferences(
+            **{field: tensors[name] for field, name in _IN_FILE.items()}, photo=tensors.get(_PHOTO)
+        )
         record = _record(path, metadata, references)
     except (OSError, SafetensorError, msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise WeightsError(f"cannot read the identity {path}: {error}") from error
@@ -282,3 +294,10 @@ def _check(path: Path, tensors: Mapping[str, NDArray[np.generic]]) -> None:
             raise WeightsError(f"the identity {path} is damaged: {name} is of dtype {tensors[name].dtype}")
         if not is_picture and not np.isfinite(tensors[name]).all():
             raise WeightsError(f"the identity {path} is damaged: {name} holds numbers that are not finite")
+    if (photo := tensors.get(_PHOTO)) is not None:
+        if photo.ndim != 1 or photo.dtype != np.uint8:
+            raise WeightsError(f"the identity {path} is damaged: {_PHOTO} is {photo.dtype} {photo.shape}")
+        try:
+            opened_photo(np.asarray(photo, np.uint8))
+        except WeightsError as error:
+            raise WeightsError(f"the identity {path} is damaged: {error.sentence}") from error

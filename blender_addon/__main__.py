@@ -18,7 +18,7 @@ from pathlib import Path
 import bpy
 
 from . import bench, compat, register, unregister
-from ._shared import errors, files_of_others, head_file, timing
+from ._shared import errors, files_of_others, head_file, protocol, timing
 from .made_file import making
 from .rigs import inspection, sample_head
 from .rigs.hand_off import hand_off
@@ -34,6 +34,7 @@ def make_scene(
     first_frame: int,
     epochs: int,
     seed: int,
+    size: int = protocol.FACE_SIZES[0],
     head: Path | None = None,
 ) -> Path | None:
     """Writes one .blend with the strip, the armature and the plane; pictures go into a folder beside it.
@@ -46,6 +47,7 @@ def make_scene(
         first_frame: scene frame on which the strip begins.
         epochs: of fine-tuning.
         seed: of the blinks and the fine-tuning.
+        size: of the pictures, pixels a side.
         head: a head as `backend_server/samples/head.npz`, which then talks beside the picture.
 
     Returns:
@@ -65,7 +67,7 @@ def make_scene(
     strip = strips.new_sound(speech.stem, str(speech.resolve()), channel=1, frame_start=first_frame)
     wanted = cast.add(scene, speech.stem)
     cast.add_voice(wanted, scene, strip)
-    wanted.epochs, wanted.seed, wanted.use_texture = epochs, seed, bool(images)
+    wanted.epochs, wanted.seed, wanted.use_texture, wanted.size = epochs, seed, bool(images), str(size)
     for image in images:
         wanted.images.add().image = bpy.data.images.load(str(image.resolve()))
     if head is not None:
@@ -162,6 +164,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--first-frame", type=int, default=1, help="scene frame on which the sound begins")
     parser.add_argument("--epochs", type=int, default=10, help="rounds of learning the face; 0 for none")
     parser.add_argument("--connection-file", default="", help="of a running backend; without it, one is started")
+    parser.add_argument("--size", type=int, choices=protocol.FACE_SIZES, default=256, help="pixels of a picture's side")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same result")
     given = parser.parse_args(arguments)
     register()
@@ -178,6 +181,7 @@ def main(arguments: list[str]) -> int:
             first_frame=given.first_frame,
             epochs=given.epochs,
             seed=given.seed,
+            size=given.size,
             head=given.head,
         )
     except (RuntimeError, OSError, errors.SpeechFaceError) as error:

@@ -240,7 +240,8 @@ class AnimationJob:
             self._animate(identity)
             return
         self._begin(
-            JobState.DRAWING, protocol.RenderRequest(job=protocol.new_id(), identity=identity, landmarks=points)
+            JobState.DRAWING,
+            protocol.RenderRequest(job=protocol.new_id(), identity=identity, size=self.request.size, landmarks=points),
         )
 
     def _animate(self, identity: str) -> None:
@@ -254,6 +255,7 @@ class AnimationJob:
                 seed=request.seed,
                 wants_blink=request.wants_blink,
                 wants_texture=request.wants_texture,
+                size=request.size,
                 speech=request.speech,
                 frame_times=request.frame_times,
                 wants_speech=request.wants_speech,

@@ -26,6 +26,7 @@ class JobRequest:
         seed: of blinks and head; the face is learnt with the same seed always, so that it is found again.
         wants_blink: whether the eyes blink.
         wants_texture: whether pictures are rendered.
+        size: of the pictures, pixels a side, one of `protocol.FACE_SIZES`.
         controls: how the motion is shaped.
         rig: the mapping of a character in JSON, or empty.
         mesh: vertices f32 (V, 3) and triangles i32 (F, 3) of a character whose names say nothing; its landmarks are
@@ -48,6 +49,7 @@ class JobRequest:
     seed: int = 0
     wants_blink: bool = True
     wants_texture: bool = True
+    size: int = protocol.FACE_SIZES[0]
     controls: motion_controls.MotionControls = motion_controls.UNTOUCHED
     rig: str = ""
     mesh: tuple[NDArray[np.float32], NDArray[np.int32]] | None = None

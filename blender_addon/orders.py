@@ -210,6 +210,7 @@ def prepare(context: bpy.types.Context, order: Order) -> Generator[Reading, None
         seed=wanted.seed,
         wants_blink=wanted.use_blink,
         wants_texture=wanted.use_texture,
+        size=int(wanted.size),
         controls=_controls(wanted),
         rig=rigging.text_of(moved.mapping) if moved.mapping is not None else "",
         mesh=(moved.surface.vertices, moved.surface.triangles) if moved.surface is not None else None,

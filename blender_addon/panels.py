@@ -118,6 +118,7 @@ def _draw_targets(body: bpy.types.UILayout, character: SPEECHFACE_Character) -> 
     epochs.prop(character, "epochs", text="Learning")  # the whole name is cut in a sidebar of usual width
     numbers.prop(character, "width")
     if character.use_texture:
+        numbers.prop(character, "size")
         numbers.prop(character, "shading")
         numbers.prop(character, "between")
     targets = body.column(align=True)

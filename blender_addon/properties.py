@@ -136,6 +136,20 @@ class SPEECHFACE_Character(bpy.types.PropertyGroup):
     )
     blink_frequency: _control("blink_frequency", "Blink Frequency", "How often the eyes blink. 2: twice as often")
     blink_duration: _control("blink_duration", "Blink Duration", "How long a blink takes. 2: twice as long")
+    size: EnumProperty(
+        name="Size",
+        description="Pixels of the picture, across and down. The larger ones show the photo's own detail",
+        items=(
+            ("256", "256 px", "The quickest, with the smallest files; from any photo"),
+            ("512", "512 px", "From a photo that has 400 pixels or more across the whole head"),
+            (
+                "1024",
+                "1024 px",
+                "From a photo that has 800 pixels or more across the whole head. Takes much disk space",
+            ),
+        ),
+        translation_context=words.CONTEXT,
+    )
     width: FloatProperty(
         name="Width",
         description="Width and height of the picture; the face fills about 60 % of it",

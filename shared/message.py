@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from .buffers import Buffer
 from .errors import ErrorCode, MessageError
 
-PROTOCOL_VERSION = "2.5"  # another major version is refused; a minor one adds fields and messages
+PROTOCOL_VERSION = "2.6"  # another major version is refused; a minor one adds fields and messages
 
 MAX_STRIP_SECONDS = 60 * 60
 MAX_FRAME_COUNT = MAX_STRIP_SECONDS * 120  # each takes 544 bytes in a buffer of `LandmarkCurves`

@@ -56,14 +56,14 @@ from .message import (
 from .motion_controls import RANGES, MotionControls
 from .notes import Notes
 from .photo_messages import Adapted, AdaptRequest, FindPhotoLandmarks, PhotoLandmarks
-from .render_messages import RenderRequest
+from .render_messages import CROP_PIXELS, FACE_SIZES, RenderRequest, check_size
 from .rig.mapping import RigMapping
 from .rig.presets import read_mapping
 from .rig_messages import ChannelNames, FindMeshLandmarks, MeshLandmarks, RigCurves, RigFace, RigText, check_rig
 from .speech_messages import MAX_TRANSCRIPT, Said, SpokenWords, TranscriptText
 
 __all__ = [
-    "HEARTBEAT_SECONDS", "KINDS", "MAX_CHUNK_BYTES", "MAX_EPOCHS", "MAX_FRAME_COUNT", "MAX_IMAGE_COUNT",
+    "FACE_SIZES", "HEARTBEAT_SECONDS", "KINDS", "MAX_CHUNK_BYTES", "MAX_EPOCHS", "MAX_FRAME_COUNT", "MAX_IMAGE_COUNT",
     "MAX_IMAGE_PIXELS", "MAX_IMAGE_SIDE", "MAX_MESSAGE_BYTES", "MAX_PART_BYTES", "MAX_STRIP_SECONDS",
     "MAX_TRANSCRIPT", "MESSAGE_TYPES", "PROTOCOL_VERSION", "Accepted", "AdaptRequest", "Adapted", "AnimateRequest",
     "Attach", "Cancel", "Cancelled", "ChannelNames", "Count", "DeleteFace", "Done", "ExportFace", "FaceDeleted",
@@ -113,6 +113,7 @@ class AnimateRequest(Message, frozen=True, kw_only=True, eq=False):
     seed: Seed = 0
     wants_blink: bool = True
     wants_texture: bool = True
+    size: Count = CROP_PIXELS  # of the frames, pixels a side, one of `FACE_SIZES`
     silence: Annotated[float, _within("silence")] = 0.0
     intensity: Annotated[float, _within("intensity")] = 1.0
     smoothing: Annotated[float, _within("smoothing")] = 0.0  # seconds
@@ -175,6 +176,7 @@ class AnimateRequest(Message, frozen=True, kw_only=True, eq=False):
             raise bad_value("send either an identity or reference images, not both")
         if self.transcript and not self.wants_speech:
             raise bad_value("a transcript is of use only with wants_speech; set it, or leave the transcript out")
+        check_size(self.size)
         check_images(self.references)
         check_names(self.names, len(self.references))
         check_rig(self.rig, self.rig_rest, self.rig_basis, self.rig_confidence, len(self.frame_times))
@@ -224,7 +226,7 @@ class TextureFrames(Message, frozen=True, kw_only=True, eq=False):
     BUFFERS = (Buffer("frames", "|u1", ("N", "H", "W", 4)),)
 
     first_frame: Count  # index of frames[0] within the job's frames
-    frames: NDArray[np.uint8]  # (N, 256, 256, 4) sRGB and straight alpha
+    frames: NDArray[np.uint8]  # (N, size, size, 4) sRGB and straight alpha
 
 
 class Done(Message, frozen=True, kw_only=True, eq=False):

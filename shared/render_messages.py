@@ -1,4 +1,4 @@
-"""Defines the request for pictures of a face that moves as somebody wants, and not as a sound says."""
+"""Defines the request for pictures of a face that moves as somebody wants, and not as a sound says; their sizes."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from numpy.typing import NDArray
 
 from .buffers import Buffer
 from .landmarks import NAMES
-from .message import MAX_FRAME_COUNT, IdentityId, Message, bad_value, too_large
+from .message import MAX_FRAME_COUNT, Count, IdentityId, Message, bad_value, too_large
 
 CROP_PIXELS = 256  # side of the crop in whose pixels landmarks are
+FACE_SIZES = (CROP_PIXELS, 512, 1024)  # sides of pictures; the larger ones show the photo's own pixels
 FARTHEST_PIXELS = CROP_PIXELS  # that a landmark may lie outside of the crop
 FLATTEST_PIXELS = 1.0  # a face whose landmarks lie within less is no face
 
@@ -20,6 +21,7 @@ class RenderRequest(Message, frozen=True, kw_only=True, eq=False):
     BUFFERS = (Buffer("landmarks", "<f4", ("T", 68, 2)),)
 
     identity: IdentityId  # not empty
+    size: Count = CROP_PIXELS  # of the pictures, pixels a side, one of `FACE_SIZES`
     landmarks: NDArray[
         np.float32
     ]  # (T, 68, 2) pixels of the crop, as in `LandmarkCurves`; a part of its frames will do
@@ -28,7 +30,14 @@ class RenderRequest(Message, frozen=True, kw_only=True, eq=False):
         """Checks that there is a face, and that the landmarks are one in every frame."""
         if not self.identity:
             raise bad_value("pictures need a face that was learnt; name its identity")
+        check_size(self.size)
         check_landmarks(self.landmarks)
+
+
+def check_size(size: int) -> None:
+    """Raises MessageError when pictures cannot have this size."""
+    if size not in FACE_SIZES:
+        raise bad_value(f"size is {size!r}; choose one of {', '.join(map(str, FACE_SIZES))}")
 
 
 def check_landmarks(landmarks: NDArray[np.float32]) -> None:

@@ -204,6 +204,7 @@ class Backend(Connected):
         controls: motion_controls.MotionControls = motion_controls.UNTOUCHED,
         wants_blink: bool = True,
         wants_texture: bool | None = None,
+        size: int = protocol.FACE_SIZES[0],
         rig: Rig = "",
         rig_face: protocol.RigFace | None = None,
         transcript: str | None = None,
@@ -220,6 +221,7 @@ class Backend(Connected):
             controls: how the motion is shaped.
             wants_blink: whether the eyes blink.
             wants_texture: whether pictures are rendered; None: where there is an identity.
+            size: of pictures, pixels a side: 256, or 512 or 1024 with the own pixels of a large photo.
             rig: whose curves are wanted too: a mapping, the path of its JSON file, or the name of one that the backend
                 knows ("arkit", "oculus", "vrm"); empty: none.
             rig_face: what the channels of that rig do to its face; its curves are then solved for this face.
@@ -242,6 +244,7 @@ class Backend(Connected):
             seed=seed,
             wants_blink=wants_blink,
             wants_texture=identity is not None if wants_texture is None else wants_texture,
+            size=size,
             speech=heard.samples,
             frame_times=np.asarray(frame_times, np.float64),
             wants_speech=transcript is not None,
@@ -251,17 +254,20 @@ class Backend(Connected):
         )
         return self._begin(Job(self, self._line, request, heard.notes))
 
-    def render(self, landmarks: NDArray[np.floating], identity: Identity | str) -> RenderJob:
+    def render(
+        self, landmarks: NDArray[np.floating], identity: Identity | str, *, size: int = protocol.FACE_SIZES[0]
+    ) -> RenderJob:
         """Begins to draw pictures of a face whose landmarks are given, and returns at once.
 
         Args:
             landmarks: (T, 68, 2) pixels of the crop, such as `LandmarkCurves.landmarks`, changed or a part of them.
             identity: whose face.
+            size: as `animate`.
 
         Raises:
             SpeechFaceError: the landmarks are no face, or far outside of the crop; the sentence names the first.
         """
-        return self._begin(RenderJob(self, self._line, render_request(landmarks, _id(identity))))
+        return self._begin(RenderJob(self, self._line, render_request(landmarks, _id(identity), size)))
 
     def status(self, timeout: float = ANSWER_SECONDS) -> protocol.StatusReport:
         """How the backend is: state, worker, queue, memory, disk.

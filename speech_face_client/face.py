@@ -145,17 +145,19 @@ def _ordered(
     return rows
 
 
-def render_request(landmarks: NDArray[np.floating], identity: str) -> protocol.RenderRequest:
-    """Asks for pictures of a learnt face with these landmarks (T, 68, 2).
+def render_request(
+    landmarks: NDArray[np.floating], identity: str, size: int = protocol.FACE_SIZES[0]
+) -> protocol.RenderRequest:
+    """Asks for pictures of a learnt face with these landmarks (T, 68, 2), of so many pixels a side.
 
     Raises:
         ShapeError: they are not 68 points a frame.
-        MessageError: one is no number or lies far outside of the crop, or there is no identity.
+        MessageError: one is no number or lies far outside of the crop, there is no identity, or no such size.
     """
     places = np.array(landmarks, np.float32)  # a copy: it is sent later, and perhaps again
     if places.ndim != 3 or places.shape[1:] != (68, 2) or not len(places):
         raise errors.ShapeError(f"expected landmarks of shape (T, 68, 2), got {places.shape}")
-    request = protocol.RenderRequest(job=protocol.new_id(), identity=identity, landmarks=places)
+    request = protocol.RenderRequest(job=protocol.new_id(), identity=identity, size=size, landmarks=places)
     request.check()
     return request
 

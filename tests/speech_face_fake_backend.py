@@ -106,8 +106,8 @@ class FakeBackend:
         return head.turned(cls.landmarks(count), cls.neutral(), cls.poses(count, liveliness))
 
     @staticmethod
-    def frames(count):
-        pictures = np.empty((count, 256, 256, 4), np.uint8)
+    def frames(count, size=256):
+        pictures = np.empty((count, size, size, 4), np.uint8)
         red = (np.arange(count) % 256).astype(np.uint8)
         pictures[..., 0] = red[:, None, None]
         pictures[..., 1] = (255 - red)[:, None, None]
@@ -177,7 +177,10 @@ class FakeBackend:
                     continue
                 if answer.sequence in self.loses:
                     continue
-                self._socket.send_multipart([sender, *wire.encode(answer)])
+                sending = chunks.Sending(wire.encode(answer))
+                while not sending.is_over:
+                    self._socket.send_multipart([sender, *sending.piece()])
+                    sending.advance()
 
     def _answers(self, message):
         job = message.job
@@ -305,7 +308,7 @@ class FakeBackend:
             return
         if isinstance(message, protocol.RenderRequest):
             chins = message.landmarks[:, 8].round().clip(0, 255).astype(np.uint8)
-            frames = self.frames(len(chins))
+            frames = self.frames(len(chins), message.size)
             frames[..., :2] = chins[:, None, None]
             for number, first in enumerate(range(0, len(frames), 10)):
                 some = frames[first : first + 10]
@@ -333,7 +336,7 @@ class FakeBackend:
             yield self.spoken(message.transcript, job=job, sequence=sequence)
         for first in range(0, count if message.makes_texture else 0, 10):
             sequence += 1
-            frames = self.frames(count)[first : first + 10]
+            frames = self.frames(count, message.size)[first : first + 10]
             yield protocol.TextureFrames(job=job, sequence=sequence, first_frame=first, frames=frames)
         wanted = count if message.makes_texture else 0
         of_sound = (notes.Note("no_speech", "nobody speaks"),) if self.has_notes else ()

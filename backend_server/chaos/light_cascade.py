@@ -56,6 +56,18 @@ class LightJudge:
         return ()
 
 
+class LightFaceAtSize:
+    """Repeats the pixels of frames, so that they have so many a side."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+
+    def place(self, frame: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """A frame u8 (size, size, 4) of one that is smaller."""
+        places = np.arange(self._size) * len(frame) // self._size
+        return frame[places][:, places]
+
+
 class LightCascade:
     """Stands in for the cascade in a worker process of `chaos`."""
 
@@ -150,6 +162,10 @@ class LightCascade:
     def result_judge(self, landmarks: NDArray[np.float32]) -> LightJudge:
         """Nobody looks at these frames."""
         return LightJudge()
+
+    def face_at_size(self, identity: Identity, size: int) -> LightFaceAtSize:
+        """Makes frames larger."""
+        return LightFaceAtSize(size)
 
     def render(
         self, identity: Identity, landmarks: NDArray[np.float32], progress: Progress

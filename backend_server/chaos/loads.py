@@ -12,7 +12,7 @@ import numpy as np
 from backend_server.chaos.client import ChaosClient
 from backend_server.chaos.light_cascade import WAITS
 from backend_server.chaos.variants import animation
-from backend_server.service.work.job_run import FRAMES_PER_MESSAGE
+from backend_server.service.work.expectation import FRAMES_PER_MESSAGE
 from shared.endpoint import read_connection_file
 from shared.protocol import (
     Accepted,

@@ -21,6 +21,7 @@ from shared.face_messages import (
 from shared.health import JobCounts, JobHealth, WorkerHealth
 from shared.landmarks import POINT_COUNT
 from shared.protocol import (
+    FACE_SIZES,
     MESSAGE_TYPES,
     PROTOCOL_VERSION,
     Accepted,
@@ -125,6 +126,7 @@ def _animate(random: Random) -> AnimateRequest:
         seed=int(random.integers(0, 1000)),
         speech=speech,
         frame_times=_times(random),
+        size=int(random.choice(FACE_SIZES)),
         rig="oculus" if random.random() < 0.5 else "",
         wants_speech=bool(random.random() < 0.5),
         references=references,

@@ -36,6 +36,7 @@ from backend_server.export.rig_files import write_rig_files
 from backend_server.export.tags import synthetic_tags
 from backend_server.export.words_json import write_words
 from backend_server.face.reference import picture_of
+from backend_server.face_photo import size_note
 from backend_server.identities.learning import FaceSource, find_or_learn, open_learnt
 from backend_server.identities.pictures import read_source
 from backend_server.identities.store import open_store
@@ -46,11 +47,12 @@ from backend_server.progress import EpochWatcher, Progress, StageClock
 from backend_server.rig.head import load_sample_head
 from backend_server.speech.presence import MOMENTS_PER_SECOND
 from backend_server.speech.recording import FileSound, Recording, listen
-from backend_server.texture.face_at_size import SIZES, FaceAtSize, size_note
-from backend_server.texture.full_frame import FullFrame, check_full_frame
+from backend_server.texture.full_frame import check_full_frame
+from backend_server.texture.placed import Place, placed
 from shared.arkit import SHAPES
 from shared.errors import ValueRangeError
 from shared.motion_controls import UNTOUCHED, MotionControls
+from shared.protocol import FACE_SIZES
 from shared.rig.mapping import RigMapping
 from shared.timing import FrameRate, frame_times
 
@@ -72,7 +74,7 @@ class AnimateSettings:
     frame_rate: FrameRate
     has_texture: bool = True
     is_full_frame: bool = False
-    size: int = CROP_SIZE  # pixels a side of the face, one of `SIZES`
+    size: int = CROP_SIZE  # pixels a side of the face, one of `FACE_SIZES`
     frame_format: FrameFormat = FrameFormat.PNG
     background: str | None = None
     has_blinks: bool = True
@@ -133,10 +135,10 @@ def animate(
         write_rig_files(folder, settings.rigs, motion.arkit, motion.frame_times, settings.frame_rate.exact, tags)
         pictures_shown = []
         if settings.has_texture and identity is not None:
-            placed = _placed(cascade, settings, identity, source, notebook)
+            place = _place(cascade, settings, identity, source, notebook)
             with cascade.result_judge(motion.landmarks) as judge:
                 faces = cascade.render(identity, motion.landmarks, clock, is_cut_out=not settings.is_full_frame)
-                frames = _frames(judge.watch(faces), motion, placed)
+                frames = placed(judge.watch(faces), motion.landmarks, place)
                 how = FrameSettings(settings.frame_format, settings.frame_rate.exact, background, tags)
                 shown = sheet_frames(mouth_opening(motion.landmarks))
                 with hand_off_frames(folder, settings.hand_offs, len(times), how) as take:
@@ -151,16 +153,16 @@ def animate(
 def _check_pictures(settings: AnimateSettings) -> tuple[int, int, int]:
     """Refuses options that contradict each other; returns the background, RGB."""
     check_hand_offs(settings.hand_offs, settings.frame_rate, settings.has_texture)
-    if settings.size not in SIZES:
-        raise ValueRangeError(f"--size is {settings.size}; choose one of {', '.join(map(str, SIZES))}")
+    if settings.size not in FACE_SIZES:
+        raise ValueRangeError(f"--size is {settings.size}; choose one of {', '.join(map(str, FACE_SIZES))}")
     if settings.is_full_frame and settings.size != CROP_SIZE:
         raise ValueRangeError("--full-frame has the picture's own size; leave --size out")
+    if settings.is_full_frame and settings.identity is not None:
+        raise ValueRangeError(
+            "--full-frame needs a whole picture and --identity holds none; give --images instead of --identity"
+        )
     is_larger = settings.size != CROP_SIZE
     for option, is_given in (("--full-frame", settings.is_full_frame), (f"--size {settings.size}", is_larger)):
-        if is_given and settings.identity is not None:
-            raise ValueRangeError(
-                f"{option} needs a whole picture and --identity holds none; give --images instead of --identity"
-            )
         if is_given and not settings.has_texture:
             raise ValueRangeError(f"{option} needs pictures and --no-texture makes none; leave one of them out")
     if settings.frame_format is not FrameFormat.PNG and not settings.has_texture:
@@ -240,26 +242,18 @@ def _write_motion(folder: Path, motion: LandmarkMotion, settings: AnimateSetting
     write_hand_offs(folder, settings.hand_offs, animation, settings.frame_rate, lambda: head_mesh(load_sample_head()))
 
 
-def _placed(
+def _place(
     cascade: Cascade, settings: AnimateSettings, identity: Identity, source: FaceSource, notebook: Notebook
-) -> FullFrame | FaceAtSize | None:
+) -> Place | None:
     """What makes faces into whole pictures or larger faces; None where they stay as they are."""
-    if not settings.is_full_frame and settings.size == CROP_SIZE:
-        return None
-    base = picture_of(identity.references, source.images)
     if settings.is_full_frame:
-        return cascade.full_frame(identity, source.images[base])
-    notebook.add(size_note(identity.references, settings.size, source.names[base]))
-    return cascade.face_at_size(identity, source.images[base], settings.size)
-
-
-def _frames(
-    chunks: Iterator[NDArray[np.uint8]], motion: LandmarkMotion, full: FullFrame | FaceAtSize | None
-) -> Iterator[NDArray[np.uint8]]:
-    """Each frame as it is made, the face (256, 256, 4), larger (size, size, 4), or the whole picture (H, W, 3)."""
-    faces = (face for chunk in chunks for face in chunk)
-    for face, landmarks in zip(faces, motion.landmarks, strict=True):
-        yield face if full is None else full.place(face, landmarks)
+        return cascade.full_frame(identity, source.images[picture_of(identity.references, source.images)])
+    if settings.size == CROP_SIZE:
+        return None
+    is_of_file = settings.identity is not None
+    name = identity.record.title if is_of_file else source.names[picture_of(identity.references, source.images)]
+    notebook.add(size_note(identity.references, settings.size, name))
+    return cascade.face_at_size(identity, settings.size)
 
 
 def _write_frames(

@@ -20,9 +20,13 @@ from backend_server.export.formats import FrameFormat, bytes_per_frame
 from backend_server.export.frames import FrameSettings, frame_files
 from backend_server.export.images import PREVIEW_BACKGROUND
 from backend_server.export.tags import synthetic_tags
+from backend_server.face_photo import size_note
 from backend_server.identities.learning import open_learnt
 from backend_server.progress import Progress, StageClock
 from backend_server.speech.recording import FileSound
+from backend_server.texture.placed import placed
+from shared.errors import ValueRangeError
+from shared.protocol import FACE_SIZES
 from shared.timing import FrameRate
 
 _USUAL_RATE = Fraction(25)
@@ -42,6 +46,7 @@ class RedrawSettings:
     frame_rate: FrameRate | None = None  # None: that of the curves
     frame_format: FrameFormat = FrameFormat.PNG
     device: str = "auto"
+    size: int = CROP_SIZE  # pixels a side, one of `FACE_SIZES`
 
 
 def redraw(
@@ -57,19 +62,25 @@ def redraw(
         NoteError: the notebook is strict, and something is noteworthy; nothing is written then.
     """
     notebook = notebook or Notebook()
+    if settings.size not in FACE_SIZES:
+        raise ValueRangeError(f"--size is {settings.size}; choose one of {', '.join(map(str, FACE_SIZES))}")
     clock = StageClock(progress)
     curves = read_curves(settings.curves).part(settings.first, settings.last)
     rate = settings.frame_rate.exact if settings.frame_rate else curves.frame_rate or _USUAL_RATE
     sound = FileSound(settings.speech) if settings.speech else None
     sample_rate = sound.survey().sample_rate if sound else _SILENT_RATE
     count = len(curves.landmarks)
-    needed_bytes = count * bytes_per_frame(settings.frame_format, CROP_SIZE, CROP_SIZE)
+    needed_bytes = count * bytes_per_frame(settings.frame_format, settings.size, settings.size)
     with output_folder(settings.out, needed_bytes, say) as folder:
         clock("load", 0, 1)
         cascade = Cascade.load(settings.device)
         learning = open_learnt(cascade, settings.identity)
         notebook.add(learning.notes)
         clock("load", 1, 1)
+        place = None
+        if settings.size != CROP_SIZE:
+            notebook.add(size_note(learning.identity.references, settings.size, learning.identity.record.title))
+            place = cascade.face_at_size(learning.identity, settings.size)
         tags = synthetic_tags(cascade.weights_version, learning.identity.record.seed)
         how = FrameSettings(settings.frame_format, rate, PREVIEW_BACKGROUND, tags)
 
@@ -80,9 +91,9 @@ def redraw(
             cascade.result_judge(curves.landmarks) as judge,
             frame_files(folder, how, heard, sample_rate) as take,
         ):
-            for chunk in judge.watch(cascade.render(learning.identity, curves.landmarks, clock)):
-                for frame in chunk:
-                    take(frame)
+            faces = judge.watch(cascade.render(learning.identity, curves.landmarks, clock))
+            for frame in placed(faces, curves.landmarks, place):
+                take(frame)
         notebook.add(judge.notes())
         clock.stop()
         report = {
@@ -93,6 +104,7 @@ def redraw(
             "frames": count,
             "frame_rate": float(rate),
             "frames_as": settings.frame_format,
+            "size": settings.size,
             "device": cascade.device,
             "weights_version": cascade.weights_version,
             "seconds_per_stage": {stage: round(seconds, 3) for stage, seconds in clock.seconds.items()},

@@ -22,6 +22,7 @@ def render(
     frames_as: Annotated[
         FrameFormat, typer.Option(help="Pictures (EXR: linear, premultiplied), or a film; MP4 has no alpha.")
     ] = FrameFormat.PNG,
+    size: Annotated[int, typer.Option(help="Pixels of the face a side: 256, or 512 or 1024 of a large photo.")] = 256,
     strict: Annotated[bool, typer.Option("--strict", help="Treat each note on the result as an error.")] = False,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:N, or auto for CUDA if there is a GPU.")] = "auto",
 ) -> None:
@@ -41,6 +42,7 @@ def render(
             FrameRate.from_decimal(fps) if fps is not None else None,
             frames_as,
             device,
+            size,
         )
         count = redraw(settings, bars, bars.say, Notebook(bars.warn, is_strict=strict))
     output.print(f"{count} frames written to {out}", soft_wrap=True, markup=False, highlight=False)

@@ -15,6 +15,7 @@ from backend_server.face.detector import Face, FaceDetector
 from backend_server.face.images import flattened
 from backend_server.face.judging import SeenFace, judge, show_several_people
 from backend_server.face.rest_pose import distance_from_rest, rest_pose
+from backend_server.face_photo import kept_photo
 from backend_server.identity import FaceReferences
 from backend_server.progress import Progress, silent
 from shared.errors import ImageError, ShapeError, SpeechFaceError
@@ -85,6 +86,7 @@ def prepare_references(
         neutral_landmarks=rest_pose(landmarks[0]),
         crop=transforms[0],
         notes=_notes(seen, [faces[k] for k in order], [called[k] for k in order]),
+        photo=kept_photo(flattened(images[order[0]]), transforms[0]),
     )
 
 

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from backend_server.face_photo import kept_photo, photo_side
 from backend_server.identities.store import SHORT_DIGITS, IdentityStore, identity_id, open_identity
 from backend_server.identity import FaceReferences, Identity
 from backend_server.progress import EpochWatcher, Progress
@@ -111,9 +112,11 @@ def find_or_learn(
     if store is not None and not is_repeated and store.has(name):
         identity = store.load(name)
         check(identity.references)
+        identity, of_photo = _with_photo(store, identity, source.images)
         found = f"found, learnt on {identity.record.day_and_time} ({name[:SHORT_DIGITS]})"
         names = dict(zip(identity.record.image_names, source.names, strict=False))
-        return Learning(identity, True, found, notes=source.notes + renamed(identity.record.notes, names))
+        notes = source.notes + renamed(identity.record.notes, names) + of_photo
+        return Learning(identity, True, found, notes=notes)
     was_damaged = store is not None and store.is_damaged(name)
     identity = cascade.adapt(
         source.images,
@@ -127,7 +130,10 @@ def find_or_learn(
         chosen=source.chosen,
     )
     notes = source.notes + identity.record.notes
-    record = msgspec.structs.replace(identity.record, identity=name, image_names=tuple(source.names))
+    pixels = photo_side(identity.references)
+    record = msgspec.structs.replace(
+        identity.record, identity=name, image_names=tuple(source.names), photo_pixels=pixels
+    )
     identity = replace(identity, record=record)
     if store is None:
         return Learning(identity, False, "learnt" if epochs else "not learnt, 0 epochs", notes=notes)
@@ -138,3 +144,25 @@ def find_or_learn(
         sentence, error = "learnt", failure
         notes += (Note(NoteCode.NOT_KEPT, f"the learnt face is not kept for the next time: {failure.sentence}"),)
     return Learning(identity, False, sentence + "; the one kept before was damaged" * was_damaged, error, notes)
+
+
+def _with_photo(
+    store: IdentityStore, identity: Identity, images: Sequence[NDArray[np.uint8]]
+) -> tuple[Identity, tuple[Note, ...]]:
+    """A face with its photo's own pixels, which one learnt by an earlier version gets now, and keeps if it can."""
+    if identity.record.photo_pixels is not None:
+        return identity, ()
+    from backend_server.face.images import flattened  # noqa: PLC0415 (few faces need it)
+    from backend_server.face.reference import picture_of  # noqa: PLC0415 (likewise)
+
+    references = identity.references
+    picture = flattened(images[picture_of(references, images)])
+    references = replace(references, photo=kept_photo(picture, references.crop))
+    record = msgspec.structs.replace(identity.record, photo_pixels=photo_side(references))
+    identity = replace(identity, references=references, record=record)
+    try:
+        store.save(identity)
+    except SpeechFaceError as failure:  # the face can be used without
+        sentence = f"the photo's own pixels are not kept with the face for the next time: {failure.sentence}"
+        return identity, (Note(NoteCode.NOT_KEPT, sentence),)
+    return identity, ()

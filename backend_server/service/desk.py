@@ -46,7 +46,7 @@ from shared.protocol import (
 
 LOG = logging.getLogger(__name__)
 
-_FRAME_BYTES = 256 * 256 * 4
+_PIXEL_BYTES = 4  # of a frame
 _CURVE_BYTES = 2 * 68 * 2 * 4
 _LONGEST_OWNER = 100  # characters of a client's name that the queue keeps
 
@@ -152,17 +152,18 @@ class Desk:
         origin = JobOrigin(kind, owner, time.time(), face)
         if isinstance(request, AnimateRequest):
             has_face = bool(request.identity or request.references)
-            frame_bytes = _CURVE_BYTES + (_FRAME_BYTES if request.wants_texture and has_face else 0)
+            frame_bytes = _CURVE_BYTES + (_frame_bytes(request.size) if request.wants_texture and has_face else 0)
             needed_bytes = len(request.frame_times) * frame_bytes
             self._scheduler.submit(request.job, arrival.parts, needed_bytes, request.id, origin)
             return
         if isinstance(request, RenderRequest):
-            needed_bytes = len(request.landmarks) * _FRAME_BYTES
+            needed_bytes = len(request.landmarks) * _frame_bytes(request.size)
             self._scheduler.submit(request.job, arrival.parts, needed_bytes, request.id, origin)
             return
         is_here = bool(arrival.identity) and not self.faces.is_leaving(arrival.identity)
         known = self._identities.record(arrival.identity) if is_here else None
-        if known is not None and isinstance(request, AdaptRequest):
+        # One that was learnt by an earlier version lacks its photo, which the worker has to cut out.
+        if known is not None and known.photo_pixels is not None and isinstance(request, AdaptRequest):
             answer = adapted_answer(known, is_cached=True, names=request.names)
             self._scheduler.finish(request.job, arrival.parts, answer, request.id, origin)
         else:
@@ -196,6 +197,10 @@ class Desk:
             weights_version=self.weights_version or "",
             spool_free_bytes=self._store.free_bytes(),
         )
+
+
+def _frame_bytes(size: int) -> int:
+    return size * size * _PIXEL_BYTES
 
 
 def _unknown_job(job: str) -> SpeechFaceError:

@@ -24,7 +24,7 @@ from .live_plane import LivePlane
 from .picture_folder import PictureFolder
 
 TICK_SECONDS = 0.03  # for pictures, in one step of a window
-_MOST_UNWRITTEN = 256  # then no more are taken from the connection
+_MOST_UNWRITTEN_BYTES = 64 * 1024 * 1024  # of pictures; then no more are taken from the connection
 
 
 class IncomingPictures:
@@ -49,23 +49,27 @@ class IncomingPictures:
         self.folder = folder
         self._order, self._frames, self._width, self._place = order, frames, width, place
         self._unwritten: deque[NDArray[np.uint8]] = deque()
+        self._unwritten_bytes = 0
         self._live: LivePlane | None = None
 
     def take(self, frames: NDArray[np.uint8]) -> None:
         """Receives pictures u8 (n, H, W, 4)."""
         self._unwritten.extend(frames)
+        self._unwritten_bytes += frames.nbytes
 
     def carry_on(self, job: AnimationJob, budget: float | None = TICK_SECONDS) -> None:
         """Takes a step of the job, and writes pictures for so many seconds; None writes all that came.
 
         A failure to write ends the job.
         """
-        if len(self._unwritten) < _MOST_UNWRITTEN:
+        if self._unwritten_bytes < _MOST_UNWRITTEN_BYTES:
             job.tick()
         deadline = None if budget is None else time.monotonic() + budget
         try:
             while self._unwritten and job.error is None:
-                self.folder.write(self._unwritten.popleft()[None])
+                picture = self._unwritten.popleft()
+                self._unwritten_bytes -= picture.nbytes
+                self.folder.write(picture[None])
                 if deadline is not None and time.monotonic() > deadline:
                     break
         except errors.SpeechFaceError as error:

@@ -140,7 +140,7 @@ class Redrawing:
         self._width = plane_of(scene, character).dimensions.x / max(plane_of(scene, character).scale.x, 1e-9)
         self._photos: reference_images.ReferencePictures | None = None
         self._choice = FROM_PICTURES
-        self._epochs = character.epochs
+        self._epochs, self._size = character.epochs, int(character.size)
         folder = PictureFolder(picture_places.place(context), character.name)
         self._pictures = IncomingPictures(folder, self.plan.order, frames, self._width)
         self.job: AnimationJob | PoseReading = PoseReading(self._inputs(), len(frames))
@@ -241,6 +241,7 @@ class Redrawing:
             files=self._photos.files,
             names=self._photos.names,
             epochs=self._epochs,
+            size=self._size,
             landmarks=points,
             choice=self._choice,
         )

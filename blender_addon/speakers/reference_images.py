@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from .._shared import errors, protocol
 
-MAX_SIDE = 2048  # pixels; the face crop has 256, and larger images are halved until they fit
+MAX_SIDE = 2048  # pixels; a face has 1024 at most, and larger images are halved until they fit
 MIN_SIDE = 16  # pixels, as in the backend
 _OPAQUE = 254.5 / 255
 _DATA_SPACES = ("Non-Color", "Raw")

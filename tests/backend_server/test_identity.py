@@ -1,10 +1,12 @@
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
+from backend_server.face_photo import kept_photo
 from backend_server.identity import file_id, load_identity, save_identity
 from shared.errors import ValueRangeError, WeightsError
 
@@ -64,6 +66,37 @@ def test_damaged_missing_and_foreign_files_are_named(tmp_path, face):
         load_identity(path)
     save_file({"x": np.zeros(3)}, path)
     with pytest.raises(WeightsError, match="not an identity"):
+        load_identity(path)
+
+
+def test_the_photo_of_a_face_travels_with_it(face, tmp_path):
+    crop = np.array([[2, 0, 0.5], [0, 2, 0.5]], np.float32)
+    photo = kept_photo(np.random.default_rng(0).integers(0, 256, (512, 512, 3), np.uint8), crop)
+    identity = face(NAME, photo_pixels=512)
+    identity = replace(identity, references=replace(identity.references, photo=photo))
+    path = tmp_path / "me.safetensors"
+    save_identity(path, identity)
+    loaded = load_identity(path)
+    assert_same(loaded, identity)
+    np.testing.assert_array_equal(loaded.references.photo, photo)
+    assert loaded.record.photo_pixels == 512
+    save_identity(path, face(NAME))
+    assert load_identity(path).references.photo is None
+
+
+@pytest.mark.parametrize(
+    ("photo", "why"),
+    [
+        (np.zeros(40, np.uint8), "the photo of the face cannot be read"),
+        (np.zeros(40, np.float32), r"photo is float32 \(40,\)"),
+        (np.zeros((4, 10), np.uint8), r"photo is uint8 \(4, 10\)"),
+    ],
+)
+def test_a_damaged_photo_is_named(face, tmp_path, photo, why):
+    identity = face(NAME)
+    path = tmp_path / "me.safetensors"
+    save_identity(path, replace(identity, references=replace(identity.references, photo=photo)))
+    with pytest.raises(WeightsError, match=rf"me\.safetensors is damaged: {why}"):
         load_identity(path)
 
 

@@ -20,9 +20,9 @@ def make(preferences, fake_backend, speech_file, tmp_path):
     photo.write_bytes(encode_png(np.full((64, 64, 3), 90, np.uint8)))
     speech = speech_file(1.0)
 
-    def make(seed=0):
+    def make(seed=0, **values):
         out = tmp_path / "made" / "scene.blend"
-        return __main__.make_scene(speech, [photo], out, fps=24, first_frame=1, epochs=0, seed=seed)
+        return __main__.make_scene(speech, [photo], out, fps=24, first_frame=1, epochs=0, seed=seed, **values)
 
     return make
 
@@ -39,11 +39,11 @@ def names(out):
 
 def test_a_scene_of_an_earlier_run_is_replaced(make, out, character):
     assert make(seed=1) is None
-    assert make(seed=2) is None
+    assert make(seed=2, size=512) is None
     assert names(out) == [".scene.blend.speech_face", "scene.blend", "speech_face"]
     bpy.ops.wm.open_mainfile(filepath=str(out))
     wanted = character()
-    assert wanted.seed == 2
+    assert (wanted.seed, wanted.size) == (2, "512")
     image = wanted.plane.data.materials[0].node_tree.nodes["Speech Face Frames"].image
     assert image.filepath == "//speech_face/speech_002/frame_0001.png"
     assert Path(bpy.path.abspath(image.filepath)).is_file()

@@ -38,6 +38,7 @@ def messages():
             protocol.AnimateRequest(
                 sample_rate=16_000,
                 seed=7,
+                size=512,
                 rig="arkit",
                 wants_speech=True,
                 transcript="Hello, world!",
@@ -45,7 +46,7 @@ def messages():
                 frame_times=np.arange(2) / 25.0,
                 references=(_array("u1", 3, 4, 3),),
             ),
-            protocol.RenderRequest(job="j1", identity="ab" * 32, landmarks=_array("f4", 2, 68, 2)),
+            protocol.RenderRequest(job="j1", identity="ab" * 32, size=512, landmarks=_array("f4", 2, 68, 2)),
             protocol.Accepted(job="j1", parent="p", position=2),
             protocol.Progress(job="j1", stage="texture", step=3, steps=9, seconds_left=1.5),
             protocol.LandmarkCurves(

@@ -72,6 +72,9 @@ def many_channels():
         (animate(frame_times=TIMES[::-1]), "ascend"),
         (animate(frame_times=np.array([np.inf])), "must lie within"),
         (animate(identity="a" * 64, references=(IMAGE,)), "not both"),
+        (animate(size=300), "size is 300; choose one of 256, 512, 1024"),
+        (animate(size=-256), "size = -256"),
+        (render(size=2048), "size is 2048; choose one of 256, 512, 1024"),
         (animate(rig="oculos"), "no rig 'oculos'; did you mean \"oculus\""),
         (animate(rig="../presets/arkit"), "no rig '../presets/arkit'"),
         (animate(rig="/etc/passwd.json"), "no rig '/etc/passwd.json'"),  # a name, never a path

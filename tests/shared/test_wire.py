@@ -161,6 +161,14 @@ def test_content_is_checked_and_unknown_fields_are_ignored(messages):
             wire.decode(with_content(parts, content))
 
 
+@pytest.mark.parametrize("name", ["AnimateRequest", "RenderRequest"])
+def test_a_client_that_knows_no_sizes_gets_pictures_of_256(messages, name):
+    parts = wire.encode(messages[name])
+    content = json.loads(parts[2])
+    assert content.pop("size") == 512
+    assert wire.decode(with_content(parts, content)).size == 256
+
+
 def test_limits_are_named(messages, monkeypatch):
     parts = wire.encode(messages["TextureFrames"])
     for limit, value, sentence in (

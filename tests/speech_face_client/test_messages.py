@@ -70,6 +70,17 @@ def test_frames_that_were_handed_out_are_not_kept(backend):
     assert len(made.curves.landmarks) == 25
 
 
+def test_pictures_have_the_size_that_was_asked_for(backend, fake):
+    made = animate(backend, seconds=0.2, identity="a" * 64, size=512).result(timeout=60)
+    assert made.frames.shape == (5, 512, 512, 4)
+    drawn = backend.render(made.curves.landmarks[:2], "a" * 64, size=1024).result(timeout=60)
+    assert drawn.frames.shape == (2, 1024, 1024, 4)
+    assert [asked.size for kind in ("AnimateRequest", "RenderRequest") for asked in fake.messages(kind)] == [512, 1024]
+    for ask in (lambda: animate(backend, size=300), lambda: backend.render(fake.landmarks(2), "a" * 64, size=300)):
+        with pytest.raises(SpeechFaceError, match="size is 300; choose one of 256, 512, 1024"):
+            ask()
+
+
 def test_without_an_identity_the_mean_face_moves(backend, fake):
     made = animate(backend).result(timeout=60)
     assert made.frames is None

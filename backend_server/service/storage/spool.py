@@ -59,7 +59,7 @@ def spool_is_full(folder: Path, used: int, needed: int, most: int) -> NoSpaceErr
     return NoSpaceError(
         f"requests and results in {folder} take {used / 1e6:,.0f} MB, this needs {needed / 1e6:,.0f} MB "
         f"more, and {most / 1e6:,.0f} MB are allowed; `python -m backend_server jobs list --ended` "
-        "shows the results that are kept and `jobs forget ID` deletes them, or use a shorter strip"
+        "shows the results that are kept and `jobs forget ID` deletes them, or use a shorter strip or smaller pictures"
     )
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend_server.face.images import decode_image
+from backend_server.face_photo import size_note
 from backend_server.identities.learning import FaceSource, Learning, find_or_learn
 from backend_server.identities.placed_landmarks import check_placed
 from backend_server.identities.store import IdentityStore
@@ -22,8 +23,9 @@ from backend_server.progress import StageClock
 from backend_server.rig.conversion import rig_weights
 from backend_server.rig.solved import solve_channels
 from backend_server.service.outcome import adapted_answer
-from backend_server.service.work.expectation import FRAMES_PER_MESSAGE
+from backend_server.service.work.expectation import frames_per_message
 from backend_server.service.work.server_line import ServerLine
+from backend_server.texture.placed import placed
 from shared.notes import Note
 from shared.protocol import (
     AdaptRequest,
@@ -39,6 +41,7 @@ from shared.protocol import (
     SpokenWords,
     TextureFrames,
 )
+from shared.render_messages import CROP_PIXELS
 from shared.rig.mapping import RigMapping
 from shared.rig_messages import RigFace
 
@@ -140,7 +143,7 @@ class JobRun:
         notes += motion.notes
         texture_count = 0
         if request.wants_texture and identity is not None:
-            texture_count, of_result = self._render(identity, landmarks, before)
+            texture_count, of_result = self._render(identity, landmarks, before, request.size)
             notes += of_result
         return Done(
             job=self._job,
@@ -159,7 +162,7 @@ class JobRun:
         """
         identity = self._identities.load(request.identity)
         landmarks = np.ascontiguousarray(request.landmarks, np.float32)
-        count, notes = self._render(identity, landmarks, before=0)
+        count, notes = self._render(identity, landmarks, 0, request.size)
         return Done(job=self._job, texture_count=count, seconds=self._clock.stop(), notes=notes)
 
     def find_landmarks(self, request: FindMeshLandmarks) -> Done:
@@ -243,15 +246,23 @@ class JobRun:
             weights, residual = solved.weights, solved.residual
         self._line.send(RigCurves(job=self._job, sequence=2, names=names, weights=weights, residual=residual))
 
-    def _render(self, identity: Identity, landmarks: NDArray[np.float32], before: int) -> tuple[int, tuple[Note, ...]]:
+    def _render(
+        self, identity: Identity, landmarks: NDArray[np.float32], before: int, size: int = CROP_PIXELS
+    ) -> tuple[int, tuple[Note, ...]]:
         """Sends the pictures; returns how many the job has now, and what the user should know of them.
 
         Args:
             identity: the face.
             landmarks: (T, 68, 2) pixels.
             before: how many results come before the pictures.
+            size: of the pictures, pixels a side.
         """
-        had = first = min(max(0, self._received - before) * FRAMES_PER_MESSAGE, len(landmarks))
+        count = frames_per_message(size)
+        had = first = min(max(0, self._received - before) * count, len(landmarks))
+        place, notes = None, ()
+        if size != CROP_PIXELS:
+            place = self._cascade.face_at_size(identity, size)
+            notes = size_note(identity.references, size, identity.record.title)
 
         def progress(stage: str, step: int, steps: int) -> None:
             self.progress(stage, had + step, had + steps)
@@ -262,14 +273,15 @@ class JobRun:
             for number, frame in zip(seen.tolist(), (frame for chunk in again for frame in chunk), strict=True):
                 judge.look(number, frame)
             if first == len(landmarks):
-                return first, judge.notes()
+                return first, notes + judge.notes()
             chunks = judge.watch(self._cascade.render(identity, landmarks[first:], progress), first)
-            for frames in rechunk(chunks, FRAMES_PER_MESSAGE):
+            shown = (frame[None] for frame in placed(chunks, landmarks[first:], place))
+            for frames in rechunk(shown, count):
                 self._line.raise_if_cancelled(self._job)
-                sequence = 1 + before + first // FRAMES_PER_MESSAGE
+                sequence = 1 + before + first // count
                 self._line.send(TextureFrames(job=self._job, sequence=sequence, first_frame=first, frames=frames))
                 first += len(frames)
-            return first, judge.notes()
+            return first, notes + judge.notes()
 
 
 def rechunk(chunks: Iterator[NDArray[np.uint8]], size: int) -> Iterator[NDArray[np.uint8]]:

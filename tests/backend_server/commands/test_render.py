@@ -106,3 +106,47 @@ def test_a_changed_frame_alone_is_drawn_differently(run_command, sound, sample_s
         assert film.streams.audio
     report = json.loads((out / "report.json").read_text())
     assert (report["frames"], report["first_frame"], report["curves"]) == (3, 2, "edited.npz")
+
+
+@pytest.mark.slow
+def test_a_learnt_face_is_drawn_larger_with_the_photos_own_pixels(run_command, sound, sample_samples, tmp_path):
+    """Both commands make the larger face from the file of the face alone."""
+    with Image.open(portrait_path()) as portrait:
+        enlarged = np.asarray(portrait.convert("RGB").resize((2048, 2048), Image.Resampling.BICUBIC)).astype(int)
+    grain = np.random.default_rng(0).integers(-20, 21, (2048, 2048, 1))
+    Image.fromarray((enlarged + grain).clip(0, 255).astype(np.uint8)).save(tmp_path / "me.png")
+    face = tmp_path / "face.safetensors"
+    adapted = run_command("adapt", "--images", tmp_path / "me.png", "--epochs", "0", "--no-sheet", "--out", face)
+    assert adapted.exit_code == 0, adapted.stderr
+    frames = np.tile(load_identity(face).references.landmarks[:1], (2, 1, 1))
+    np.savez(tmp_path / "edited.npz", landmarks=frames)
+    speech = sound("speech.wav", sample_samples[:8000], 16_000)
+    made = {}
+    for name, command in (
+        ("render", ("render", tmp_path / "edited.npz")),
+        ("animate", ("animate", speech, "--fps", 4, "--liveliness", 0)),
+    ):
+        for size in (256, 512):
+            out = tmp_path / f"{name} {size}"
+            result = run_command(*command, "--identity", face, "--size", size, "--out", out)
+            assert result.exit_code == 0, result.stderr
+            assert "pixels across" not in result.stderr  # there are enough
+            made[name, size] = np.asarray(Image.open(out / "frames" / "frame_0001.png"))
+            assert made[name, size].shape == (size, size, 4)
+            assert json.loads((out / "report.json").read_text())["size"] == size
+
+    def detail(picture):
+        return np.abs(np.diff(picture[150:400, 150:350, :3].astype(float), axis=1)).mean()
+
+    for name in ("render", "animate"):
+        blown_up = np.asarray(Image.fromarray(made[name, 256]).resize((512, 512), Image.Resampling.BICUBIC))
+        assert detail(made[name, 512]) > 1.5 * detail(blown_up)
+
+
+@pytest.mark.parametrize("command", ["render", "animate"])
+def test_other_sizes_are_refused(run_command, tmp_path, written, sound, sample_samples, command):
+    made_from = written[0] if command == "render" else sound("speech.wav", sample_samples, 16_000)
+    options = ("--identity", "abcdef", "--size", 300, "--out", tmp_path / "out")
+    result = run_command(command, made_from, *options)
+    assert result.exit_code == 2
+    assert "--size is 300; choose one of 256, 512, 1024" in result.stderr

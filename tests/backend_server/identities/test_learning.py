@@ -4,9 +4,11 @@ import msgspec
 import numpy as np
 import pytest
 
+from backend_server.face_photo import photo_side
 from backend_server.identities.learning import FaceSource, find_or_learn
-from backend_server.identities.store import identity_id
-from shared.errors import ImageError, NoSpaceError
+from backend_server.identities.store import IdentityStore, identity_id
+from backend_server.identity import encoded_identity
+from shared.errors import ImageError, NoSpaceError, WeightsError
 from shared.notes import Note, NoteCode
 
 IMAGE = np.arange(72, dtype=np.uint8).reshape(4, 6, 3)
@@ -55,6 +57,60 @@ def test_a_face_is_learnt_once(cascade, store):
     assert not run(cascade, store, is_repeated=True).is_found
     run(cascade, store, epochs=1)
     assert cascade.learnt == 3
+
+
+def without_photo(store):
+    """Makes the kept face one that an earlier version learnt."""
+    earlier = store.load(NAME)
+    references = replace(earlier.references, photo=None)
+    record = msgspec.structs.replace(earlier.record, photo_pixels=None)
+    store.save(replace(earlier, references=references, record=record))
+
+
+def test_a_face_of_an_earlier_version_gets_its_photo_without_being_learnt_again(cascade, store):
+    run(cascade, store)
+    before = store.size_bytes(NAME)
+    assert store.record(NAME).photo_pixels == 0  # the cascade keeps none
+    without_photo(store)
+    assert store.record(NAME).photo_pixels is None
+    learning = run(cascade, store)
+    assert learning.is_found and cascade.learnt == 1 and learning.identity.record.identity == NAME
+    assert photo_side(learning.identity.references) == 384  # 1.5 pixels of the picture for one of the crop
+    kept = store.load(NAME)
+    assert kept.record.photo_pixels == 384 and photo_side(kept.references) == 384
+    assert 5_000 < store.size_bytes(NAME) - before < 200_000
+    assert run(cascade, store).identity.record == kept.record
+
+
+def test_a_face_that_is_carried_elsewhere_keeps_its_photo(cascade, store, tmp_path):
+    run(cascade, store)
+    without_photo(store)
+    face = run(cascade, store).identity
+    other = IdentityStore(tmp_path / "other")
+    assert other.take_in(encoded_identity(face)) == face.record
+    np.testing.assert_array_equal(other.load(NAME).references.photo, face.references.photo)
+    damaged = replace(face, references=replace(face.references, photo=face.references.photo[:90]))
+    store.delete(NAME)
+    with pytest.raises(
+        WeightsError, match="the identity that was sent is damaged: the photo of the face cannot be read"
+    ):
+        store.take_in(encoded_identity(damaged))
+    assert store.names() == []
+
+
+def test_a_photo_that_cannot_be_kept_is_still_of_use(cascade, store, monkeypatch):
+    run(cascade, store)
+    without_photo(store)
+
+    def full(identity):
+        raise NoSpaceError("the disk is full")
+
+    monkeypatch.setattr(store, "save", full)
+    learning = run(cascade, store)
+    assert photo_side(learning.identity.references) == 384
+    assert learning.notes[-1].code == NoteCode.NOT_KEPT
+    assert learning.notes[-1].sentence.endswith("for the next time: the disk is full")
+    assert store.record(NAME).photo_pixels is None
 
 
 def test_without_a_store_nothing_is_looked_for_or_kept(cascade, store):

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from backend_server.chaos.light_cascade import LightJudge
+from backend_server.chaos.light_cascade import LightFaceAtSize, LightJudge
 from backend_server.identity import FaceReferences, Identity, IdentityRecord, rows
 from backend_server.speech.spoken import Spoken
 from shared.errors import SoundError
@@ -148,6 +148,9 @@ class FakeCascade:
             notes=(Note(NoteCode.NO_SPEECH, "nobody speaks"),) if seed == NOTED else (),
             spoken=None if transcript is None else said(transcript),
         )
+
+    def face_at_size(self, identity, size):
+        return LightFaceAtSize(size)
 
     def render(self, identity, landmarks, progress):
         """Frames whose every byte is the frame's number, in chunks of 5."""

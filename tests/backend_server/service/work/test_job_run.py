@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from backend_server.cascade import Cascade
 from backend_server.face.result import ResultJudge
 from backend_server.service.work import job_run
+from backend_server.service.work.expectation import FRAMES_PER_MESSAGE
 from shared import wire
 from shared.errors import ImageError
 from shared.head import turned
@@ -27,7 +28,7 @@ def test_chunks_are_cut_again_without_loss(sizes, size):
 # anew, and again after curves (and those of a rig) and two messages of pictures
 @pytest.mark.parametrize(("received", "before"), [(0, 1), (3, 1), (4, 2), (1, 2)])
 def test_steps_of_the_texture_count_each_frame_once(received, before):
-    total = 4 * job_run.FRAMES_PER_MESSAGE
+    total = 4 * FRAMES_PER_MESSAGE
     sent = []
 
     class Line:
@@ -58,7 +59,7 @@ def test_steps_of_the_texture_count_each_frame_once(received, before):
     assert steps[-1] == (total, total)
     assert all(step <= of == total for step, of in steps)
     frames = [message.first_frame for message in sent if isinstance(message, TextureFrames)]
-    size = job_run.FRAMES_PER_MESSAGE
+    size = FRAMES_PER_MESSAGE
     assert frames == list(range(max(0, received - before) * size, total, size))
     sequences = [message.sequence for message in sent if isinstance(message, TextureFrames)]
     assert sequences == [1 + before + first // size for first in frames]
@@ -96,7 +97,7 @@ def test_a_file_that_is_no_image_is_named(monkeypatch, names, name):
 
 @pytest.mark.parametrize("received", [0, 3, 5])  # anew, and again after some and after all messages of pictures
 def test_notes_of_the_result_are_those_of_all_frames_also_when_a_job_goes_on(received):
-    total = 4 * job_run.FRAMES_PER_MESSAGE
+    total = 4 * FRAMES_PER_MESSAGE
     landmarks = np.zeros((total, 68, 2), np.float32)
     landmarks[:, 66, 1] = landmarks[:, 0, 0] = np.arange(total)  # the mouth opens from frame to frame
     rendered = []
@@ -126,7 +127,7 @@ def test_notes_of_the_result_are_those_of_all_frames_also_when_a_job_goes_on(rec
     count, notes = job_run.JobRun(PlayedCascade(), None, line, "job", received)._render(None, landmarks, before=1)
     assert count == total
     assert list(notes) == np.linspace(0, total - 1, 8).round().astype(int).tolist()
-    first = max(0, received - 1) * job_run.FRAMES_PER_MESSAGE
+    first = max(0, received - 1) * FRAMES_PER_MESSAGE
     assert rendered == [*(number for number in notes if number < first), *range(first, total)]
 
 
