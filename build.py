@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from shared import environments
@@ -34,6 +35,7 @@ OPTIONAL_PROGRAMS = {
     "nvidia-smi": "finds the GPU",
 }
 NUMBERS = {"fps": "frames per second", "epochs": "rounds of learning the face", "seed": "another seed, other blinks"}
+NO_RESULT = {5: "no tests chosen", 75: "no time left"}  # exit codes, 5 is pytest's, of what neither passed nor failed
 RESULTS = {
     "preview.mp4": "the talking face, with sound",
     "contact_sheet.png": "frames, with curves of the mouth and the sound",
@@ -83,9 +85,9 @@ def ask(*command: str) -> str:
     return answer.stdout.decode("utf-8", "replace").strip()
 
 
-def call(command: list[str]) -> int:
+def call(command: list[str], **variables: str) -> int:
     """Runs a command in the checkout and returns its exit code; after Ctrl-C it can clean up first."""
-    process = subprocess.Popen(command, cwd=ROOT, env=environment())
+    process = subprocess.Popen(command, cwd=ROOT, env={**environment(), **variables})
     try:
         return process.wait()
     except KeyboardInterrupt:
@@ -222,17 +224,17 @@ def run(args: argparse.Namespace, rest: list[str]) -> int:
     return code
 
 
-def run_parts(parts: list[tuple[str, list[str]]]) -> int:
+def run_parts(parts: list[tuple[str, list[str]]], carry_out: Callable[[str, list[str]], int] | None = None) -> int:
     """Runs all commands, even if one fails; prints a line for each, and returns 0 only if none failed."""
     lines, codes = [], []
     for name, command in parts:
         print(f"\n--- {name}")
         start = time.monotonic()
-        codes.append(call(command))
-        word = {0: "passed", 5: "no tests chosen"}.get(codes[-1], f"FAILED (exit code {codes[-1]})")
+        codes.append(carry_out(name, command) if carry_out else call(command))
+        word = {0: "passed", **NO_RESULT}.get(codes[-1], f"FAILED (exit code {codes[-1]})")
         lines.append(f"   {name:36} {word:24} {time.monotonic() - start:6.1f} s")
     print("\nSummary", *lines, sep="\n")
-    return max((code for code in codes if code != 5), key=abs, default=5)
+    return max((code for code in codes if code not in NO_RESULT), key=abs, default=5)
 
 
 def split_tests(rest: list[str]) -> tuple[list[str], list[str]]:
@@ -299,12 +301,17 @@ def bench(args: argparse.Namespace, rest: list[str]) -> int:
     return call([prepare((), args.torch), "-m", "backend_server", "bench", *rest])
 
 
+def gpu(args: argparse.Namespace, rest: list[str]) -> int:
+    """Tests, trains and measures on a GPU within minutes; installs nothing."""
+    return call([sys.executable, "build_gpu.py", *rest], PYTHONPATH=os.environ.get("PYTHONPATH", ""))
+
+
 def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     """Reads the command line: the known options, and those for the program that is called."""
     parser = argparse.ArgumentParser(prog="build.py", description=__doc__, allow_abbrev=False)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     made = {}
-    for function in (run, test, check, gui_test, addon, client, wheel, bench):
+    for function in (run, test, check, gui_test, addon, client, wheel, bench, gpu):
         words = (function.__doc__ or "").rstrip(".")
         name = function.__name__.replace("_", "-")
         made[function] = commands.add_parser(name, help=words, description=words, allow_abbrev=False)

@@ -258,27 +258,16 @@ def train(
     second_order: Annotated[
         bool, typer.Option("--second-order", help="Also use second derivatives in meta-learning (texture, Fig. 3).")
     ] = False,
+    batch: Annotated[
+        int | None, typer.Option(min=1, help="Pairs of pictures an update, 4 if left out; a GPU takes more (texture).")
+    ] = None,
 ) -> None:
     """Trains one network; checkpoints are kept beside the weights."""
     with plain_failures(), StageBars() as bars:
         from backend_server.commands.train import TrainSettings, train
 
-        settings = TrainSettings(
-            stage.value,
-            tuple(data),
-            out,
-            device,
-            resume,
-            minutes,
-            preset,
-            seed,
-            start,
-            encoder,
-            speech,
-            vgg19,
-            vggface,
-            second_order,
-        )
+        common = (stage.value, tuple(data), out, device, resume, minutes, preset, seed)
+        settings = TrainSettings(*common, start, encoder, speech, vgg19, vggface, second_order, batch)
         summary = train(settings, bars)
     output.print(summary)
 

@@ -32,8 +32,8 @@ INSTALL, ANEW, WEIGHTS_AGAIN = (
 )
 LIBRARIES = (
     *("numpy", "scipy", "torch", "mediapipe", "av", "soundfile", "soxr", "msgspec", "zmq", "safetensors"),
-    *("skimage", "matplotlib", "jinja2", "PIL", "pillow_heif", "OpenEXR", "typer", "rich", "platformdirs", "psutil"),
-    *("prometheus_client", "pygltflib", "pebble", "pathvalidate", "filelock"),
+    *("cv2", "skimage", "pooch", "matplotlib", "jinja2", "PIL", "pillow_heif", "OpenEXR", "typer", "rich"),
+    *("platformdirs", "psutil", "prometheus_client", "pygltflib", "pebble", "pathvalidate", "filelock"),
 )
 CUDA_ADVICE = "run: python build.py test --cuda" if IS_CHECKOUT else "install the backend again, for CUDA"
 STAGES = ("speech", "motion", "blink", "arkit", "texture")

@@ -223,6 +223,15 @@ def test_the_window_is_driven_with_the_options_that_follow(build, monkeypatch):
     assert calls[0][1:] == ["-m", "tests.gui.run", "--blender", "blender --gpu-backend opengl", "--out", "seen"]
 
 
+def test_the_gpu_is_used_by_this_python_with_its_own_path(build, monkeypatch):
+    calls = []
+    monkeypatch.setattr(build, "call", lambda command, **variables: calls.append((command, variables)) or 1)
+    monkeypatch.setenv("PYTHONPATH", "/carried")
+    assert build.main(["gpu", "--data", "corpus", "--out", "made"]) == 1
+    command = [sys.executable, "build_gpu.py", "--data", "corpus", "--out", "made"]
+    assert calls == [(command, {"PYTHONPATH": "/carried"})]
+
+
 @pytest.mark.parametrize(
     ("given", "others", "addon"),
     [
@@ -242,12 +251,13 @@ def test_tests_are_split_between_two_processes(build, given, others, addon):
 
 
 def test_one_failure_fails_all_and_an_empty_part_does_not(build, monkeypatch, capsys):
-    codes = iter([0, 5, 3, 0, 0, 5, 5])
+    codes = iter([0, 5, 3, 0, 0, 5, 5, 75, 0])
     monkeypatch.setattr(build, "call", lambda command: next(codes))
     assert build.run_parts([("a", []), ("b", []), ("c", [])]) == 3
     assert "FAILED (exit code 3)" in capsys.readouterr().out
     assert build.run_parts([("a", []), ("b", [])]) == 0
     assert build.run_parts([("a", []), ("b", [])]) == 5
+    assert build.run_parts([("a", []), ("b", [])]) == 0
 
 
 def test_a_command_of_the_user_that_fails_ends_with_a_sentence_and_no_traceback(build, monkeypatch, capsys):
@@ -283,5 +293,5 @@ def test_help_names_every_command():
     shown = subprocess.run(
         [sys.executable, str(ROOT / "build.py"), "--help"], capture_output=True, text=True, check=True
     )
-    for command in ("run", "test", "check", "gui-test", "addon", "client", "wheel", "bench"):
+    for command in ("run", "test", "check", "gui-test", "addon", "client", "wheel", "bench", "gpu"):
         assert command in shown.stdout

@@ -13,8 +13,8 @@ ROOT = Path(__file__).parents[1]
 MEBIBYTE = 2**20
 TOP_LEVEL = {
     *(".ci", ".gitignore", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "README.md", "backend_server"),
-    *("blender_addon", "build.py", "build_addon.py", "build_client.py", "build_wheel.py", "docs", "examples"),
-    *("pyproject.toml", "shared", "speech_face_client", "tests"),
+    *("blender_addon", "build.py", "build_addon.py", "build_client.py", "build_gpu.py", "build_wheel.py"),
+    *("docs", "examples", "pyproject.toml", "shared", "speech_face_client", "tests"),
 }
 FORBIDDEN = re.compile(
     "|".join([r"\bTO" + r"DO\b", r"\bFIX" + r"ME\b", r"\bX" + r"XX\b", r"\bNotImplemented" + r"Error\b"])

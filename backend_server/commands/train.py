@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from backend_server.arkit.training import train_arkit
@@ -32,7 +32,10 @@ TAKEN = {  # by stage, the options that not every stage takes
     "motion": ("further --data", "--resume", "--preset paper", "--speech"),
     "blink": ("--resume",),
     "arkit": ("--resume",),
-    "texture": ("--resume", "--minutes", "--preset paper", "--start", "--vgg19", "--vggface", "--second-order"),
+    "texture": (
+        *("--resume", "--minutes", "--preset paper", "--start"),
+        *("--vgg19", "--vggface", "--second-order", "--batch"),
+    ),
     "visemes": (),
     "liveliness": (),
     "mouth": (),
@@ -58,6 +61,7 @@ class TrainSettings:
     vgg19: Path | None = None
     vggface: Path | None = None
     is_second_order: bool = False
+    batch_size: int | None = None
 
     @property
     def weights_file(self) -> Path:
@@ -79,6 +83,7 @@ class TrainSettings:
             "--vgg19": self.vgg19 is not None,
             "--vggface": self.vggface is not None,
             "--second-order": self.is_second_order,
+            "--batch": self.batch_size is not None,
         }
         return tuple(option for option, is_given in options.items() if is_given)
 
@@ -190,7 +195,8 @@ def _arkit(settings: TrainSettings, device: str, progress: Progress) -> str:
 
 
 def _texture(settings: TrainSettings, device: str, progress: Progress) -> str:
-    train_texture(
+    usual = TextureTrainingConfig(is_second_order=settings.is_second_order)
+    result = train_texture(
         corpus=settings.data[0],
         out=settings.weights_file,
         preset="paper" if settings.preset == "paper" else "warp",
@@ -201,10 +207,10 @@ def _texture(settings: TrainSettings, device: str, progress: Progress) -> str:
         seed=settings.seed,
         vgg19=settings.vgg19,
         vggface=settings.vggface,
-        training=TextureTrainingConfig(is_second_order=settings.is_second_order),
+        training=replace(usual, batch_size=settings.batch_size or usual.batch_size),
         progress=progress,
     )
-    return f"{settings.weights_file} written"
+    return f"{settings.weights_file}: {result.sentence()}"
 
 
 def _visemes(settings: TrainSettings, _device: str, progress: Progress) -> str:

@@ -1,13 +1,14 @@
 """Trains t-GAN on a prepared corpus, from start to finish.
 
 Phase 1 learns from pairs of pictures and brings in the discriminator after a warm-up; phase 2, the last fifth of the
-time, runs episodes (Fig. 3). The averaged weights are written after every checkpoint, so a stopped run has a result.
-A run from earlier weights writes the mean of those and its own: it keeps what it learns and forgets less.
+time, runs episodes (Fig. 3). The averaged weights are written with every checkpoint and when a run is stopped. A run
+from earlier weights writes the mean of those and its own: it keeps what it learns and forgets less.
 """
 
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ from backend_server.texture.synthesis import References, TextureGenerator
 from backend_server.training.schedule import Budget, Interval, falling_cosine
 from backend_server.training.state import state_path
 from backend_server.training.workers import joined
-from shared.errors import ValueRangeError
+from shared.errors import Cancelled, ValueRangeError
 
 LOG = logging.getLogger(__name__)
 
@@ -35,6 +36,30 @@ _EPISODES_PER_UPDATE = 2
 _REPORT_STEPS = 50
 _VALIDATION_PAIRS = 16
 _START_SHARE = 0.5  # of earlier weights in what is written
+
+
+@dataclass(frozen=True)
+class TextureResult:
+    """What a training came to.
+
+    Attributes:
+        updates: of this run, earlier sessions included.
+        seconds: that they took.
+        psnr: of pictures of held-out people, dB; None when the corpus has none.
+        warped_psnr: of their warped references alone, dB.
+    """
+
+    updates: int
+    seconds: float
+    psnr: float | None = None
+    warped_psnr: float | None = None
+
+    def sentence(self) -> str:
+        """The numbers as people read them."""
+        made = f"{self.updates} updates in {self.seconds:.0f} s"
+        if self.psnr is None:
+            return made
+        return f"{made}; held-out PSNR {self.psnr:.2f} dB, of the warp alone {self.warped_psnr:.2f} dB"
 
 
 @torch.no_grad()
@@ -79,7 +104,7 @@ def train_texture(
     vggface: Path | None = None,
     training: TextureTrainingConfig | None = None,
     progress: Progress = silent,
-) -> None:
+) -> TextureResult:
     """Trains t-GAN and writes its weights.
 
     Args:
@@ -97,8 +122,12 @@ def train_texture(
         training: settings of the run; the default when None.
         progress: told after every update.
 
+    Returns:
+        What the training came to; only the first of several processes judges the pictures.
+
     Raises:
         CorpusError: there is nothing to learn from.
+        Cancelled: by `progress`; what was learnt until then is written.
         ValueRangeError: an unknown preset, or neither or both of `minutes` and `steps`.
         WeightsError: the run to resume, or the weights to start from or of a feature network, are missing, damaged or
             of other networks.
@@ -113,16 +142,22 @@ def train_texture(
         seconds, updates = _begin(trainer, state_path(out) if resume else None, start, sampler, progress)
         rng = np.random.default_rng((seed, trainer.step, trainer.episodes, workers.rank))
         budget, between, losses = Budget(steps, minutes, seconds), Interval(training.checkpoint_seconds), {}
-        while (share := workers.of_first(budget.share(updates), device)) < 1:
-            _note(losses, _update(trainer, sampler, training, share, rng))
-            updates += 1
-            progress("texture", int(1000 * share), 1000)
-            if updates % _REPORT_STEPS == 0:
-                _log(losses, updates, budget.seconds)
-            if between.is_over:
-                _save(out, trainer, held_out, updates, budget.seconds)
-                between.restart()
-        _save(out, trainer, held_out, updates, budget.seconds)
+        try:
+            while (share := workers.of_first(budget.share(updates), device)) < 1:
+                _note(losses, _update(trainer, sampler, training, share, rng))
+                updates += 1
+                progress("texture", int(1000 * share), 1000)
+                if updates % _REPORT_STEPS == 0:
+                    _log(losses, updates, budget.seconds)
+                if between.is_over:
+                    _save(out, trainer, held_out, updates, budget.seconds)
+                    between.restart()
+        except Cancelled as request:
+            if updates:  # pictures are not judged now: who asks for the end does not wait
+                _save(out, trainer, None, updates, budget.seconds)
+                raise Cancelled(f"cancelled; {out} has what was learnt, and --resume goes on") from request
+            raise
+        return _save(out, trainer, held_out, updates, budget.seconds)
 
 
 def _features(vgg19: Path | None, vggface: Path | None, config: TextureConfig, device: str) -> list[FeatureNetwork]:
@@ -200,15 +235,17 @@ def _held_out_pairs(corpus: Corpus, seen: set[str]) -> Pairs | None:
     return PairSampler(strangers or clips, 0.5).pairs(_VALIDATION_PAIRS, rng)
 
 
-def _save(out: Path, trainer: TextureTrainer, held_out: Pairs | None, updates: int, seconds: float) -> None:
-    """Writes the run's state and the averaged weights; only the first process does."""
+def _save(out: Path, trainer: TextureTrainer, held_out: Pairs | None, updates: int, seconds: float) -> TextureResult:
+    """Writes the run's state and the averaged weights, which it judges; only the first process does."""
+    result = TextureResult(updates, seconds)
     if not trainer.workers.is_first:
-        return
+        return result
     trainer.save(state_path(out), seconds)
     shipped = trainer.trained(_START_SHARE)
     notes = {"updates": str(updates), "episodes": str(trainer.episodes)}
     if held_out is not None:
-        psnr, warp = validation_psnr(shipped, held_out)
-        notes["held_out_psnr"] = f"{psnr:.2f}"
-        LOG.info("held-out PSNR %.2f dB, warp alone %.2f dB", psnr, warp)
+        result = TextureResult(updates, seconds, *validation_psnr(shipped, held_out))
+        notes["held_out_psnr"] = f"{result.psnr:.2f}"
+    LOG.info(result.sentence())
     save_texture_generator(out, shipped, notes)
+    return result

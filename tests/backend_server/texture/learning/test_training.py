@@ -128,7 +128,9 @@ def test_training_writes_weights_and_goes_on_where_it_stopped(corpus, tmp_path):
 
 def test_the_paper_preset_trains_too(corpus, tmp_path):
     out = tmp_path / "paper.safetensors"
-    train_texture(corpus=corpus, out=out, preset="paper", steps=2, training=replace(BRIEF, warm_up_steps=0))
+    training = replace(BRIEF, warm_up_steps=0)
+    result = train_texture(corpus=corpus, out=out, preset="paper", steps=2, training=training)
+    assert result.sentence().startswith("2 updates in ")
     assert load_texture_generator(out).config.preset == "paper"
 
 
@@ -165,13 +167,17 @@ def test_feature_networks_from_files_judge_with_their_own_weights(corpus, tmp_pa
     assert perceptual["vgg19", "vggface"] == pytest.approx(perceptual["vgg19",] + perceptual["vggface",], rel=1e-4)
 
 
-def test_training_can_be_cancelled(corpus, tmp_path):
+def test_a_cancelled_training_keeps_what_it_learnt(corpus, tmp_path):
     def stop(stage, step, _steps):
-        if stage == "texture" and step > 0:
+        if stage == "texture" and step > 100:
             raise Cancelled
 
-    with pytest.raises(Cancelled):
-        train_texture(corpus=corpus, out=tmp_path / "t.safetensors", steps=50, training=BRIEF, progress=stop)
+    out = tmp_path / "t.safetensors"
+    with pytest.raises(Cancelled, match=r"t\.safetensors has what was learnt, and --resume goes on"):
+        train_texture(corpus=corpus, out=out, steps=10, training=BRIEF, progress=stop)
+    load_texture_generator(out)
+    assert torch.load(tmp_path / "t.training", weights_only=True)["counters"]["step"] == 3
+    assert train_texture(corpus=corpus, out=out, steps=4, training=BRIEF, resume=True).updates == 4
 
 
 def test_bad_settings_are_named(corpus, tmp_path):
