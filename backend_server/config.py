@@ -176,6 +176,7 @@ class TextureConfig:
     attends: bool = True  # mouth, eyes and the rest come from the references that fit best; or all from the first
     follows: bool = True  # what has no landmarks follows as fitted to the training clips; or rigidly with the head
     has_teeth: bool = True  # what is inside the mouth moves with the head, else with the lips
+    slides_lids: bool = True  # lids close over eyes that stand still, else eyes are squeezed
     draws_mouth: bool = True  # what no reference shows of a mouth is drawn in layers, else painted by the network
     flow_reach: float = 6.0  # pixels by which the network may correct the warp; 0 leaves it as it is
     has_mask_prior: bool = True  # repaints mainly where a mouth opens and where lids open or shut

@@ -45,6 +45,7 @@ _DARK_SKIN = 0.6  # of the skin's tint in the dark
 _WHITE, _WHITE_VEILED, _WHITE_LEAST, _WHITE_MOST = 1.08, 2.2, 0.42, 0.98
 _TINT, _TINT_VEILED, _TINT_LEAST, _TINT_MOST = 0.25, 2.6, 0.4, 0.95  # share of the skin's tint in the teeth
 _GAP_SHADE, _GAP_VEILED = 0.14, 2.2
+_CLEAR, _VEILED = 0.22, 0.30  # veils: mouths are drawn up to the first, and left to the network from the second
 _SHOWN_WELL, _HARDLY_SHOWN = 0.3, 0.7  # share of a mouth's inside that no picture shows; drawn from the first on
 _DARKEST, _BRIGHTEST = 0.01, 0.99  # quantiles of the face's luminance that are its black and its white
 
@@ -85,6 +86,14 @@ class MouthLight:
     def veil(self) -> Tensor:
         """How far the darkest is from black, (N,) in (0, 1)."""
         return self.black / self.white
+
+    @property
+    def clearness(self) -> Tensor:
+        """How far mouths are drawn, (N,) in [0, 1].
+
+        The network learnt from pictures under a strong veil, and paints the mouths of such as well.
+        """
+        return ((_VEILED - self.veil) / (_VEILED - _CLEAR)).clamp(0, 1)
 
 
 def drawn_share(opening: Tensor, shown: Tensor) -> Tensor:

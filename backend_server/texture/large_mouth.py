@@ -49,7 +49,7 @@ class LargeMouth:
         if not bool(drawn.any()):
             return
         here = self._crop_places(*box)
-        strength = drawn.sum() / (opening * (1 - shown)).sum()
+        strength = self._light.clearness * drawn.sum() / (opening * (1 - shown)).sum()
         share = mouth_opening(points, here, self._pixel) * (1 - sample(shown, here[None])) * strength
         colours = paint_mouth(points, self._light, here)
         colours = to_grey(colours) if self._is_grey else colours

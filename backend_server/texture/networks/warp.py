@@ -147,7 +147,8 @@ class WarpGenerator(TextureGenerator):
         if not self.config.attends:
             references, code = references.only(slice(1)), replace(code, strangeness=code.strangeness[:, :1])
         shares = self.attention(landmarks, references.landmarks, code.strangeness)
-        parts = moved_parts(self.following, landmarks, references, shares, has_teeth=self.config.has_teeth)
+        how = {"has_teeth": self.config.has_teeth, "slides_lids": self.config.slides_lids}
+        parts = moved_parts(self.following, landmarks, references, shares, **how)
         seen, changed, of_references = _seen(landmarks, parts.within(self.in_window), self.config.has_teeth)
         measures = torch.cat([opening_measures(landmarks), of_references], 1)
         out = self.autoencoder(seen, torch.cat([code.identity, 4 * measures], 1))
@@ -195,7 +196,7 @@ def _with_mouth(picture: Tensor, landmarks: Tensor, parts: Parts, light: MouthLi
     box = box_of(wanted)
     if box is None:
         return picture, wanted
-    unseen = drawn_share(wanted, parts.mean(parts.inside)[0])
+    unseen = light.clearness[:, None, None, None] * drawn_share(wanted, parts.mean(parts.inside)[0])
     drawn = paint_mouth(landmarks, light, places(wanted)[box])
     result = picture.clone()  # backward needs the old values
     result[box] = picture[box].lerp(drawn, unseen[box])

@@ -131,7 +131,13 @@ class Parts:
 
 
 def moved_parts(
-    following: Following, landmarks: Tensor, references: References, shares: Tensor, *, has_teeth: bool = True
+    following: Following,
+    landmarks: Tensor,
+    references: References,
+    shares: Tensor,
+    *,
+    has_teeth: bool = True,
+    slides_lids: bool = True,
 ) -> Parts:
     """Moves the references to new landmarks.
 
@@ -141,11 +147,12 @@ def moved_parts(
         references: R of each person.
         shares: of the references in each region, (N, 4, R).
         has_teeth: whether the mouth's inside moves with the head; otherwise with the lips.
+        slides_lids: whether lids close over eyes that stand still; otherwise eyes are squeezed.
     """
     picture, reference = shares.detach().amax(1).nonzero(as_tuple=True)
     share = torch.einsum("pg,pghw->phw", shares[picture, :, reference], region_maps(landmarks)[picture])
     own = references.landmarks[picture, reference]
-    source, stretch = moved_places(following, own, landmarks[picture])
+    source, stretch = _moved_places(following, own, landmarks[picture], slides_lids)
     motion = torch.cat([source, stretch, at_full_size(share[:, None])], 1)
     head = head_motion(landmarks[picture], own)
     at = places(motion).expand(len(landmarks), -1, -1, -1)
@@ -176,21 +183,23 @@ def moved_parts(
     )
 
 
-def moved_places(following: Following, reference: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+def _moved_places(following: Following, reference: Tensor, target: Tensor, slides_lids: bool) -> tuple[Tensor, Tensor]:
     """Where each pixel of new pictures comes from.
 
     Args:
         following: moves what has no landmarks.
         reference: landmarks of the references, (P, 68, 2) pixels.
         target: landmarks of the new pictures, the same shape.
+        slides_lids: see `moved_parts`.
 
     Returns:
         Pixels of the references, (P, 2, 256, 256), and the logarithm of the area there over the area here,
         (P, 1, 256, 256).
     """
-    held = held_open(reference, target)
+    held = held_open(reference, target) if slides_lids else target
     flow = spline_flow(following(reference, held))
-    return slid(held, target, at_full_size(flow.source)), at_full_size(flow.stretch)
+    source = at_full_size(flow.source)
+    return slid(held, target, source) if slides_lids else source, at_full_size(flow.stretch)
 
 
 def blurred(x: Tensor) -> Tensor:

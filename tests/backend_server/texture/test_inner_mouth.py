@@ -73,6 +73,12 @@ def test_the_light_is_read_from_the_face_alone(face_landmarks):
     torch.testing.assert_close(light.skin[0], torch.full((3,), 0.6))
 
 
+def test_mouths_under_a_veil_are_left_to_the_network():
+    veils = torch.tensor([0.05, 0.26, 0.4])
+    light = MouthLight(CLEAR.skin.expand(3, -1), veils, torch.ones(3))
+    torch.testing.assert_close(light.clearness, torch.tensor([1.0, 0.5, 0.0]))
+
+
 def test_one_grey_picture_still_gives_a_light(face_landmarks):
     light = MouthLight.of(torch.full((1, 3, 256, 256), -1.0), points_of(face_landmarks()))
     assert 0 < light.black.item() < light.white.item()
