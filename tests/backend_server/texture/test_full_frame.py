@@ -10,6 +10,7 @@ from backend_server.identity import FaceReferences
 from backend_server.texture import full_frame
 from backend_server.texture.full_frame import FullFrame, check_full_frame, face_weight
 from backend_server.texture.warping.following import Following
+from backend_server.texture.warping.lids import held_open, slid
 from backend_server.texture.warping.spline import at_full_size, sample, spline_flow
 from shared.errors import ImageError, ShapeError
 
@@ -104,6 +105,25 @@ def test_detail_finer_than_the_render_moves_with_the_face(face_landmarks):
     placed = FullFrame(picture, references, references.crops[0], Following()).place(moved, opened)
     found = np.unravel_index(placed[..., 0].argmax(), placed.shape[:2])
     np.testing.assert_allclose(found[::-1], to_source(opened[lip], CROP), atol=2)
+    assert placed.max() > references.crops.max() + 3  # sharper than the render has it
+
+
+def test_detail_finer_than_the_render_lies_on_lids_that_shut(face_landmarks):
+    opened, shut = face_landmarks(lids=16), face_landmarks(lids=0)
+    picture = np.full((501, 511, 3), 120, np.uint8)
+    above = opened[37] - (-3, 3)  # skin on the upper lid of the right eye, three pixels above its edge
+    column, row = np.rint(to_source(above, CROP)).astype(int)
+    picture[row, column] = 150
+    references = references_of(picture, opened)
+    landmarks = [torch.from_numpy(points[None]) for points in (opened, shut)]
+    held = held_open(*landmarks)
+    crop = torch.from_numpy(references.crops).permute(0, 3, 1, 2).float()
+    source = slid(held, landmarks[1], at_full_size(spline_flow(Following()(landmarks[0], held)).source))
+    moved = sample(crop, source)[0].permute(1, 2, 0).round().byte().numpy()
+    placed = FullFrame(picture, references, references.crops[0], Following()).place(moved, shut)
+    found = np.unravel_index(placed[..., 0].argmax(), placed.shape[:2])
+    lower = to_crop(np.array(found[::-1], float), CROP)[1] - above[1]
+    assert 3 < lower < 9  # the edge went down by eight pixels
     assert placed.max() > references.crops.max() + 3  # sharper than the render has it
 
 
