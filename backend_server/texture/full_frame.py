@@ -79,7 +79,8 @@ class FullFrame:
         self._to_picture = crop[:, :2]
         self._to_crop = np.linalg.inv(crop[:, :2])
         self._origin = crop[:, 2]
-        self._mouth = LargeMouth(references, np.column_stack([self._to_crop, -self._to_crop @ self._origin]))
+        to_crop = np.column_stack([self._to_crop, -self._to_crop @ self._origin])
+        self._mouth = LargeMouth(references, np.asarray(to_crop, np.float64))
         self._scale = float(np.sqrt(abs(np.linalg.det(crop[:, :2]))))  # picture pixels per crop pixel
         rows, columns = np.nonzero(self._weight)
         outline = np.stack([columns, rows], -1) @ crop[:, :2].T + crop[:, 2]
@@ -139,7 +140,7 @@ class FullFrame:
         """Rows `top` to `bottom` of the box that may change; `lids` are the landmarks held open, and as they are."""
         left, right = self._low[0], self._high[0]
         offset = self._to_crop @ (np.array([left, top]) - self._origin)
-        to_crop = np.column_stack([self._to_crop, offset])
+        to_crop = np.asarray(np.column_stack([self._to_crop, offset]), np.float64)
 
         def enlarged(field: NDArray[np.float32], border: int) -> NDArray[np.float32]:
             flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP

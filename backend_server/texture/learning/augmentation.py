@@ -140,7 +140,7 @@ def _turned(points: Tensor, pose: NDArray[np.float64]) -> Tensor:
     """Landmarks and the head's outline, (90, 2) pixels, turned by a pose (6,); the outline lies about the pivot."""
     axes = HeadAxes.of(points[:POINT_COUNT].numpy())
     flat = axes.enter(points.numpy().astype(np.float64))
-    outline = np.pad(flat[POINT_COUNT:], ((0, 0), (0, 1)))
+    outline = np.column_stack([flat[POINT_COUNT:], np.zeros(len(flat) - POINT_COUNT)])
     spatial = np.concatenate([in_space(flat[:POINT_COUNT]), outline])
     return torch.from_numpy(axes.leave(seen(spatial, pose[None]))[0]).float()
 

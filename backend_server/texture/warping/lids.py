@@ -121,7 +121,7 @@ def _shift(held: Tensor, target: Tensor, points: tuple[int, ...], brow: tuple[in
 
 
 def _shift_of(open_eye: _Eye, eye: _Eye, brow: Tensor, here: Tensor) -> Tensor:
-    """How much further down each place (2, h, w) is read, (N, 2, h, w) pixels; corners are the same in both eyes."""
+    """How much further down each place (2, h, w) is read, (N, 2, h, w) pixels; both have the same corners."""
     along, down = torch.einsum("nxhw,nax->anhw", here - eye.start[..., None, None], eye.axes).unbind(0)
     upper, lower = _arc(eye.upper, along), _arc(eye.lower, along)
     closing, rising = upper - _arc(open_eye.upper, along), _arc(open_eye.lower, along) - lower
