@@ -35,7 +35,18 @@ def test_pictures_are_those_of_the_cpu_and_adapting_works(cascades):
     frames = []
     for cascade in cascades:
         identity = cascade.adapt(images, epochs=0)
-        landmarks = np.repeat(identity.neutral_landmarks[None], 3, axis=0)
+        landmarks = np.repeat(identity.references.neutral_landmarks[None], 3, axis=0)
         frames.append(np.concatenate(list(cascade.render(identity, landmarks))).astype(int))
     assert np.abs(frames[0] - frames[1]).mean() < 1
     assert len(cascades[1].adapt(images, epochs=1).record.losses) >= 1
+
+
+def test_a_face_that_a_gpu_renders_is_made_larger_too(cascades):
+    large = []
+    for cascade in cascades:
+        identity = cascade.adapt([read_image(portrait_path())], epochs=0)
+        landmarks = identity.references.landmarks[:1]
+        frame = next(cascade.render(identity, landmarks))[0]
+        large.append(cascade.face_at_size(identity, 512).place(frame, landmarks[0]).astype(int))
+    assert large[0].shape == (512, 512, 4)
+    assert np.abs(large[0] - large[1]).mean() < 1

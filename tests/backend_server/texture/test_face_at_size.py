@@ -88,14 +88,3 @@ def test_the_photo_of_a_much_larger_square_does_not_flicker(cascade, identity):
     with torch.inference_mode():
         made = face.place(np.dstack([grey, np.full((256, 256), 255, np.uint8)]), noisy.landmarks[0])
     assert made[100:400, 100:400, :3].std() < 80
-
-
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
-def test_a_face_that_a_gpu_renders_is_made_larger_too(cascade, identity):
-    own = identity.references.landmarks[0]
-    made = [
-        one.face_at_size(identity, 512).place(rendered(one, identity, own), own).astype(float)
-        for one in (cascade, Cascade.load("cuda"))
-    ]
-    assert np.abs(made[0] - made[1]).mean() < 1
