@@ -19,7 +19,7 @@ from backend_server.identity import FaceReferences
 from backend_server.texture.large_mouth import LargeMouth
 from backend_server.texture.warping.following import Following
 from backend_server.texture.warping.lids import held_open, lid_bounds, lid_shift, slid
-from backend_server.texture.warping.spline import at_full_size, places, sample, spline_flow
+from backend_server.texture.warping.spline import affine_places, at_full_size, places, sample, spline_flow
 from shared.errors import ImageError, ShapeError
 
 LONGEST_SIDE = 4096  # pixels of a picture; larger ones make frames that few programs play
@@ -168,7 +168,7 @@ class FullFrame:
 
         Args:
             moves: `shift` at the strip's pixels.
-            shift: of each pixel of the crop, with lids held open, (256, 256, 2) picture pixels.
+            shift: of each pixel of the crop, with lids held open, weighted, (256, 256, 2) picture pixels.
             to_crop: from the strip's pixels to those of the crop, (2, 3).
             lids: landmarks held open, and as they are, (1, 68, 2) pixels of the crop.
         """
@@ -180,9 +180,7 @@ class FullFrame:
         right, bottom = np.ceil(corners.max(0)).clip(0, moves.shape[1::-1]).astype(int)
         if right <= left or bottom <= top:
             return
-        columns, rows = np.meshgrid(np.arange(left, right), np.arange(top, bottom))
-        here = np.einsum("ab,bhw->ahw", to_crop, np.stack([columns, rows, np.ones_like(rows)]))
-        inside = torch.from_numpy(here).float()
+        inside = affine_places(torch.from_numpy(to_crop), slice(top, bottom), slice(left, right)).float()
         slide = lid_shift(held, target, inside)
         field = torch.from_numpy(shift).permute(2, 0, 1)[None]
         weight = sample(torch.from_numpy(self._weight)[None, None], inside[None])[0, 0].numpy()[..., None]

@@ -11,7 +11,7 @@ from backend_server.texture.colours import are_grey, to_grey, to_pictures
 from backend_server.texture.inner_mouth import MouthLight, drawn_share, paint_mouth
 from backend_server.texture.warping.blending import box_of, moved_by_head
 from backend_server.texture.warping.raster import mouth_opening, opening_images
-from backend_server.texture.warping.spline import head_motion, places, sample
+from backend_server.texture.warping.spline import affine_places, head_motion, places, sample
 
 
 class LargeMouth:
@@ -48,7 +48,7 @@ class LargeMouth:
         drawn = drawn_share(opening, opening * shown)
         if not bool(drawn.any()):
             return
-        here = self._crop_places(*box)
+        here = affine_places(self._to_crop, *box)
         strength = self._light.clearness * drawn.sum() / (opening * (1 - shown)).sum()
         share = mouth_opening(points, here, self._pixel) * (1 - sample(shown, here[None])) * strength
         colours = paint_mouth(points, self._light, here)
@@ -63,14 +63,6 @@ class LargeMouth:
         left, top = np.floor(corners.min(0) - 1).clip(0, size).astype(int)
         right, bottom = np.ceil(corners.max(0) + 2).clip(0, size).astype(int)
         return (slice(top, bottom), slice(left, right)) if bottom > top and right > left else None
-
-    def _crop_places(self, rows: slice, columns: slice) -> torch.Tensor:
-        """Where in the crop pixels of the picture lie, (2, h, w)."""
-        y, x = torch.meshgrid(
-            torch.arange(rows.start, rows.stop), torch.arange(columns.start, columns.stop), indexing="ij"
-        )
-        flat = torch.stack([x, y]).float()
-        return torch.einsum("ab,bhw->ahw", self._to_crop[:, :2], flat) + self._to_crop[:, 2, None, None]
 
     def _shown_at(self, points: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
         """How much any reference shows of the inside of a mouth at places (2, h, w) of the crop, (1, 1, h, w)."""

@@ -147,8 +147,14 @@ class WarpGenerator(TextureGenerator):
         if not self.config.attends:
             references, code = references.only(slice(1)), replace(code, strangeness=code.strangeness[:, :1])
         shares = self.attention(landmarks, references.landmarks, code.strangeness)
-        how = {"has_teeth": self.config.has_teeth, "slides_lids": self.config.slides_lids}
-        parts = moved_parts(self.following, landmarks, references, shares, **how)
+        parts = moved_parts(
+            self.following,
+            landmarks,
+            references,
+            shares,
+            has_teeth=self.config.has_teeth,
+            slides_lids=self.config.slides_lids,
+        )
         seen, changed, of_references = _seen(landmarks, parts.within(self.in_window), self.config.has_teeth)
         measures = torch.cat([opening_measures(landmarks), of_references], 1)
         out = self.autoencoder(seen, torch.cat([code.identity, 4 * measures], 1))

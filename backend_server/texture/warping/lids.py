@@ -117,21 +117,20 @@ def lid_bounds(target: Tensor) -> tuple[list[float], list[float]]:
 
 
 def _shift(held: Tensor, target: Tensor, points: tuple[int, ...], brow: tuple[int, ...], here: Tensor) -> Tensor:
-    return _shift_of(_Eye.of(held, points), _Eye.of(target, points), target[:, list(brow)].mean(1), here)
-
-
-def _shift_of(open_eye: _Eye, eye: _Eye, brow: Tensor, here: Tensor) -> Tensor:
-    """How much further down each place (2, h, w) is read, (N, 2, h, w) pixels; both have the same corners."""
+    """How much further down one eye makes each place (2, h, w) be read, (N, 2, h, w) pixels."""
+    open_eye, eye = _Eye.of(held, points), _Eye.of(target, points)  # with the same corners
     along, down = torch.einsum("nxhw,nax->anhw", here - eye.start[..., None, None], eye.axes).unbind(0)
     upper, lower = _arc(eye.upper, along), _arc(eye.lower, along)
-    closing, rising = upper - _arc(open_eye.upper, along), _arc(open_eye.lower, along) - lower
+    open_upper, open_lower = _arc(open_eye.upper, along), _arc(open_eye.lower, along)
+    closing, rising = upper - open_upper, open_lower - lower
     edge = upper + _LASHES
-    opened, open_before = (lower - upper).clamp_min(0), _open_height(open_eye, along)
+    opened, open_before = (lower - upper).clamp_min(0), (open_lower - open_upper).clamp_min(0)
     meets = (1 - 2 * (opened + _TINY) / (open_before + _TINY)).clamp(0, 1)  # 1 where the eye is shut
     lower = lower - _RIM * meets
     rising = rising + 2 * _RIM * meets
-    brow_height = torch.einsum("nx,nx->n", brow - eye.start, eye.axes[:, 1])[:, None, None]
-    crease = (upper - closing) + _SKIN_SHARE * (brow_height - (upper - closing)).clamp_max(-0.05)
+    to_brow = target[:, list(brow)].mean(1) - eye.start
+    brow_height = torch.einsum("nx,nx->n", to_brow, eye.axes[:, 1])[:, None, None]
+    crease = open_upper + _SKIN_SHARE * (brow_height - open_upper).clamp_max(-0.05)
     pixel = _EDGE / eye.width[:, None, None]
 
     stretched = closing * ((down - crease) / (edge - crease)).clamp(0, 1)
@@ -141,10 +140,6 @@ def _shift_of(open_eye: _Eye, eye: _Eye, brow: Tensor, here: Tensor) -> Tensor:
     under = ((down - lower) / pixel).clamp(0, 1) * (1 - over)
     move = under * raised - over * stretched
     return (move * eye.width[:, None, None])[:, None] * (eye.axes[:, 1] * eye.width[:, None])[..., None, None]
-
-
-def _open_height(eye: _Eye, along: Tensor) -> Tensor:
-    return (_arc(eye.lower, along) - _arc(eye.upper, along)).clamp_min(0)
 
 
 def _arc(lid: Tensor, along: Tensor) -> Tensor:

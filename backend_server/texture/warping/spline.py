@@ -130,6 +130,13 @@ def places(like: Tensor) -> Tensor:
     return torch.stack([columns, rows])
 
 
+def affine_places(transform: Tensor, rows: slice, columns: slice) -> Tensor:
+    """Where a transform (2, 3) takes the pixels in rows and columns of a picture, (2, h, w) as x and y."""
+    x, y = torch.arange(columns.start, columns.stop), torch.arange(rows.start, rows.stop)
+    pixels = torch.stack(torch.meshgrid(x, y, indexing="xy")).to(transform)
+    return torch.einsum("ab,bhw->ahw", transform[:, :2], pixels) + transform[:, 2, None, None]
+
+
 def sample(image: Tensor, source: Tensor, mode: Literal["bilinear", "bicubic"] = "bilinear") -> Tensor:
     """Pictures (T, C, H, W) read at the pixels `source` (T, 2, h, w): (T, C, h, w); the border is repeated.
 
